@@ -1,0 +1,60 @@
+"""The errors a user can meet, and the sentence each of them is made of.
+
+Every message names the thing that is wrong (file, key, architecture), what was expected, what was
+found and what to do about it. The command line prints the message alone, without a traceback, for
+any :class:`TrainfreeError`; everything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TrainfreeError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class ConfigError(TrainfreeError):
+    """A configuration key is unknown, of the wrong type, or contradicts another."""
+
+
+class UnknownNameError(ConfigError):
+    """A proxy, space, data set, algorithm or source that does not exist."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        super().__init__(
+            f"unknown {kind} {name!r}{near_match(name, self.known)}; "
+            f"known are: {', '.join(self.known)}"
+        )
+
+
+class SourceError(TrainfreeError):
+    """Bytes could not be had from a source, or were not the bytes that were promised."""
+
+
+class HashMismatchError(SourceError):
+    """A download is complete but not the file it should be."""
+
+
+class ForbiddenPickleError(SourceError):
+    """A pickle asks for a class that the restricted unpickler does not admit."""
+
+
+class DataFileError(TrainfreeError):
+    """A data file is missing, truncated, of another schema version or of another config."""
+
+
+class ArchitectureError(TrainfreeError):
+    """An architecture string, tuple or index is not part of the space."""
+
+
+class ImageError(TrainfreeError):
+    """Images that cannot be scored: all equal, not finite, wrong shape, too few."""
+
+
+def near_match(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

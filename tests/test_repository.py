@@ -1,0 +1,45 @@
+"""What the repository promises about itself."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    found = (re.fullmatch(r"([A-Za-z0-9_.-]+)==(\S+)", line.strip()) for line in lines)
+    return {match[1].lower(): match[2] for match in found if match}
+
+
+def test_everything_the_package_needs_is_pinned_exactly(repository):
+    constraints = pins((repository / "requirements" / "constraints.txt").read_text().splitlines())
+    project = (repository / "pyproject.toml").read_text()
+    needed = re.findall(r'^  "([A-Za-z0-9_.-]+)[<>=]', project, flags=re.MULTILINE)
+    assert len(needed) > 15
+    assert [name for name in needed if name.lower() not in constraints] == []
+    assert constraints["torch"] == "2.13.0"
+
+
+def test_conda_environments_pin_the_same_versions(repository):
+    constraints = pins((repository / "requirements" / "constraints.txt").read_text().splitlines())
+    for path in (repository / "envs").glob("*.yaml"):
+        listed = yaml.safe_load(path.read_text())["dependencies"]
+        packages = pins(next(entry["pip"] for entry in listed if isinstance(entry, dict)))
+        assert packages
+        assert {name: constraints.get(name) for name in packages} == packages
+
+
+def test_every_rule_that_runs_code_keeps_a_log_and_a_cost(repository):
+    for path in (repository / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            for directive in ("log:", "benchmark:", "conda:", "threads:", "resources:", "params:"):
+                assert directive in rule, f"{path.name}: {rule.split(':')[0]} lacks {directive}"
+            assert "\n    run:" not in rule
+
+
+@pytest.mark.parametrize("word", ["TODO", "FIXME", "XXX"])
+def test_no_unfinished_business(repository, word):
+    for path in (repository / "src").rglob("*.py"):
+        assert word not in path.read_text(), path
