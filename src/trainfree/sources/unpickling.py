@@ -1,0 +1,177 @@
+"""Reading foreign pickles without running what they ask for.
+
+A pickle may name any importable object and have it called. Here every name is looked up in an
+explicit table; whatever is not in it is refused before anything happens. Nothing is imported, and
+numpy's arrays, scalars and dtypes are rebuilt by functions of our own that check their arguments.
+"""
+
+from __future__ import annotations
+
+import bz2
+import collections
+import io
+import math
+import pickle
+import re
+from collections.abc import Mapping
+from typing import IO, Any
+
+import numpy as np
+
+from trainfree.errors import ForbiddenPickleError, SourceError
+
+Table = Mapping[tuple[str, str], Any]
+
+MALFORMED = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    SystemError,  # CPython's own word for some malformed pickles
+    OSError,
+)
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """Stand in for ``_codecs.encode``, which Python writes for bytes in old protocols."""
+    if encoding not in ("latin1", "latin-1"):
+        raise ForbiddenPickleError(f"_codecs.encode to {encoding!r} (only latin1 is admitted)")
+    return text.encode("latin1")
+
+
+class _Dtype:
+    """Stands in for a numpy dtype while a pickle is read: numbers and plain strings only.
+
+    numpy's own dtypes are shared by the whole process, and a pickle can be made to change one.
+    """
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+        self._order: Any = "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, order, *composed = state
+        order = order.decode("ascii") if isinstance(order, bytes) else order
+        if order not in ("<", ">", "=", "|") or any(part is not None for part in composed[:3]):
+            raise ValueError(f"a numpy dtype that is not a plain number: {state}")
+        self._order = order
+
+    def resolve(self) -> np.dtype[Any]:
+        kind = np.dtype(self._code)
+        return kind if self._order in ("=", "|") else kind.newbyteorder(self._order)
+
+
+class _Array(np.ndarray[Any, Any]):
+    """An array whose state is checked before numpy sees it."""
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, dtype, fortran, raw = state
+        if not isinstance(dtype, _Dtype) or not isinstance(raw, bytes):
+            raise TypeError("a numpy array that does not hold plain numbers")
+        kind = dtype.resolve()
+        if any(length < 0 for length in shape) or math.prod(shape) * kind.itemsize != len(raw):
+            raise ValueError(f"a numpy array of shape {shape} in {len(raw)} bytes")
+        checked: Any = (1, tuple(map(int, shape)), kind, bool(fortran), raw)
+        super().__setstate__(checked)
+
+
+# Pickles are given functions, not these classes: a class could be changed by what it is given to.
+def _dtype(code: str | bytes, align: object = False, copy: object = True) -> _Dtype:
+    text = code.decode("ascii") if isinstance(code, bytes) else code
+    if not _PLAIN_DTYPE.fullmatch(text):
+        raise ValueError(f"a numpy dtype that is not a plain number: {text!r}")
+    return _Dtype(text)
+
+
+def _reconstruct(kind: object, shape: object, code: object) -> _Array:
+    return np.zeros(0, dtype=np.uint8).view(_Array)
+
+
+def _scalar(dtype: _Dtype, raw: bytes) -> Any:
+    kind = dtype.resolve()
+    if len(raw) != kind.itemsize:
+        raise ValueError(f"a numpy scalar {kind} in {len(raw)} bytes")
+    return np.frombuffer(raw, kind)[0]
+
+
+_PLAIN_DTYPE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248]|c8|c16|[SU][1-9][0-9]{0,3})")
+
+NUMPY_GLOBALS: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("_codecs", "encode"): _encode,
+    ("numpy", "dtype"): _dtype,
+    ("numpy", "ndarray"): "numpy.ndarray",  # only ever an argument of _reconstruct
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "scalar"): _scalar,
+}
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def __init__(self, stream: IO[bytes], where: str, admitted: Table, encoding: str) -> None:
+        super().__init__(stream, encoding=encoding)
+        self._where = where
+        self._admitted = admitted
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return self._admitted[module, name]
+        except KeyError:
+            raise ForbiddenPickleError(
+                f"{self._where}: asks for {module}.{name}, which no data file of this kind needs; "
+                "nothing of it was run. Get the file anew from a place you trust"
+            ) from None
+
+
+def load_pickle(
+    stream: IO[bytes], where: str, admitted: Table = NUMPY_GLOBALS, encoding: str = "ASCII"
+) -> Any:
+    """Read one pickle, admitting only the names in ``admitted``.
+
+    Parameters
+    ----------
+    stream
+        Binary stream at the beginning of the pickle.
+    where
+        Name of the file (and of the member of an archive) for messages.
+    admitted
+        What stands for each (module, name) that the pickle may ask for.
+    encoding
+        How byte strings of Python 2 are read; ``"bytes"`` leaves them as they are.
+
+    Raises
+    ------
+    ForbiddenPickleError
+        When the pickle asks for anything else.
+    SourceError
+        When the pickle is malformed or truncated.
+    """
+    try:
+        return _RestrictedUnpickler(stream, where, admitted, encoding).load()
+    except ForbiddenPickleError as error:
+        if str(error).startswith(where):
+            raise
+        raise ForbiddenPickleError(f"{where}: asks for {error}") from error
+    except MALFORMED as error:
+        raise SourceError(
+            f"{where}: cannot be read as a pickle, malformed or truncated "
+            f"({type(error).__name__}: {error}); get the file anew"
+        ) from error
+
+
+def load_bz2_pickle(content: bytes, where: str, admitted: Table = NUMPY_GLOBALS) -> Any:
+    """Like :func:`load_pickle`, for a pickle compressed with bzip2, whose checksum is verified."""
+    try:
+        plain = bz2.decompress(content)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{where}: is not a complete bzip2 file, probably truncated ({error}); "
+            "get the file anew"
+        ) from error
+    return load_pickle(io.BytesIO(plain), where, admitted)
