@@ -1,0 +1,1 @@
+"""Image sets: prepared once into one format, and the mini-batches drawn from them."""

