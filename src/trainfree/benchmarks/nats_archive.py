@@ -1,0 +1,159 @@
+"""The official NATS-Bench archive of the topology space: one compressed pickle an architecture.
+
+The archive is a folder or .tar file of ``NNNNNN.pickle.pbz2`` (the "simple" layout of
+NATS-tss-v1_0-3ffb9). Each holds a dictionary by kind of training ("12" and "200" epochs) of the
+architecture's trainings by (data set, seed). Files are read one at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainfree.benchmarks.schema import BenchmarkTable, Column, parse_architecture
+from trainfree.errors import SourceError
+from trainfree.sources.archives import tar_members
+from trainfree.sources.delivery import Delivery
+from trainfree.sources.progress import progress_bar
+from trainfree.sources.unpickling import load_bz2_pickle
+from trainfree.spaces.nasbench201.space import CellSpace
+
+FOLDER_NAME = "NATS-tss-v1_0-3ffb9-simple"
+_FILE_NAME = re.compile(r"(?:.*/)?([0-9]{6})\.pickle\.pbz2")
+# Which of the archive's evaluations is which split (NATS-Bench's names differ by data set).
+EVALUATIONS = {
+    "cifar10-valid": {"valid": "x-valid", "test": "ori-test"},
+    "cifar10": {"test": "ori-test"},
+    "cifar100": {"valid": "x-valid", "test": "x-test"},
+    "ImageNet16-120": {"valid": "x-valid", "test": "x-test"},
+}
+# Counts differ between trainings of some architectures; NATS-Bench's interface uses this one.
+_COUNTS_FROM = ("200", 888)
+
+
+def read_nats_archive(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
+    """Read the whole archive; architectures that are not in it stay missing.
+
+    Raises
+    ------
+    ForbiddenPickleError
+        When a pickle asks for a class that benchmark files do not need.
+    SourceError
+        When a file is damaged or not what its name says, or there is none at all.
+    """
+    path = delivery.files["archive"]
+    columns = _Columns(space)
+    digests: dict[int, str] = {}
+    with progress_bar("reading NATS-Bench", len(space)) as advance:
+        for number, where, content in _files(path):
+            if number in digests:
+                raise SourceError(f"{where}: is in the archive twice, expected once")
+            digests[number] = hashlib.sha256(content).hexdigest()
+            columns.add(number, load_bz2_pickle(content, where), where)
+            advance(1)
+    if not digests:
+        raise SourceError(
+            f"{path}: expected files NNNNNN.pickle.pbz2 of the {FOLDER_NAME} archive, found none"
+        )
+    listing = "".join(f"{number:06d} {digests[number]}\n" for number in sorted(digests))
+    return columns.table(
+        source_hashes={"archive": hashlib.sha256(listing.encode()).hexdigest()},
+        missing=len(space) - len(digests),
+    )
+
+
+def _files(path: Path) -> Iterator[tuple[int, str, bytes]]:
+    """Yield number, name for messages and content of each architecture's file."""
+    if path.is_dir():
+        folder = path / FOLDER_NAME if (path / FOLDER_NAME).is_dir() else path
+        for file in sorted(folder.iterdir()):
+            if match := _FILE_NAME.fullmatch(file.name):
+                yield int(match[1]), str(file), file.read_bytes()
+        return
+    for name, content in tar_members(path, lambda name: bool(_FILE_NAME.fullmatch(name))):
+        match = _FILE_NAME.fullmatch(name)
+        if match:
+            yield int(match[1]), f"{path}: {name}", content
+
+
+class _Columns:
+    """Collects the columns while the architectures pass by, in the archive's order."""
+
+    def __init__(self, space: CellSpace) -> None:
+        self._space = space
+        self._accuracy: dict[tuple[str, str, int, str], Column] = {}
+        self._seconds: dict[tuple[str, int], Column] = {}
+        self._counts: dict[str, dict[str, Column]] = {"params": {}, "flop": {}}
+        self._official = np.full(len(space), -1, dtype=np.int64)
+
+    def add(self, number: int, content: Any, where: str) -> None:
+        """Enter the trainings of the architecture with the official index ``number``."""
+        try:
+            arch = self._architecture(number, content, where)
+            for kind, record in content.items():
+                self._add_kind(arch, kind, record["all_results"])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise SourceError(
+                f"{where}: is not a record of NATS-Bench's topology space "
+                f"({type(error).__name__}: {error})"
+            ) from error
+        self._official[arch] = number
+
+    def _architecture(self, number: int, content: Any, where: str) -> int:
+        strings = {record["arch_str"] for record in content.values()}
+        numbers = {int(record["arch_index"]) for record in content.values()}
+        if numbers != {number} or len(strings) != 1:
+            raise SourceError(
+                f"{where}: expected one architecture, number {number}, "
+                f"found {sorted(numbers)} {sorted(strings)}"
+            )
+        arch = parse_architecture(self._space, strings.pop(), where)
+        if self._official[arch] != -1:
+            raise SourceError(
+                f"{where}: holds the same architecture as number {self._official[arch]}"
+            )
+        return arch
+
+    def _add_kind(self, arch: int, kind: str, trainings: Mapping[tuple[str, int], Any]) -> None:
+        epochs = int(kind)
+        seconds: dict[str, list[float]] = {}
+        # The training whose counts are used is entered last.
+        for (dataset, seed), training in sorted(
+            trainings.items(), key=lambda item: (kind, item[0][1]) == _COUNTS_FROM
+        ):
+            for split, evaluation in EVALUATIONS[dataset].items():
+                value = training["eval_acc1es"].get(f"{evaluation}@{epochs - 1}")
+                if value is not None:
+                    self._column(self._accuracy, (dataset, split, epochs, str(seed)))[arch] = value
+            times = list(training["train_times"].values())
+            seconds.setdefault(dataset, []).append(float(np.mean(times)) * epochs)
+            for name, columns in self._counts.items():
+                self._column(columns, dataset)[arch] = round(float(training[name]) * 1e6)
+        for dataset, values in seconds.items():
+            self._column(self._seconds, (dataset, epochs))[arch] = np.mean(values)
+
+    def _column(self, columns: dict[Any, Column], key: Any) -> Column:
+        if key not in columns:
+            columns[key] = np.full(len(self._space), np.nan)
+        return columns[key]
+
+    def table(self, source_hashes: Mapping[str, str], missing: int) -> BenchmarkTable:
+        """Return what was collected."""
+        remark = (
+            f"{missing:,} of the {len(self._space):,} architectures are not in this copy of the "
+            "archive and have no values"
+        )
+        return BenchmarkTable(
+            accuracy=self._accuracy,
+            train_seconds=self._seconds,
+            params=self._counts["params"],
+            flops=self._counts["flop"],
+            official_index=self._official,
+            source_hashes=source_hashes,
+            remark=remark if missing else "",
+        )

@@ -1,0 +1,80 @@
+"""Preparing a benchmark: from whatever source has it to one file of one form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from trainfree.benchmarks.analog import read_analog
+from trainfree.benchmarks.generated import generate_benchmark
+from trainfree.benchmarks.mirror_table import read_mirror_table
+from trainfree.benchmarks.nats_archive import read_nats_archive
+from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset, check_percentages
+from trainfree.provenance import code_hash
+from trainfree.sources.delivery import Delivery, source_settings
+from trainfree.sources.fetching import fetch
+from trainfree.spaces import load_space
+from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.storage import provenance_attributes, write_dataset
+
+READERS: Mapping[str, Callable[[Delivery, CellSpace], BenchmarkTable]] = {
+    "nb201-table": read_mirror_table,
+    "nats-archive": read_nats_archive,
+    "analog-nasbench": read_analog,
+    "generated": generate_benchmark,
+}
+
+
+def prepare_benchmark(
+    space: str,
+    output: Path,
+    *,
+    order: Sequence[str],
+    cache: Path,
+    mirror: str | None,
+    nats_archive: str | None,
+    timeout: float,
+) -> None:
+    """Write the benchmark file of a space.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    output
+        The file to write, of kind "benchmark".
+    order
+        Sources in the order in which they are tried: "mirror" is the tabulated copy, "official"
+        the NATS-Bench archive, "registry" the PyPI package analog-nasbench.
+    cache
+        Folder for downloads.
+    mirror
+        Folder with local copies; the environment variable TRAINFREE_MIRROR wins.
+    nats_archive
+        Folder or .tar file of the official NATS-Bench archive.
+    timeout
+        Seconds to wait for a source's answer.
+
+    Raises
+    ------
+    UnknownNameError
+        When the space or a source does not exist.
+    SourceError
+        When no source delivers the accuracies.
+    """
+    known = load_space(space)
+
+    def read(delivery: Delivery) -> tuple[Delivery, BenchmarkTable]:
+        where = ", ".join(map(str, delivery.files.values())) or delivery.form
+        return delivery, check_percentages(READERS[delivery.form](delivery, known), where)
+
+    settings = source_settings(mirror=mirror, nats_archive=nats_archive, timeout=timeout)
+    delivery, table = fetch(f"{space}-accuracies", order, cache, settings, read)
+    attributes = provenance_attributes(
+        settings={"space": space, "order": list(order)},
+        code=code_hash("trainfree.benchmarks.prepare"),
+        source_hashes={**delivery.sha256, **table.source_hashes},
+    )
+    note = "; ".join(part for part in (delivery.note, table.remark) if part)
+    attributes |= {"space": space, "source": delivery.source, "source_note": note}
+    write_dataset(benchmark_dataset(known, table, attributes), output, "benchmark")
