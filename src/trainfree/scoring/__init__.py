@@ -1,0 +1,1 @@
+"""Scoring: from architectures to scores in HDF5 shards."""

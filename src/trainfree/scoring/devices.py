@@ -1,0 +1,91 @@
+"""Which device a job scores on: one GPU a job, held by a lock, or the CPU.
+
+Snakemake counts GPUs but does not say which one a job got. Here a job holds a lock file for the
+device it uses; the kernel drops the lock when the process ends, however it ends. Under a batch
+system that has assigned a device already (Slurm), that one is taken.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from trainfree.errors import TrainfreeError
+
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+_WAIT_SECONDS = 0.1
+
+
+def visible_gpus() -> list[str]:
+    """Return the ids of the NVIDIA GPUs this process may use, without importing torch."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return [part.strip() for part in listed.split(",") if part.strip() not in ("", "-1")]
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    found = subprocess.run([program, "-L"], capture_output=True, text=True, check=False, timeout=30)
+    lines = found.stdout.splitlines() if found.returncode == 0 else []
+    return [str(number) for number, line in enumerate(lines) if line.startswith("GPU ")]
+
+
+def gpus_per_job(choice: DeviceChoice) -> int:
+    """Return how many GPUs a scoring job asks the scheduler for."""
+    if choice == "auto":
+        return 1 if visible_gpus() else 0
+    return 1 if choice == "cuda" else 0
+
+
+@contextmanager
+def device_slot(choice: DeviceChoice, lock_folder: Path | None = None) -> Iterator[str]:
+    """Hold a device for the length of the ``with`` block; yields ``"cpu"`` or ``"cuda"``.
+
+    Enter it before torch is imported: the device is chosen through ``CUDA_VISIBLE_DEVICES``.
+
+    Raises
+    ------
+    TrainfreeError
+        When ``cuda`` is demanded and no GPU is visible.
+    """
+    gpus = visible_gpus() if choice != "cpu" else []
+    if not gpus:
+        if choice == "cuda":
+            raise TrainfreeError(
+                "scoring.device is 'cuda' but no GPU is visible (nvidia-smi lists none, or "
+                "CUDA_VISIBLE_DEVICES is empty); use 'auto' or 'cpu'"
+            )
+        yield "cpu"
+        return
+    if "SLURM_JOB_ID" in os.environ:
+        yield "cuda"
+        return
+    folder = lock_folder or Path(tempfile.gettempdir()) / f"trainfree-gpu-{getpass.getuser()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _any_lock([folder / f"{gpu}.lock" for gpu in gpus]) as taken:
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[taken]
+        yield "cuda"
+
+
+@contextmanager
+def _any_lock(paths: list[Path]) -> Iterator[int]:
+    """Hold the first lock that is free, waiting until one is; yields its place in ``paths``."""
+    while True:
+        for place, path in enumerate(paths):
+            with path.open("w") as handle:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                yield place
+                return
+        time.sleep(_WAIT_SECONDS)

@@ -1,0 +1,81 @@
+"""The scores file: one row an architecture, one column a proxy, shard or merged alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from trainfree.scoring.clock import PHASES
+from trainfree.scoring.status import Status
+
+
+@dataclass(frozen=True)
+class Row:
+    """Everything recorded about one architecture; lists are in the order of the proxies.
+
+    ``seconds`` are by phase; ``proxy_seconds`` is what each proxy would have cost alone.
+    """
+
+    arch: int
+    architecture: str
+    scores: Sequence[float]
+    statuses: Sequence[Status]
+    message: str
+    seconds: Mapping[str, float]
+    proxy_seconds: Sequence[float]
+    relu_units: int
+    params: int
+    flops: int
+
+
+def scores_dataset(rows: Sequence[Row], proxies: Sequence[str]) -> xr.Dataset:
+    """Return the data set of a scores file, without provenance."""
+    by_proxy, by_phase = ("arch", "proxy"), ("arch", "phase")
+    statuses = np.array([row.statuses for row in rows], dtype=np.int8)
+    seconds = [[row.seconds[phase] for phase in PHASES] for row in rows]
+    flags = {
+        "flag_values": np.array([status.value for status in Status], dtype=np.int8),
+        "flag_meanings": " ".join(status.name.lower() for status in Status),
+    }
+    return xr.Dataset(
+        {
+            "score": _variable(
+                by_proxy, [row.scores for row in rows], "proxy score, higher is better"
+            ),
+            "status": _variable(by_proxy, statuses, "what became of the score", "1", **flags),
+            "message": _variable(
+                ("arch",),
+                np.array([row.message for row in rows], dtype=object),
+                "why a score failed",
+            ),
+            "seconds": _variable(by_phase, seconds, "measured scoring time by phase", "s"),
+            "proxy_seconds": _variable(
+                by_proxy,
+                [row.proxy_seconds for row in rows],
+                "measured scoring time of the proxy alone, shared work included",
+                "s",
+            ),
+            "relu_units": _variable(
+                ("arch",), [row.relu_units for row in rows], "rectified units for one image"
+            ),
+            "params": _variable(("arch",), [row.params for row in rows], "learnable parameters"),
+            "flops": _variable(
+                ("arch",), [row.flops for row in rows], "multiply-adds for one image"
+            ),
+        },
+        coords={
+            "arch": _variable(("arch",), [row.arch for row in rows], "index in the space's order"),
+            "architecture": ("arch", np.array([row.architecture for row in rows], dtype=object)),
+            "proxy": np.array(proxies, dtype=object),
+            "phase": np.array(PHASES, dtype=object),
+        },
+    )
+
+
+def _variable(
+    dims: tuple[str, ...], values: object, long_name: str, units: str = "1", **attrs: object
+) -> tuple[tuple[str, ...], object, dict[str, object]]:
+    return dims, values, {"long_name": long_name, "units": units, **attrs}

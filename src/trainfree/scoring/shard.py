@@ -1,0 +1,167 @@
+"""One scoring job: a range of architectures under one setting, into one file."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from trainfree.errors import ConfigError
+from trainfree.images.batches import load_mini_batch
+from trainfree.images.datasets import DATASETS
+from trainfree.lifeline import require_run
+from trainfree.proxies import load_proxy
+from trainfree.proxies.registry import Proxy
+from trainfree.randomness import stream
+from trainfree.scoring.candidate import EngineCandidate
+from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.memory import keep_freed_memory
+from trainfree.scoring.progress import track
+from trainfree.scoring.schema import Row, scores_dataset
+from trainfree.scoring.setting import Setting, scoring_code_hash
+from trainfree.scoring.status import Status, judge, judge_failure
+from trainfree.scoring.weights import draw_weights
+from trainfree.spaces import load_space
+from trainfree.spaces.nasbench201.skeleton import build_network
+from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.storage import open_dataset, provenance_attributes, write_dataset
+
+log = logging.getLogger(__name__)
+
+
+def score_shard(
+    setting: Setting, first: int, last: int, images: Path, output: Path, device: str, threads: int
+) -> None:
+    """Score the architectures ``first`` to ``last``, both included, and write the shard.
+
+    Parameters
+    ----------
+    images
+        Prepared image set of ``setting.dataset``.
+    output
+        Shard file; it appears when it is complete.
+    device
+        ``"cpu"`` or ``"cuda"``.
+    threads
+        CPU threads torch may use.
+    """
+    space = load_space(setting.space)
+    if not 0 <= first <= last < len(space):
+        raise ConfigError(
+            f"shard {first}-{last} is not in {setting.space} with its {len(space)} architectures"
+        )
+    _prepare_torch(threads)
+    keep_freed_memory()
+    pixels = load_mini_batch(images, setting.batch_size, setting.seed, setting.input)
+    batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
+    scorer = _Scorer(setting, space, batch)
+    scorer.warm_up()
+    rows = []
+    for arch in track(range(first, last + 1), output.stem):
+        require_run()
+        rows.append(scorer.row(arch))
+    with open_dataset(images, "images") as source:
+        attributes = {
+            **provenance_attributes(
+                settings=asdict(setting),
+                code=scoring_code_hash(setting.proxies),
+                source_hashes={"images": source.attrs["content_sha256"]},
+                seed=setting.seed,
+                device=_device_name(batch.device),
+                threads=threads,
+            ),
+            **_own_attributes(setting),
+            "image_count": int(source.sizes["n"]),
+            "image_source": str(source.attrs["source_note"]),
+            "stand_in": int(source.attrs["stand_in"]),
+        }
+    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
+
+
+def _own_attributes(setting: Setting) -> dict[str, str | int]:
+    return {
+        "space": setting.space,
+        "dataset": setting.dataset,
+        "setting": setting.name,
+        "batch_size": setting.batch_size,
+        "initialization": setting.initialization,
+        "input": setting.input,
+    }
+
+
+class _Scorer:
+    """Scores one architecture after the other with the same mini-batch."""
+
+    def __init__(self, setting: Setting, space: CellSpace, batch: torch.Tensor) -> None:
+        self._setting, self._space, self._batch = setting, space, batch
+        self._proxies: list[Proxy] = [load_proxy(name) for name in setting.proxies]
+        self._dataset = DATASETS[setting.dataset]
+        cuda = batch.device.type == "cuda"
+        self._synchronize = torch.cuda.synchronize if cuda else lambda: None
+
+    def warm_up(self) -> None:
+        """Score the last architecture, unrecorded, so that start-up costs are in no row."""
+        self.row(len(self._space) - 1)
+
+    def row(self, arch: int) -> Row:
+        """Return the row of one architecture."""
+        clock = PhaseClock(self._synchronize)
+        start = clock.now()
+        candidate = self._candidate(arch, clock)
+        network = candidate.network
+        judged = [self._judge(candidate, proxy, arch) for proxy in self._proxies]
+        clock.seconds["total"] = clock.now() - start
+        messages = [
+            f"{proxy.name}: {message}"
+            for proxy, (_, _, message, _) in zip(self._proxies, judged, strict=True)
+            if message
+        ]
+        return Row(
+            arch=arch,
+            architecture=self._space.to_string(arch),
+            scores=[score for score, _, _, _ in judged],
+            statuses=[status for _, status, _, _ in judged],
+            message="; ".join(messages),
+            seconds=clock.seconds,
+            proxy_seconds=[seconds for _, _, _, seconds in judged],
+            relu_units=network.relu_units,
+            params=network.params,
+            flops=network.flops,
+        )
+
+    def _candidate(self, arch: int, clock: PhaseClock) -> EngineCandidate:
+        size, classes = self._batch.shape[-1], self._dataset.classes
+        return EngineCandidate(
+            build=lambda: build_network(self._space, arch, size, classes),
+            draw=lambda network: draw_weights(
+                network,
+                self._setting.initialization,
+                stream(self._setting.seed, "weights", arch),
+            ),
+            batch=self._batch,
+            clock=clock,
+        )
+
+    def _judge(
+        self, candidate: EngineCandidate, proxy: Proxy, arch: int
+    ) -> tuple[float, Status, str, float]:
+        try:
+            value, seconds = candidate.score(proxy)
+        except Exception as error:
+            log.exception("proxy %s failed for architecture %d", proxy.name, arch)
+            return *judge_failure(error), float("nan")
+        return *judge(value), seconds
+
+
+def _prepare_torch(threads: int) -> None:
+    """Make torch repeatable, and as exact on a GPU as on the CPU."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

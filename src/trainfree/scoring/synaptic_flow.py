@@ -1,0 +1,122 @@
+"""Σ |θ ⊙ ∂R/∂θ| by one forward pass.
+
+With non-negative weights and inputs all ReLUs are open and R is a polynomial in the weights that is
+homogeneous of degree one in each layer. By Euler's theorem the sum over one layer's weights is the
+derivative of R along that layer's scale, and the sum over all layers is dR(eᵗθ)/dt at t = 0. The
+pass carries the pair (value, derivative) through the network: a layer with weights maps (h, h') to
+(W h, W h' + W h), everything else maps both alike. A positive image of ones makes every number
+positive, so nothing cancels. The pair is rescaled by powers of two on the way, with the exponent
+kept aside, so nothing overflows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import frexp, inf, log
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainfree.spaces.network import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    GlobalAvgPool,
+    Input,
+    Linear,
+    Network,
+    Relu,
+    Zeros,
+)
+
+_LN_2 = log(2.0)
+_FREE_EXPONENT = 128
+"""Powers of two that are left alone: a layer multiplies by far less than 2 to the rest."""
+_SMALLEST_EXPONENT = -1074
+_Scaled = tuple[Tensor, int]
+"""The pair (value, derivative), shape (2, …) float64, and the power of two it is divided by."""
+
+
+@torch.inference_mode()
+def log_synaptic_flow(
+    network: Network, weights: Mapping[int, Tensor], device: torch.device
+) -> float:
+    """Return ln Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights; −inf for a sum of zero.
+
+    Parameters
+    ----------
+    network
+        The network; batch normalisation is left out.
+    weights
+        Weights by node number, any sign, on ``device``.
+    """
+    values: dict[int, _Scaled] = {}
+    for number in sorted(network.ancestors([network.output])):
+        values[number] = _execute(network, number, weights, values, device)
+    pair, exponent = values[network.output]
+    flow = float(pair[1].sum())
+    return log(flow) + exponent * _LN_2 if flow > 0 else -inf
+
+
+def _execute(
+    network: Network,
+    number: int,
+    weights: Mapping[int, Tensor],
+    values: dict[int, _Scaled],
+    device: torch.device,
+) -> _Scaled:
+    node = network.nodes[number]
+    match node:
+        case Input():
+            image = torch.ones(network.shapes[number], dtype=torch.float64, device=device)
+            return torch.stack([image, torch.zeros_like(image)]), 0
+        case Zeros():
+            shape = (2, *network.shapes[number])
+            return torch.zeros(shape, dtype=torch.float64, device=device), 0
+        case Conv(source=source) | Linear(source=source):
+            return _weigh(node, weights[number], *values[source])
+        case BatchNorm(source=source) | Relu(source=source):
+            return values[source]
+        case AvgPool(source=source):
+            pair, exponent = values[source]
+            pooled = F.avg_pool2d(
+                pair, node.kernel, node.stride, node.padding, count_include_pad=False
+            )
+            return pooled, exponent
+        case GlobalAvgPool(source=source):
+            pair, exponent = values[source]
+            return pair.mean(dim=(2, 3)), exponent
+        case Add(sources=sources):
+            return _add([values[source] for source in sources])
+
+
+def _weigh(node: Conv | Linear, weight: Tensor, pair: Tensor, exponent: int) -> _Scaled:
+    weight = weight.to(torch.float64).abs()
+    if isinstance(node, Conv):
+        result = F.conv2d(pair, weight, stride=node.stride, padding=node.padding)
+    else:
+        result = F.linear(pair, weight)
+    result[1] += result[0]
+    return _rescale(result, exponent)
+
+
+def _rescale(pair: Tensor, exponent: int) -> _Scaled:
+    """Divide very large or small pairs by a power of two; exact, so no bit is lost."""
+    _, shift = frexp(float(pair.amax()))
+    if abs(shift) < _FREE_EXPONENT:
+        return pair, exponent
+    return pair * 2.0**-shift, exponent + shift
+
+
+def _add(summands: list[_Scaled]) -> _Scaled:
+    """Add after bringing all to the largest exponent; what underflows was below the last bit."""
+    top = max(exponent for _, exponent in summands)
+    if any(exponent != top for _, exponent in summands):
+        summands = [summand for summand in summands if bool(summand[0].any())] or summands[:1]
+        top = max(exponent for _, exponent in summands)
+    total = torch.zeros_like(summands[0][0])
+    for pair, exponent in summands:
+        total += pair if exponent == top else pair * 2.0 ** max(exponent - top, _SMALLEST_EXPONENT)
+    return total, top

@@ -1,0 +1,90 @@
+"""GPU slots without a GPU: the locks are real, the devices are names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from trainfree.errors import TrainfreeError
+from trainfree.scoring.devices import device_slot, gpus_per_job, visible_gpus
+
+HOLD = """
+import sys, os
+from pathlib import Path
+from trainfree.scoring.devices import device_slot
+with device_slot("auto", Path(sys.argv[1])) as device:
+    print(device, os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
+    sys.stdin.readline()
+"""
+
+
+def hold(folder):
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def _two_gpus(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,7")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+
+
+@pytest.mark.usefixtures("_two_gpus")
+def test_concurrent_jobs_get_different_devices_and_a_killed_one_frees_its_own(tmp_path):
+    first, second = hold(tmp_path), hold(tmp_path)
+    try:
+        got = {first.stdout.readline(), second.stdout.readline()}
+        assert got == {"cuda 3\n", "cuda 7\n"}
+        third = hold(tmp_path)
+        time.sleep(1.0)
+        assert third.poll() is None  # waits for a slot
+        first.kill()
+        assert third.stdout.readline() in got
+        third.communicate("\n")
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.usefixtures("_two_gpus")
+def test_batch_system_assignment_is_taken_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    with device_slot("cuda", tmp_path) as device:
+        assert device == "cuda"
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_gpu_auto_is_the_cpu_and_cuda_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_gpus() == []
+    with device_slot("auto", tmp_path) as device:
+        assert device == "cpu"
+    with (
+        pytest.raises(TrainfreeError, match="no GPU is visible"),
+        device_slot("cuda", tmp_path),
+    ):
+        pass
+
+
+def test_jobs_ask_the_scheduler_for_a_gpu_only_where_there_is_one(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert [gpus_per_job(choice) for choice in ("auto", "cpu", "cuda")] == [0, 0, 1]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert [gpus_per_job(choice) for choice in ("auto", "cpu", "cuda")] == [1, 0, 1]
+
+
+def test_gpus_are_listed_by_the_driver_program(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU 0: A'\necho 'GPU 1: B'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus() == ["0", "1"]
