@@ -1,0 +1,200 @@
+"""What the tables read: scores by status, and trained accuracies as targets.
+
+Nothing of the other rooms is imported; the files' own attributes and flag meanings are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from trainfree.errors import DataFileError
+from trainfree.storage import read_dataset
+
+Floats = NDArray[np.float64]
+
+USABLE_STATUSES = ("ok", "singular")
+VALIDATION_EPOCHS = 12
+TRAININGS_ON = {
+    "cifar10": ("cifar10-valid", "cifar10"),
+    "generated": ("cifar10-valid", "cifar10"),
+    "cifar100": ("cifar100", "cifar100"),
+    "imagenet16-120": ("ImageNet16-120", "ImageNet16-120"),
+}
+"""Image set: the benchmark's names of the trainings that validation and test are read from."""
+
+DATASET_TITLES = {
+    "cifar10": "CIFAR-10",
+    "cifar10-valid": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "imagenet16-120": "ImageNet16-120",
+    "generated": "generated images",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Trained accuracies that scores are compared with.
+
+    Attributes
+    ----------
+    name
+        ``<dataset>/<split>/<epochs>`` as in search files, ``?`` for epochs that are not stated.
+    accuracy
+        Percent, NaN where missing; one for each entry of ``architectures``.
+    """
+
+    name: str
+    accuracy: pd.Series
+
+
+def outcome_title(outcome: str) -> str:
+    """Return a readable name of ``dataset/split/epochs``."""
+    dataset, split, epochs = (*outcome.split("/"), "", "")[:3]
+    when = "" if epochs in ("?", "") else f", {epochs} epochs"
+    splits = {"valid": "validation", "test": "test"}
+    return f"{DATASET_TITLES.get(dataset.lower(), dataset)} {splits.get(split, split)}{when}"
+
+
+def texts(coordinate: xr.DataArray) -> list[str]:
+    """Return the entries of a coordinate as Python strings."""
+    return [str(entry) for entry in coordinate.to_numpy().tolist()]
+
+
+def floats(values: xr.DataArray) -> Floats:
+    """Return the values as float64."""
+    return values.to_numpy().astype(np.float64)
+
+
+def read_benchmark(path: Path) -> xr.Dataset:
+    """Read a benchmark file; accuracies are then taken from it with :func:`targets`."""
+    return read_dataset(path, "benchmark")
+
+
+def targets(benchmark: xr.Dataset, dataset: str, origin: Path) -> list[Target]:
+    """Return the accuracies that the scores on an image set are compared with.
+
+    The first one is the headline: test accuracy at the most epochs for which there is any. The
+    validation accuracy after 12 epochs follows where the benchmark has it.
+
+    Raises
+    ------
+    DataFileError
+        When the benchmark has no test accuracy for the data set.
+    """
+    known = {str(name).lower(): str(name) for name in texts(benchmark["dataset"])}
+    on_validation, on_test = TRAININGS_ON.get(dataset, (dataset, dataset))
+    headline = None
+    if on_test.lower() in known:
+        headline = _at_most_epochs(benchmark, known[on_test.lower()], "test")
+    if headline is None:
+        raise DataFileError(
+            f"{origin}: expected test accuracies of {on_test!r} to compare the scores on "
+            f"{dataset!r} with, found data sets {', '.join(known.values())} and no such values; "
+            "choose another data set or another benchmark source"
+        )
+    found = [headline]
+    for name in dict.fromkeys((on_validation, on_test)):
+        if name.lower() not in known:
+            continue
+        validation = _target(benchmark, known[name.lower()], "valid", VALIDATION_EPOCHS)
+        if validation is not None:
+            found.append(validation)
+            break
+    return found
+
+
+def _at_most_epochs(benchmark: xr.Dataset, dataset: str, split: str) -> Target | None:
+    for epochs in sorted(benchmark["epochs"].to_numpy().tolist(), reverse=True):
+        target = _target(benchmark, dataset, split, epochs)
+        if target is not None:
+            return target
+    return None
+
+
+def _target(benchmark: xr.Dataset, dataset: str, split: str, epochs: int) -> Target | None:
+    """Return one accuracy: the mean over seeds as the source gives it, else that of the seeds."""
+    if split not in texts(benchmark["split"]) or epochs not in benchmark["epochs"]:
+        return None
+    chosen = benchmark["accuracy"].sel(dataset=dataset, split=split, epochs=epochs)
+    by_seed = floats(chosen.transpose("arch", "seed"))
+    given = np.array([seed == "mean" for seed in texts(benchmark["seed"])])
+    accuracy = np.where(
+        np.isnan(by_seed[:, given]).all(axis=1), _mean(by_seed[:, ~given]), _mean(by_seed[:, given])
+    )
+    if np.isnan(accuracy).all():
+        return None
+    shown = "?" if epochs < 0 else str(epochs)
+    index = pd.Index(texts(benchmark["architecture"]), name="architecture")
+    return Target(f"{dataset}/{split}/{shown}", pd.Series(accuracy, index=index))
+
+
+def _mean(values: Floats) -> Floats:
+    """Return the mean of each row without NaN; NaN for a row with nothing else."""
+    count = (~np.isnan(values)).sum(axis=1)
+    total = np.nansum(values, axis=1)
+    empty: Floats = np.full(len(values), np.nan)
+    np.divide(total, count, out=empty, where=count > 0)
+    return empty
+
+
+def read_scores(path: Path) -> xr.Dataset:
+    """Read a scores file and check that each architecture stands in it once."""
+    scores = read_dataset(path, "scores")
+    names = pd.Index(texts(scores["architecture"]))
+    if names.has_duplicates:
+        twice = names[names.duplicated()][0]
+        raise DataFileError(f"{path}: architecture {twice} stands in it twice; merge it again")
+    return scores
+
+
+def score_settings(scores: xr.Dataset, path: Path) -> dict[str, str]:
+    """Return space, data set and setting of a scores file, from its attributes."""
+    missing = [key for key in ("space", "dataset", "setting") if key not in scores.attrs]
+    if missing:
+        raise DataFileError(
+            f"{path}: lacks the attribute {', '.join(missing)}; it was not written by "
+            "'trainfree merge-shards', make it anew"
+        )
+    return {key: str(scores.attrs[key]) for key in ("space", "dataset", "setting")}
+
+
+def status_names(scores: xr.Dataset, proxy: str) -> NDArray[np.str_]:
+    """Return the status of each architecture as a word, shape (arch,)."""
+    flags = scores["status"].attrs
+    meanings = str(flags["flag_meanings"]).split()
+    words = dict(zip(np.atleast_1d(flags["flag_values"]).tolist(), meanings, strict=True))
+    codes = scores["status"].sel(proxy=proxy).to_numpy().tolist()
+    return np.array([words.get(code, f"status {code}") for code in codes], dtype=np.str_)
+
+
+def accuracy_of(
+    target: Target, scores: xr.Dataset, scores_path: Path, benchmark_path: Path
+) -> Floats:
+    """Return the target accuracy of each scored architecture; NaN where the benchmark has none.
+
+    Raises
+    ------
+    DataFileError
+        When no architecture of the scores stands in the benchmark: another space's file.
+    """
+    names = texts(scores["architecture"])
+    if not pd.Index(names).isin(target.accuracy.index).any():
+        raise DataFileError(
+            f"{benchmark_path}: none of the {len(names)} architectures of {scores_path} is in "
+            f"it (the first is {names[0] if len(names) else '-'}); it is of another space"
+        )
+    return target.accuracy.reindex(names).to_numpy(dtype=float)
+
+
+def value_counts(words: Sequence[str] | NDArray[np.str_]) -> str:
+    """Return ``"201 singular; 3 error"``, most frequent first; empty when there are none."""
+    unique, counts = np.unique(np.asarray(words, dtype=np.str_), return_counts=True)
+    pairs = sorted(zip(unique.tolist(), counts.tolist(), strict=True), key=lambda p: (-p[1], p[0]))
+    return "; ".join(f"{count} {word}" for word, count in pairs)

@@ -1,0 +1,113 @@
+"""One look for all figures, and deterministic files.
+
+Colours are those of Okabe and Ito that hold on light and on dark ground. Ink, rules and ground
+are colours of their own that the page replaces by its theme's, so that one SVG serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from trainfree.storage import write_atomically
+
+INK = "#20262e"
+MUTED = "#6d747d"
+RULE = "#d8dce1"
+GROUND = "#fefefe"
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b58900")
+DENSITY = LinearSegmentedColormap.from_list(
+    "density", ["#a9c7e4", "#5b9bd0", "#1f6fb0", "#c8661b", "#e8871e"]
+)
+Dash = tuple[float, tuple[float, ...]]
+DASHES: tuple[Dash, ...] = (
+    (0.0, ()),
+    (0.0, (5.0, 1.6)),
+    (0.0, (1.2, 1.4)),
+    (0.0, (5.0, 1.5, 1.2, 1.5)),
+)
+RESOLUTION = 170
+
+_SETTINGS: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
+    "axes.labelcolor": INK,
+    "axes.labelsize": 8.5,
+    "axes.linewidth": 0.7,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.unicode_minus": True,
+    "figure.dpi": RESOLUTION,
+    "figure.facecolor": GROUND,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "legend.edgecolor": "none",
+    "legend.facecolor": "none",
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.6,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "trainfree",
+    "text.color": INK,
+    "text.parse_math": False,  # names come from files and may hold a dollar sign
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Use the suite's settings, and nothing of the user's matplotlibrc, in a ``with`` block."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure, size in inches, that no global state knows of."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def rule_lines(axes: Axes) -> None:
+    """Draw faint lines behind the data."""
+    axes.set_axisbelow(True)
+    axes.grid(visible=True, which="major")
+
+
+def write_figure(figure: Figure, output_stem: Path, title: str, caption: str) -> None:
+    """Write ``<stem>.svg`` and ``<stem>.png``; both carry title and caption as metadata.
+
+    Raises
+    ------
+    DataFileError
+        When a file cannot be written; nothing half-written is left.
+    """
+    texts = {"Title": title, "Description": caption}
+    for suffix, metadata in (
+        ("svg", {"Date": None, "Creator": None, **texts}),
+        ("png", {"Software": None, **texts}),
+    ):
+        path = output_stem.with_name(f"{output_stem.name}.{suffix}")
+
+        def save(
+            temporary: Path, suffix: str = suffix, metadata: dict[str, str | None] = metadata
+        ) -> None:
+            figure.savefig(temporary, format=suffix, dpi=RESOLUTION, metadata=metadata)
+
+        write_atomically(path, save)
