@@ -1,0 +1,47 @@
+# make run    everything on real data: environment, downloads, scores, searches, tables, report
+# make test   the same environment, then all checks and tests
+# make clean  forget results (not data, not the environment)
+
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CONSTRAINTS := requirements/constraints.txt
+# The environment's own programs come first, whatever is activated.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test lint constraints clean
+
+run: $(READY)
+	@snakemake --cores $(CORES) --quiet rules
+	@echo
+	@cat results/tables/summary.txt
+	@echo
+	@echo "report: $(CURDIR)/results/report/index.html"
+
+test: $(READY) lint
+	@pytest -n 2 --dist loadgroup
+
+lint: $(READY)
+	@ruff check .
+	@ruff format --check .
+	@snakefmt --check Snakefile rules
+	@mypy
+	@snakemake --lint --configfile config/test.yaml
+
+$(READY): pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "trainfree needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version)." \
+		"Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "setting up $(VENV) (once; about a minute)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[dev]"
+	@touch $(READY)
+
+constraints: $(READY)
+	@{ head -2 $(CONSTRAINTS); python -m pip freeze --exclude-editable | sed 's/+cpu//'; } \
+		> $(CONSTRAINTS).new && mv $(CONSTRAINTS).new $(CONSTRAINTS)
+
+clean:
+	rm -rf results logs .snakemake

@@ -1,0 +1,74 @@
+"""trainfree: from image and accuracy sources to scores, searches, tables and a report.
+
+    snakemake --cores 8 --resources gpu=2            the default run (config/config.yaml)
+    snakemake --cores 2 --configfile config/test.yaml   the whole graph in seconds
+
+Rules are in rules/, one file a stage; every rule is one call of the trainfree command.
+"""
+
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+BASE = Path(workflow.basedir)
+
+
+configfile: str(BASE / "config" / "config.yaml")
+
+
+report: "reports/captions/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/prepare.smk"
+include: "rules/score.smk"
+include: "rules/search.smk"
+include: "rules/aggregate.smk"
+include: "rules/report.smk"
+
+
+onstart:
+    hold_run_lock(workflow)
+
+
+localrules:
+    all,
+    tables,
+    figures,
+    scores,
+    searches,
+
+
+# Shards and searches are products too: one that is deleted is made again.
+rule all:
+    default_target: True
+    input:
+        SHARD_FILES,
+        MERGED_SCORES,
+        SEARCH_FILES,
+        TABLE_FILES,
+        FIGURE_FILES,
+        REPORT,
+
+
+rule scores:
+    input:
+        SHARD_FILES,
+        MERGED_SCORES,
+
+
+rule searches:
+    input:
+        SEARCH_FILES,
+
+
+rule tables:
+    input:
+        TABLE_FILES,
+
+
+rule figures:
+    input:
+        FIGURE_FILES,

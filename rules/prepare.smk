@@ -1,0 +1,53 @@
+"""Images and trained accuracies, from the first source that has them."""
+
+
+rule prepare_images:
+    output:
+        "data/images/{dataset}.h5",
+    log:
+        "logs/prepare_images/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/prepare_images/{dataset}.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        order=CONFIG.sources.order,
+        timeout=CONFIG.sources.timeout_seconds,
+        seed=CONFIG.seed,
+        code=code_hash("trainfree.images.prepare"),
+    shell:
+        "python -m trainfree prepare-images --dataset {wildcards.dataset} --order {params.order}"
+        " --timeout {params.timeout} --seed {params.seed} --cache data/downloads"
+        " --output {output} > {log} 2>&1"
+
+
+rule prepare_benchmark:
+    output:
+        "data/benchmarks/{space}.h5",
+    log:
+        "logs/prepare_benchmark/{space}.log",
+    benchmark:
+        "logs/benchmarks/prepare_benchmark/{space}.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        order=CONFIG.sources.order,
+        timeout=CONFIG.sources.timeout_seconds,
+        archive=(
+            f"--nats-archive {CONFIG.sources.nats_archive}"
+            if CONFIG.sources.nats_archive
+            else ""
+        ),
+        code=code_hash("trainfree.benchmarks.prepare"),
+    shell:
+        "python -m trainfree prepare-benchmark --space {wildcards.space} --order {params.order}"
+        " --timeout {params.timeout} {params.archive} --cache data/downloads"
+        " --output {output} > {log} 2>&1"

@@ -1,0 +1,94 @@
+"""Figures and the report."""
+
+TEMPLATES = relative(BASE / "reports" / "templates")
+TEMPLATE_FILES = sorted(
+    relative(path)
+    for path in (BASE / "reports" / "templates").iterdir()
+    if path.is_file()
+)
+
+
+rule plot_scores:
+    input:
+        scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
+        benchmark="data/benchmarks/{space}.h5",
+    output:
+        report(
+            "results/figures/scores-{space}-{dataset}-{proxy}.svg",
+            caption="../reports/captions/score_accuracy.rst",
+            category="Figures",
+        ),
+        "results/figures/scores-{space}-{dataset}-{proxy}.png",
+    log:
+        "logs/plot_scores/{space}/{dataset}/{proxy}.log",
+    benchmark:
+        "logs/benchmarks/plot_scores/{space}/{dataset}/{proxy}.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        code=code_hash("trainfree.report.figures"),
+    shell:
+        "python -m trainfree plot-scores --scores {input.scores} --benchmark {input.benchmark}"
+        " --proxy {wildcards.proxy} --stem {params.stem} > {log} 2>&1"
+
+
+rule plot_search:
+    input:
+        searches=expand(
+            "results/search/{{space}}/{{dataset}}/{search}.h5", search=SEARCHES
+        ),
+    output:
+        report(
+            "results/figures/search-{space}-{dataset}.svg",
+            caption="../reports/captions/search_figure.rst",
+            category="Figures",
+        ),
+        "results/figures/search-{space}-{dataset}.png",
+    log:
+        "logs/plot_search/{space}/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/plot_search/{space}/{dataset}.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        code=code_hash("trainfree.report.figures"),
+    shell:
+        "python -m trainfree plot-search --searches {input.searches} --stem {params.stem}"
+        " > {log} 2>&1"
+
+
+rule write_report:
+    input:
+        tables=TABLE_FILES,
+        figures=FIGURE_FILES,
+        scores=MERGED_SCORES,
+        templates=TEMPLATE_FILES,
+    output:
+        report(REPORT, caption="../reports/captions/report.rst", category="Report"),
+    log:
+        "logs/write_report.log",
+    benchmark:
+        "logs/benchmarks/write_report.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        templates=TEMPLATES,
+        code=code_hash("trainfree.report.page"),
+    shell:
+        "python -m trainfree report --tables results/tables --figures results/figures"
+        " --scores {input.scores} --templates {params.templates} --output {output}"
+        " > {log} 2>&1"

@@ -1,0 +1,55 @@
+"""Scores of all architectures: one job a shard, then one file."""
+
+
+rule score_shard:
+    input:
+        images="data/images/{dataset}.h5",
+    output:
+        "results/scores/{space}/{dataset}/{setting}/shards/{shard}.h5",
+    log:
+        "logs/score_shard/{space}/{dataset}/{setting}/{shard}.log",
+    benchmark:
+        "logs/benchmarks/score_shard/{space}/{dataset}/{setting}/{shard}.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        gpu=gpus_per_job(CONFIG.scoring.device),
+        mem_mb=1500,
+        runtime=60,
+    params:
+        range=first_and_last,
+        setting=lambda wildcards: SETTINGS[wildcards.dataset].json,
+        device=CONFIG.scoring.device,
+        code=scoring_code_hash(CONFIG.scoring.proxies),
+    shell:
+        "python -m trainfree score-shard --images {input.images}"
+        " --first {params.range[first]} --last {params.range[last]}"
+        " --setting {params.setting:q} --device {params.device} --threads {threads}"
+        " --output {output} > {log} 2>&1"
+
+
+rule merge_scores:
+    input:
+        shards=expand(
+            "results/scores/{{space}}/{{dataset}}/{{setting}}/shards/{shard}.h5",
+            shard=SHARDS,
+        ),
+    output:
+        "results/scores/{space}/{dataset}/{setting}.h5",
+    log:
+        "logs/merge_scores/{space}/{dataset}/{setting}.log",
+    benchmark:
+        "logs/benchmarks/merge_scores/{space}/{dataset}/{setting}.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        setting=lambda wildcards: SETTINGS[wildcards.dataset].json,
+        code=code_hash("trainfree.scoring.merge"),
+    shell:
+        "python -m trainfree merge-scores --setting {params.setting:q} --output {output}"
+        " {input.shards} > {log} 2>&1"

@@ -1,0 +1,295 @@
+"""The ``trainfree`` command: one subcommand a job, each a thin call into its room.
+
+Rooms are imported inside the subcommands, so that no command pays for another's libraries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainfree import __version__
+from trainfree.errors import TrainfreeError
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+Handler = Callable[[argparse.Namespace], None]
+EXIT_USER_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit status: 0, or 2 with a message on standard error."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    arguments = _parser().parse_args(argv)
+    handler: Handler = arguments.handler
+    try:
+        handler(arguments)
+    except TrainfreeError as error:
+        print(f"trainfree: error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="trainfree", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--version", action="version", version=f"trainfree {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_config_commands(commands)
+    _add_prepare_commands(commands)
+    _add_score_commands(commands)
+    _add_search_command(commands)
+    _add_table_commands(commands)
+    _add_report_commands(commands)
+    return parser
+
+
+def _command(commands: Commands, name: str, handler: Handler, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _add_config_commands(commands: Commands) -> None:
+    check = _command(commands, "check-config", _check_config, "check configuration files")
+    check.add_argument("files", type=Path, nargs="+", help="YAML files, later ones win")
+    _command(commands, "config-schema", _config_schema, "print the JSON Schema of the config")
+
+
+def _check_config(arguments: argparse.Namespace) -> None:
+    from trainfree.config import load_config
+
+    print(load_config(*arguments.files).model_dump_json(indent=2))
+
+
+def _config_schema(arguments: argparse.Namespace) -> None:
+    from trainfree.config import schema_json
+
+    print(schema_json(), end="")
+
+
+def _add_prepare_commands(commands: Commands) -> None:
+    images = _command(commands, "prepare-images", _prepare_images, "fetch and convert images")
+    images.add_argument("--dataset", required=True)
+    images.add_argument("--seed", type=int, default=0, help="root seed of generated images")
+    benchmark = _command(
+        commands, "prepare-benchmark", _prepare_benchmark, "fetch and convert trained accuracies"
+    )
+    benchmark.add_argument("--space", required=True)
+    benchmark.add_argument("--nats-archive", help="official NATS-tss folder or .tar")
+    for parser in (images, benchmark):
+        parser.add_argument("--order", nargs="+", required=True, help="sources, first to last")
+        parser.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
+        parser.add_argument("--timeout", type=float, default=10.0, help="seconds to connect")
+        parser.add_argument("--cache", type=Path, required=True, help="folder for downloads")
+        parser.add_argument("--output", type=Path, required=True)
+
+
+def _prepare_images(arguments: argparse.Namespace) -> None:
+    from trainfree.images.prepare import prepare_images
+
+    prepare_images(
+        arguments.dataset,
+        arguments.output,
+        order=arguments.order,
+        cache=arguments.cache,
+        mirror=arguments.mirror,
+        timeout=arguments.timeout,
+        seed=arguments.seed,
+    )
+
+
+def _prepare_benchmark(arguments: argparse.Namespace) -> None:
+    from trainfree.benchmarks.prepare import prepare_benchmark
+
+    prepare_benchmark(
+        arguments.space,
+        arguments.output,
+        order=arguments.order,
+        cache=arguments.cache,
+        mirror=arguments.mirror,
+        nats_archive=arguments.nats_archive,
+        timeout=arguments.timeout,
+    )
+
+
+def _add_score_commands(commands: Commands) -> None:
+    shard = _command(commands, "score-shard", _score_shard, "score a range of architectures")
+    shard.add_argument("--images", type=Path, required=True, help="prepared image set")
+    shard.add_argument("--first", type=int, required=True, help="first architecture index")
+    shard.add_argument("--last", type=int, required=True, help="last architecture index")
+    shard.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    shard.add_argument("--threads", type=int, default=1)
+    merge = _command(commands, "merge-scores", _merge_scores, "join shards into one file")
+    merge.add_argument("shards", type=Path, nargs="+")
+    for parser in (shard, merge):
+        parser.add_argument("--setting", required=True, help="scoring setting as JSON")
+        parser.add_argument("--output", type=Path, required=True)
+
+
+def _score_shard(arguments: argparse.Namespace) -> None:
+    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.setting import Setting
+
+    setting = Setting.from_json(arguments.setting)
+    with device_slot(arguments.device) as device:
+        from trainfree.scoring.shard import score_shard  # torch must see the slot's device only
+
+        score_shard(
+            setting,
+            arguments.first,
+            arguments.last,
+            images=arguments.images,
+            output=arguments.output,
+            device=device,
+            threads=arguments.threads,
+        )
+
+
+def _merge_scores(arguments: argparse.Namespace) -> None:
+    from trainfree.scoring.merge import merge_shards
+    from trainfree.scoring.setting import Setting
+
+    merge_shards(arguments.shards, Setting.from_json(arguments.setting), arguments.output)
+
+
+def _add_search_command(commands: Commands) -> None:
+    parser = _command(commands, "search", _search, "run a search algorithm on stored scores")
+    parser.add_argument("--space", required=True)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--algorithm", required=True)
+    parser.add_argument("--signal", required=True, help="a proxy, or 'accuracy'")
+    parser.add_argument("--scores", type=Path, help="merged scores, for a proxy")
+    parser.add_argument("--benchmark", type=Path, required=True)
+    parser.add_argument("--runs", type=int, required=True)
+    parser.add_argument("--budgets", type=int, nargs="+", required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--settings", type=json.loads, default={}, help="JSON of the algorithm's")
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def _search(arguments: argparse.Namespace) -> None:
+    from trainfree.search.run import SearchJob, run_search
+
+    run_search(
+        SearchJob(
+            space=arguments.space,
+            dataset=arguments.dataset,
+            algorithm=arguments.algorithm,
+            signal=arguments.signal,
+            scores=arguments.scores,
+            benchmark=arguments.benchmark,
+            output=arguments.output,
+            runs=arguments.runs,
+            budgets=tuple(sorted(arguments.budgets)),
+            seed=arguments.seed,
+            settings=arguments.settings,
+        )
+    )
+
+
+def _add_table_commands(commands: Commands) -> None:
+    names = {
+        "tabulate-correlations": (_tabulate_correlations, "correlate scores with accuracy"),
+        "tabulate-search": (_tabulate_search, "summarise search runs"),
+        "tabulate-timing": (_tabulate_timing, "summarise scoring time"),
+        "summarize": (_summarize, "write the summary"),
+    }
+    parsers = {name: _command(commands, name, *rest) for name, rest in names.items()}
+    for parser in parsers.values():
+        parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
+    for name in ("tabulate-correlations", "tabulate-timing", "summarize"):
+        parsers[name].add_argument("--scores", type=Path, nargs="+", required=True)
+    for name in ("tabulate-correlations", "summarize"):
+        parsers[name].add_argument("--benchmark", type=Path, required=True)
+    for name in ("tabulate-correlations", "tabulate-search", "tabulate-timing"):
+        parsers[name].add_argument("--published", type=Path, required=True)
+    parsers["tabulate-correlations"].add_argument("--resamples", type=int, required=True)
+    parsers["tabulate-correlations"].add_argument("--seed", type=int, required=True)
+    parsers["tabulate-search"].add_argument("--searches", type=Path, nargs="+", required=True)
+    for table in ("correlations", "search", "timing"):
+        parsers["summarize"].add_argument(f"--{table}", type=Path, required=True)
+
+
+def _tabulate_correlations(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.correlations import tabulate_correlations
+
+    tabulate_correlations(
+        arguments.scores,
+        arguments.benchmark,
+        arguments.stem,
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+        published=arguments.published,
+    )
+
+
+def _tabulate_search(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.search_table import tabulate_search
+
+    tabulate_search(arguments.searches, arguments.stem, arguments.published)
+
+
+def _tabulate_timing(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.timing import tabulate_timing
+
+    tabulate_timing(arguments.scores, arguments.stem, arguments.published)
+
+
+def _summarize(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.summary import summarize
+
+    summarize(
+        arguments.correlations,
+        arguments.search,
+        arguments.timing,
+        arguments.scores,
+        arguments.benchmark,
+        arguments.stem,
+    )
+
+
+def _add_report_commands(commands: Commands) -> None:
+    scatter = _command(commands, "plot-scores", _plot_scores, "plot score against accuracy")
+    scatter.add_argument("--scores", type=Path, required=True)
+    scatter.add_argument("--benchmark", type=Path, required=True)
+    scatter.add_argument("--proxy", required=True)
+    search = _command(commands, "plot-search", _plot_search, "plot accuracy against search time")
+    search.add_argument("--searches", type=Path, nargs="+", required=True)
+    for parser in (scatter, search):
+        parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
+    report = _command(commands, "report", _report, "write the HTML report")
+    report.add_argument("--tables", type=Path, required=True, help="folder")
+    report.add_argument("--figures", type=Path, required=True, help="folder")
+    report.add_argument("--scores", type=Path, nargs="+", required=True)
+    report.add_argument("--templates", type=Path, required=True, help="folder")
+    report.add_argument("--output", type=Path, required=True)
+
+
+def _plot_scores(arguments: argparse.Namespace) -> None:
+    from trainfree.report.figures import plot_score_accuracy
+
+    plot_score_accuracy(arguments.scores, arguments.benchmark, arguments.proxy, arguments.stem)
+
+
+def _plot_search(arguments: argparse.Namespace) -> None:
+    from trainfree.report.figures import plot_search
+
+    plot_search(arguments.searches, arguments.stem)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from trainfree.report.page import render_report
+
+    render_report(
+        arguments.tables,
+        arguments.figures,
+        arguments.output,
+        arguments.scores,
+        templates=arguments.templates,
+    )

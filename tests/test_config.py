@@ -1,0 +1,127 @@
+"""The configuration: what ships is valid, and what is wrong is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from trainfree.cli import main
+from trainfree.config import Config, load_config, parse_config, schema_json
+from trainfree.errors import ConfigError
+
+SHIPPED = sorted((Path(__file__).parent.parent / "config").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_files_are_valid_alone_and_over_the_default(path, repository):
+    load_config(path)
+    load_config(repository / "config" / "config.yaml", path)
+    schema = json.loads((repository / "config" / "schemas" / "config.schema.json").read_text())
+    jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+
+
+def test_committed_schema_is_the_generated_one(repository):
+    committed = (repository / "config" / "schemas" / "config.schema.json").read_text()
+    assert committed == schema_json(), (
+        "run: trainfree config-schema > config/schemas/config.schema.json"
+    )
+
+
+def test_readme_of_the_config_names_every_key(repository):
+    text = (repository / "config" / "README.md").read_text()
+    for name, field in Config.model_fields.items():
+        sections = getattr(field.annotation, "model_fields", None)
+        keys = [f"{name}.{key}" for key in sections] if sections else [name]
+        for key in keys:
+            assert f"`{key}" in text, key
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"scorring": {}}, "unknown key 'scorring'; did you mean 'scoring'"),
+        ({"scoring": {"batchsize": 3}}, "'scoring.batchsize'; did you mean 'batch_size'"),
+        (
+            {"search": {"rea": {"populaton": 3}}},
+            "'search.rea.populaton'; did you mean 'population'",
+        ),
+        ({"scoring": {"batch_size": "32"}}, "scoring.batch_size: .*integer, found '32'"),
+        (
+            {"scoring": {"batch_size": 0}},
+            "scoring.batch_size: .*greater than or equal to 1, found 0",
+        ),
+        ({"scoring": {"batch_size": 1.5}}, "scoring.batch_size: .*, found 1.5"),
+        ({"seed": -1}, "seed: .*, found -1"),
+        ({"scoring": {"proxies": ["naswott"]}}, "unknown proxy 'naswott'; did you mean 'naswot'"),
+        ({"space": "nasbench210"}, "unknown space 'nasbench210'; did you mean 'nasbench201'"),
+        ({"datasets": ["cifar-10"]}, "unknown data set 'cifar-10'; did you mean 'cifar10'"),
+        (
+            {"search": {"algorithms": ["reenforce"]}},
+            "algorithm 'reenforce'; did you mean 'reinforce'",
+        ),
+        ({"search": {"proxies": ["plain_wrong"]}}, "unknown proxy 'plain_wrong'"),
+        ({"sources": {"order": ["miror"]}}, "sources.order.0: .*'mirror'.*found 'miror'"),
+        (
+            {"scoring": {"proxies": ["params"]}},
+            "naswot, synflow would guide a search but is not in",
+        ),
+        (
+            {"search": {"budgets": [15626]}},
+            "N = 15626 is larger than the space nasbench201 .*15625",
+        ),
+        ({"scoring": {"initialization": "he"}}, "scoring.initialization: .*'kaiming'"),
+    ],
+)
+def test_wrong_values_name_key_expectation_and_finding(values, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        parse_config(values, "my.yaml")
+    assert str(caught.value).startswith("my.yaml: ")
+
+
+def test_all_mistakes_are_reported_at_once():
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"seed": "x", "scoring": {"batch_size": -1, "colour": 1}})
+    for key in ("seed", "scoring.batch_size", "scoring.colour"):
+        assert key in str(caught.value)
+
+
+def test_later_files_win_key_by_key(tmp_path):
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text("scoring: {batch_size: 8, shard_size: 7}\nseed: 3\n")
+    second.write_text("scoring: {batch_size: 16}\n")
+    merged = load_config(first, second)
+    assert (merged.scoring.batch_size, merged.scoring.shard_size, merged.seed) == (16, 7, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a: [", "not valid YAML"), ("- 1\n", "expected a mapping of keys, found list")],
+)
+def test_unreadable_files_are_named(tmp_path, text, words):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_command_line_prints_the_message_alone_and_fails(tmp_path, capsys):
+    path = tmp_path / "x.yaml"
+    path.write_text("sede: 1\n")
+    assert main(["check-config", str(path)]) == 2
+    captured = capsys.readouterr()
+    assert "did you mean 'seed'" in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_command_line_shows_the_whole_configuration(tmp_path, capsys):
+    path = tmp_path / "x.yaml"
+    path.write_text("seed: 7\n")
+    assert main(["check-config", str(path)]) == 0
+    assert json.loads(capsys.readouterr().out)["seed"] == 7

@@ -1,0 +1,303 @@
+"""The real workflow on the test configuration: whole, again, interrupted, and after edits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trainfree.storage import read_dataset
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+SHARDS = "results/scores/nasbench201_mini/generated/b8-pytorch-images-s0/shards"
+MERGED = "results/scores/nasbench201_mini/generated/b8-pytorch-images-s0.h5"
+SCORE_VARIABLES = ("score", "status", "relu_units", "params", "flops")
+
+
+def environment(checkout: Path) -> dict[str, str]:
+    """The environment without what another run left in it; the checkout's own code comes first."""
+    dropped = ("TRAINFREE_MIRROR", "TRAINFREE_RUN")
+    kept = {key: value for key, value in os.environ.items() if key not in dropped}
+    return {**kept, "PYTHONPATH": str(checkout / "src")}
+
+
+def command(checkout: Path, *more: str) -> list[str]:
+    program = str(Path(sys.executable).parent / "snakemake")
+    config = str(checkout / "config" / "test.yaml")
+    return [program, "--cores", "2", "--configfile", config, *more]
+
+
+def snakemake(checkout: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(checkout, *more),
+        cwd=checkout,
+        env=environment(checkout),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def planned(checkout: Path, *more: str) -> dict[str, int]:
+    """How many jobs of each rule a run would do now."""
+    done = snakemake(checkout, "-n", *more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    if "Nothing to be done" in done.stdout + done.stderr:
+        return {}
+    start = lines.index("Job stats:") + 3
+    pairs = (line.split() for line in lines[start : lines.index("", start)])
+    jobs = {name: int(count) for name, count in pairs}
+    return {name: count for name, count in jobs.items() if name not in ("total", "all")}
+
+
+def scores_of(folder: Path) -> dict[str, bytes]:
+    merged = read_dataset(folder / MERGED, "scores")
+    return {name: merged[name].values.tobytes() for name in SCORE_VARIABLES}
+
+
+def copy_of(repository: Path, folder: Path) -> Path:
+    """Copy the checkout without anything generated; the workflow runs inside it, as a user's."""
+    generated = (
+        ".git",
+        ".venv",
+        "results",
+        "data",
+        "logs",
+        ".snakemake",
+        ".*_cache",
+        ".hypothesis",
+    )
+    return shutil.copytree(repository, folder, ignore=shutil.ignore_patterns(*generated))
+
+
+@pytest.fixture(scope="module")
+def finished(repository, tmp_path_factory) -> Path:
+    """A checkout with a complete run; tests that change something work on a copy."""
+    folder = copy_of(repository, tmp_path_factory.mktemp("run") / "finished")
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def copy(finished, tmp_path) -> Path:
+    """A copy of the complete run that a test may change."""
+    return shutil.copytree(finished, tmp_path / "copy", symlinks=True)
+
+
+@pytest.fixture
+def fresh(repository, tmp_path) -> Path:
+    """A checkout in which nothing has run yet."""
+    return copy_of(repository, tmp_path / "fresh")
+
+
+def test_everything_is_made_and_nothing_half(finished):
+    for table in ("correlations", "search", "timing", "summary"):
+        for suffix in ("csv", "md", "tex"):
+            assert (finished / "results" / "tables" / f"{table}.{suffix}").stat().st_size > 0
+    assert "stand-in" in (finished / "results" / "tables" / "summary.txt").read_text()
+    page = (finished / "results" / "report" / "index.html").read_text()
+    assert page.count("<table") >= 3
+    assert page.count("<svg") + page.count("data:image") >= 2
+    assert list((finished / "results" / "figures").glob("*.svg"))
+    assert not list(finished.rglob("*.part"))
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert planned(finished) == {}
+
+
+def test_results_are_the_same_bits_whatever_the_workers(finished, fresh):
+    done = snakemake(fresh, "--cores", "1", "tables")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert scores_of(fresh) == scores_of(finished)
+    for suffix in ("csv", "md", "tex"):
+        table = Path("results", "tables", f"correlations.{suffix}")
+        assert (fresh / table).read_bytes() == (finished / table).read_bytes()
+
+
+def test_a_deleted_shard_and_what_depends_on_it_is_recomputed_and_nothing_else(copy):
+    before = scores_of(copy)
+    shards = sorted((copy / SHARDS).glob("*.h5"))
+    kept = {path: path.stat().st_mtime_ns for path in shards[1:]}
+    shards[0].unlink()
+    plan = planned(copy)
+    assert plan["score_shard"] == 1
+    assert plan["merge_scores"] == 1
+    assert "prepare_images" not in plan
+    assert "prepare_benchmark" not in plan
+    assert plan["search"] == 6  # three algorithms guided by two proxies; not those by accuracy
+    done = snakemake(copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path: path.stat().st_mtime_ns for path in shards[1:]} == kept
+    assert scores_of(copy) == before
+
+
+def test_an_edited_proxy_recomputes_its_shards(copy):
+    assert planned(copy) == {}
+    proxy = copy / "src" / "trainfree" / "proxies" / "naswot.py"
+    proxy.write_text(proxy.read_text() + "\n# a comment changes nothing\n")
+    assert planned(copy) == {}
+    proxy.write_text(proxy.read_text().replace("return candidate", "return 1.0 * candidate"))
+    plan = planned(copy)
+    assert plan["score_shard"] == 3
+    assert "prepare_images" not in plan
+
+
+def test_an_edited_proxy_that_is_not_in_use_recomputes_nothing(copy):
+    new = copy / "src" / "trainfree" / "proxies" / "mine.py"
+    new.write_text((new.parent / "params.py").read_text().replace('"params"', '"mine"'))
+    assert planned(copy) == {}
+
+
+def test_an_edited_template_writes_only_the_report(copy):
+    template = copy / "reports" / "templates" / "report.html.j2"
+    template.write_text(template.read_text().replace("</body>", "<!-- edited --></body>"))
+    assert planned(copy) == {"write_report": 1}
+
+
+def test_an_edited_search_algorithm_recomputes_its_searches(copy):
+    rea = copy / "src" / "trainfree" / "search" / "rea.py"
+    rea.write_text(rea.read_text() + "\nEDITED = True\n")
+    plan = planned(copy)
+    assert plan["search"] == 3
+    assert "score_shard" not in plan
+
+
+def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
+    def with_config(values: dict) -> dict[str, int]:
+        path = tmp_path / "more.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return planned(copy, "--configfile", "config/test.yaml", str(path))
+
+    assert "score_shard" not in with_config({"analysis": {"bootstrap_resamples": 60}})
+    assert set(with_config({"analysis": {"bootstrap_resamples": 60}})) == {
+        *("tabulate_correlations", "summarize", "write_report")
+    }
+    assert with_config({"search": {"runs": 9}})["search"] == 9
+    assert with_config({"scoring": {"batch_size": 4}})["score_shard"] == 3
+
+
+def children_of(pid: int) -> list[int]:
+    found = subprocess.run(
+        ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
+    ).stdout.split()
+    pairs = list(zip(map(int, found[::2]), map(int, found[1::2]), strict=True))
+    direct = [child for child, parent in pairs if parent == pid]
+    return direct + [below for child in direct for below in children_of(child)]
+
+
+def wait_for(condition, seconds: float = 60.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def scoring_processes(pid: int) -> list[int]:
+    found = []
+    for child in children_of(pid):
+        try:
+            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"score-shard" in words:
+            found.append(child)
+    return found
+
+
+def start(checkout: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command(checkout),
+        cwd=checkout,
+        env=environment(checkout),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_killed_runs_and_jobs_leave_nothing_and_the_next_run_goes_on(finished, fresh):
+    """Kill Snakemake while it scores, then a scoring job of the next run, then let it finish."""
+    run = start(fresh)
+    jobs = wait_for(lambda: scoring_processes(run.pid))
+    time.sleep(1.5)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    wait_for(
+        lambda: not any(Path(f"/proc/{job}").exists() for job in jobs)
+    )  # they end by themselves
+    assert not list((fresh / "results").rglob("*.part"))
+
+    run = start(fresh)
+    job = wait_for(lambda: scoring_processes(run.pid))[0]
+    os.kill(job, signal.SIGKILL)
+    assert run.wait() != 0
+    assert not (fresh / MERGED).exists()
+
+    done = snakemake(fresh)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert scores_of(fresh) == scores_of(finished)
+    for search in (finished / "results" / "search").rglob("*.h5"):
+        ours = read_dataset(fresh / search.relative_to(finished), "search")
+        theirs = read_dataset(search, "search")
+        for name in ("trace_arch", "trace_fitness", "trace_accuracy", "answer_accuracy"):
+            assert ours[name].values.tobytes() == theirs[name].values.tobytes()
+    assert planned(fresh) == {}
+
+
+def test_a_damaged_shard_is_named_and_nothing_is_merged(copy):
+    shard = sorted((copy / SHARDS).glob("*.h5"))[1]
+    shard.write_bytes(shard.read_bytes()[:5000])
+    done = snakemake(copy)
+    assert done.returncode != 0
+    assert shard.name in done.stdout + done.stderr
+    assert "truncated" in done.stdout + done.stderr
+    shard.unlink()
+    assert snakemake(copy).returncode == 0
+
+
+def test_a_wrong_configuration_stops_before_any_job(fresh):
+    path = fresh / "wrong.yaml"
+    path.write_text("scoring: {proxies: [naswott]}\n")
+    done = snakemake(fresh, "--configfile", "config/test.yaml", "wrong.yaml")
+    assert done.returncode != 0
+    assert "unknown proxy 'naswott'; did you mean 'naswot'" in done.stdout + done.stderr
+    assert not (fresh / "results").exists()
+
+
+def test_two_runs_in_one_folder_are_refused_but_plans_are_not(fresh):
+    run = start(fresh)
+    try:
+        wait_for(lambda: (fresh / ".snakemake" / "trainfree.lock").exists())
+        wait_for(lambda: (fresh / ".snakemake" / "trainfree.lock").read_text().strip())
+        second = snakemake(fresh)
+        assert second.returncode != 0
+        assert f"another snakemake (process {run.pid})" in second.stdout + second.stderr
+        assert planned(fresh)
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+
+
+@pytest.mark.parametrize("config", ["config.yaml", "test.yaml"])
+def test_every_shipped_configuration_has_a_graph(fresh, config):
+    plan = planned(fresh, "--configfile", f"config/{config}")
+    assert plan["score_shard"] == {"config.yaml": 25, "test.yaml": 3}[config]
+    assert plan["search"] == 9
+
+
+@pytest.mark.parametrize("profile", ["generic"])
+def test_cluster_profiles_make_a_plan(fresh, profile):
+    assert planned(fresh, "--profile", f"profiles/{profile}")
