@@ -1,5 +1,6 @@
 # make run    everything on real data: environment, downloads, scores, searches, tables, report
 # make test   the same environment, then all checks and tests
+# make bench  speed of the scoring engine against a plain reference
 # make clean  forget results (not data, not the environment)
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ CONSTRAINTS := requirements/constraints.txt
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test lint constraints clean
+.PHONY: run test lint bench constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -38,6 +39,9 @@ $(READY): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -m venv --clear $(VENV)
 	@python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[dev]"
 	@touch $(READY)
+
+bench: $(READY)
+	@python benchmarks/engine.py
 
 constraints: $(READY)
 	@{ head -2 $(CONSTRAINTS); python -m pip freeze --exclude-editable | sed 's/+cpu//'; } \

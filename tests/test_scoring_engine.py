@@ -67,17 +67,28 @@ def batch_of(images: int, size: int, dtype=torch.float64) -> torch.Tensor:
     return torch.from_numpy(pixels).to(dtype).contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "torch"])
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_kernels_equal_hooked_modules_entry_for_entry_in_float64(arch):
+def test_kernels_equal_hooked_modules_entry_for_entry_in_float64(arch, compiled):
     network, weights, module = twins(SMALL, arch, 16)
     batch = batch_of(7, 16)
-    kernels = relu_kernels(network, weights, batch, PhaseClock())
+    kernels = relu_kernels(network, weights, batch, PhaseClock(), compiled)
     np.testing.assert_array_equal(
         kernels.per_module, reference.relu_kernel(module, batch, official=False)
     )
     np.testing.assert_array_equal(
         kernels.official, reference.relu_kernel(module, batch, official=True)
     )
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES[::3])
+def test_the_published_way_of_counting_gives_the_official_kernel(arch):
+    network, weights, module = twins(SMALL, arch, 16, dtype=torch.float32)
+    batch = batch_of(7, 16, torch.float32)
+    official = relu_kernels(network, weights, batch, PhaseClock()).official
+    published = reference.published_kernel(module, batch)
+    assert np.abs(published - official).max() <= 2 * 20  # single codes flip with rounding
+    np.testing.assert_array_equal(published.diagonal(), official.diagonal())
 
 
 def test_published_size_in_float32_agrees_in_score_and_rank():

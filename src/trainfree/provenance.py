@@ -20,7 +20,7 @@ from typing import Any
 
 PACKAGE = "trainfree"
 PACKAGE_ROOT = Path(__file__).parent
-RECORDED_LIBRARIES = ("torch", "numpy", "scipy", "pandas", "xarray", "h5py", "h5netcdf")
+RECORDED_LIBRARIES = ("torch", "numpy", "numba", "scipy", "pandas", "xarray", "h5py", "h5netcdf")
 
 
 def canonical_json(value: object) -> str:

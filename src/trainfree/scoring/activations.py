@@ -1,17 +1,19 @@
 """One forward pass that collects the kernels of the ReLU codes.
 
 For the binary code C (B × D) of a ReLU, C Cᵀ + (1 − C)(1 − C)ᵀ = D − r 1ᵀ − 1 rᵀ + 2 C Cᵀ with
-r = diag(C Cᵀ), so one product is enough. Its entries are whole numbers below 2²⁴ and exact in
-float32. ReLUs that read the same node have the same code: it is computed once and weighted by the
-number of modules. The pass runs in train mode (batch statistics), without gradients, channels
-last, and computes only what some ReLU depends on.
+r = diag(C Cᵀ), so one product is enough, and it is a whole number. ReLUs that read the same node
+have the same code: it is computed once and weighted by the number of modules. The pass runs in
+train mode (batch statistics), without gradients, channels last.
+
+On a CPU the passes between convolutions are compiled (:mod:`trainfree.scoring.fused`) and codes are
+packed to bits; on any other device the same steps are torch operations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from math import prod
 
 import numpy as np
 import torch
@@ -19,8 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainfree.scoring import fused
 from trainfree.scoring.clock import PhaseClock
-from trainfree.spaces.network import Add, AvgPool, BatchNorm, Conv, Input, Network, Relu, Zeros
+from trainfree.scoring.plan import ConvStep, Map, MapStep, PoolStep, make_plan
+from trainfree.spaces.network import AvgPool, Input, Network
 
 BATCH_NORM_EPSILON = 1e-5
 _EXACT_IN_FLOAT32 = 2**24
@@ -36,129 +40,155 @@ class ReluKernels:
 
 @torch.inference_mode()
 def relu_kernels(
-    network: Network, weights: Mapping[int, Tensor], batch: Tensor, clock: PhaseClock
+    network: Network,
+    weights: Mapping[int, Tensor],
+    batch: Tensor,
+    clock: PhaseClock,
+    compiled: bool | None = None,
 ) -> ReluKernels:
     """Run ``batch`` through the network and return the kernels of its ReLU codes.
 
     Parameters
     ----------
     network
-        The network; its output layer is not executed.
+        The network; nothing behind its last ReLU is executed.
     weights
         Convolution weights by node number, on the device of ``batch``.
     batch
-        Images, (B, 3, height, width) float32, channels last.
+        Images, (B, 3, height, width), channels last; float32, or float64 for exact comparisons.
     clock
         Receives the phases ``forward`` and ``kernel``.
+    compiled
+        Whether to use the compiled passes; by default on a CPU, where alone they run.
     """
-    multiplicities = _relus_by_source(network)
+    if compiled is None:
+        compiled = batch.device.type == "cpu"
+    make, products = (
+        (make_map_compiled, packed_products) if compiled else (make_map, matmul_products)
+    )
     kernels = np.zeros((2, len(batch), len(batch)))
-    needed = network.ancestors(multiplicities)
-    last_reader = _last_readers(network, needed)
-    values: dict[int, Tensor] = {}
-    for number in sorted(needed):
+    maps = {Map(number): batch for number, node in enumerate(network.nodes) if node == Input()}
+    for step, dropped in make_plan(network):
         with clock.phase("forward"):
-            values[number] = _execute(network, number, weights, values, batch)
-        if number in multiplicities:
+            match step:
+                case ConvStep(number, node, source):
+                    maps[Map(number)] = F.conv2d(
+                        maps[source], weights[number], stride=node.stride, padding=node.padding
+                    )
+                case PoolStep(number, node, source):
+                    maps[Map(number)] = average_pool(maps[source], node, compiled)
+                case MapStep():
+                    shape = (len(batch), *network.shapes[step.number])
+                    code = make(step, maps, batch, shape)
+        if isinstance(step, MapStep) and code is not None:
             with clock.phase("kernel"):
-                once, official = multiplicities[number]
-                kernel = _code_kernel(values[number])
-                kernels[0] += once * kernel
-                kernels[1] += official * kernel
-        for source in set(network.nodes[number].sources):
-            if last_reader[source] == number:
-                del values[source]
+                kernel = code_kernel(products(code), code.shape[1])
+                kernels[0] += step.once * kernel
+                kernels[1] += step.official * kernel
+        for read in dropped:
+            maps.pop(read)
     return ReluKernels(*kernels)
 
 
-def _relus_by_source(network: Network) -> dict[int, tuple[int, int]]:
-    """Return, for each node some ReLU reads, how often it counts once-each and officially."""
-    found: dict[int, tuple[int, int]] = {}
-    for node in network.nodes:
-        if isinstance(node, Relu):
-            once, official = found.get(node.source, (0, 0))
-            calls = 2 * node.modules if node.wrapped else node.modules
-            found[node.source] = (once + node.modules, official + calls)
-    return found
+def code_kernel(products: NDArray[np.float64], units: int) -> NDArray[np.float64]:
+    """Return C Cᵀ + (1 − C)(1 − C)ᵀ from C Cᵀ and the number of units, (B, B)."""
+    own = products.diagonal()
+    return units - own[:, None] - own[None, :] + 2 * products
 
 
-def _last_readers(network: Network, needed: set[int]) -> dict[int, int]:
-    last: dict[int, int] = {}
-    for number in sorted(needed):
-        for source in network.nodes[number].sources:
-            last[source] = number
-    return last
+def packed_products(code: Tensor) -> NDArray[np.float64]:
+    """Return C Cᵀ for a binary code on the CPU, (B, D) bool → (B, B), by counting common bits."""
+    return fused.code_products(code.numpy()).astype(np.float64)
 
 
-def _execute(
-    network: Network,
-    number: int,
-    weights: Mapping[int, Tensor],
-    values: dict[int, Tensor],
-    batch: Tensor,
-) -> Tensor:
-    node = network.nodes[number]
-    match node:
-        case Input():
-            return batch
-        case Zeros():
-            shape = (len(batch), *network.shapes[number])
-            return batch.new_zeros(shape).contiguous(memory_format=torch.channels_last)
-        case Conv(source=source):
-            return F.conv2d(
-                values[source], weights[number], stride=node.stride, padding=node.padding
-            )
-        case BatchNorm(source=source):
-            return F.batch_norm(values[source], None, None, training=True, eps=BATCH_NORM_EPSILON)
-        case Relu(source=source):
-            return F.relu(values[source])
-        case AvgPool(source=source):
-            return _average(values[source], node)
-        case Add(sources=sources):
-            total = values[sources[0]] + values[sources[1]]
-            for source in sources[2:]:
-                total += values[source]
-            return total
-    raise TypeError(f"{type(node).__name__} has no place before a ReLU")
-
-
-def _average(x: Tensor, node: AvgPool) -> Tensor:
-    """Average pooling as a convolution of each channel with itself.
-
-    torch's own average pooling takes six times as long for channels-last images on a CPU.
-    """
-    geometry = (node.kernel, node.stride, node.padding)
-    window, correction = _averaging_window(geometry, tuple(x.shape[1:]), x.dtype, x.device)
-    channels = x.shape[1]
-    mean = F.conv2d(x, window, stride=node.stride, padding=node.padding, groups=channels)
-    return mean if correction is None else mean.mul_(correction)
-
-
-@cache
-def _averaging_window(
-    geometry: tuple[int, int, int],
-    shape: tuple[int, ...],
-    dtype: torch.dtype,
-    device: torch.device,
-) -> tuple[Tensor, Tensor | None]:
-    """Return the window's weights, and what undoes the padding's share of the mean."""
-    kernel, stride, padding = geometry
-    channels, height, width = shape
-    window = torch.full((channels, 1, kernel, kernel), 1 / kernel**2, dtype=dtype, device=device)
-    if padding == 0:
-        return window, None
-    ones = torch.ones(1, 1, height, width, dtype=torch.float64, device=device)
-    covered = F.avg_pool2d(ones, kernel, stride, padding, count_include_pad=True)
-    return window, covered.reciprocal().to(dtype)
-
-
-def _code_kernel(x: Tensor) -> NDArray[np.float64]:
-    """Return C Cᵀ + (1 − C)(1 − C)ᵀ for the code C of ``x > 0``, (B, B) float64."""
-    flat = x.permute(0, 2, 3, 1).flatten(1)
-    code = torch.gt(flat, 0, out=torch.empty_like(flat))  # as numbers at once, not as booleans
-    units = code.shape[1]
-    both = np.zeros((len(code), len(code)))
+def matmul_products(code: Tensor) -> NDArray[np.float64]:
+    """Return C Cᵀ for a binary code on any device, (B, D) bool → (B, B), exact."""
+    products = np.zeros((len(code), len(code)))
     for part in torch.split(code, _EXACT_IN_FLOAT32 - 1, dim=1):
-        both += (part @ part.T).cpu().numpy()
-    own = both.diagonal()
-    return units - own[:, None] - own[None, :] + 2 * both
+        ones = part.to(torch.float32)
+        products += (ones @ ones.T).cpu().numpy()
+    return products
+
+
+def make_map(
+    step: MapStep, maps: dict[Map, Tensor], batch: Tensor, shape: tuple[int, ...]
+) -> Tensor | None:
+    """Do ``step`` with torch: store the maps it makes, return the binary code if it counts.
+
+    Parameters
+    ----------
+    maps
+        Maps by name; those that the step makes are added.
+    batch
+        Gives type and device of a map without terms.
+    shape
+        (B, C, height, width) of the map.
+    """
+    total = batch.new_zeros(shape)
+    for term in step.terms:
+        x = maps[Map(term.source)]
+        if term.normalised:
+            x = F.batch_norm(x, None, None, training=True, eps=BATCH_NORM_EPSILON)
+        total = total + x
+    if step.keep_sum:
+        maps[Map(step.number)] = total
+    if step.keep_rectified:
+        maps[Map(step.number, rectified=True)] = F.relu(total)
+    return total.permute(0, 2, 3, 1).flatten(1) > 0 if step.once else None
+
+
+def make_map_compiled(
+    step: MapStep, maps: dict[Map, Tensor], batch: Tensor, shape: tuple[int, ...]
+) -> Tensor | None:
+    """Do what :func:`make_map` does in one compiled pass on the CPU."""
+    total = _empty_map(batch, shape) if step.keep_sum else None
+    rectified = _empty_map(batch, shape) if step.keep_rectified else None
+    code = torch.empty(shape[0], prod(shape[1:]), dtype=torch.bool) if step.once else None
+    if step.terms:
+        fused.combine(
+            [_scaled_rows(maps[Map(term.source)], term.normalised) for term in step.terms],
+            None if total is None else _rows(total),
+            None if rectified is None else _rows(rectified),
+            None if code is None else code.numpy().reshape(-1, shape[1]),
+        )
+    else:
+        for made in (total, rectified, code):
+            if made is not None:
+                made.zero_()
+    if total is not None:
+        maps[Map(step.number)] = total
+    if rectified is not None:
+        maps[Map(step.number, rectified=True)] = rectified
+    return code
+
+
+def _empty_map(batch: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return torch.empty(shape, dtype=batch.dtype, memory_format=torch.channels_last)
+
+
+def _rows(x: Tensor) -> fused.Floats:
+    """See a channels-last map as rows of channels, (B·height·width, C), without copying."""
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).numpy()
+
+
+def _scaled_rows(
+    x: Tensor, normalised: bool
+) -> tuple[fused.Floats, fused.Floats | None, fused.Floats | None]:
+    """Return rows, and the mean and scale of each channel that normalise them."""
+    rows = _rows(x)
+    if not normalised:
+        return rows, None, None
+    return rows, *fused.normalisation(rows, BATCH_NORM_EPSILON)
+
+
+def average_pool(x: Tensor, node: AvgPool, compiled: bool) -> Tensor:
+    """Return the means over windows; padding is not averaged over.
+
+    torch's own pooling of channels-last images takes several times as long on a CPU.
+    """
+    plain = (node.kernel, node.stride, node.padding) == (3, 1, 1) and min(x.shape[2:]) > 1
+    if not (compiled and plain):
+        return F.avg_pool2d(x, node.kernel, node.stride, node.padding, count_include_pad=False)
+    means = _empty_map(x, tuple(x.shape))
+    fused.average_3x3(x.permute(0, 2, 3, 1).numpy(), means.permute(0, 2, 3, 1).numpy())
+    return means

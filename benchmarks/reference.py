@@ -1,4 +1,4 @@
-"""NASWOT and Synflow written plainly from their definitions, as oracles for the engine.
+"""NASWOT and Synflow written plainly from their definitions: oracle and yardstick of the engine.
 
 An ordinary module network in the way of the NAS-Bench-201 code, hooks on everything whose class is
 named after ReLU, both matrix products of every hook call, and Synflow by reverse-mode gradients in
@@ -120,6 +120,42 @@ def relu_kernel(network: nn.Module, batch: Tensor, official: bool) -> np.ndarray
     network.train()
     with torch.no_grad():
         network(batch)
+    for handle in handles:
+        handle.remove()
+    return kernel
+
+
+def published_kernel(network: nn.Module, batch: Tensor) -> np.ndarray:
+    """K in the way of the published code: the yardstick of the benchmarks.
+
+    A forward and a backward pass mark the modules that gradients visit, a second forward pass
+    takes the codes of marked modules; both products are float32, the sum is NumPy's.
+    """
+    size = len(batch)
+    kernel = np.zeros((size, size))
+    visited: set[nn.Module] = set()
+    counting = False
+
+    def forward_hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if counting and module in visited:
+            code = (inputs[0].reshape(size, -1) > 0).float()
+            both = code @ code.T, (1.0 - code) @ (1.0 - code).T
+            kernel[...] += both[0].numpy() + both[1].numpy()
+
+    def backward_hook(module: nn.Module, *gradients: object) -> None:
+        visited.add(module)
+
+    handles = []
+    for module in network.modules():
+        if "ReLU" in type(module).__name__:
+            handles.append(module.register_forward_hook(forward_hook))
+            handles.append(module.register_full_backward_hook(backward_hook))
+    network.train()
+    logits = network(batch)
+    logits.backward(torch.ones_like(logits))
+    counting = True
+    with torch.no_grad():
+        network(batch.clone())
     for handle in handles:
         handle.remove()
     return kernel
