@@ -294,7 +294,7 @@ def test_two_runs_in_one_folder_are_refused_but_plans_are_not(fresh):
 @pytest.mark.parametrize("config", ["config.yaml", "test.yaml"])
 def test_every_shipped_configuration_has_a_graph(fresh, config):
     plan = planned(fresh, "--configfile", f"config/{config}")
-    assert plan["score_shard"] == {"config.yaml": 25, "test.yaml": 3}[config]
+    assert plan["score_shard"] == {"config.yaml": 16, "test.yaml": 3}[config]
     assert plan["search"] == 9
 
 

@@ -66,7 +66,7 @@ class ScoringConfig(_Section):
         default="images", description="Mini-batch of real images, or standard normal noise."
     )
     shard_size: Positive = Field(
-        default=625, description="Architectures per job; does not change any score."
+        default=1000, description="Architectures per job; does not change any score."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto takes a GPU where there is one."

@@ -373,10 +373,10 @@ def _search_caption(files: Sequence[xr.Dataset], runs: Sequence[int]) -> str:
         "Mean accuracy of the architecture with the best fitness so far, with its 95 % interval, "
         f"over {counts} runs of each search.",
         "The accuracy axis is linear in the logarithm of the error.",
-        "Seconds are measured scoring time, of all proxies scored together; searches guided by "
+        "Seconds are measured scoring time of the guiding proxy; searches guided by "
         "trained accuracy have no place on that clock."
         if any(f.attrs["signal"] == ACCURACY for f in files)
-        else "Seconds are measured scoring time, of all proxies scored together.",
+        else "Seconds are measured scoring time of the guiding proxy.",
         *sorted(noted),
         f"{count_of(len(files), 'search file')}, root seed {seeds}.",
     ]

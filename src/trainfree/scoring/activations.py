@@ -1,8 +1,9 @@
 """One forward pass that collects the kernels of the ReLU codes.
 
 For the binary code C (B × D) of a ReLU, C Cᵀ + (1 − C)(1 − C)ᵀ = D − r 1ᵀ − 1 rᵀ + 2 C Cᵀ with
-r = diag(C Cᵀ), so one product is enough, and it is a whole number. ReLUs that read the same node
-have the same code: it is computed once and weighted by the number of modules. The pass runs in
+r = diag(C Cᵀ), so one product is enough, it is a whole number, and the products can be added up
+first. ReLUs that read the same node have the same code: it is computed once and weighted by the
+number of modules. The pass runs in
 train mode (batch statistics), without gradients, channels last.
 
 On a CPU the passes between convolutions are compiled (:mod:`trainfree.scoring.fused`) and codes are
@@ -66,7 +67,7 @@ def relu_kernels(
     make, products = (
         (make_map_compiled, packed_products) if compiled else (make_map, matmul_products)
     )
-    kernels = np.zeros((2, len(batch), len(batch)))
+    once, official = _Kernel(len(batch)), _Kernel(len(batch))
     maps = {Map(number): batch for number, node in enumerate(network.nodes) if node == Input()}
     for step, dropped in make_plan(network):
         with clock.phase("forward"):
@@ -82,31 +83,42 @@ def relu_kernels(
                     code = make(step, maps, batch, shape)
         if isinstance(step, MapStep) and code is not None:
             with clock.phase("kernel"):
-                kernel = code_kernel(products(code), code.shape[1])
-                kernels[0] += step.once * kernel
-                kernels[1] += step.official * kernel
+                common, units = products(code), code.shape[1]
+                once.add(step.once, common, units)
+                official.add(step.official, common, units)
         for read in dropped:
             maps.pop(read)
-    return ReluKernels(*kernels)
+    return ReluKernels(once.matrix(), official.matrix())
 
 
-def code_kernel(products: NDArray[np.float64], units: int) -> NDArray[np.float64]:
-    """Return C Cᵀ + (1 − C)(1 − C)ᵀ from C Cᵀ and the number of units, (B, B)."""
-    own = products.diagonal()
-    return units - own[:, None] - own[None, :] + 2 * products
+class _Kernel:
+    """Σ weight · (C Cᵀ + (1 − C)(1 − C)ᵀ), from the products C Cᵀ."""
+
+    def __init__(self, images: int) -> None:
+        self._products = np.zeros((images, images), np.int64)
+        self._units = 0
+
+    def add(self, weight: int, products: NDArray[np.int64], units: int) -> None:
+        self._products += weight * products
+        self._units += weight * units
+
+    def matrix(self) -> NDArray[np.float64]:
+        own = self._products.diagonal()
+        kernel = self._units - own[:, None] - own[None, :] + 2 * self._products
+        return kernel.astype(np.float64)
 
 
-def packed_products(code: Tensor) -> NDArray[np.float64]:
+def packed_products(code: Tensor) -> NDArray[np.int64]:
     """Return C Cᵀ for a binary code on the CPU, (B, D) bool → (B, B), by counting common bits."""
-    return fused.code_products(code.numpy()).astype(np.float64)
+    return fused.code_products(code.numpy())
 
 
-def matmul_products(code: Tensor) -> NDArray[np.float64]:
+def matmul_products(code: Tensor) -> NDArray[np.int64]:
     """Return C Cᵀ for a binary code on any device, (B, D) bool → (B, B), exact."""
-    products = np.zeros((len(code), len(code)))
+    products = np.zeros((len(code), len(code)), np.int64)
     for part in torch.split(code, _EXACT_IN_FLOAT32 - 1, dim=1):
         ones = part.to(torch.float32)
-        products += (ones @ ones.T).cpu().numpy()
+        products += (ones @ ones.T).to(torch.int64).cpu().numpy()
     return products
 
 
