@@ -130,6 +130,16 @@ def test_other_initialisations_give_finite_scores(images, tmp_path, initializati
     assert np.isfinite(run(images, tmp_path / "a.h5", setting)["score"].values).all()
 
 
+def test_a_batch_of_one_has_the_logarithm_of_its_units_as_score(images, tmp_path):
+    data = run(images, tmp_path / "a.h5", replace(SETTING, batch_size=1))
+    np.testing.assert_allclose(data["score"].sel(proxy="naswot"), np.log(data["relu_units"]))
+
+
+def test_a_batch_larger_than_the_training_images_is_refused(images, tmp_path):
+    with pytest.raises(ImageError, match="5000"):
+        run(images, tmp_path / "a.h5", replace(SETTING, batch_size=5000))
+
+
 def test_attributes_tell_where_the_scores_come_from(images, tmp_path):
     data = run(images, tmp_path / "a.h5")
     assert data.attrs["device"] == "cpu"

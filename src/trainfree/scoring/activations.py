@@ -202,5 +202,6 @@ def average_pool(x: Tensor, node: AvgPool, compiled: bool) -> Tensor:
     if not (compiled and plain):
         return F.avg_pool2d(x, node.kernel, node.stride, node.padding, count_include_pad=False)
     means = _empty_map(x, tuple(x.shape))
+    x = x.contiguous(memory_format=torch.channels_last)
     fused.average_3x3(x.permute(0, 2, 3, 1).numpy(), means.permute(0, 2, 3, 1).numpy())
     return means

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainfree.scoring.activations import average_pool
 from trainfree.spaces.network import (
     Add,
     AvgPool,
@@ -70,8 +71,9 @@ def _execute(
     node = network.nodes[number]
     match node:
         case Input():
-            image = torch.ones(network.shapes[number], dtype=torch.float64, device=device)
-            return torch.stack([image, torch.zeros_like(image)]), 0
+            pair = torch.zeros(2, *network.shapes[number], dtype=torch.float64, device=device)
+            pair[0] = 1.0
+            return pair.contiguous(memory_format=torch.channels_last), 0
         case Zeros():
             shape = (2, *network.shapes[number])
             return torch.zeros(shape, dtype=torch.float64, device=device), 0
@@ -81,10 +83,7 @@ def _execute(
             return values[source]
         case AvgPool(source=source):
             pair, exponent = values[source]
-            pooled = F.avg_pool2d(
-                pair, node.kernel, node.stride, node.padding, count_include_pad=False
-            )
-            return pooled, exponent
+            return average_pool(pair, node, compiled=device.type == "cpu"), exponent
         case GlobalAvgPool(source=source):
             pair, exponent = values[source]
             return pair.mean(dim=(2, 3)), exponent
