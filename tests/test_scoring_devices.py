@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -57,8 +58,11 @@ def test_concurrent_jobs_get_different_devices_and_a_killed_one_frees_its_own(tm
 @pytest.mark.usefixtures("_two_gpus")
 def test_batch_system_assignment_is_taken_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     with device_slot("cuda", tmp_path) as device:
         assert device == "cuda"
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,7"
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     assert not list(tmp_path.iterdir())
 
 

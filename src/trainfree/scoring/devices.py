@@ -65,6 +65,8 @@ def device_slot(choice: DeviceChoice, lock_folder: Path | None = None) -> Iterat
             )
         yield "cpu"
         return
+    # Without a fixed workspace cuBLAS may choose its algorithm, and so the bits, by chance.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if "SLURM_JOB_ID" in os.environ:
         yield "cuda"
         return

@@ -28,19 +28,25 @@ class Zeros:
 
 
 @dataclass(frozen=True, slots=True)
-class Conv:
-    """Convolution without bias; its input has ``in_channels`` channels."""
+class _Reader:
+    """A node that reads one other."""
 
     source: int
-    in_channels: int
-    out_channels: int
-    kernel: int
-    stride: int
 
     @property
     def sources(self) -> tuple[int, ...]:
         """Nodes this one reads."""
         return (self.source,)
+
+
+@dataclass(frozen=True, slots=True)
+class Conv(_Reader):
+    """Convolution without bias; its input has ``in_channels`` channels."""
+
+    in_channels: int
+    out_channels: int
+    kernel: int
+    stride: int
 
     @property
     def padding(self) -> int:
@@ -54,19 +60,12 @@ class Conv:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchNorm:
+class BatchNorm(_Reader):
     """Batch normalisation with batch statistics and a learnable scale and shift."""
-
-    source: int
-
-    @property
-    def sources(self) -> tuple[int, ...]:
-        """Nodes this one reads."""
-        return (self.source,)
 
 
 @dataclass(frozen=True, slots=True)
-class Relu:
+class Relu(_Reader):
     """Rectified linear units.
 
     Parameters
@@ -79,29 +78,17 @@ class Relu:
         the published NASWOT code counts a second time.
     """
 
-    source: int
     modules: int
     wrapped: bool
 
-    @property
-    def sources(self) -> tuple[int, ...]:
-        """Nodes this one reads."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, slots=True)
-class AvgPool:
+class AvgPool(_Reader):
     """Average pooling; padding, where there is any, is not averaged over."""
 
-    source: int
     kernel: int
     stride: int
     padding: int
-
-    @property
-    def sources(self) -> tuple[int, ...]:
-        """Nodes this one reads."""
-        return (self.source,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,29 +99,16 @@ class Add:
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalAvgPool:
+class GlobalAvgPool(_Reader):
     """Mean over height and width."""
-
-    source: int
-
-    @property
-    def sources(self) -> tuple[int, ...]:
-        """Nodes this one reads."""
-        return (self.source,)
 
 
 @dataclass(frozen=True, slots=True)
-class Linear:
+class Linear(_Reader):
     """Fully connected layer with bias."""
 
-    source: int
     in_features: int
     out_features: int
-
-    @property
-    def sources(self) -> tuple[int, ...]:
-        """Nodes this one reads."""
-        return (self.source,)
 
     @property
     def weight_shape(self) -> tuple[int, int]:
