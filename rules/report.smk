@@ -1,6 +1,5 @@
 """Figures and the report."""
 
-TEMPLATES = relative(BASE / "reports" / "templates")
 TEMPLATE_FILES = sorted(
     relative(path)
     for path in (BASE / "reports" / "templates").iterdir()
@@ -86,7 +85,7 @@ rule write_report:
         mem_mb=1000,
         runtime=10,
     params:
-        templates=TEMPLATES,
+        templates=lambda wildcards, input: str(Path(input.templates[0]).parent),
         code=code_hash("trainfree.report.page"),
     shell:
         "python -m trainfree report --tables results/tables --figures results/figures"
