@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import io
@@ -61,7 +62,8 @@ class Server:
                 self.send_response(200)
                 self.send_header("Content-Length", str(owner.length))
                 self.end_headers()
-                self.wfile.write(owner.body)
+                with contextlib.suppress(BrokenPipeError):  # the client may hang up on purpose
+                    self.wfile.write(owner.body)
 
             def log_message(self, *arguments) -> None:
                 pass
