@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainfree.errors import ArchitectureError, UnknownNameError
+from trainfree.errors import ArchitectureError, ImageError, UnknownNameError
 from trainfree.spaces import SPACE_NAMES, load_space
 from trainfree.spaces.nasbench201.canonical import canonical_form, is_connected
 from trainfree.spaces.nasbench201.skeleton import build_network
@@ -167,6 +167,12 @@ def test_sampling_is_uniform_over_operations():
 def test_official_architecture_0_has_its_recorded_size(size, classes, params, flops):
     network = build_network(SPACE, SPACE.parse(OFFICIAL_0), size, classes)
     assert (network.params, network.flops) == (params, flops)
+
+
+@pytest.mark.parametrize("size", [10, 30, 33])
+def test_images_that_the_residual_blocks_cannot_halve_are_refused(size):
+    with pytest.raises(ImageError, match=f"{size} x {size} pixels .* multiple of 4"):
+        build_network(SPACE, 0, size, 10)
 
 
 @pytest.mark.shared_data

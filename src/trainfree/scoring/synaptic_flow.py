@@ -5,13 +5,14 @@ homogeneous of degree one in each layer. By Euler's theorem the sum over one lay
 derivative of R along that layer's scale, and the sum over all layers is dR(eᵗθ)/dt at t = 0. The
 pass carries the pair (value, derivative) through the network: a layer with weights maps (h, h') to
 (W h, W h' + W h), everything else maps both alike. A positive image of ones makes every number
-positive, so nothing cancels. The pair is rescaled by powers of two on the way, with the exponent
-kept aside, so nothing overflows.
+positive, so nothing cancels. The image being constant, maps are computed only as far as their
+border is felt (:mod:`trainfree.scoring.borders`). The pair is rescaled by powers of two on the way,
+with the exponent kept aside, so nothing overflows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import frexp, inf, log
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.scoring.activations import average_pool
+from trainfree.scoring.borders import expand, reduced_sizes, source_size
 from trainfree.spaces.network import (
     Add,
     AvgPool,
@@ -53,9 +55,10 @@ def log_synaptic_flow(
     weights
         Weights by node number, any sign, on ``device``.
     """
+    sizes = reduced_sizes(network)
     values: dict[int, _Scaled] = {}
     for number in sorted(network.ancestors([network.output])):
-        values[number] = _execute(network, number, weights, values, device)
+        values[number] = _execute(network, number, weights, values, sizes, device)
     pair, exponent = values[network.output]
     flow = float(pair[1].sum())
     return log(flow) + exponent * _LN_2 if flow > 0 else -inf
@@ -66,29 +69,36 @@ def _execute(
     number: int,
     weights: Mapping[int, Tensor],
     values: dict[int, _Scaled],
+    sizes: Sequence[int],
     device: torch.device,
 ) -> _Scaled:
-    node = network.nodes[number]
+    node, size = network.nodes[number], sizes[number]
+
+    def read(source: int, side: int) -> _Scaled:
+        pair, exponent = values[source]
+        return expand(pair, side), exponent
+
     match node:
-        case Input():
-            pair = torch.zeros(2, *network.shapes[number], dtype=torch.float64, device=device)
-            pair[0] = 1.0
-            return pair.contiguous(memory_format=torch.channels_last), 0
-        case Zeros():
-            shape = (2, *network.shapes[number])
-            return torch.zeros(shape, dtype=torch.float64, device=device), 0
-        case Conv(source=source) | Linear(source=source):
+        case Input() | Zeros():
+            channels = network.shapes[number][0]
+            pair = torch.zeros(2, channels, size, size, dtype=torch.float64, device=device)
+            pair[0] = 1.0 if isinstance(node, Input) else 0.0
+            return pair, 0
+        case Conv(source=source):
+            side = source_size(network, number, size)
+            return _weigh(node, weights[number], *read(source, side))
+        case Linear(source=source):
             return _weigh(node, weights[number], *values[source])
         case BatchNorm(source=source) | Relu(source=source):
             return values[source]
         case AvgPool(source=source):
-            pair, exponent = values[source]
+            pair, exponent = read(source, source_size(network, number, size))
             return average_pool(pair, node, compiled=device.type == "cpu"), exponent
         case GlobalAvgPool(source=source):
-            pair, exponent = values[source]
+            pair, exponent = read(source, network.shapes[source][1])
             return pair.mean(dim=(2, 3)), exponent
         case Add(sources=sources):
-            return _add([values[source] for source in sources])
+            return _add([read(source, size) for source in sources])
 
 
 def _weigh(node: Conv | Linear, weight: Tensor, pair: Tensor, exponent: int) -> _Scaled:

@@ -11,6 +11,7 @@ and so do its ReLUs, which is what the published NASWOT code sees.
 
 from __future__ import annotations
 
+from trainfree.errors import ImageError
 from trainfree.spaces.nasbench201.space import EDGES, NODES, CellSpace
 from trainfree.spaces.network import Network, NetworkBuilder
 
@@ -18,7 +19,19 @@ CONV_KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
 
 def build_network(space: CellSpace, index: int, image_size: int, classes: int) -> Network:
-    """Return the network of architecture ``index`` for RGB images of ``image_size`` squared."""
+    """Return the network of architecture ``index`` for RGB images of ``image_size`` squared.
+
+    Raises
+    ------
+    ImageError
+        When the size is no multiple of 4: both residual blocks halve it on two paths, which then
+        disagree.
+    """
+    if image_size % 4:
+        raise ImageError(
+            f"images of {image_size} x {image_size} pixels do not fit {space.name}: expected a "
+            "multiple of 4, since two residual blocks halve them; resize or pad the images"
+        )
     operations = dict(zip(EDGES, space.operation_names(index), strict=True))
     builder = NetworkBuilder()
     x = builder.input(3, image_size)

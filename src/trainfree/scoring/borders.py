@@ -1,0 +1,76 @@
+"""How much of a feature map has to be computed when the image is constant.
+
+For an image of ones all pixels of a map that are far enough from its border are equal: zero
+padding is felt only as far as the operations before have carried it. A map can then be computed on
+a smaller image with the same border, and its middle repeated where the full size is needed. The
+numbers are those of the full computation.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainfree.spaces.network import Add, AvgPool, BatchNorm, Conv, Network, Relu
+
+
+def reduced_sizes(network: Network) -> list[int]:
+    """Return, for each node, the height (and width) at which its map is computed.
+
+    With r pixels of influence from each side, that is the even number 2 r + 2, or the full height
+    where this is smaller or odd. Vectors have size 0.
+    """
+    reach = _reaches(network)
+    sizes = []
+    for shape, pixels in zip(network.shapes, reach, strict=True):
+        full = shape[1] if len(shape) == 3 else 0
+        sizes.append(full if full % 2 else min(full, 2 * pixels + 2))
+    return sizes
+
+
+def source_size(network: Network, number: int, size: int) -> int:
+    """Return the height a window operation has to read to make its map of height ``size``."""
+    node = network.nodes[number]
+    if not isinstance(node, Conv | AvgPool):
+        raise TypeError(f"{type(node).__name__} is no window operation")
+    if size == network.shapes[number][1]:
+        return network.shapes[node.source][1]
+    return size * node.stride
+
+
+def _reaches(network: Network) -> list[int]:
+    """Return, for each node, from how many rows and columns of each side the border is felt."""
+    reach: list[int] = []
+    for node in network.nodes:
+        match node:
+            case Conv(source=source):
+                reach.append(_carried(reach[source], node.kernel, node.stride, pads=True))
+            case AvgPool(source=source):
+                reach.append(_carried(reach[source], node.kernel, node.stride, pads=False))
+            case Add(sources=sources):
+                reach.append(max(reach[source] for source in sources))
+            case BatchNorm(source=source) | Relu(source=source):
+                reach.append(reach[source])
+            case _:
+                reach.append(0)
+    return reach
+
+
+def _carried(reach: int, kernel: int, stride: int, pads: bool) -> int:
+    """Return the reach behind a window; padding is felt only where it enters the sum."""
+    if reach == 0 and not (pads and kernel > 1):
+        return 0
+    widened = reach + kernel // 2
+    return widened if stride == 1 else widened // stride + 1
+
+
+def expand(pair: Tensor, size: int) -> Tensor:
+    """Repeat the middle of a map, (…, height, width) with equal even sides, up to ``size``."""
+    missing = size - pair.shape[-1]
+    if missing == 0:
+        return pair
+    half = pair.shape[-1] // 2
+    rows = torch.arange(pair.shape[-1], device=pair.device)
+    middle = rows[half - 1 : half].expand(missing)
+    index = torch.cat([rows[:half], middle, rows[half:]])
+    return pair.index_select(-2, index).index_select(-1, index)
