@@ -15,10 +15,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trainfree.errors import ConfigError, UnknownNameError, near_match
-from trainfree.images.datasets import DATASETS
+from trainfree.images.datasets import DATASETS, InputKind
 from trainfree.proxies import PROXY_NAMES
+from trainfree.scoring.devices import DeviceChoice
+from trainfree.scoring.setting import Initialization
 from trainfree.search import ALGORITHM_NAMES
 from trainfree.spaces import SPACE_NAMES, load_space
+from trainfree.spaces.nasbench201.space import MutationRule
 
 Positive = Annotated[int, Field(ge=1)]
 SourceName = Literal["mirror", "official", "registry", "generated"]
@@ -59,18 +62,16 @@ class ScoringConfig(_Section):
         description="Proxies to compute for every architecture.",
     )
     batch_size: Positive = Field(default=32, description="Images in the one mini-batch.")
-    initialization: Literal["pytorch", "xavier", "kaiming", "normal"] = Field(
+    initialization: Initialization = Field(
         default="pytorch", description="How the weights are drawn."
     )
-    input: Literal["images", "gaussian"] = Field(
+    input: InputKind = Field(
         default="images", description="Mini-batch of real images, or standard normal noise."
     )
     shard_size: Positive = Field(
         default=1000, description="Architectures per job; does not change any score."
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="auto takes a GPU where there is one."
-    )
+    device: DeviceChoice = Field(default="auto", description="auto takes a GPU where there is one.")
 
 
 class RandomConfig(_Section):
@@ -82,7 +83,7 @@ class ReaConfig(_Section):
 
     population: Positive = Field(default=10, description="Architectures kept alive.")
     sample: Positive = Field(default=3, description="Tournament size, drawn with replacement.")
-    mutation: Literal["edge", "node_then_edge"] = Field(
+    mutation: MutationRule = Field(
         default="node_then_edge",
         description="edge: uniform over edges; node_then_edge: as the NATS-Bench scripts.",
     )

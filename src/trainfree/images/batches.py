@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from trainfree.errors import DataFileError, ImageError
-from trainfree.images.datasets import TRAIN
+from trainfree.images.datasets import TRAIN, InputKind
 from trainfree.randomness import stream
 from trainfree.storage import open_dataset
-
-InputKind = Literal["images", "gaussian"]
 
 
 def load_mini_batch(

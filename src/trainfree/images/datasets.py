@@ -8,6 +8,10 @@ them (``cifar10``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+InputKind = Literal["images", "gaussian"]
+"""What a mini-batch is made of: images of the training split, or noise of their shape."""
 
 TRAIN, TEST = 0, 1  # values of `split` in an images file
 

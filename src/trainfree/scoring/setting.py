@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal, Self
 
 from trainfree.errors import ConfigError
+from trainfree.images.datasets import InputKind
 from trainfree.provenance import canonical_json, code_hash, settings_hash
 from trainfree.proxies import module_of
 
 Initialization = Literal["pytorch", "xavier", "kaiming", "normal"]
-InputKind = Literal["images", "gaussian"]
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from trainfree.errors import ConfigError, near_match
+from trainfree.spaces.nasbench201.space import MutationRule
 
 BLOCK = 256
 """Steps for which random numbers are drawn at a time.
 
 A fixed number, so that the first N steps of a run do not depend on how many follow.
 """
-
-
-MutationRule = Literal["edge", "node_then_edge"]
 
 
 class Space(Protocol):

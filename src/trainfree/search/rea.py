@@ -15,7 +15,8 @@ from typing import get_args
 import numpy as np
 
 from trainfree.errors import ConfigError
-from trainfree.search.protocol import BLOCK, MutationRule, Space, fitness_rank
+from trainfree.search.protocol import BLOCK, Space, fitness_rank
+from trainfree.spaces.nasbench201.space import MutationRule
 
 MUTATIONS: tuple[str, ...] = get_args(MutationRule)
 
