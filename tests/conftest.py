@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test asserts a time, and hypothesis's default deadline of 200 ms is such an assertion.
+settings.register_profile("trainfree", deadline=None)
+settings.load_profile("trainfree")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
