@@ -155,7 +155,7 @@ def bare_convolutions(arch: int, batch: torch.Tensor) -> float:
         for step in make_plan(network).steps:
             if not isinstance(step, ConvStep):
                 continue
-            shape = (len(batch), *network.shapes[step.source.number])
+            shape = (len(batch), *network.shapes[step.source])
             if shape not in maps:
                 maps[shape] = torch.rand(shape).contiguous(memory_format=torch.channels_last)
             weight = torch.from_numpy(drawn[step.number])
@@ -169,8 +169,7 @@ def bare_convolutions(arch: int, batch: torch.Tensor) -> float:
 def engine_flow(arch: int) -> float:
     network = build_network(SPACE, arch, SIZE, CLASSES)
     drawn = draw_weights(network, "pytorch", stream(SEED, "weights", arch)).weight
-    weights = {number: torch.from_numpy(weight) for number, weight in drawn.items()}
-    return log_synaptic_flow(network, weights, torch.device("cpu"))
+    return log_synaptic_flow(network, drawn)
 
 
 def reference_flow(arch: int) -> float:
