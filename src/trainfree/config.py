@@ -18,12 +18,13 @@ from trainfree.errors import ConfigError, UnknownNameError, near_match
 from trainfree.images.datasets import DATASETS, InputKind
 from trainfree.proxies import PROXY_NAMES
 from trainfree.scoring.devices import DeviceChoice
-from trainfree.scoring.setting import Initialization
-from trainfree.search import ALGORITHM_NAMES
+from trainfree.scoring.setting import Initialization, Setting
+from trainfree.search import ACCURACY, ALGORITHM_NAMES
 from trainfree.spaces import SPACE_NAMES, load_space
 from trainfree.spaces.nasbench201.space import MutationRule
 
 Positive = Annotated[int, Field(ge=1)]
+Margin = Annotated[float, Field(gt=0)]
 SourceName = Literal["mirror", "official", "registry", "generated"]
 
 
@@ -130,6 +131,24 @@ class AnalysisConfig(_Section):
     bootstrap_resamples: Annotated[int, Field(ge=50)] = Field(
         default=200, description="Bootstrap resamples behind each 95 % interval."
     )
+    tau_draws: Annotated[int, Field(ge=2)] = Field(
+        default=200,
+        description="How often the NASWOT paper's draw of at most 1,000 architectures is repeated.",
+    )
+    margin_percent: Margin = Field(
+        default=0.5,
+        description="Percentage points of mean accuracy by which a reproduced cell may differ.",
+    )
+    margin_correlation: Margin = Field(
+        default=0.03, description="The same for Kendall's tau and Pearson's r."
+    )
+    margin_score: Margin = Field(
+        default=0.01, description="The same for mean scores, as a fraction of the published one."
+    )
+    coarsest: Margin = Field(
+        default=6.0,
+        description="Where two standard errors exceed this many margins, agreement says nothing.",
+    )
 
 
 class Config(_Section):
@@ -142,6 +161,46 @@ class Config(_Section):
     scoring: ScoringConfig = ScoringConfig()
     search: SearchConfig = SearchConfig()
     analysis: AnalysisConfig = AnalysisConfig()
+
+    def scoring_setting(self, dataset: str) -> Setting:
+        """Return what decides the scores on a data set."""
+        return Setting(
+            space=self.space,
+            dataset=dataset,
+            proxies=tuple(self.scoring.proxies),
+            batch_size=self.scoring.batch_size,
+            initialization=self.scoring.initialization,
+            input=self.scoring.input,
+            seed=self.seed,
+        )
+
+    def search_names(self) -> dict[str, tuple[str, str]]:
+        """Return the searches by the name of their file: algorithm and signal."""
+        return {
+            algorithm if signal == ACCURACY else f"{algorithm}-{signal}": (algorithm, signal)
+            for algorithm in self.search.algorithms
+            for signal in [ACCURACY, *self.search.proxies]
+        }
+
+    def score_paths(self) -> list[str]:
+        """Return the merged scores files, below the folder of results."""
+        return [
+            f"scores/{self.space}/{dataset}/{self.scoring_setting(dataset).name}.h5"
+            for dataset in self.datasets
+        ]
+
+    def search_paths(self) -> list[str]:
+        """Return the search files, below the folder of results."""
+        return [
+            f"search/{self.space}/{dataset}/{name}.h5"
+            for dataset in self.datasets
+            for name in self.search_names()
+        ]
+
+    @property
+    def table_settings_json(self) -> str:
+        """The settings of the tables as JSON, for command lines."""
+        return json.dumps({"seed": self.seed, **self.analysis.model_dump()})
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
