@@ -7,7 +7,6 @@ from trainfree.errors import TrainfreeError
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
 from trainfree.scoring.setting import Setting, scoring_code_hash, shard_ranges
-from trainfree.search import ACCURACY
 from trainfree.spaces import load_space
 from trainfree.workflow import export_environment, hold_run_lock, relative
 
@@ -24,7 +23,7 @@ wildcard_constraints:
     dataset=r"[a-z0-9-]+",
     setting=r"[a-z0-9-]+",
     shard=r"\d+-\d+",
-    search=r"[a-z_]+(-[a-z0-9_]+)?",
+    search=r"[a-z0-9_]+(-[a-z0-9_]+)*",
     proxy=r"[a-z0-9_]+",
 
 
@@ -42,11 +41,10 @@ SETTINGS = {
 }
 SETTING_NAME = SETTINGS[CONFIG.datasets[0]].name
 SHARDS = shard_ranges(len(load_space(CONFIG.space)), CONFIG.scoring.shard_size)
-SEARCHES = {
-    algorithm if signal == ACCURACY else f"{algorithm}-{signal}": (algorithm, signal)
-    for algorithm in CONFIG.search.algorithms
-    for signal in [ACCURACY, *CONFIG.search.proxies]
-}
+SEARCHES = CONFIG.search.plans()
+GUIDES = list(
+    dict.fromkeys(name for plan in SEARCHES.values() for name in plan.proxies)
+)
 
 BENCHMARK = f"data/benchmarks/{CONFIG.space}.h5"
 SHARD_FILES = expand(
@@ -78,7 +76,7 @@ FIGURES = [
         "scores-{space}-{dataset}-{proxy}",
         space=CONFIG.space,
         dataset=CONFIG.datasets,
-        proxy=CONFIG.search.proxies,
+        proxy=GUIDES,
     ),
     *expand("search-{space}-{dataset}", space=CONFIG.space, dataset=CONFIG.datasets),
 ]
@@ -95,10 +93,9 @@ def first_and_last(wildcards):
 
 
 def search_inputs(wildcards):
-    """Return the files a search reads: scores only when a proxy guides it."""
-    _, signal = SEARCHES[wildcards.search]
+    """Return the files a search reads: scores only when a proxy guides or assists it."""
     files = {"benchmark": f"data/benchmarks/{wildcards.space}.h5"}
-    if signal != ACCURACY:
+    if SEARCHES[wildcards.search].proxies:
         files["scores"] = (
             f"results/scores/{wildcards.space}/{wildcards.dataset}/{SETTING_NAME}.h5"
         )

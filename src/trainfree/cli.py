@@ -6,7 +6,6 @@ Rooms are imported inside the subcommands, so that no command pays for another's
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -165,33 +164,26 @@ def _add_search_command(commands: Commands) -> None:
     parser = _command(commands, "search", _search, "run a search algorithm on stored scores")
     parser.add_argument("--space", required=True)
     parser.add_argument("--dataset", required=True)
-    parser.add_argument("--algorithm", required=True)
-    parser.add_argument("--signal", required=True, help="a proxy, or 'accuracy'")
-    parser.add_argument("--scores", type=Path, help="merged scores, for a proxy")
+    parser.add_argument("--plan", required=True, help="search plan as JSON")
+    parser.add_argument("--scores", type=Path, help="merged scores, where a proxy is used")
     parser.add_argument("--benchmark", type=Path, required=True)
-    parser.add_argument("--runs", type=int, required=True)
-    parser.add_argument("--budgets", type=int, nargs="+", required=True)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--settings", type=json.loads, default={}, help="JSON of the algorithm's")
     parser.add_argument("--output", type=Path, required=True)
 
 
 def _search(arguments: argparse.Namespace) -> None:
+    from trainfree.search.plan import SearchPlan
     from trainfree.search.run import SearchJob, run_search
 
     run_search(
         SearchJob(
             space=arguments.space,
             dataset=arguments.dataset,
-            algorithm=arguments.algorithm,
-            signal=arguments.signal,
+            plan=SearchPlan.from_json(arguments.plan),
             scores=arguments.scores,
             benchmark=arguments.benchmark,
             output=arguments.output,
-            runs=arguments.runs,
-            budgets=tuple(sorted(arguments.budgets)),
             seed=arguments.seed,
-            settings=arguments.settings,
         )
     )
 

@@ -47,7 +47,7 @@ def tabulate_regret(study: Study, output_stem: Path) -> pd.DataFrame:
             accuracy = _known(study, outcome)
         except AbsentError:
             continue
-        rows.extend(_search_rows(search, outcome, accuracy))
+        rows.extend(_search_rows(search, outcome, len(accuracy)))
     for dataset, outcome in seen.items():
         try:
             rows.extend(_controls(dataset, outcome, _known(study, outcome)))
@@ -86,32 +86,31 @@ def _known(study: Study, outcome: str) -> Floats:
     return values
 
 
-def _search_rows(search: xr.Dataset, outcome: str, space: Floats) -> Iterator[dict[str, Any]]:
-    ordered = np.sort(space)
+def _search_rows(search: xr.Dataset, outcome: str, count: int) -> Iterator[dict[str, Any]]:
     for budget in search["budget"].to_numpy().tolist():
-        answered = floats(search["answer_accuracy"].sel(budget=budget, outcome=outcome))
-        answered = answered[~np.isnan(answered)]
-        if len(answered) == 0:
+        at = search.sel(budget=budget)
+        answered = floats(at["answer_accuracy"].sel(outcome=outcome))
+        known = ~np.isnan(answered)
+        if not known.any():
             continue
-        # Equal accuracies share the best of their ranks.
-        ranks = 1 + len(ordered) - np.searchsorted(ordered, answered, side="right")
-        regret = ordered[-1] - answered
+        regret, ranks = (floats(at[f"answer_{name}"])[known] for name in ("regret", "rank"))
+        spread = known.sum() > 1
         yield {
             "dataset": search.attrs["dataset"],
             "outcome": outcome,
             "search": search_title(search),
             "budget": budget,
             "budget_kind": str(search.attrs.get("budget_kind", "evaluations")),
-            "runs": len(answered),
-            "accuracy_mean": float(answered.mean()),
-            "accuracy_std": float(answered.std(ddof=1)) if len(answered) > 1 else np.nan,
+            "runs": int(known.sum()),
+            "accuracy_mean": float(answered[known].mean()),
+            "accuracy_std": float(answered[known].std(ddof=1)) if spread else np.nan,
             "regret_mean": float(regret.mean()),
-            "regret_std": float(regret.std(ddof=1)) if len(answered) > 1 else np.nan,
+            "regret_std": float(regret.std(ddof=1)) if spread else np.nan,
             "regret_median": float(np.median(regret)),
             "rank_mean": float(ranks.mean()),
             "rank_median": float(np.median(ranks)),
-            "rank_best": int(ranks.min()),
-            "top_percent": 100 * float(np.median(ranks)) / len(ordered),
+            "rank_best": float(ranks.min()),
+            "top_percent": 100 * float(np.median(ranks)) / count,
         }
 
 
