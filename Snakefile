@@ -33,6 +33,14 @@ onstart:
     hold_run_lock(workflow)
 
 
+# Tables need all their inputs; this gives those that the finished ones allow, with what is missing
+# named in them.
+onerror:
+    print(
+        "Some jobs failed. Tables of what is there: trainfree tables --configfile FILE …"
+    )
+
+
 localrules:
     all,
     tables,

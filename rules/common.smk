@@ -2,11 +2,12 @@
 
 from snakemake.exceptions import WorkflowError
 
+from trainfree.analysis.published import find_table, read_published, table_names
 from trainfree.config import parse_config
 from trainfree.errors import TrainfreeError
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
-from trainfree.scoring.setting import Setting, scoring_code_hash, shard_ranges
+from trainfree.scoring.setting import scoring_code_hash, shard_ranges
 from trainfree.spaces import load_space
 from trainfree.workflow import export_environment, hold_run_lock, relative
 
@@ -27,18 +28,7 @@ wildcard_constraints:
     proxy=r"[a-z0-9_]+",
 
 
-SETTINGS = {
-    dataset: Setting(
-        space=CONFIG.space,
-        dataset=dataset,
-        proxies=tuple(CONFIG.scoring.proxies),
-        batch_size=CONFIG.scoring.batch_size,
-        initialization=CONFIG.scoring.initialization,
-        input=CONFIG.scoring.input,
-        seed=CONFIG.seed,
-    )
-    for dataset in CONFIG.datasets
-}
+SETTINGS = {dataset: CONFIG.scoring_setting(dataset) for dataset in CONFIG.datasets}
 SETTING_NAME = SETTINGS[CONFIG.datasets[0]].name
 SHARDS = shard_ranges(len(load_space(CONFIG.space)), CONFIG.scoring.shard_size)
 SEARCHES = CONFIG.search.plans()
@@ -66,7 +56,31 @@ SEARCH_FILES = expand(
     dataset=CONFIG.datasets,
     search=SEARCHES,
 )
-TABLES = ["correlations", "search", "timing"]
+
+PUBLISHED = [
+    relative(path) for path in sorted((BASE / "reports" / "published").glob("*.yaml"))
+]
+NASWOT_PAPER = relative(BASE / "reports" / "published" / "naswot.yaml")
+PAPERS = [read_published(Path(path)) for path in PUBLISHED]
+# Tables beside the papers': the published ones by file, and further ones by the module that
+# makes them.
+COMPARISONS = {
+    name: relative(path) for name, path in table_names(map(Path, PUBLISHED)).items()
+}
+FURTHER_TABLES = {
+    "kendall": "kendall",
+    "tau_sensitivity": "tau_sensitivity",
+    "pearson_12_epochs": "pearson",
+    "significance": "significance",
+    "ranks": "ranks",
+    "regret": "regret",
+}
+TABLES = [
+    *("correlations", "search", "timing"),
+    *COMPARISONS,
+    *FURTHER_TABLES,
+    *("published", "scoreboard"),
+]
 TABLE_FILES = [
     *expand("results/tables/{name}.{suffix}", name=TABLES, suffix=["csv", "md", "tex"]),
     *expand("results/tables/summary.{suffix}", suffix=["csv", "md", "tex", "txt"]),
@@ -100,3 +114,29 @@ def search_inputs(wildcards):
             f"results/scores/{wildcards.space}/{wildcards.dataset}/{SETTING_NAME}.h5"
         )
     return files
+
+
+def paper_table_inputs(wildcards):
+    """Return the files that a table beside the papers' is made of: those it reads and no others."""
+    name = wildcards.paper_table
+    files = {"benchmark": BENCHMARK}
+    if name in COMPARISONS:
+        files["published"] = COMPARISONS[name]
+        kinds = find_table(PAPERS, name).kinds
+        if kinds & {"answer", "tau", "pearson", "sampled", "history"}:
+            files["scores"] = MERGED_SCORES
+        if kinds & {"answer", "history"}:
+            files["searches"] = SEARCH_FILES
+    elif name in ("significance", "ranks", "regret"):
+        files["searches"] = SEARCH_FILES
+    else:
+        files |= {"scores": MERGED_SCORES, "published": PUBLISHED}
+    return files
+
+
+def paper_table_options(wildcards, input):
+    """Return the same files as options of the command."""
+    named = (
+        name for name in ("scores", "searches", "published") if name in input.keys()
+    )
+    return " ".join(f"--{name} {input[name]}" for name in named)
