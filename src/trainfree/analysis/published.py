@@ -39,7 +39,7 @@ class Measure(_Entry):
         The image set that was scored or searched.
     outcome
         The accuracy, ``<benchmark data set>/<split>/<epochs>``.
-    algorithm, signal, proxy, preset, budget, budget_kind
+    search, algorithm, signal, proxy, preset, budget, budget_kind
         The search, by the attributes of its file; empty: any. ``signal`` also names the proxy of
         a correlation.
     comparable
@@ -52,6 +52,7 @@ class Measure(_Entry):
     quantity: Quantity = "accuracy"
     dataset: str = ""
     outcome: str = ""
+    search: str = ""
     algorithm: str = ""
     signal: str = ""
     proxy: str = ""
@@ -85,8 +86,8 @@ class Cell(_Entry):
     table: str
     row: str
     column: str
-    value: float
-    spread: float | None
+    value: float = Field(allow_inf_nan=False)
+    spread: float | None = Field(ge=0, allow_inf_nan=False)
     unit: Unit
     n: int | None = Field(ge=1)
     note: str

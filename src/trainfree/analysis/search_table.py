@@ -252,7 +252,7 @@ def _beside(
         else:
             keys = ("algorithm", "signal", "budget", "budget_kind")
             wanted = {"kind": "answer", **{key: row[key] for key in keys}}
-            wanted |= {key: attributes.get(key, "") for key in ("preset", "proxy")}
+            wanted |= {key: attributes.get(key, "") for key in ("search", "preset", "proxy")}
         found = published.accuracy(wanted, str(row["outcome"]))
     if found is None:
         return {"comparable": "", "published_where": ""}

@@ -198,7 +198,7 @@ class Study:
         """
         wanted = {
             key: getattr(measure, key)
-            for key in ("dataset", "algorithm", "signal", "proxy", "preset")
+            for key in ("dataset", "search", "algorithm", "signal", "proxy", "preset")
             if getattr(measure, key)
         }
         described = " ".join(wanted.values())

@@ -28,6 +28,7 @@ NOT_COMPARABLE = "not comparable"
 MISSING = "missing"
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE, MISSING)
 CORRELATIONS = ("tau", "r")
+ROUNDING = 1e-9  # 0.53 − 0.5 is a little more than 0.03 in binary
 RULE = (
     "Verdict: the difference is within the margin ({percent} percentage points of mean accuracy; "
     "{correlation} of τ or r; {score:.0%} of a score) or within two standard errors of it"
@@ -91,7 +92,7 @@ def judge(
     """
     margin = margin_of(cell, settings)
     error = published_error(cell) if reference_error is None else reference_error
-    difference = abs(measured - cell.value)
+    difference = abs(measured - cell.value) - ROUNDING
     if math.isnan(measured):
         return Verdict(MISSING, math.nan, "the measured value is not defined")
     if math.isnan(margin):
@@ -113,7 +114,7 @@ def _with_error(
     tolerance = max(margin, two_errors)
     if difference > tolerance:
         return Verdict(NOT_REPRODUCED, tolerance, "")
-    if tolerance > settings.coarsest * margin:
+    if tolerance > settings.coarsest * margin + ROUNDING:
         return Verdict(NOT_COMPARABLE, tolerance, "too few observations to tell, though it agrees")
     return Verdict(REPRODUCED, tolerance, "")
 
