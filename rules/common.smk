@@ -61,11 +61,11 @@ PUBLISHED = [
     relative(path) for path in sorted((BASE / "reports" / "published").glob("*.yaml"))
 ]
 NASWOT_PAPER = relative(BASE / "reports" / "published" / "naswot.yaml")
-PAPERS = [read_published(Path(path)) for path in PUBLISHED]
+PAPERS = {path: read_published(Path(path)) for path in PUBLISHED}
 # Tables beside the papers': the published ones by file, and further ones by the module that
 # makes them.
 COMPARISONS = {
-    name: relative(path) for name, path in table_names(map(Path, PUBLISHED)).items()
+    name: path for path, paper in PAPERS.items() for name in table_names([paper])
 }
 FURTHER_TABLES = {
     "kendall": "kendall",
@@ -122,7 +122,7 @@ def paper_table_inputs(wildcards):
     files = {"benchmark": BENCHMARK}
     if name in COMPARISONS:
         files["published"] = COMPARISONS[name]
-        kinds = find_table(PAPERS, name).kinds
+        kinds = find_table(PAPERS.values(), name).kinds
         if kinds & {"answer", "tau", "pearson", "sampled", "history"}:
             files["scores"] = MERGED_SCORES
         if kinds & {"answer", "history"}:

@@ -15,7 +15,7 @@ from trainfree.analysis import comparison, scoreboard
 from trainfree.analysis.all_tables import Files, tabulate_all
 from trainfree.analysis.comparison import tabulate_published
 from trainfree.analysis.publish import FURTHER, check_layout, publish_tables
-from trainfree.analysis.published import table_names
+from trainfree.analysis.published import Published, read_published
 from trainfree.analysis.scoreboard import count_verdicts, tabulate_scoreboard
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.study import Study
@@ -32,6 +32,11 @@ OUTCOMES = {
     ),
 }
 ACCURACY = 90 - 60 * np.random.default_rng(5).beta(1, 5, COUNT)
+NAMES = (
+    *("naswot_table1", "naswot_table2a", "naswot_table2b", "naswot_figure3"),
+    *(f"politecnico_table{number}" for number in range(1, 6)),
+    "politecnico_figure3",
+)
 GENERAL = ("correlations", "timing", "search")
 
 
@@ -113,9 +118,13 @@ def files(tmp_path_factory: pytest.TempPathFactory, published: tuple[Path, ...])
 def whole(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     made = tabulate_all(files, folder, SETTINGS)
-    names = [*GENERAL, *table_names(files.published), *FURTHER, "summary"]
+    names = [*GENERAL, *NAMES, *FURTHER, "summary"]
     assert sorted({*made, "published"}) == sorted(names)
     return folder
+
+
+def papers_of(files: Files) -> list[Published]:
+    return [read_published(path) for path in files.published]
 
 
 def cells(folder: Path, table: str):
@@ -288,7 +297,7 @@ class TestPartialInputs:
     ) -> None:
         study = Study(files.scores, files.searches, benchmark_of(tmp_path, **attributes))
         frame = tabulate_published(
-            study, "politecnico_table2", files.published, SETTINGS, tmp_path / "t"
+            study, "politecnico_table2", papers_of(files), SETTINGS, tmp_path / "t"
         )
         assert set(frame["verdict"]) == {"missing"}
         assert frame["reason"].str.contains(reason).all()
@@ -297,7 +306,7 @@ class TestPartialInputs:
         small = scores_of(tmp_path, "cifar10", batch_size=32)
         study = Study([small], files.searches, files.benchmark)
         frame = tabulate_published(
-            study, "naswot_figure3", files.published, SETTINGS, tmp_path / "t"
+            study, "naswot_figure3", papers_of(files), SETTINGS, tmp_path / "t"
         )
         reason = frame.set_index("column").loc["CIFAR-10", "reason"]
         assert reason.startswith("mini-batch of 32 images instead of 128")
@@ -314,7 +323,7 @@ class TestCopyForTheRepository:
     ) -> None:
         for name in ("a", "b"):
             self.publish(whole, files, tmp_path / name)
-        names = [*table_names(files.published), *FURTHER]
+        names = [*NAMES, *FURTHER]
         for name in names:
             text = (tmp_path / "a" / f"{name}.md").read_text()
             assert "*Measured by trainfree" in text

@@ -52,7 +52,7 @@ def test_all_cells_of_table_2a_and_figure_3(naswot: Path) -> None:
 def test_tables_have_names_of_their_own_and_suspicious_cells_a_reason(folder: Path) -> None:
     paths = sorted(folder.glob("*.yaml"))
     assert [path.stem for path in paths] == ["naswot", "politecnico"]
-    assert len(table_names(paths)) == 10
+    assert len(set(table_names(map(read_published, paths)))) == 10
     suspicious = [
         cell for path in paths for cell, _ in read_published(path).pairs() if cell.suspicious
     ]

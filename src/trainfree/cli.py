@@ -275,13 +275,14 @@ def _add_paper_table_commands(commands: Commands) -> None:
 
 def _tabulate(arguments: argparse.Namespace) -> None:
     from trainfree.analysis.all_tables import tabulate_one
+    from trainfree.analysis.published import read_published
     from trainfree.analysis.settings import AnalysisSettings
     from trainfree.analysis.study import Study
 
     tabulate_one(
         arguments.name,
         Study(arguments.scores, arguments.searches, arguments.benchmark),
-        arguments.published,
+        [read_published(path) for path in arguments.published],
         AnalysisSettings.from_json(arguments.settings),
         arguments.stem,
     )

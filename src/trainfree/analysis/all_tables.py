@@ -19,7 +19,7 @@ from trainfree.analysis.correlations import tabulate_correlations
 from trainfree.analysis.inputs import read_benchmark, read_scores, score_settings, targets
 from trainfree.analysis.kendall import tabulate_kendall
 from trainfree.analysis.pearson import tabulate_pearson
-from trainfree.analysis.published import table_names
+from trainfree.analysis.published import Published, read_published, table_names
 from trainfree.analysis.ranks import tabulate_ranks
 from trainfree.analysis.regret import tabulate_regret
 from trainfree.analysis.scoreboard import tabulate_scoreboard
@@ -37,7 +37,7 @@ LOG = logging.getLogger(__name__)
 
 Job = Callable[[], object]
 WITH_PUBLISHED: dict[
-    str, Callable[[Study, Sequence[Path], AnalysisSettings, Path], pd.DataFrame]
+    str, Callable[[Study, Sequence[Published], AnalysisSettings, Path], pd.DataFrame]
 ] = {
     "kendall": tabulate_kendall,
     "tau_sensitivity": tabulate_tau_sensitivity,
@@ -107,7 +107,7 @@ def tabulate_all(files: Files, folder: Path, settings: AnalysisSettings) -> list
 def tabulate_one(
     name: str,
     study: Study,
-    published: Sequence[Path],
+    published: Sequence[Published],
     settings: AnalysisSettings,
     output_stem: Path,
 ) -> pd.DataFrame:
@@ -116,7 +116,7 @@ def tabulate_one(
     Raises
     ------
     DataFileError
-        When there is no such table, or a file of published numbers is malformed.
+        When there is no such table or it cannot be written.
     """
     if name in WITH_PUBLISHED:
         return WITH_PUBLISHED[name](study, published, settings, output_stem)
@@ -129,11 +129,11 @@ def _jobs(
     files: Files, study: Study, folder: Path, settings: AnalysisSettings
 ) -> Iterator[tuple[str, Job]]:
     """Yield the tables in the order in which they need each other."""
-    published = files.published
-    printed = list(table_names(published))
+    papers = [read_published(path) for path in files.published]
+    printed = list(table_names(papers))
     yield from _general(files, folder, settings)
     for name in (*printed, *WITH_PUBLISHED, *OF_SEARCHES):
-        yield name, partial(tabulate_one, name, study, published, settings, folder / name)
+        yield name, partial(tabulate_one, name, study, papers, settings, folder / name)
     comparisons = [folder / f"{name}.csv" for name in printed]
     yield "scoreboard", partial(tabulate_scoreboard, comparisons, folder)
     yield "summary", partial(_summarize, files, folder)

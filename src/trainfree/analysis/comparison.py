@@ -15,9 +15,9 @@ from trainfree.analysis.measures import Measured, measure_cell, obstacle_of
 from trainfree.analysis.published import (
     Cell,
     Measure,
+    Published,
     PublishedTable,
     find_table,
-    read_published,
 )
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.study import AbsentError, Study
@@ -49,7 +49,7 @@ DIGITS = {"%": 2, "tau": 3, "r": 3, "nats": 1}
 def tabulate_published(
     study: Study,
     name: str,
-    published: Sequence[Path],
+    published: Sequence[Published],
     settings: AnalysisSettings,
     output_stem: Path,
 ) -> pd.DataFrame:
@@ -62,17 +62,17 @@ def tabulate_published(
     name
         The table, one of those that the files of published numbers describe.
     published
-        ``reports/published/*.yaml``.
+        The papers.
     output_stem
         ``results/tables/<name>``; the suffixes .csv, .md and .tex are added.
 
     Raises
     ------
     DataFileError
-        When a file of published numbers is malformed or none has the table. Absent data are no
-        error: the cells say so.
+        When no paper has the table or it cannot be written. Absent data are no error: the cells
+        say so.
     """
-    table = find_table([read_published(path) for path in published], name)
+    table = find_table(published, name)
     frame = compare(study, table, settings)
     write_tables(frame, *show_comparison(frame, table.title, settings), output_stem)
     name_missing(frame, name)

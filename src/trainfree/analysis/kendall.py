@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from trainfree.analysis.measures import DRAWN, LEAST_ACCURACY, Measured, drawn_taus, obstacle_of
-from trainfree.analysis.published import Cell, Measure, cells_of_kind, read_published
+from trainfree.analysis.published import Cell, Measure, Published, cells_of_kind
 from trainfree.analysis.rank_statistics import PairedRanks, bootstrap, percentile_interval
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.study import Study
@@ -37,7 +37,7 @@ COLUMNS = (
 
 
 def tabulate_kendall(
-    study: Study, published: Sequence[Path], settings: AnalysisSettings, output_stem: Path
+    study: Study, published: Sequence[Published], settings: AnalysisSettings, output_stem: Path
 ) -> pd.DataFrame:
     """Write the table of Kendall's tau and return it.
 
@@ -46,11 +46,10 @@ def tabulate_kendall(
     Raises
     ------
     DataFileError
-        When a file of published numbers is malformed or the table cannot be written.
+        When the table cannot be written.
     """
     rows: list[dict[str, Any]] = []
-    papers = [read_published(path) for path in published]
-    for table, cell, measure in cells_of_kind(papers, "tau"):
+    for table, cell, measure in cells_of_kind(published, "tau"):
         for proxy in study.proxies(table.space, measure):
             rows.extend(_rows(study, proxy, table.batch_size, cell, measure, settings))
     frame = pd.DataFrame(rows, columns=COLUMNS)

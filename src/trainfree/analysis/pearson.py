@@ -15,9 +15,9 @@ from trainfree.analysis.measures import measure_cell, obstacle_of
 from trainfree.analysis.published import (
     Cell,
     Measure,
+    Published,
     PublishedTable,
     cells_of_kind,
-    read_published,
 )
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.study import Study
@@ -32,7 +32,7 @@ COLUMNS = (
 
 
 def tabulate_pearson(
-    study: Study, published: Sequence[Path], settings: AnalysisSettings, output_stem: Path
+    study: Study, published: Sequence[Published], settings: AnalysisSettings, output_stem: Path
 ) -> pd.DataFrame:
     """Write the table of Pearson's r and return it.
 
@@ -41,12 +41,11 @@ def tabulate_pearson(
     Raises
     ------
     DataFileError
-        When a file of published numbers is malformed or the table cannot be written.
+        When the table cannot be written.
     """
-    papers = [read_published(path) for path in published]
     rows = [
         _row(study, proxy, table, cell, measure, settings)
-        for table, cell, measure in cells_of_kind(papers, "pearson")
+        for table, cell, measure in cells_of_kind(published, "pearson")
         for proxy in study.proxies(table.space, measure)
     ]
     frame = pd.DataFrame(rows, columns=COLUMNS)

@@ -73,7 +73,8 @@ def publish_tables(
     """
     check_layout(tables, published)
     line = provenance_line(scores, benchmark, command)
-    names = [*table_names(published), *FURTHER]
+    papers = [read_published(path) for path in published]
+    names = [*table_names(papers), *FURTHER]
     texts = {name: (tables / f"{name}.md").read_text(encoding="utf-8") for name in names}
     for name, text in texts.items():
         write_text(output / f"{name}.md", f"{text}\n{line}\n")
@@ -92,7 +93,7 @@ def check_layout(folder: Path, published: Sequence[Path]) -> None:
         published table it stands beside.
     """
     papers = [read_published(path) for path in published]
-    for name in table_names(published):
+    for name in table_names(papers):
         frame = _with_columns(folder / f"{name}.csv", comparison.COLUMNS)
         keys = ("table", "row", "column")
         found = [tuple(row) for row in frame[list(keys)].itertuples(index=False)]

@@ -284,9 +284,9 @@ def find_table(papers: Iterable[Published], name: str) -> PublishedTable:
     return tables[name]
 
 
-def table_names(published: Iterable[Path]) -> dict[str, Path]:
-    """Return the names of the published tables in the files' order, and the file of each."""
-    return {table.name: path for path in published for table in read_published(path).tables}
+def table_names(papers: Iterable[Published]) -> list[str]:
+    """Return the names of the published tables, in the papers' order."""
+    return [table.name for paper in papers for table in paper.tables]
 
 
 def cells_of_kind(

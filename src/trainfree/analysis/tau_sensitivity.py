@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from trainfree.analysis.measures import DRAWN, LEAST_ACCURACY, drawn_taus
-from trainfree.analysis.published import Cell, Measure, cells_of_kind, read_published
+from trainfree.analysis.published import Cell, Measure, Published, cells_of_kind
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.study import Study
 from trainfree.analysis.tables import MISSING, number, write_tables
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def tabulate_tau_sensitivity(
-    study: Study, published: Sequence[Path], settings: AnalysisSettings, output_stem: Path
+    study: Study, published: Sequence[Published], settings: AnalysisSettings, output_stem: Path
 ) -> pd.DataFrame:
     """Write the table of repeated draws and return it.
 
@@ -39,12 +39,11 @@ def tabulate_tau_sensitivity(
     Raises
     ------
     DataFileError
-        When a file of published numbers is malformed or the table cannot be written.
+        When the table cannot be written.
     """
-    papers = [read_published(path) for path in published]
     rows = [
         _row(study, proxy, cell, measure, settings)
-        for table, cell, measure in cells_of_kind(papers, "tau")
+        for table, cell, measure in cells_of_kind(published, "tau")
         for proxy in study.proxies(table.space, measure)
     ]
     frame = pd.DataFrame(rows, columns=COLUMNS)
