@@ -33,11 +33,9 @@ onstart:
     hold_run_lock(workflow)
 
 
-# Tables need all their inputs; this gives those that the finished ones allow, with what is missing
-# named in them.
 onerror:
     print(
-        "Some jobs failed. Tables of what is there: trainfree tables --configfile FILE …"
+        "Some jobs failed. What is there gives tables too, see config/README.md: Tables"
     )
 
 
