@@ -236,7 +236,7 @@ def test_guided_search_beats_random_search_on_its_signal(inputs, tmp_path):
 
 
 @pytest.mark.parametrize("overshoot", ["stop_before", "allow", "interpolate"])
-@pytest.mark.parametrize("algorithm", ALGORITHM_NAMES)
+@pytest.mark.parametrize("algorithm", ["random", "bohb", "move"])
 def test_budgets_of_seconds_end_where_their_rule_says(inputs, tmp_path, algorithm, overshoot):
     limit = 5000.0
     data = search(
@@ -378,7 +378,5 @@ def test_seconds_on_a_benchmark_without_times_are_refused_with_the_way_out(input
             )
         for word in (path.name, "search.searches.mine.budget_seconds", "mirror", "nats_archive"):
             assert word in str(caught.value)
-    data = search(
-        inputs, tmp_path / "o.h5", signal="accuracy", job_changes={"benchmark": bare}
-    )
+    data = search(inputs, tmp_path / "o.h5", signal="accuracy", job_changes={"benchmark": bare})
     assert "no training times" in data.attrs["clock_note"]
