@@ -134,7 +134,8 @@ def test_a_deleted_shard_and_what_depends_on_it_is_recomputed_and_nothing_else(c
     assert plan["merge_scores"] == 1
     assert "prepare_images" not in plan
     assert "prepare_benchmark" not in plan
-    assert plan["search"] == 6  # three algorithms guided by two proxies; not those by accuracy
+    # Three algorithms guided by two proxies, one of another preset, and three that are assisted.
+    assert plan["search"] == 6 + 1 + 3
     done = snakemake(copy)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {path: path.stat().st_mtime_ns for path in shards[1:]} == kept
@@ -168,8 +169,15 @@ def test_an_edited_search_algorithm_recomputes_its_searches(copy):
     rea = copy / "src" / "trainfree" / "search" / "rea.py"
     rea.write_text(rea.read_text() + "\nEDITED = True\n")
     plan = planned(copy)
-    assert plan["search"] == 3
+    # The three of the default, two with presets, and the three that build on it.
+    assert plan["search"] == 3 + 2 + 3
     assert "score_shard" not in plan
+
+
+def test_a_new_search_algorithm_recomputes_nothing(copy):
+    folder = copy / "src" / "trainfree" / "search"
+    (folder / "mine.py").write_text((folder / "random.py").read_text())
+    assert planned(copy) == {}
 
 
 def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
@@ -182,7 +190,9 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
     assert set(with_config({"analysis": {"bootstrap_resamples": 60}})) == {
         *("tabulate_correlations", "summarize", "write_report")
     }
-    assert with_config({"search": {"runs": 9}})["search"] == 9
+    assert with_config({"search": {"runs": 9}})["search"] == 17
+    assert with_config({"search": {"searches": {"rea": {"sample": 2}}}})["search"] == 1
+    assert "search" not in with_config({"search": {"searches": {"rea": None}}})
     assert with_config({"scoring": {"batch_size": 4}})["score_shard"] == 3
 
 
@@ -295,7 +305,7 @@ def test_two_runs_in_one_folder_are_refused_but_plans_are_not(fresh):
 def test_every_shipped_configuration_has_a_graph(fresh, config):
     plan = planned(fresh, "--configfile", f"config/{config}")
     assert plan["score_shard"] == {"config.yaml": 16, "test.yaml": 3}[config]
-    assert plan["search"] == 9
+    assert plan["search"] == {"config.yaml": 9, "test.yaml": 17}[config]
 
 
 @pytest.mark.parametrize("profile", ["generic"])
