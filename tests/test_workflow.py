@@ -134,8 +134,7 @@ def test_a_deleted_shard_and_what_depends_on_it_is_recomputed_and_nothing_else(c
     assert plan["merge_scores"] == 1
     assert "prepare_images" not in plan
     assert "prepare_benchmark" not in plan
-    # Three algorithms guided by two proxies, one of another preset, and three that are assisted.
-    assert plan["search"] == 6 + 1 + 3
+    assert plan["search"] == 4 + 3  # guided by a proxy, and assisted; not those by accuracy alone
     done = snakemake(copy)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {path: path.stat().st_mtime_ns for path in shards[1:]} == kept
@@ -169,8 +168,7 @@ def test_an_edited_search_algorithm_recomputes_its_searches(copy):
     rea = copy / "src" / "trainfree" / "search" / "rea.py"
     rea.write_text(rea.read_text() + "\nEDITED = True\n")
     plan = planned(copy)
-    # The three of the default, two with presets, and the three that build on it.
-    assert plan["search"] == 3 + 2 + 3
+    assert plan["search"] == 2 + 3  # its own, and those of the three that build on it
     assert "score_shard" not in plan
 
 
@@ -190,7 +188,7 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
     assert set(with_config({"analysis": {"bootstrap_resamples": 60}})) == {
         *("tabulate_correlations", "summarize", "write_report")
     }
-    assert with_config({"search": {"runs": 9}})["search"] == 17
+    assert with_config({"search": {"runs": 9}})["search"] == 12
     assert with_config({"search": {"searches": {"rea": {"sample": 2}}}})["search"] == 1
     assert "search" not in with_config({"search": {"searches": {"rea": None}}})
     assert with_config({"scoring": {"batch_size": 4}})["score_shard"] == 3
@@ -305,7 +303,7 @@ def test_two_runs_in_one_folder_are_refused_but_plans_are_not(fresh):
 def test_every_shipped_configuration_has_a_graph(fresh, config):
     plan = planned(fresh, "--configfile", f"config/{config}")
     assert plan["score_shard"] == {"config.yaml": 16, "test.yaml": 3}[config]
-    assert plan["search"] == {"config.yaml": 9, "test.yaml": 17}[config]
+    assert plan["search"] == {"config.yaml": 9, "test.yaml": 12}[config]
 
 
 @pytest.mark.parametrize("profile", ["generic"])
