@@ -131,20 +131,22 @@ def load_signals(
         fitness, scoring = known[signal]
         training = np.zeros(len(space))
         note, clock_note = _proxy_note(signal, fitness), "Scoring seconds were measured."
+        clock_note += _untimed_note(signal, scoring)
     assistance, paid = known.get(proxy, (None, None))
     if proxy:
         note += f" Assisted by the score of {proxy}."
         clock_note += f" Every score of {proxy} is paid with its measured seconds."
+        clock_note += _untimed_note(proxy, known[proxy][1])
     headline = _headline_column(columns, dataset, benchmark)
     return Signals(
         fitness=fitness,
-        scoring_seconds=scoring,
+        scoring_seconds=np.nan_to_num(scoring),
         training_seconds=training,
         outcomes=np.stack(list(columns.values()), axis=1),
         outcome_names=tuple(column.label for column in columns),
         headline=list(columns).index(headline),
         assistance=assistance,
-        assistance_seconds=paid,
+        assistance_seconds=None if paid is None else np.nan_to_num(paid),
         note=note,
         clock_note=clock_note,
         source_hashes=hashes,
@@ -300,6 +302,14 @@ def _proxy_note(proxy: str, fitness: FloatArray) -> str:
     return f"Guided by the score of {proxy}; nothing is trained." + _failures_note(
         fitness, "could not be scored"
     )
+
+
+def _untimed_note(proxy: str, seconds: FloatArray) -> str:
+    """Say how many scores have no time: those that failed before the clock was read."""
+    untimed = int(np.isnan(seconds).sum())
+    if untimed == 0:
+        return ""
+    return f" {untimed} scores of {proxy} failed with no time noted, which counts as zero."
 
 
 def _failures_note(fitness: FloatArray, what: str) -> str:
