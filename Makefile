@@ -1,10 +1,13 @@
 # make run    everything on real data: environment, downloads, scores, searches, tables, report
 # make test   the same environment, then all checks and tests
 # make bench  speed of the scoring engine against a plain reference
+# make paper        the papers' settings in full (hours without a GPU)
+# make paper-tables copy that run's tables to reports/measured, for the repository
 # make clean  forget results and compiled code (not data, not the environment)
 
 PYTHON ?= python3
 CORES ?= all
+PAPER := config/paper.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -12,7 +15,7 @@ CONSTRAINTS := requirements/constraints.txt
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test lint bench constraints clean
+.PHONY: run paper paper-tables test lint bench constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -20,6 +23,13 @@ run: $(READY)
 	@cat results/tables/summary.txt
 	@echo
 	@echo "report: $(CURDIR)/results/report/index.html"
+
+paper: $(READY)
+	@snakemake --cores $(CORES) --configfile $(PAPER) --quiet rules
+	@cat results/tables/summary.txt
+
+paper-tables: $(READY)
+	@python -m trainfree publish-tables --configfile config/config.yaml $(PAPER)
 
 test: $(READY) lint
 	@pytest -n 2 --dist loadgroup

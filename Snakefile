@@ -33,6 +33,12 @@ onstart:
     hold_run_lock(workflow)
 
 
+onerror:
+    print(
+        "Some jobs failed. What is there gives tables too, see config/README.md: Tables"
+    )
+
+
 localrules:
     all,
     tables,

@@ -1,13 +1,11 @@
 """Tables from stored scores and searches; nothing here needs torch."""
 
-PUBLISHED = relative(BASE / "reports" / "published" / "naswot.yaml")
-
 
 rule tabulate_correlations:
     input:
         scores=MERGED_SCORES,
         benchmark=BENCHMARK,
-        published=PUBLISHED,
+        published=NASWOT_PAPER,
     output:
         report(
             "results/tables/correlations.csv",
@@ -39,7 +37,7 @@ rule tabulate_correlations:
 rule tabulate_search:
     input:
         searches=SEARCH_FILES,
-        published=PUBLISHED,
+        published=NASWOT_PAPER,
     output:
         report(
             "results/tables/search.csv",
@@ -67,7 +65,7 @@ rule tabulate_search:
 rule tabulate_timing:
     input:
         scores=MERGED_SCORES,
-        published=PUBLISHED,
+        published=NASWOT_PAPER,
     output:
         report(
             "results/tables/timing.csv",
@@ -92,11 +90,80 @@ rule tabulate_timing:
         " --published {input.published} --stem results/tables/timing > {log} 2>&1"
 
 
+rule tabulate_paper:
+    input:
+        unpack(paper_table_inputs),
+    output:
+        report(
+            "results/tables/{paper_table}.csv",
+            caption="../reports/captions/paper_table.rst",
+            category="Papers",
+        ),
+        multiext("results/tables/{paper_table}", ".md", ".tex"),
+    log:
+        "logs/tabulate_paper/{paper_table}.log",
+    benchmark:
+        "logs/benchmarks/tabulate_paper/{paper_table}.tsv"
+    wildcard_constraints:
+        paper_table="|".join([*COMPARISONS, *FURTHER_TABLES]),
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        files=paper_table_options,
+        settings=CONFIG.table_settings_json,
+        stem=lambda wildcards, output: output[0].removesuffix(".csv"),
+        code=lambda wildcards: code_hash(
+            f"trainfree.analysis.{FURTHER_TABLES.get(wildcards.paper_table, 'comparison')}"
+        ),
+    shell:
+        "python -m trainfree tabulate {wildcards.paper_table} {params.files}"
+        " --benchmark {input.benchmark} --settings {params.settings:q} --stem {params.stem}"
+        " > {log} 2>&1"
+
+
+rule scoreboard:
+    input:
+        comparisons=expand("results/tables/{name}.csv", name=COMPARISONS),
+    output:
+        report(
+            "results/tables/scoreboard.csv",
+            caption="../reports/captions/scoreboard.rst",
+            category="Papers",
+        ),
+        report(
+            "results/tables/published.csv",
+            caption="../reports/captions/published.rst",
+            category="Papers",
+        ),
+        multiext("results/tables/scoreboard", ".md", ".tex"),
+        multiext("results/tables/published", ".md", ".tex"),
+    log:
+        "logs/scoreboard.log",
+    benchmark:
+        "logs/benchmarks/scoreboard.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        code=code_hash("trainfree.analysis.scoreboard"),
+    shell:
+        "python -m trainfree scoreboard --comparisons {input.comparisons}"
+        " --folder results/tables > {log} 2>&1"
+
+
 rule summarize:
     input:
         correlations="results/tables/correlations.csv",
         search="results/tables/search.csv",
         timing="results/tables/timing.csv",
+        scoreboard="results/tables/scoreboard.csv",
         scores=MERGED_SCORES,
         benchmark=BENCHMARK,
     output:
@@ -120,5 +187,5 @@ rule summarize:
         code=code_hash("trainfree.analysis.summary"),
     shell:
         "python -m trainfree summarize --correlations {input.correlations}"
-        " --search {input.search} --timing {input.timing} --scores {input.scores}"
-        " --benchmark {input.benchmark} --stem results/tables/summary > {log} 2>&1"
+        " --search {input.search} --timing {input.timing} --scoreboard {input.scoreboard}"
+        " --scores {input.scores} --benchmark {input.benchmark} --stem results/tables/summary > {log} 2>&1"

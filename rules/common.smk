@@ -2,12 +2,12 @@
 
 from snakemake.exceptions import WorkflowError
 
+from trainfree.analysis.published import find_table, read_published, table_names
 from trainfree.config import parse_config
 from trainfree.errors import TrainfreeError
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
-from trainfree.scoring.setting import Setting, scoring_code_hash, shard_ranges
-from trainfree.search import ACCURACY
+from trainfree.scoring.setting import scoring_code_hash, shard_ranges
 from trainfree.spaces import load_space
 from trainfree.workflow import export_environment, hold_run_lock, relative
 
@@ -24,29 +24,17 @@ wildcard_constraints:
     dataset=r"[a-z0-9-]+",
     setting=r"[a-z0-9-]+",
     shard=r"\d+-\d+",
-    search=r"[a-z_]+(-[a-z0-9_]+)?",
+    search=r"[a-z0-9_]+(-[a-z0-9_]+)*",
     proxy=r"[a-z0-9_]+",
 
 
-SETTINGS = {
-    dataset: Setting(
-        space=CONFIG.space,
-        dataset=dataset,
-        proxies=tuple(CONFIG.scoring.proxies),
-        batch_size=CONFIG.scoring.batch_size,
-        initialization=CONFIG.scoring.initialization,
-        input=CONFIG.scoring.input,
-        seed=CONFIG.seed,
-    )
-    for dataset in CONFIG.datasets
-}
+SETTINGS = {dataset: CONFIG.scoring_setting(dataset) for dataset in CONFIG.datasets}
 SETTING_NAME = SETTINGS[CONFIG.datasets[0]].name
 SHARDS = shard_ranges(len(load_space(CONFIG.space)), CONFIG.scoring.shard_size)
-SEARCHES = {
-    algorithm if signal == ACCURACY else f"{algorithm}-{signal}": (algorithm, signal)
-    for algorithm in CONFIG.search.algorithms
-    for signal in [ACCURACY, *CONFIG.search.proxies]
-}
+SEARCHES = CONFIG.search.plans()
+GUIDES = list(
+    dict.fromkeys(name for plan in SEARCHES.values() for name in plan.proxies)
+)
 
 BENCHMARK = f"data/benchmarks/{CONFIG.space}.h5"
 SHARD_FILES = expand(
@@ -68,7 +56,31 @@ SEARCH_FILES = expand(
     dataset=CONFIG.datasets,
     search=SEARCHES,
 )
-TABLES = ["correlations", "search", "timing"]
+
+PUBLISHED = [
+    relative(path) for path in sorted((BASE / "reports" / "published").glob("*.yaml"))
+]
+NASWOT_PAPER = relative(BASE / "reports" / "published" / "naswot.yaml")
+PAPERS = {path: read_published(Path(path)) for path in PUBLISHED}
+# Tables beside the papers': the published ones by file, and further ones by the module that
+# makes them.
+COMPARISONS = {
+    name: path for path, paper in PAPERS.items() for name in table_names([paper])
+}
+FURTHER_TABLES = {
+    "kendall": "kendall",
+    "tau_sensitivity": "tau_sensitivity",
+    "pearson_12_epochs": "pearson",
+    "significance": "significance",
+    "ranks": "ranks",
+    "regret": "regret",
+}
+TABLES = [
+    *("correlations", "search", "timing"),
+    *COMPARISONS,
+    *FURTHER_TABLES,
+    *("published", "scoreboard"),
+]
 TABLE_FILES = [
     *expand("results/tables/{name}.{suffix}", name=TABLES, suffix=["csv", "md", "tex"]),
     *expand("results/tables/summary.{suffix}", suffix=["csv", "md", "tex", "txt"]),
@@ -78,7 +90,7 @@ FIGURES = [
         "scores-{space}-{dataset}-{proxy}",
         space=CONFIG.space,
         dataset=CONFIG.datasets,
-        proxy=CONFIG.search.proxies,
+        proxy=GUIDES,
     ),
     *expand("search-{space}-{dataset}", space=CONFIG.space, dataset=CONFIG.datasets),
 ]
@@ -95,11 +107,36 @@ def first_and_last(wildcards):
 
 
 def search_inputs(wildcards):
-    """Return the files a search reads: scores only when a proxy guides it."""
-    _, signal = SEARCHES[wildcards.search]
+    """Return the files a search reads: scores only when a proxy guides or assists it."""
     files = {"benchmark": f"data/benchmarks/{wildcards.space}.h5"}
-    if signal != ACCURACY:
+    if SEARCHES[wildcards.search].proxies:
         files["scores"] = (
             f"results/scores/{wildcards.space}/{wildcards.dataset}/{SETTING_NAME}.h5"
         )
     return files
+
+
+def paper_table_inputs(wildcards):
+    """Return the files that a table beside the papers' is made of: those it reads and no others."""
+    name = wildcards.paper_table
+    files = {"benchmark": BENCHMARK}
+    if name in COMPARISONS:
+        files["published"] = COMPARISONS[name]
+        kinds = find_table(PAPERS.values(), name).kinds
+        if kinds & {"answer", "tau", "pearson", "sampled", "history"}:
+            files["scores"] = MERGED_SCORES
+        if kinds & {"answer", "history"}:
+            files["searches"] = SEARCH_FILES
+    elif name in ("significance", "ranks", "regret"):
+        files["searches"] = SEARCH_FILES
+    else:
+        files |= {"scores": MERGED_SCORES, "published": PUBLISHED}
+    return files
+
+
+def paper_table_options(wildcards, input):
+    """Return the same files as options of the command."""
+    named = (
+        name for name in ("scores", "searches", "published") if name in input.keys()
+    )
+    return " ".join(f"--{name} {input[name]}" for name in named)

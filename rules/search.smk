@@ -17,22 +17,16 @@ rule search:
         mem_mb=1000,
         runtime=30,
     params:
-        algorithm=lambda wildcards: SEARCHES[wildcards.search][0],
-        signal=lambda wildcards: SEARCHES[wildcards.search][1],
+        plan=lambda wildcards: SEARCHES[wildcards.search].to_json(),
         scores=lambda wildcards, input: (
             f"--scores {input.scores}" if "scores" in input.keys() else ""
         ),
-        runs=CONFIG.search.runs,
-        budgets=CONFIG.search.budgets,
         seed=CONFIG.seed,
-        settings=lambda wildcards: CONFIG.search.settings_json(
-            SEARCHES[wildcards.search][0]
-        ),
         code=lambda wildcards: code_hash(
-            "trainfree.search.run", f"trainfree.search.{SEARCHES[wildcards.search][0]}"
+            "trainfree.search.run",
+            f"trainfree.search.{SEARCHES[wildcards.search].algorithm}",
         ),
     shell:
         "python -m trainfree search --space {wildcards.space} --dataset {wildcards.dataset}"
-        " --algorithm {params.algorithm} --signal {params.signal} {params.scores}"
-        " --benchmark {input.benchmark} --runs {params.runs} --budgets {params.budgets}"
-        " --seed {params.seed} --settings {params.settings:q} --output {output} > {log} 2>&1"
+        " --plan {params.plan:q} {params.scores} --benchmark {input.benchmark}"
+        " --seed {params.seed} --output {output} > {log} 2>&1"

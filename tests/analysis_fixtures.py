@@ -142,9 +142,12 @@ def write_search(
     algorithm: str = "random",
     signal: str = "naswot",
     outcomes: Sequence[str] = ("cifar10/test/200",),
+    trace: np.ndarray | None = None,
     **attributes: str | int,
 ) -> Path:
     """Write a search file from traces (run, step); every outcome has the headline's values.
+
+    ``trace`` holds the architectures looked at, step by step by default.
 
     Later outcomes are shifted by one point each, so that they can be told apart.
     """
@@ -155,21 +158,32 @@ def write_search(
     shifted = np.stack([answered - place for place in range(len(outcomes))], axis=2)
     clock = np.tile(np.arange(1, steps + 1) * 0.02, (runs, 1))
     untrained = signal != "accuracy"
-    dims = ("run", "step")
+    dims, answer_dims = ("run", "step"), ("run", "budget")
+    spent = clock[:, [min(int(n), steps) - 1 for n in budgets]]
+    arch = np.tile(np.arange(steps, dtype=np.int32), (runs, 1)) if trace is None else trace
+    regret = accuracy.max() - answered
     dataset = xr.Dataset(
         {
-            "trace_arch": _variable(dims, np.tile(np.arange(steps, dtype=np.int32), (runs, 1))),
+            "trace_arch": _variable(dims, arch),
             "trace_fitness": _variable(dims, fitness),
             "trace_accuracy": _variable(dims, accuracy, "percent"),
             "scoring_seconds": _variable(dims, clock if untrained else 0 * clock, "s"),
             "training_seconds": _variable(dims, 0 * clock if untrained else np.nan * clock, "s"),
-            "answer": _variable(("run", "budget"), answer.astype(np.int32)),
-            "answer_accuracy": _variable(("run", "budget", "outcome"), shifted, "percent"),
+            "answer": _variable(answer_dims, np.take_along_axis(arch, answer, axis=1)),
+            "answer_accuracy": _variable((*answer_dims, "outcome"), shifted, "percent"),
+            "answer_scoring_seconds": _variable(
+                answer_dims, spent if untrained else 0 * spent, "s"
+            ),
+            "answer_training_seconds": _variable(
+                answer_dims, 0 * spent if untrained else np.nan * spent, "s"
+            ),
+            "answer_rank": _variable(answer_dims, 1.0 + regret),
+            "answer_regret": _variable(answer_dims, regret, "percent"),
         },
         coords={
             "run": np.arange(runs),
             "step": np.arange(steps),
-            "budget": np.array(budgets),
+            "budget": np.array(budgets, dtype=np.float64),
             "outcome": np.array(outcomes, dtype=object),
         },
         attrs={
@@ -179,12 +193,24 @@ def write_search(
             "algorithm": algorithm,
             "signal": signal,
             "signal_note": f"Guided by {signal}.",
+            "search": path.stem,
+            "preset": "",
+            "proxy": "",
+            "budget_kind": "evaluations",
             "headline_outcome": outcomes[0],
             "runs": runs,
             **attributes,
         },
     )
     write_dataset(dataset, path, "search")
+    return path
+
+
+def write_scoreboard(folder: Path) -> Path:
+    """Write a scoreboard of two tables, the second without a compared cell."""
+    path = folder / "scoreboard.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("table,reproduced,not_reproduced,not_comparable\na_1,3,1,2\nb_2,0,0,7\n")
     return path
 
 

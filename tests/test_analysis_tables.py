@@ -11,6 +11,7 @@ from analysis_fixtures import (
     ERROR,
     OUT_OF_MEMORY,
     write_benchmark,
+    write_scoreboard,
     write_scores,
     write_search,
     write_study,
@@ -18,7 +19,6 @@ from analysis_fixtures import (
 from scipy import stats
 
 from trainfree.analysis.correlations import tabulate_correlations
-from trainfree.analysis.published import read_published
 from trainfree.analysis.search_table import ORACLE, RANDOM_ARCHITECTURE, tabulate_search
 from trainfree.analysis.summary import summarize
 from trainfree.analysis.tables import (
@@ -50,7 +50,7 @@ def make_all(folder: Path, published: Path) -> Path:
     tabulate_search(study["searches"], tables / "search", published)
     tabulate_timing(scores, tables / "timing", published)
     names = [tables / f"{name}.csv" for name in ("correlations", "search", "timing")]
-    summarize(*names, scores, benchmark, tables / "summary")
+    summarize(*names, write_scoreboard(folder), scores, benchmark, tables / "summary")
     return tables
 
 
@@ -156,12 +156,26 @@ class TestSearch:
         assert beside[(ORACLE, 100)] == 93.84
         assert np.isnan(beside[("random, synflow", 10)])
         assert np.isnan(beside[("rea, naswot", 10)])
-        rea = found.loc[("rea, trained accuracy", 10)]
-        assert rea["published_mean"] == 93.92
-        assert rea["comparable"].startswith("no: budget in seconds")
+        assert np.isnan(beside[("rea, trained accuracy", 10)])  # published for 12,000 s
         row = found.loc[("random, naswot", 10)]
         difference = row["accuracy_mean"] - 92.44
         assert row["difference"] == pytest.approx(difference, rel=1e-3)
+
+    def test_budgets_of_seconds_stand_beside_theirs(self, tmp_path: Path, published: Path) -> None:
+        search = write_search(
+            tmp_path / "rea.h5",
+            self.fitness,
+            self.accuracy,
+            (12000,),
+            "rea",
+            "accuracy",
+            preset="nasbench201",
+            budget_kind="training_seconds",
+        )
+        row = tabulate_search([search], tmp_path / "t", published).iloc[0]
+        assert row["published_mean"] == 93.92
+        assert row["comparable"] == "yes"
+        assert "| 12,000 s |" in (tmp_path / "t.md").read_text()
 
     def test_no_published_number_beside_other_epochs(self, tmp_path: Path, published: Path) -> None:
         found = self.table(tmp_path, published, outcomes=("cifar10/test/12",))
@@ -230,6 +244,12 @@ class TestSummary:
         assert "subset" in values.loc["images", "note"]
         assert "stand-in" in values.loc["trained accuracies", "note"]
         assert f"{rho:.3f}" in text
+        assert float(values.loc["published cells reproduced", "value"]) == 3
+        assert values.loc["published cells reproduced", "note"].startswith(
+            "1 not reproduced, 9 not"
+        )
+        assert "reproduced of a_1" in values.index
+        assert "reproduced of b_2" not in values.index
         assert max(map(len, text.splitlines())) <= 100
 
     def test_stand_in_images_are_called_so(self, tmp_path: Path, published: Path) -> None:
@@ -239,7 +259,8 @@ class TestSummary:
             tmp_path / "g.h5", {"p": np.arange(60.0)}, stand_in=1, image_source="drawn at random"
         )
         names = [tables / f"{name}.csv" for name in ("correlations", "search", "timing")]
-        text = summarize(*names, [scores], study["benchmark"], tables / "s")
+        board = write_scoreboard(tmp_path)
+        text = summarize(*names, board, [scores], study["benchmark"], tables / "s")
         assert "stand-in, not the real images: drawn at random" in " ".join(text.split())
 
 
@@ -288,33 +309,3 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path, published: Path) -> None:
     assert len(names) == 4 * 3 + 1
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
-
-
-class TestPublished:
-    def test_complete(self, published: Path) -> None:
-        cells = read_published(published).cells
-        printed = {(c.table, c.row, c.column): (c.value, c.spread) for c in cells}
-        assert len(printed) == 116  # 17 x 7 cells without six dashes, and three of Figure 3
-        assert printed["Table 2(a)", "NASWOT N=1000", "ImageNet16-120 test"] == (44.44, 2.10)
-        assert printed["Table 2(a)", "GDAS", "CIFAR-100 validation"] == (71.14, 0.27)
-        assert printed["Table 2(a)", "Random", "CIFAR-10 test"] == (86.61, 13.46)
-
-    @pytest.mark.parametrize(
-        ("before", "after", "message"),
-        [
-            ("value: 91.19", "valu: 91.19", "entry 2 of cells.*expected the keys"),
-            ("value: 91.19", "value: many", "entry 2 of cells.*expected a number"),
-            ('column: "CIFAR-10 validation"', "column: nowhere", "unknown column 'nowhere'"),
-            ("hardware:", "hardwear:", "expected the keys hardware"),
-            ("cells:", "cells: [", "not valid YAML"),
-        ],
-    )
-    def test_malformed(
-        self, tmp_path: Path, published: Path, before: str, after: str, message: str
-    ) -> None:
-        text = published.read_text(encoding="utf-8")
-        assert before in text
-        path = tmp_path / "p.yaml"
-        path.write_text(text.replace(before, after), encoding="utf-8")
-        with pytest.raises(DataFileError, match=message):
-            read_published(path)

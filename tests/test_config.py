@@ -46,8 +46,8 @@ def test_readme_of_the_config_names_every_key(repository):
         ({"scorring": {}}, "unknown key 'scorring'; did you mean 'scoring'"),
         ({"scoring": {"batchsize": 3}}, "'scoring.batchsize'; did you mean 'batch_size'"),
         (
-            {"search": {"rea": {"populaton": 3}}},
-            "'search.rea.populaton'; did you mean 'population'",
+            {"search": {"searchs": {}}},
+            "'search.searchs'; did you mean 'searches'",
         ),
         ({"scoring": {"batch_size": "32"}}, "scoring.batch_size: .*integer, found '32'"),
         (
@@ -60,14 +60,14 @@ def test_readme_of_the_config_names_every_key(repository):
         ({"space": "nasbench210"}, "unknown space 'nasbench210'; did you mean 'nasbench201'"),
         ({"datasets": ["cifar-10"]}, "unknown data set 'cifar-10'; did you mean 'cifar10'"),
         (
-            {"search": {"algorithms": ["reenforce"]}},
-            "algorithm 'reenforce'; did you mean 'reinforce'",
+            {"search": {"searches": {"a": {"algorithm": "reenforce"}}}},
+            "search.searches.a.algorithm: .*'reenforce'; did you mean 'reinforce'",
         ),
-        ({"search": {"proxies": ["plain_wrong"]}}, "unknown proxy 'plain_wrong'"),
+        ({"search": {"searches": {"a": {}}}}, "search.searches.a.algorithm: .*required"),
         ({"sources": {"order": ["miror"]}}, "sources.order.0: .*'mirror'.*found 'miror'"),
         (
             {"scoring": {"proxies": ["params"]}},
-            "naswot, synflow would guide a search but is not in",
+            r"search.searches.random-naswot.signal: naswot is not in scoring.proxies \(params\)",
         ),
         (
             {"search": {"budgets": [15626]}},

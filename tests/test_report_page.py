@@ -9,7 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis_fixtures import write_benchmark, write_scores, write_study
+from analysis_fixtures import (
+    write_benchmark,
+    write_scoreboard,
+    write_scores,
+    write_study,
+)
 
 from trainfree.analysis.correlations import tabulate_correlations
 from trainfree.analysis.search_table import tabulate_search
@@ -58,7 +63,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     tabulate_search(made["searches"], tables / "search", published)
     tabulate_timing(scores, tables / "timing", published)
     names = [tables / f"{name}.csv" for name in ("correlations", "search", "timing")]
-    summarize(*names, scores, benchmark, tables / "summary")
+    summarize(*names, write_scoreboard(folder), scores, benchmark, tables / "summary")
     for proxy in ("naswot", "synflow"):
         plot_score_accuracy(scores[0], benchmark, proxy, figures / f"score-{proxy}")
     plot_search(made["searches"], figures / "search")

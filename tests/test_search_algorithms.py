@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -10,14 +14,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.search import ALGORITHM_NAMES, load_algorithm
-from trainfree.search.protocol import BLOCK, fitness_rank, make_settings
+from trainfree.search.area import AreaSettings, AssistedEvolution
+from trainfree.search.bohb import Bohb, BohbSettings, Density, brackets
+from trainfree.search.budget import run_once
+from trainfree.search.move import MoveSettings, MovingEvolution
+from trainfree.search.protocol import BLOCK, PaidScores, fitness_rank, make_settings
 from trainfree.search.random import RandomSearch, RandomSettings
 from trainfree.search.rea import ReaSettings, RegularizedEvolution
 from trainfree.search.reinforce import Adam, MovingBaseline, Reinforce, ReinforceSettings
-from trainfree.search.run import run_once
+from trainfree.search.warmup import WarmedUpEvolution, WarmupSettings
 from trainfree.spaces import load_space
 
 SPACE = load_space("nasbench201_mini")
@@ -54,6 +63,13 @@ def random_fitness(seed: int = 1, bad: float = 0.0) -> list[float]:
     return values.tolist()
 
 
+def assistance(kind, scores: list[float] | None = None) -> list[PaidScores]:
+    """The scores of a proxy for an algorithm that takes them; each costs one second."""
+    if not kind.assisted:
+        return []
+    return [PaidScores(scores or random_fitness(seed=9, bad=0.2), [1.0] * len(SPACE))]
+
+
 # ---------------------------------------------------------------- names and settings
 
 
@@ -61,18 +77,104 @@ def random_fitness(seed: int = 1, bad: float = 0.0) -> list[float]:
 def test_every_name_loads_a_class_that_runs_with_its_defaults(name):
     kind = load_algorithm(name)
     chosen, values = make_settings(name, kind, {})
-    asked = run_once(kind(SPACE, rng(), chosen), random_fitness(), 60)
+    asked = run_once(kind(SPACE, rng(), chosen, *assistance(kind)), random_fitness(), 60)
     assert all(0 <= index < len(SPACE) for index in asked)
     assert kind.__doc__
     assert isinstance(values, dict)
 
 
-def test_defaults_are_those_of_the_configuration():
-    from trainfree import config
+def test_a_file_with_an_algorithm_is_enough_and_touches_no_other_hash(repository, tmp_path):
+    assert ALGORITHM_NAMES == ["area", "bohb", "move", "random", "rea", "reinforce", "warmup"]
+    code = (
+        "from trainfree.provenance import code_hash\n"
+        "from trainfree.search import ALGORITHM_NAMES, load_algorithm\n"
+        "print(code_hash('trainfree.search.run', 'trainfree.search.rea'))\n"
+        "print('mine' in ALGORITHM_NAMES and load_algorithm('mine').__name__)\n"
+    )
+    copy = shutil.copytree(repository / "src", tmp_path / "src")
 
-    assert make_settings("rea", RegularizedEvolution, {})[1] == config.ReaConfig().model_dump()
-    assert make_settings("reinforce", Reinforce, {})[1] == config.ReinforceConfig().model_dump()
-    assert make_settings("random", RandomSearch, {})[1] == config.RandomConfig().model_dump()
+    def outcome() -> list[str]:
+        environment = {**os.environ, "PYTHONPATH": str(copy)}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+        )
+        return done.stdout.split()
+
+    before = outcome()
+    folder = copy / "trainfree" / "search"
+    (folder / "mine.py").write_text((folder / "random.py").read_text())
+    assert before[1] == "False"
+    assert outcome() == [before[0], "RandomSearch"]
+
+
+PUBLISHED = {
+    ("random", "nasbench201"): ({}, "stop_before"),
+    ("random", "nats"): ({}, "interpolate"),
+    ("random", "naswot"): ({}, "stop_before"),
+    ("random", "politecnico"): ({}, "stop_before"),
+    ("rea", "nasbench201"): (
+        {"population": 10, "sample": 3, "replacement": True, "mutation": "node_then_edge"},
+        "stop_before",
+    ),
+    ("rea", "nats"): (
+        {"population": 10, "sample": 3, "replacement": True, "mutation": "node_then_edge"},
+        "interpolate",
+    ),
+    ("rea", "politecnico"): (
+        {"population": 64, "sample": 20, "replacement": False, "mutation": "edge"},
+        "stop_before",
+    ),
+    ("rea", "zerocost"): (
+        {"population": 64, "sample": 10, "replacement": False, "mutation": "edge"},
+        "stop_before",
+    ),
+    ("area", "naswot"): (
+        {
+            **{"population": 10, "sample": 3, "replacement": False, "mutation": "node_then_edge"},
+            "scored": 20,
+        },
+        "allow",
+    ),
+    ("reinforce", "nasbench201"): ({"learning_rate": 0.5, "baseline_momentum": 0.9}, "allow"),
+    ("reinforce", "nats"): ({"learning_rate": 0.01, "baseline_momentum": 0.9}, "interpolate"),
+    ("bohb", "nasbench201"): (
+        {
+            **{"eta": 3, "rungs": 3, "candidates": 4, "random_fraction": 0.0, "top_percent": 15},
+            **{"min_bandwidth": 0.3, "bounded": False},
+        },
+        "stop_before",
+    ),
+    ("warmup", "zerocost"): (
+        {
+            **{"population": 64, "sample": 10, "replacement": False, "mutation": "edge"},
+            "scored": 3000,
+        },
+        "stop_before",
+    ),
+    ("move", "zerocost"): (
+        {
+            **{"population": 64, "sample": 10, "replacement": False},
+            **{"proposals": 24, "greed": 0.75},
+        },
+        "stop_before",
+    ),
+}
+
+
+def test_presets_hold_the_published_numbers():
+    found = {
+        (name, preset): (
+            make_settings(name, load_algorithm(name), published.settings)[1],
+            published.overshoot,
+        )
+        for name in ALGORITHM_NAMES
+        for preset, published in load_algorithm(name).presets.items()
+    }
+    assert found == PUBLISHED
 
 
 def test_unknown_algorithm_suggests_the_near_one():
@@ -82,9 +184,9 @@ def test_unknown_algorithm_suggests_the_near_one():
 
 def test_unknown_setting_is_named_with_the_known_ones():
     with pytest.raises(
-        ConfigError, match=r"search\.rea: unknown setting 'popullation'.*population"
+        ConfigError, match=r"a\.b: unknown key or setting 'popullation'; did you mean 'population'"
     ):
-        make_settings("rea", RegularizedEvolution, {"popullation": 3})
+        make_settings("a.b", RegularizedEvolution, {"popullation": 3})
     with pytest.raises(ConfigError, match="nothing to set"):
         make_settings("random", RandomSearch, {"x": 3})
 
@@ -98,18 +200,33 @@ def test_unknown_setting_is_named_with_the_known_ones():
         ("reinforce", {"learning_rate": 0.0}),
         ("reinforce", {"learning_rate": math.nan}),
         ("reinforce", {"baseline_momentum": 1.0}),
+        ("rea", {"sample": 11, "replacement": False}),
+        ("rea", {"population": "10"}),
+        ("rea", {"population": 10.0}),
+        ("rea", {"population": True}),
+        ("rea", {"replacement": 1}),
+        ("area", {"scored": 9}),
+        ("warmup", {"scored": 63}),
+        ("move", {"proposals": 0}),
+        ("move", {"greed": 1.5}),
+        ("bohb", {"eta": 1}),
+        ("bohb", {"rungs": 0}),
+        ("bohb", {"top_percent": 100}),
+        ("bohb", {"random_fraction": -0.1}),
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(name, values):
-    with pytest.raises(ConfigError, match=rf"search\.{name}\.{next(iter(values))}: expected"):
-        make_settings(name, load_algorithm(name), values)
+    with pytest.raises(ConfigError, match=rf"^here\.{next(iter(values))}: expected"):
+        make_settings("here", load_algorithm(name), values)
 
 
 @pytest.mark.parametrize("name", ALGORITHM_NAMES)
 def test_a_longer_run_begins_like_a_shorter_one(name):
     kind, fitness = load_algorithm(name), random_fitness(bad=0.2)
     asked = {
-        steps: run_once(kind(SPACE, rng(3), kind.settings_type()), fitness, steps)
+        steps: run_once(
+            kind(SPACE, rng(3), kind.settings_type(), *assistance(kind)), fitness, steps
+        )
         for steps in (10, BLOCK + 1, 3 * BLOCK)
     }
     assert asked[3 * BLOCK][: BLOCK + 1] == asked[BLOCK + 1]
@@ -135,28 +252,198 @@ def test_random_search_is_uniform_with_replacement():
 @given(
     population=st.integers(1, 12),
     sample=st.integers(1, 6),
+    replacement=st.booleans(),
     seed=st.integers(0, 99),
     rule=st.sampled_from(["edge", "node_then_edge"]),
 )
 @settings(max_examples=40, deadline=None)
-def test_rea_equals_a_naive_one_that_keeps_all_history(population, sample, seed, rule):
+def test_rea_equals_a_naive_one_that_keeps_all_history(population, sample, replacement, seed, rule):
     fitness, steps = random_fitness(seed, bad=0.3), 320
-    algorithm = RegularizedEvolution(SPACE, rng(seed), ReaSettings(population, sample, rule))
-    asked = run_once(algorithm, fitness, steps)
+    sample = sample if replacement else min(sample, population)
+    chosen = ReaSettings(population, sample, replacement, rule)
+    asked = run_once(RegularizedEvolution(SPACE, rng(seed), chosen), fitness, steps)
+    draws = rng(seed)
+    first = [SPACE.sample(draws) for _ in range(population)]
+    assert asked == naive_evolution(first, fitness, chosen, draws, steps)
 
-    draws, places, history = rng(seed), [], []
-    for _ in range(steps):
-        if len(history) < population:
-            history.append(SPACE.sample(draws))
-            continue
-        if not places:
+
+def naive_evolution(first, fitness, chosen, draws, steps):
+    """Regularized evolution that keeps all its history, with the draws of the real one."""
+    history, places = list(first), []
+    population, sample = chosen.population, chosen.sample
+    while len(history) < steps:
+        if not places and chosen.replacement:
             places = draws.integers(population, size=(BLOCK, sample)).tolist()
+        elif not places:
+            everyone = np.tile(np.arange(population), (BLOCK, 1))
+            places = draws.permuted(everyone, axis=1)[:, :sample].tolist()
         alive = history[-population:]
         tournament = [alive[place] for place in places.pop(0)]
         finite = [index for index in tournament if not math.isnan(fitness[index])]
         best = max(finite, key=lambda index: fitness[index]) if finite else tournament[0]
-        history.append(SPACE.mutate(best, draws, rule))
-    assert asked == history
+        history.append(SPACE.mutate(best, draws, chosen.mutation))
+    return history[:steps]
+
+
+def test_rea_tournament_without_replacement_has_different_members():
+    spy = SpySpace()
+    algorithm = RegularizedEvolution(spy, rng(), ReaSettings(6, 6, replacement=False))
+    for index in range(6):
+        algorithm.tell(index, -float(index))
+    for _ in range(600):
+        algorithm.ask()
+    assert {parent for parent, _ in spy.mutations} == {0}  # all six meet, so the best always wins
+
+
+# ---------------------------------------------------------------- assistance by a proxy
+
+
+@given(population=st.integers(1, 8), more=st.integers(0, 12), seed=st.integers(0, 99))
+@settings(max_examples=30)
+def test_area_trains_the_best_of_the_scored_first_and_then_evolves(population, more, seed):
+    scores, fitness = random_fitness(seed, bad=0.4), random_fitness(seed + 1, bad=0.2)
+    chosen = AreaSettings(population, 1, replacement=False, scored=population + more)
+    paid = PaidScores(scores, [1.0] * len(SPACE))
+    asked = run_once(AssistedEvolution(SPACE, rng(seed), chosen, paid), fitness, population + 30)
+    draws = rng(seed)
+    drawn = [SPACE.sample(draws) for _ in range(chosen.scored)]
+    # Python's sort is stable: among equals the one drawn first comes first.
+    best_first = sorted(drawn, key=lambda index: fitness_rank(scores[index]), reverse=True)
+    first = best_first[:population]
+    assert asked == naive_evolution(first, fitness, chosen, draws, population + 30)
+    assert paid.spent == chosen.scored  # each of one second, and nothing more later
+
+
+def test_warmup_is_area_at_the_published_scale():
+    scores, fitness = random_fitness(3), random_fitness(4)
+    paid = [PaidScores(scores, [0.5] * len(SPACE)) for _ in range(2)]
+    warm = WarmedUpEvolution(SPACE, rng(1), WarmupSettings(), paid[0])
+    plain = AreaSettings(64, 10, replacement=False, mutation="edge", scored=3000)
+    asked = run_once(warm, fitness, 200)
+    assert asked == run_once(AssistedEvolution(SPACE, rng(1), plain, paid[1]), fitness, 200)
+    assert paid[0].spent == 1500.0
+    assert min(scores[index] for index in asked[:64]) > np.quantile(scores, 0.95)
+
+
+@pytest.mark.parametrize("proposals", [1, 5, 12, 24])
+def test_move_scores_different_neighbours_and_takes_the_best_as_often_as_said(proposals):
+    scores = rng(2).permutation(len(SPACE)).astype(float).tolist()
+    spy = SpyScores(scores)
+    chosen = MoveSettings(population=3, sample=3, proposals=proposals, greed=0.75)
+    algorithm = MovingEvolution(SPACE, rng(4), chosen, spy)
+    for parent, fitness in ((100, 1.0), (200, 3.0), (300, 2.0)):
+        algorithm.ask()
+        algorithm.tell(parent, fitness)
+    assert spy.asked == []
+    best, steps, looked_at = 0, 4000, min(proposals, 12)
+    for _ in range(steps):
+        spy.asked.clear()
+        child = algorithm.ask()  # all three meet, so the parent is 200
+        assert len(set(spy.asked)) == len(spy.asked) == looked_at
+        assert set(spy.asked) <= set(SPACE.neighbours(200))
+        assert child in spy.asked
+        best += child == max(spy.asked, key=lambda index: scores[index])
+    expected = 0.75 + 0.25 / looked_at
+    assert abs(best / steps - expected) < 4.5 * math.sqrt(expected * (1 - expected) / steps) + 1e-9
+
+
+class SpyScores(PaidScores):
+    """Scores that remember what was asked for."""
+
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__(scores, [1.0] * len(scores))
+        self.asked: list[int] = []
+
+    def rank(self, index):
+        self.asked.append(index)
+        return super().rank(index)
+
+
+def test_a_failed_score_is_the_worst_proposal():
+    scores = [math.nan] * len(SPACE)
+    scores[SPACE.neighbours(200)[7]] = -math.inf
+    chosen = MoveSettings(population=1, sample=1, greed=1.0)
+    algorithm = MovingEvolution(SPACE, rng(), chosen, PaidScores(scores, [1.0] * len(SPACE)))
+    algorithm.tell(200, 1.0)
+    assert algorithm.ask() == SPACE.neighbours(200)[7]
+
+
+# ---------------------------------------------------------------- BOHB
+
+
+def test_brackets_are_those_of_the_nasbench201_script():
+    """Three rungs with eta 3: 9, 3, 1; then 3, 1; then 3 on the highest rung."""
+    assert brackets(BohbSettings()) == [[(0, 9), (1, 3), (2, 1)], [(1, 3), (2, 1)], [(2, 3)]]
+    assert brackets(BohbSettings(eta=2, rungs=2)) == [[(0, 2), (1, 1)], [(1, 2)]]
+
+
+def test_bohb_promotes_the_best_and_trains_them_again():
+    algorithm, fitness = Bohb(SPACE, rng(), BohbSettings()), random_fitness(bad=0.3)
+    seen: list[tuple[int, int]] = []
+    for _ in range(40):
+        index = algorithm.ask()
+        seen.append((algorithm.rung, index))
+        algorithm.tell(index, fitness[index])
+    assert [rung for rung, _ in seen] == ([0] * 9 + [1] * 3 + [2] + [1] * 3 + [2] + [2] * 3) * 2
+    for start in (0, 20):
+        round_ = [index for _, index in seen[start : start + 20]]
+        for stage, promoted in ((slice(0, 9), slice(9, 12)), (slice(9, 12), slice(12, 13))):
+            ranked = sorted(round_[stage], key=lambda i: fitness_rank(fitness[i]), reverse=True)
+            assert round_[promoted] == ranked[: promoted.stop - promoted.start]
+
+
+@given(
+    points=hnp.arrays(np.int64, (9, 3), elements=st.integers(0, 3)),
+    codes=hnp.arrays(np.int64, (5, 3), elements=st.integers(0, 3)),
+    bounded=st.booleans(),
+)
+@settings(max_examples=60)
+def test_density_is_the_mean_of_products_of_aitchison_and_aitkens_kernel(points, codes, bounded):
+    density = Density(points, 4, 0.3, bounded=bounded)
+    spread = np.sqrt(((points - points.mean(axis=0)) ** 2).mean(axis=0))
+    bandwidth = np.maximum(1.06 * spread * 9 ** (-1 / 7), 0.3)
+    bandwidth = np.minimum(bandwidth, 0.75) if bounded else bandwidth
+    np.testing.assert_allclose(density.bandwidth, bandwidth, rtol=1e-12)
+    for place, code in enumerate(codes):
+        total = 0.0
+        for point in points:
+            kernels = [
+                1 - h if a == b else h / 3 for a, b, h in zip(code, point, bandwidth, strict=True)
+            ]
+            total += math.prod(kernels)
+        assert density(codes)[place] == pytest.approx(total / 9, rel=1e-9, abs=1e-12)
+
+
+def test_a_bounded_density_sums_to_one_over_the_space():
+    codes = rng(1).integers(3, size=(20, 6))
+    density = Density(codes, 3, 0.3, bounded=True)
+    assert density(np.array(list(SPACE))).sum() == pytest.approx(1.0)
+
+
+def test_bohb_models_the_highest_rung_with_twice_seven_results():
+    algorithm, fitness = Bohb(SPACE, rng(), BohbSettings()), random_fitness()
+    ready = []
+    for _ in range(80):
+        index = algorithm.ask()
+        algorithm.tell(index, fitness[index])
+        ready.append([model.ready for model in algorithm._models])
+    # Rung 0 has 14 results with the fifth of the second round, rung 1 (six a round) with the
+    # second of the third, rung 2 (five a round) with the fourth of its third round.
+    assert [[now[rung] for now in ready].index(True) for rung in range(3)] == [24, 50, 58]
+
+
+def test_bohb_finds_better_than_random_on_a_separable_toy():
+    target = SPACE.digits(500)
+    fitness = [float(sum(a == b for a, b in zip(digits, target, strict=True))) for digits in SPACE]
+    means = {}
+    for name in ("bohb", "random"):
+        kind = load_algorithm(name)
+        runs = [
+            run_once(kind(SPACE, rng(run), kind.settings_type()), fitness, 200) for run in range(10)
+        ]
+        means[name] = np.mean([fitness[index] for run in runs for index in run[-60:]])
+    assert means["random"] < 2.3
+    assert means["bohb"] > means["random"] + 1.5
 
 
 def test_rea_children_differ_from_their_parent_in_exactly_one_edge():

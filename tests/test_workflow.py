@@ -100,7 +100,8 @@ def fresh(repository, tmp_path) -> Path:
 
 
 def test_everything_is_made_and_nothing_half(finished):
-    for table in ("correlations", "search", "timing", "summary"):
+    tables = ("correlations", "search", "timing", "summary", "naswot_table2a", "scoreboard")
+    for table in tables:
         for suffix in ("csv", "md", "tex"):
             assert (finished / "results" / "tables" / f"{table}.{suffix}").stat().st_size > 0
     assert "stand-in" in (finished / "results" / "tables" / "summary.txt").read_text()
@@ -134,7 +135,7 @@ def test_a_deleted_shard_and_what_depends_on_it_is_recomputed_and_nothing_else(c
     assert plan["merge_scores"] == 1
     assert "prepare_images" not in plan
     assert "prepare_benchmark" not in plan
-    assert plan["search"] == 6  # three algorithms guided by two proxies; not those by accuracy
+    assert plan["search"] == 4 + 3  # guided by a proxy, and assisted; not those by accuracy alone
     done = snakemake(copy)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {path: path.stat().st_mtime_ns for path in shards[1:]} == kept
@@ -164,12 +165,36 @@ def test_an_edited_template_writes_only_the_report(copy):
     assert planned(copy) == {"write_report": 1}
 
 
+def test_an_edited_table_is_made_again_and_no_other(copy):
+    kendall = copy / "src" / "trainfree" / "analysis" / "kendall.py"
+    kendall.write_text(kendall.read_text() + "\nEDITED = True\n")
+    assert planned(copy, "tables") == {"tabulate_paper": 1, "tables": 1}
+
+
+def test_tables_are_made_again_from_stored_files_without_torch(copy):
+    """A torch that cannot be imported stands first on the path of every job."""
+    tables = copy / "results" / "tables"
+    before = {path.name: path.read_bytes() for path in tables.iterdir()}
+    for path in tables.iterdir():
+        path.unlink()
+    (copy / "src" / "torch.py").write_text("raise ImportError('tables need no torch')\n")
+    done = snakemake(copy, "--cores", "1", "tables")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path.name: path.read_bytes() for path in tables.iterdir()} == before
+
+
 def test_an_edited_search_algorithm_recomputes_its_searches(copy):
     rea = copy / "src" / "trainfree" / "search" / "rea.py"
     rea.write_text(rea.read_text() + "\nEDITED = True\n")
     plan = planned(copy)
-    assert plan["search"] == 3
+    assert plan["search"] == 2 + 3  # its own, and those of the three that build on it
     assert "score_shard" not in plan
+
+
+def test_a_new_search_algorithm_recomputes_nothing(copy):
+    folder = copy / "src" / "trainfree" / "search"
+    (folder / "mine.py").write_text((folder / "random.py").read_text())
+    assert planned(copy) == {}
 
 
 def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
@@ -180,9 +205,11 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
 
     assert "score_shard" not in with_config({"analysis": {"bootstrap_resamples": 60}})
     assert set(with_config({"analysis": {"bootstrap_resamples": 60}})) == {
-        *("tabulate_correlations", "summarize", "write_report")
+        *("tabulate_correlations", "tabulate_paper", "scoreboard", "summarize", "write_report")
     }
-    assert with_config({"search": {"runs": 9}})["search"] == 9
+    assert with_config({"search": {"runs": 9}})["search"] == 12
+    assert with_config({"search": {"searches": {"rea": {"sample": 2}}}})["search"] == 1
+    assert "search" not in with_config({"search": {"searches": {"rea": None}}})
     assert with_config({"scoring": {"batch_size": 4}})["score_shard"] == 3
 
 
@@ -291,11 +318,13 @@ def test_two_runs_in_one_folder_are_refused_but_plans_are_not(fresh):
         run.wait()
 
 
-@pytest.mark.parametrize("config", ["config.yaml", "test.yaml"])
+@pytest.mark.parametrize("config", ["config.yaml", "paper.yaml", "test.yaml"])
 def test_every_shipped_configuration_has_a_graph(fresh, config):
     plan = planned(fresh, "--configfile", f"config/{config}")
-    assert plan["score_shard"] == {"config.yaml": 16, "test.yaml": 3}[config]
-    assert plan["search"] == 9
+    shards, searches = {"config.yaml": (16, 9), "paper.yaml": (48, 39), "test.yaml": (3, 12)}[
+        config
+    ]
+    assert (plan["score_shard"], plan["search"]) == (shards, searches)
 
 
 @pytest.mark.parametrize("profile", ["generic"])

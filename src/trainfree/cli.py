@@ -6,7 +6,6 @@ Rooms are imported inside the subcommands, so that no command pays for another's
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +16,9 @@ from trainfree import __version__
 from trainfree.errors import TrainfreeError
 
 if TYPE_CHECKING:
+    from trainfree.analysis.all_tables import Files
+    from trainfree.config import Config
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 Handler = Callable[[argparse.Namespace], None]
@@ -162,33 +164,26 @@ def _add_search_command(commands: Commands) -> None:
     parser = _command(commands, "search", _search, "run a search algorithm on stored scores")
     parser.add_argument("--space", required=True)
     parser.add_argument("--dataset", required=True)
-    parser.add_argument("--algorithm", required=True)
-    parser.add_argument("--signal", required=True, help="a proxy, or 'accuracy'")
-    parser.add_argument("--scores", type=Path, help="merged scores, for a proxy")
+    parser.add_argument("--plan", required=True, help="search plan as JSON")
+    parser.add_argument("--scores", type=Path, help="merged scores, where a proxy is used")
     parser.add_argument("--benchmark", type=Path, required=True)
-    parser.add_argument("--runs", type=int, required=True)
-    parser.add_argument("--budgets", type=int, nargs="+", required=True)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--settings", type=json.loads, default={}, help="JSON of the algorithm's")
     parser.add_argument("--output", type=Path, required=True)
 
 
 def _search(arguments: argparse.Namespace) -> None:
+    from trainfree.search.plan import SearchPlan
     from trainfree.search.run import SearchJob, run_search
 
     run_search(
         SearchJob(
             space=arguments.space,
             dataset=arguments.dataset,
-            algorithm=arguments.algorithm,
-            signal=arguments.signal,
+            plan=SearchPlan.from_json(arguments.plan),
             scores=arguments.scores,
             benchmark=arguments.benchmark,
             output=arguments.output,
-            runs=arguments.runs,
-            budgets=tuple(sorted(arguments.budgets)),
             seed=arguments.seed,
-            settings=arguments.settings,
         )
     )
 
@@ -212,8 +207,9 @@ def _add_table_commands(commands: Commands) -> None:
     parsers["tabulate-correlations"].add_argument("--resamples", type=int, required=True)
     parsers["tabulate-correlations"].add_argument("--seed", type=int, required=True)
     parsers["tabulate-search"].add_argument("--searches", type=Path, nargs="+", required=True)
-    for table in ("correlations", "search", "timing"):
+    for table in ("correlations", "search", "timing", "scoreboard"):
         parsers["summarize"].add_argument(f"--{table}", type=Path, required=True)
+    _add_paper_table_commands(commands)
 
 
 def _tabulate_correlations(arguments: argparse.Namespace) -> None:
@@ -248,9 +244,93 @@ def _summarize(arguments: argparse.Namespace) -> None:
         arguments.correlations,
         arguments.search,
         arguments.timing,
+        arguments.scoreboard,
         arguments.scores,
         arguments.benchmark,
         arguments.stem,
+    )
+
+
+def _add_paper_table_commands(commands: Commands) -> None:
+    table = _command(commands, "tabulate", _tabulate, "set a paper's table beside ours")
+    table.add_argument("name", help="file name of the table, without suffix")
+    table.add_argument("--scores", type=Path, nargs="*", default=[])
+    table.add_argument("--searches", type=Path, nargs="*", default=[])
+    table.add_argument("--benchmark", type=Path)
+    table.add_argument("--published", type=Path, nargs="*", default=[])
+    table.add_argument("--settings", required=True, help="settings of the tables as JSON")
+    table.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
+    board = _command(commands, "scoreboard", _scoreboard, "count the verdicts")
+    board.add_argument("--comparisons", type=Path, nargs="+", required=True)
+    board.add_argument("--folder", type=Path, required=True, help="folder of the output")
+    every = _command(commands, "tables", _tables, "make every table that the existing files allow")
+    copy = _command(commands, "publish-tables", _publish_tables, "copy tables for the repository")
+    copy.add_argument("--output", type=Path, default=Path("reports/measured"))
+    for parser in (every, copy):
+        parser.add_argument("--configfile", type=Path, nargs="+", required=True)
+        parser.add_argument("--results", type=Path, default=Path("results"))
+        parser.add_argument("--data", type=Path, default=Path("data"))
+        parser.add_argument("--published", type=Path, default=Path("reports/published"))
+
+
+def _tabulate(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.all_tables import tabulate_one
+    from trainfree.analysis.published import read_published
+    from trainfree.analysis.settings import AnalysisSettings
+    from trainfree.analysis.study import Study
+
+    tabulate_one(
+        arguments.name,
+        Study(arguments.scores, arguments.searches, arguments.benchmark),
+        [read_published(path) for path in arguments.published],
+        AnalysisSettings.from_json(arguments.settings),
+        arguments.stem,
+    )
+
+
+def _scoreboard(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.scoreboard import tabulate_scoreboard
+
+    tabulate_scoreboard(arguments.comparisons, arguments.folder)
+
+
+def _tables(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.all_tables import tabulate_all
+    from trainfree.analysis.settings import AnalysisSettings
+
+    config, files = _run_files(arguments)
+    settings = AnalysisSettings.from_json(config.table_settings_json)
+    made = tabulate_all(files, arguments.results / "tables", settings)
+    print(f"made {len(made)} tables: {', '.join(made)}")
+
+
+def _publish_tables(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.publish import publish_tables
+
+    _, files = _run_files(arguments)
+    names = " ".join(str(path) for path in arguments.configfile)
+    publish_tables(
+        arguments.results / "tables",
+        arguments.output,
+        files.published,
+        files.scores,
+        files.benchmark,
+        f"snakemake --configfile {names}",
+    )
+
+
+def _run_files(arguments: argparse.Namespace) -> tuple[Config, Files]:
+    """Return the configuration and where the workflow puts the files that tables are made of."""
+    from trainfree.analysis.all_tables import Files
+    from trainfree.config import load_config
+
+    config = load_config(*arguments.configfile)
+    folder = arguments.results
+    return config, Files(
+        scores=tuple(folder / path for path in config.score_paths()),
+        searches=tuple(folder / path for path in config.search_paths()),
+        benchmark=arguments.data / "benchmarks" / f"{config.space}.h5",
+        published=tuple(sorted(arguments.published.glob("*.yaml"))),
     )
 
 

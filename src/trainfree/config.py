@@ -18,12 +18,14 @@ from trainfree.errors import ConfigError, UnknownNameError, near_match
 from trainfree.images.datasets import DATASETS, InputKind
 from trainfree.proxies import PROXY_NAMES
 from trainfree.scoring.devices import DeviceChoice
-from trainfree.scoring.setting import Initialization
-from trainfree.search import ALGORITHM_NAMES
+from trainfree.scoring.setting import Initialization, Setting
+from trainfree.search import ACCURACY
+from trainfree.search.plan import SearchPlan, make_plan
+from trainfree.search.protocol import Overshoot
 from trainfree.spaces import SPACE_NAMES, load_space
-from trainfree.spaces.nasbench201.space import MutationRule
 
 Positive = Annotated[int, Field(ge=1)]
+Margin = Annotated[float, Field(gt=0)]
 SourceName = Literal["mirror", "official", "registry", "generated"]
 
 
@@ -74,54 +76,73 @@ class ScoringConfig(_Section):
     device: DeviceChoice = Field(default="auto", description="auto takes a GPU where there is one.")
 
 
-class RandomConfig(_Section):
-    """Random search has nothing to set."""
+class SearchEntry(_Section):
+    """One search. Settings of its algorithm may stand beside these keys and win over a preset."""
 
+    model_config = ConfigDict(extra="allow", strict=True, validate_default=True)
 
-class ReaConfig(_Section):
-    """Regularized evolution (Real et al., 2019)."""
-
-    population: Positive = Field(default=10, description="Architectures kept alive.")
-    sample: Positive = Field(default=3, description="Tournament size, drawn with replacement.")
-    mutation: MutationRule = Field(
-        default="node_then_edge",
-        description="edge: uniform over edges; node_then_edge: as the NATS-Bench scripts.",
+    algorithm: str = Field(description="Search algorithm.")
+    preset: str | None = Field(
+        default=None, description="Published settings of the algorithm, by their source's name."
     )
-
-
-class ReinforceConfig(_Section):
-    """REINFORCE with one categorical distribution per edge."""
-
-    learning_rate: Annotated[float, Field(gt=0)] = Field(
-        default=0.01, description="Adam's step size (0.01 in the NATS-Bench scripts)."
+    signal: str = Field(
+        default=ACCURACY, description="What guides the search: accuracy, or a proxy."
     )
-    baseline_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.9, description="Momentum of the moving-average reward baseline."
+    proxy: str | None = Field(default=None, description="Proxy that assists area, warmup and move.")
+    budgets: list[Positive] | None = Field(
+        default=None, min_length=1, description="Numbers of evaluations, instead of search.budgets."
     )
+    budget_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Seconds of simulated training, instead of budgets."
+    )
+    overshoot: Overshoot | None = Field(
+        default=None,
+        description="What happens to the evaluation that passes budget_seconds; the preset's rule "
+        "where it is not given.",
+    )
+    runs: Positive | None = Field(default=None, description="Runs, instead of search.runs.")
+
+
+def _default_searches() -> dict[str, SearchEntry | None]:
+    """Return three algorithms, each guided by trained accuracy and by two proxies."""
+    return {
+        algorithm if signal == ACCURACY else f"{algorithm}-{signal}": SearchEntry(
+            algorithm=algorithm, signal=signal
+        )
+        for algorithm in ("random", "rea", "reinforce")
+        for signal in (ACCURACY, "naswot", "synflow")
+    }
 
 
 class SearchConfig(_Section):
     """Search runs over the stored scores."""
 
-    runs: Positive = Field(default=500, description="Independent runs of each algorithm.")
+    runs: Positive = Field(default=500, description="Independent runs of each search.")
     budgets: list[Positive] = Field(
         default=[10, 100, 1000],
         min_length=1,
         description="Numbers N of evaluated architectures after which a run is read out.",
     )
-    algorithms: list[str] = Field(default=["random", "rea", "reinforce"], min_length=1)
-    proxies: list[str] = Field(
-        default=["naswot", "synflow"],
-        description="Proxies that guide the algorithms; each runs on trained accuracy as well.",
+    searches: dict[str, SearchEntry | None] = Field(
+        default_factory=_default_searches,
+        description="Searches by name; null drops one that an earlier file named.",
     )
-    random: RandomConfig = RandomConfig()
-    rea: ReaConfig = ReaConfig()
-    reinforce: ReinforceConfig = ReinforceConfig()
 
-    def settings_json(self, algorithm: str) -> str:
-        """Return the settings of one algorithm as JSON, for command lines."""
-        section: BaseModel = getattr(self, algorithm)
-        return section.model_dump_json()
+    def plans(self) -> dict[str, SearchPlan]:
+        """Return the plan of each search, checked and with presets filled in.
+
+        Raises
+        ------
+        ConfigError
+            Naming the key that is wrong.
+        """
+        return {
+            name: make_plan(
+                name, entry.model_dump(exclude_none=True), runs=self.runs, budgets=self.budgets
+            )
+            for name, entry in self.searches.items()
+            if entry is not None
+        }
 
 
 class AnalysisConfig(_Section):
@@ -129,6 +150,24 @@ class AnalysisConfig(_Section):
 
     bootstrap_resamples: Annotated[int, Field(ge=50)] = Field(
         default=200, description="Bootstrap resamples behind each 95 % interval."
+    )
+    tau_draws: Annotated[int, Field(ge=2)] = Field(
+        default=200,
+        description="How often the NASWOT paper's draw of at most 1,000 architectures is repeated.",
+    )
+    margin_percent: Margin = Field(
+        default=0.5,
+        description="Percentage points of mean accuracy by which a reproduced cell may differ.",
+    )
+    margin_correlation: Margin = Field(
+        default=0.03, description="The same for Kendall's tau and Pearson's r."
+    )
+    margin_score: Margin = Field(
+        default=0.01, description="The same for mean scores, as a fraction of the published one."
+    )
+    coarsest: Margin = Field(
+        default=6.0,
+        description="Where two standard errors exceed this many margins, agreement says nothing.",
     )
 
 
@@ -143,30 +182,70 @@ class Config(_Section):
     search: SearchConfig = SearchConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
+    def scoring_setting(self, dataset: str) -> Setting:
+        """Return what decides the scores on a data set."""
+        return Setting(
+            space=self.space,
+            dataset=dataset,
+            proxies=tuple(self.scoring.proxies),
+            batch_size=self.scoring.batch_size,
+            initialization=self.scoring.initialization,
+            input=self.scoring.input,
+            seed=self.seed,
+        )
+
+    def score_paths(self) -> list[str]:
+        """Return the merged scores files, below the folder of results."""
+        return [
+            f"scores/{self.space}/{dataset}/{self.scoring_setting(dataset).name}.h5"
+            for dataset in self.datasets
+        ]
+
+    def search_paths(self) -> list[str]:
+        """Return the search files, below the folder of results."""
+        return [
+            f"search/{self.space}/{dataset}/{name}.h5"
+            for dataset in self.datasets
+            for name in self.search.plans()
+        ]
+
+    @property
+    def table_settings_json(self) -> str:
+        """The settings of the tables as JSON, for command lines."""
+        return json.dumps({"seed": self.seed, **self.analysis.model_dump()})
+
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
         _require("space", [self.space], SPACE_NAMES)
         _require("data set", self.datasets, list(DATASETS))
         _require("proxy", self.scoring.proxies, PROXY_NAMES)
-        _require("algorithm", self.search.algorithms, ALGORITHM_NAMES)
-        _require("proxy", self.search.proxies, PROXY_NAMES)
         return self
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        unscored = [name for name in self.search.proxies if name not in self.scoring.proxies]
-        if unscored:
-            raise ConfigError(
-                f"search.proxies: {', '.join(unscored)} would guide a search but is not in "
-                f"scoring.proxies ({', '.join(self.scoring.proxies)}); add it there"
-            )
-        size, largest = len(load_space(self.space)), max(self.search.budgets)
-        if largest > size:
-            raise ConfigError(
-                f"search.budgets: N = {largest} is larger than the space {self.space} "
-                f"with its {size} architectures; choose N <= {size}"
-            )
+        size = len(load_space(self.space))
+        for name, plan in self.search.plans().items():
+            where = f"search.searches.{name}"
+            for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
+                if proxy in plan.proxies:
+                    self._require_scored(f"{where}.{key}", proxy)
+            if plan.counts and plan.counts[-1] > size:
+                raise ConfigError(
+                    f"{where}.budgets: N = {plan.counts[-1]} is larger than the space "
+                    f"{self.space} with its {size} architectures; choose N <= {size}"
+                )
         return self
+
+    def _require_scored(self, key: str, proxy: str) -> None:
+        if proxy not in PROXY_NAMES:
+            kind = "signal" if key.endswith(".signal") else "proxy"
+            known = [ACCURACY, *PROXY_NAMES] if kind == "signal" else PROXY_NAMES
+            raise ConfigError(f"{key}: {UnknownNameError(kind, proxy, known)}")
+        if proxy not in self.scoring.proxies:
+            raise ConfigError(
+                f"{key}: {proxy} is not in scoring.proxies "
+                f"({', '.join(self.scoring.proxies)}); add it there"
+            )
 
 
 def parse_config(values: Mapping[str, Any], origin: str = "configuration") -> Config:

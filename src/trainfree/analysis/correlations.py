@@ -140,10 +140,10 @@ def _file_rows(
 def _published_beside(
     published: Published | None, proxy: str, dataset: str, target: Target
 ) -> dict[str, Any]:
-    cell = None if published is None else published.tau(proxy, dataset, target.name)
-    if cell is None:
+    beside = None if published is None else published.tau(proxy, dataset, target.name)
+    if beside is None:
         return {"published_kendall": np.nan, "comparable": ""}
-    return {"published_kendall": cell.value, "comparable": cell.comparable}
+    return {"published_kendall": beside.cell.value, "comparable": beside.comparable}
 
 
 def _proxy_rows(

@@ -103,7 +103,7 @@ def targets(benchmark: xr.Dataset, dataset: str, origin: Path) -> list[Target]:
     for name in dict.fromkeys((on_validation, on_test)):
         if name.lower() not in known:
             continue
-        validation = _target(benchmark, known[name.lower()], "valid", VALIDATION_EPOCHS)
+        validation = target_of(benchmark, known[name.lower()], "valid", VALIDATION_EPOCHS)
         if validation is not None:
             found.append(validation)
             break
@@ -112,14 +112,19 @@ def targets(benchmark: xr.Dataset, dataset: str, origin: Path) -> list[Target]:
 
 def _at_most_epochs(benchmark: xr.Dataset, dataset: str, split: str) -> Target | None:
     for epochs in sorted(benchmark["epochs"].to_numpy().tolist(), reverse=True):
-        target = _target(benchmark, dataset, split, epochs)
+        target = target_of(benchmark, dataset, split, epochs)
         if target is not None:
             return target
     return None
 
 
-def _target(benchmark: xr.Dataset, dataset: str, split: str, epochs: int) -> Target | None:
-    """Return one accuracy: the mean over seeds as the source gives it, else that of the seeds."""
+def target_of(benchmark: xr.Dataset, dataset: str, split: str, epochs: int) -> Target | None:
+    """Return one accuracy: the mean over seeds as the source gives it, else that of the seeds.
+
+    None where the benchmark has no such value.
+    """
+    if dataset not in texts(benchmark["dataset"]):
+        return None
     if split not in texts(benchmark["split"]) or epochs not in benchmark["epochs"]:
         return None
     chosen = benchmark["accuracy"].sel(dataset=dataset, split=split, epochs=epochs)

@@ -1,124 +1,245 @@
 """The papers' numbers, read from ``reports/published/*.yaml``: one cell of a table, one entry.
 
-The file also says which of our rows a paper's row corresponds to and whether the two were got in
-the same way, so that no code knows a published value.
+The files also say what of ours stands beside a cell and whether the two were got in the same way,
+so that no code knows a published value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainfree.errors import DataFileError
 
-FILE_KEYS = ("hardware", "searched_on", "epochs", "columns", "rows", "cells")
-CELL_KEYS = ("paper", "table", "row", "column", "value", "spread", "note")
-ROW_KEYS = ("control", "algorithm", "signals", "budget", "comparable")
+Kind = Literal["answer", "random", "oracle", "tau", "pearson", "sampled", "history", "none"]
+Quantity = Literal["accuracy", "score", "seconds"]
+OTHER_ARCHITECTURES = "all architectures instead of at most 1,000; see the table kendall"
+Unit = Literal["%", "s", "nats", "tau", "r"]
 
 
-@dataclass(frozen=True)
-class PublishedCell:
-    """One published number and the measured cell it stands beside.
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Measure(_Entry):
+    """What of ours stands beside a published cell.
+
+    Attributes
+    ----------
+    kind
+        How it is read: see the head of the files.
+    quantity
+        What of a search or of sampled architectures is read.
+    dataset
+        The image set that was scored or searched.
+    outcome
+        The accuracy, ``<benchmark data set>/<split>/<epochs>``.
+    search, algorithm, signal, proxy, preset, budget, budget_kind
+        The search, by the attributes of its file; empty: any. ``signal`` also names the proxy of
+        a correlation.
+    comparable
+        ``yes``, or ``no: <reason>``.
+    remark
+        A difference in protocol that does not stop the comparison.
+    """
+
+    kind: Kind
+    quantity: Quantity = "accuracy"
+    dataset: str = ""
+    outcome: str = ""
+    search: str = ""
+    algorithm: str = ""
+    signal: str = ""
+    proxy: str = ""
+    preset: str = ""
+    budget: int = 0
+    budget_kind: Literal["evaluations", "training_seconds"] = "evaluations"
+    comparable: str = Field(default="yes", pattern=r"^(yes|no: .+)$")
+    remark: str = ""
+
+
+class Cell(_Entry):
+    """One published number.
 
     Attributes
     ----------
     paper, table, row, column
         Where it is printed.
     value, spread
-        The number and its standard deviation; NaN where none is printed.
+        The number and its standard deviation, None where none is printed.
+    unit
+        Of both.
+    n
+        Runs or architectures behind it, None where the paper does not say.
     note
         What a reader has to know of it.
-    control, algorithm, signal, budget
-        The row of ours that it corresponds to; empty (0) means that it does not say.
-    outcome
-        ``<benchmark data set>/<split>`` of its column, or the column's own name.
-    comparable
-        ``yes``, or ``no: <reason>`` or ``roughly: <reason>``.
+    suspicious
+        Why it cannot be what its caption says; empty for nearly all.
     """
 
     paper: str
     table: str
     row: str
     column: str
-    value: float
-    spread: float
+    value: float = Field(allow_inf_nan=False)
+    spread: float | None = Field(ge=0, allow_inf_nan=False)
+    unit: Unit
+    n: int | None = Field(ge=1)
     note: str
-    control: str
-    algorithm: str
-    signal: str
-    budget: int
-    outcome: str
+    suspicious: str
+
+
+class _Table(_Entry):
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str
+    common: dict[str, Any]
+    rows: dict[str, dict[str, Any]]
+    columns: dict[str, dict[str, Any]]
+
+
+class _File(_Entry):
+    paper: str
+    citation: str
+    hardware: str
+    space: str
+    batch_size: int
+    searched_on: str
+    epochs: int
+    tables: dict[str, _Table]
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A published cell and whether it can stand beside a measured number: yes, roughly or no."""
+
+    cell: Cell
     comparable: str
 
 
 @dataclass(frozen=True)
-class Published:
-    """The cells of a file and how the numbers were got.
+class PublishedTable:
+    """One published table: each cell with what stands beside it, in the paper's order.
 
     Attributes
     ----------
+    name
+        Stem of its file under ``results/tables``.
+    title
+        Caption.
+    space, batch_size
+        The search space it is about, and the images of a mini-batch.
+    cells
+        Cells and measures.
+    """
+
+    name: str
+    title: str
+    space: str
+    batch_size: int
+    cells: tuple[tuple[Cell, Measure], ...]
+
+    @property
+    def kinds(self) -> set[str]:
+        """The readings of its cells."""
+        return {measure.kind for _, measure in self.cells}
+
+
+@dataclass(frozen=True)
+class Published:
+    """The tables of one paper and how its numbers were got.
+
+    Attributes
+    ----------
+    paper, citation
+        Short name and reference.
     hardware
         What the published seconds were measured on.
     searched_on
         The image data set of the searches.
     epochs
         Training epochs of the published accuracies.
-    cells
-        One cell for each of our signals that its row corresponds to.
+    tables
+        Its tables.
     """
 
+    paper: str
+    citation: str
     hardware: str
     searched_on: str
     epochs: int
-    cells: tuple[PublishedCell, ...]
+    tables: tuple[PublishedTable, ...]
 
-    def accuracy(
-        self, control: str, algorithm: str, signal: str, budget: int, outcome: str
-    ) -> PublishedCell | None:
+    def pairs(self) -> Iterator[tuple[Cell, Measure]]:
+        """Yield every cell with what stands beside it."""
+        for table in self.tables:
+            yield from table.cells
+
+    def accuracy(self, wanted: Mapping[str, object], outcome: str) -> Beside | None:
         """Return the cell beside a measured accuracy, or None.
 
-        ``outcome`` is ``dataset/split/epochs``; with other epochs than the published ones there is
-        no cell, and with unstated epochs (``?``) the cell is comparable only roughly.
+        Parameters
+        ----------
+        wanted
+            Fields that its measure must have; what a measure leaves open fits anything.
+        outcome
+            ``dataset/split/epochs``. With other epochs than the published ones there is no cell,
+            and with unstated epochs (``?``) the cell is comparable only roughly.
         """
         column, _, epochs = outcome.rpartition("/")
         if epochs not in (str(self.epochs), "?"):
             return None
-        for cell in self.cells:
-            same_row = cell.control == control and cell.algorithm == algorithm != ""
-            same_signal = cell.signal == signal or (bool(control) and cell.signal == "")
-            same_budget = cell.budget in (0, budget)
-            if same_row and same_signal and same_budget and cell.outcome == column:
-                return _roughly(cell) if epochs == "?" else cell
+        wanted = {key: as_published(value) for key, value in wanted.items()}
+        for cell, measure in self.pairs():
+            if measure.quantity != "accuracy" or measure.outcome != f"{column}/{self.epochs}":
+                continue
+            fields = measure.model_dump(include=set(wanted))
+            if all(fields[key] in ("", 0, value) for key, value in wanted.items()):
+                return Beside(cell, _comparable(measure, epochs))
         return None
 
-    def tau(self, proxy: str, dataset: str, outcome: str) -> PublishedCell | None:
+    def tau(self, proxy: str, dataset: str, outcome: str) -> Beside | None:
         """Return the published Kendall tau of a proxy on a data set's test accuracy, or None."""
-        column, _, epochs = outcome.rpartition("/")
-        if column.partition("/")[0].lower() != dataset or epochs not in (str(self.epochs), "?"):
+        _, split, epochs = outcome.split("/")
+        if split != "test" or epochs not in (str(self.epochs), "?"):
             return None
-        found = (c for c in self.cells if (c.algorithm, c.signal) == ("", proxy))
-        return next((cell for cell in found if cell.outcome == column), None)
+        for cell, measure in self.pairs():
+            same = (measure.dataset, measure.signal) == (dataset, as_published(proxy))
+            if measure.kind == "tau" and same:
+                measure = measure.model_copy(update={"remark": OTHER_ARCHITECTURES})
+                return Beside(cell, _comparable(measure, epochs))
+        return None
 
-    def seconds(self) -> list[PublishedCell]:
-        """Return the published seconds of searches for a given number of architectures."""
-        return [
-            cell
-            for cell in self.cells
-            if cell.outcome == "search_seconds" and cell.budget > 0 and not cell.control
-        ]
+    def seconds(self, proxy: str) -> dict[int, float]:
+        """Return the published seconds of searches with a proxy, by number of architectures."""
+        return {
+            measure.budget: cell.value
+            for cell, measure in self.pairs()
+            if measure.kind == "answer"
+            and (measure.quantity, measure.budget_kind) == ("seconds", "evaluations")
+            and measure.signal == as_published(proxy)
+        }
 
 
-def _roughly(cell: PublishedCell) -> PublishedCell:
-    """Say that the measured accuracy is of a training that is not the published one."""
-    if cell.comparable.startswith("no"):
-        return cell
-    known = cell.comparable.removeprefix("yes").removeprefix("roughly: ")
-    reasons = [known, "accuracies of another training of the space, epochs not stated"]
-    return replace(cell, comparable="roughly: " + "; ".join(filter(None, reasons)))
+def as_published(name: object) -> object:
+    """Return the paper's name of a signal: it has one NASWOT score, we have two."""
+    return "naswot" if name == "naswot_official" else name
+
+
+def _comparable(measure: Measure, epochs: str) -> str:
+    """Return ``yes``, ``roughly: <reason>`` or the measure's own ``no: <reason>``."""
+    if measure.comparable != "yes":
+        return measure.comparable
+    reasons = [measure.remark]
+    if epochs == "?":
+        reasons.append("accuracies of another training of the space, epochs not stated")
+    told = "; ".join(filter(None, reasons))
+    return f"roughly: {told}" if told else "yes"
 
 
 def read_published(path: Path) -> Published:
@@ -135,43 +256,104 @@ def read_published(path: Path) -> Published:
         raise DataFileError(f"{path}: no such file of published numbers") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataFileError(f"{path}: is not valid YAML: {error}") from error
-    if not isinstance(content, dict) or not set(FILE_KEYS) <= content.keys():
-        raise DataFileError(f"{path}: expected the keys {', '.join(FILE_KEYS)}")
-    for name, row in content["rows"].items():
-        if set(row) != set(ROW_KEYS):
-            raise DataFileError(f"{path}: row {name!r}: expected the keys {', '.join(ROW_KEYS)}")
-    cells = tuple(
-        cell
-        for position, entry in enumerate(content["cells"])
-        for cell in _cells(path, position, entry, content)
-    )
+    try:
+        file = _File.model_validate(content)
+    except ValidationError as error:
+        lines = [_explain(dict(detail), content) for detail in error.errors()]
+        raise DataFileError(f"{path}: " + "\n  ".join(lines)) from error
+    _check_places(path, file)
+    tables = tuple(_table(path, file, printed) for printed in file.tables)
     return Published(
-        str(content["hardware"]), str(content["searched_on"]), int(content["epochs"]), cells
+        file.paper, file.citation, file.hardware, file.searched_on, file.epochs, tables
     )
 
 
-def _cells(
-    path: Path, position: int, entry: Mapping[str, Any], content: Mapping[str, Any]
-) -> list[PublishedCell]:
-    where = f"{path}: entry {position + 1} of cells"
-    if set(entry) != set(CELL_KEYS):
-        raise DataFileError(f"{where}: expected the keys {', '.join(CELL_KEYS)}, found {entry}")
-    if entry["column"] not in content["columns"]:
-        raise DataFileError(f"{where}: unknown column {entry['column']!r}")
-    if not isinstance(entry["value"], int | float):
-        raise DataFileError(f"{where}: expected a number as value, found {entry['value']!r}")
-    row = content["rows"].get(entry["row"]) or dict.fromkeys(ROW_KEYS)
-    return [
-        PublishedCell(
-            **{key: str(entry[key] or "") for key in ("paper", "table", "row", "column", "note")},
-            value=float(entry["value"]),
-            spread=float("nan") if entry["spread"] is None else float(entry["spread"]),
-            outcome=content["columns"][entry["column"]],
-            control=row["control"] or "",
-            algorithm=row["algorithm"] or "",
-            signal=signal,
-            budget=row["budget"] or 0,
-            comparable=row["comparable"] or "no: no row of ours corresponds",
+def find_table(papers: Iterable[Published], name: str) -> PublishedTable:
+    """Return the published table of that name.
+
+    Raises
+    ------
+    DataFileError
+        When no paper has it.
+    """
+    tables = {table.name: table for paper in papers for table in paper.tables}
+    if name not in tables:
+        raise DataFileError(
+            f"no published table {name!r}; the files given have {', '.join(tables) or 'none'}"
         )
-        for signal in (row["signals"] or [""])
+    return tables[name]
+
+
+def table_names(papers: Iterable[Published]) -> list[str]:
+    """Return the names of the published tables, in the papers' order."""
+    return [table.name for paper in papers for table in paper.tables]
+
+
+def cells_of_kind(
+    papers: Iterable[Published], kind: Kind
+) -> list[tuple[PublishedTable, Cell, Measure]]:
+    """Return the published cells with one reading, and the table of each."""
+    return [
+        (table, cell, measure)
+        for paper in papers
+        for table in paper.tables
+        for cell, measure in table.cells
+        if measure.kind == kind
     ]
+
+
+def _check_places(path: Path, file: _File) -> None:
+    """Require that each cell stands in a described table, row and column, and once."""
+    seen = set()
+    for position, cell in enumerate(file.cells):
+        where = f"{path}: entry {position + 1} of cells"
+        table = file.tables.get(cell.table)
+        if table is None:
+            raise DataFileError(f"{where}: unknown table {cell.table!r}")
+        for kind, name, known in (
+            ("row", cell.row, table.rows),
+            ("column", cell.column, table.columns),
+        ):
+            if name not in known:
+                raise DataFileError(
+                    f"{where}: unknown {kind} {name!r} of {cell.table}; "
+                    f"expected one of {', '.join(known)}"
+                )
+        place = (cell.table, cell.row, cell.column)
+        if place in seen:
+            raise DataFileError(f"{where}: {', '.join(place)} is there twice")
+        seen.add(place)
+
+
+def _table(path: Path, file: _File, printed: str) -> PublishedTable:
+    table = file.tables[printed]
+    cells = tuple(
+        (cell, _measure(path, table, cell)) for cell in file.cells if cell.table == printed
+    )
+    return PublishedTable(table.name, table.title, file.space, file.batch_size, cells)
+
+
+def _measure(path: Path, table: _Table, cell: Cell) -> Measure:
+    merged = {**table.common, **table.columns[cell.column], **table.rows[cell.row]}
+    try:
+        return Measure.model_validate(merged)
+    except ValidationError as error:
+        lines = [_explain(dict(detail), merged) for detail in error.errors()]
+        raise DataFileError(
+            f"{path}: {cell.table}, {cell.row}, {cell.column}: " + "; ".join(lines)
+        ) from error
+
+
+def _explain(detail: dict[str, Any], content: Any) -> str:
+    """Return one line on a malformed entry; entries of lists count from one."""
+    location = list(detail["loc"])
+    if len(location) > 1 and location[0] == "cells":
+        place = f"entry {int(location[1]) + 1} of cells: {'.'.join(map(str, location[2:]))}"
+    else:
+        place = ".".join(map(str, location)) or "the file"
+    found = "" if detail["type"] == "missing" else f", found {detail['input']!r}"
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: no such key"
+    if not isinstance(content, dict):
+        return f"expected a mapping of keys, found {type(content).__name__}"
+    return f"{place}: {detail['msg']}{found}"

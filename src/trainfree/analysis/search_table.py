@@ -6,7 +6,7 @@ search) and the best of N (random search that sees trained accuracy), the ceilin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from scipy import stats
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
 from trainfree.analysis.published import Published, read_published
 from trainfree.analysis.tables import (
+    budget_text,
     number,
     seconds,
     with_interval,
@@ -32,8 +33,10 @@ TITLE = "Accuracy of the architectures found, mean ± standard deviation over ru
 RANDOM_ARCHITECTURE = "random architecture"
 ORACLE = "best of N (oracle)"
 ACCURACY = "accuracy"
+CONTROLS = {RANDOM_ARCHITECTURE: "random", ORACLE: "oracle"}
 COLUMNS = (
-    *("space", "dataset", "row", "algorithm", "signal", "budget", "outcome", "headline", "runs"),
+    *("space", "dataset", "row", "algorithm", "signal", "budget", "budget_kind"),
+    *("outcome", "headline", "runs"),
     *("accuracy_mean", "accuracy_std", "accuracy_low", "accuracy_high"),
     *("scoring_seconds", "training_seconds"),
     *("published_mean", "published_std", "difference", "comparable", "published_where", "note"),
@@ -88,11 +91,30 @@ def read_search(path: Path) -> xr.Dataset:
     return search
 
 
-def row_name(algorithm: str, signal: str) -> str:
-    """Return how a search is called in tables and figures."""
-    if signal == ACCURACY:
-        return ORACLE if algorithm == "random" else f"{algorithm}, trained accuracy"
-    return f"{algorithm}, {signal}"
+def row_name(search: xr.Dataset) -> str:
+    """Return how a search is called.
+
+    Random search is the oracle where the accuracy that guides it is the one that is reported.
+    """
+    attributes = search.attrs
+    algorithm, signal = str(attributes["algorithm"]), str(attributes["signal"])
+    proxy, preset = (str(attributes.get(key, "")) for key in ("proxy", "preset"))
+    by_number = attributes.get("budget_kind", "evaluations") == "evaluations"
+    if algorithm == "random" and signal == ACCURACY and by_number and _sees_outcome(search):
+        return ORACLE
+    guides = ["trained accuracy" if signal == ACCURACY else signal]
+    if proxy and proxy != signal:
+        guides.append(f"assisted by {proxy}")
+    if preset:
+        guides.append(f"{preset} settings")
+    return ", ".join([algorithm, *guides])
+
+
+def _sees_outcome(search: xr.Dataset) -> bool:
+    seen, reported = (
+        floats(search[name].isel(step=0)) for name in ("trace_fitness", "trace_accuracy")
+    )
+    return bool(np.array_equal(seen, reported, equal_nan=True))
 
 
 def show_search(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -107,12 +129,13 @@ def show_search(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     interval = zip(
         frame["accuracy_mean"], frame["accuracy_low"], frame["accuracy_high"], strict=True
     )
+    budgets = zip(frame["budget"], frame["budget_kind"], strict=True)
     beside = zip(frame["published_mean"], frame["published_std"], strict=True)
     shown = pd.DataFrame(
         {
             "Data set": frame["dataset"],
             "Search": frame["row"],
-            "N": [number(budget, 0) for budget in frame["budget"]],
+            "Budget": [budget_text(*pair) for pair in budgets],
             "Accuracy": frame["outcome"].map(outcome_title),
             "Runs": [number(runs, 0) for runs in frame["runs"]],
             "Measured (%)": [with_spread(*cells) for cells in mean],
@@ -152,13 +175,16 @@ def mean_of(values: Floats) -> float:
 
 
 def _budget_rows(search: xr.Dataset, published: Published | None) -> Iterator[dict[str, Any]]:
-    algorithm, signal = str(search.attrs["algorithm"]), str(search.attrs["signal"])
-    name = row_name(algorithm, signal)
+    name = row_name(search)
     for budget in search["budget"].to_numpy().tolist():
-        step = min(budget, search.sizes["step"]) - 1
+        clocks = {
+            clock: mean_of(floats(search[f"answer_{clock}"].sel(budget=budget)))
+            for clock in ("scoring_seconds", "training_seconds")
+        }
         for outcome in texts(search["outcome"]):
             values = floats(search["answer_accuracy"].sel(budget=budget, outcome=outcome))
-            yield _row(search, name, budget, outcome, values, step, published)
+            row = _row(search, name, budget, outcome, values)
+            yield row | clocks | _beside(row, search.attrs, name, published)
 
 
 def _first_steps(files: Sequence[xr.Dataset]) -> list[xr.Dataset]:
@@ -182,33 +208,17 @@ def _random_rows(search: xr.Dataset, published: Published | None) -> Iterator[di
             values = floats(search["answer_accuracy"].sel(budget=1, outcome=outcome))
         else:
             continue  # the file holds the first step's accuracy for the headline only
-        row = _row(search, RANDOM_ARCHITECTURE, 1, outcome, values, 0, published)
+        row = _row(search, RANDOM_ARCHITECTURE, 1, outcome, values)
         note = "the first architecture of each random search; needs neither scores nor training"
-        yield row | {
-            "signal": "",
-            "scoring_seconds": np.nan,
-            "training_seconds": np.nan,
-            "note": note,
-        }
+        beside = _beside(row, search.attrs, RANDOM_ARCHITECTURE, published)
+        yield row | beside | {"signal": "", "budget_kind": "evaluations", "note": note}
 
 
 def _row(
-    search: xr.Dataset,
-    name: str,
-    budget: int,
-    outcome: str,
-    accuracy: Floats,
-    step: int,
-    published: Published | None,
+    search: xr.Dataset, name: str, budget: float, outcome: str, accuracy: Floats
 ) -> dict[str, Any]:
     attributes = search.attrs
     mean, spread, low, high = mean_interval(accuracy)
-    control = name if name in (RANDOM_ARCHITECTURE, ORACLE) else ""
-    cell = None
-    if published is not None and attributes["dataset"] == published.searched_on:
-        cell = published.accuracy(
-            control, attributes["algorithm"], attributes["signal"], budget, outcome
-        )
     return {
         "space": attributes["space"],
         "dataset": attributes["dataset"],
@@ -216,6 +226,7 @@ def _row(
         "algorithm": attributes["algorithm"],
         "signal": attributes["signal"],
         "budget": budget,
+        "budget_kind": attributes.get("budget_kind", "evaluations"),
         "outcome": outcome,
         "headline": "yes" if outcome == attributes["headline_outcome"] else "no",
         "runs": int((~np.isnan(accuracy)).sum()),
@@ -223,14 +234,35 @@ def _row(
         "accuracy_std": spread,
         "accuracy_low": low,
         "accuracy_high": high,
-        "scoring_seconds": mean_of(floats(search["scoring_seconds"].isel(step=step))),
-        "training_seconds": mean_of(floats(search["training_seconds"].isel(step=step))),
-        "published_mean": np.nan if cell is None else cell.value,
-        "published_std": np.nan if cell is None else cell.spread,
-        "difference": np.nan if cell is None else mean - cell.value,
-        "comparable": "" if cell is None else cell.comparable,
-        "published_where": "" if cell is None else f"{cell.paper}; {cell.table}, {cell.row}",
         "note": str(attributes.get("signal_note", "")),
+    }
+
+
+def _beside(
+    row: Mapping[str, Any],
+    attributes: Mapping[Any, Any],
+    name: str,
+    published: Published | None,
+) -> dict[str, Any]:
+    """Return the published number beside a row and whether the two compare."""
+    found = None
+    if published is not None and row["dataset"] == published.searched_on:
+        if name in CONTROLS:
+            wanted = {"kind": CONTROLS[name], "budget": row["budget"]}
+        else:
+            keys = ("algorithm", "signal", "budget", "budget_kind")
+            wanted = {"kind": "answer", **{key: row[key] for key in keys}}
+            wanted |= {key: attributes.get(key, "") for key in ("search", "preset", "proxy")}
+        found = published.accuracy(wanted, str(row["outcome"]))
+    if found is None:
+        return {"comparable": "", "published_where": ""}
+    cell = found.cell
+    return {
+        "published_mean": cell.value,
+        "published_std": cell.spread,
+        "difference": row["accuracy_mean"] - cell.value,
+        "comparable": found.comparable,
+        "published_where": f"{cell.paper}; {cell.table}, {cell.row}",
     }
 
 

@@ -56,6 +56,7 @@ def summarize(
     correlations: Path,
     search: Path,
     timing: Path,
+    scoreboard: Path,
     scores: Sequence[Path],
     benchmark: Path,
     output_stem: Path,
@@ -64,7 +65,7 @@ def summarize(
 
     Parameters
     ----------
-    correlations, search, timing
+    correlations, search, timing, scoreboard
         The CSV files of the other tables.
     scores, benchmark
         The files that those were made from.
@@ -86,6 +87,7 @@ def summarize(
         found = list(_lines(scored, trained, settings, benchmark, *own))
         prefix = f"{settings['dataset']}, {settings['setting']}: " if len(scores) > 1 else ""
         lines += [line._replace(metric=prefix + line.metric) for line in found]
+    lines += _scoreboard_lines(read_table(scoreboard))
     frame = pd.DataFrame([line[:4] for line in lines], columns=["metric", "value", "unit", "note"])
     write_tables(frame, show_summary(lines), TITLE, output_stem)
     text = summary_text(lines)
@@ -257,6 +259,23 @@ def _search_lines(search: pd.DataFrame) -> Iterator[Line]:
             parts.append(f"{title} {with_spread(first['accuracy_mean'], first['accuracy_std'])}")
     value = float(best["accuracy_mean"])
     yield Line("best search without training", value, "%", "; ".join(parts), digits=2)
+
+
+def _scoreboard_lines(scoreboard: pd.DataFrame) -> Iterator[Line]:
+    """Yield how many published cells reproduce: in all, and by table where any were compared."""
+    counts = scoreboard.set_index("table").astype(int)
+    yield _score_line("published cells reproduced", counts.sum())
+    compared = counts[counts["reproduced"] + counts["not_reproduced"] > 0]
+    for table, row in compared.iterrows():
+        yield _score_line(f"reproduced of {table}", row)
+
+
+def _score_line(metric: str, counts: Mapping[Any, Any] | pd.Series) -> Line:
+    note = (
+        f"{number(counts['not_reproduced'], 0)} not reproduced, "
+        f"{number(counts['not_comparable'], 0)} not comparable or without input"
+    )
+    return Line(metric, float(counts["reproduced"]), "", note)
 
 
 def _time_lines(scored: xr.Dataset, timing: pd.DataFrame) -> Iterator[Line]:

@@ -23,6 +23,8 @@ TEXT_COLUMNS = (
     *("space", "dataset", "setting", "proxy", "target", "rows", "excluded_because", "note"),
     *("row", "algorithm", "signal", "outcome", "headline", "comparable", "published_where"),
     *("part", "name", "device", "metric", "value", "unit"),
+    *("paper", "table", "column", "verdict", "reason", "search", "first", "second", "better"),
+    *("minus_infinity", "budget_kind", "stand_in", "as_good_as_best"),
 )
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -172,6 +174,11 @@ def number(value: float | None, digits: int = 2) -> str:
 def count_of(count: int, thing: str) -> str:
     """Return ``1 thread`` or ``2 threads``."""
     return f"{number(count, 0)} {thing}" + ("" if count == 1 else "s")
+
+
+def budget_text(budget: float, kind: str) -> str:
+    """Return a budget with its unit: a number of architectures, or seconds of training."""
+    return f"{number(budget, 0)} s" if kind == "training_seconds" else number(budget, 0)
 
 
 def seconds(value: float | None) -> str:

@@ -136,11 +136,8 @@ def _published_beside(
     """
     if published is None or row["dataset"] != published.searched_on:
         return {}
-    printed = {
-        cell.budget: cell.value
-        for cell in published.seconds()
-        if cell.budget in BUDGETS and (instead_of_proxy or cell.signal == row["name"])
-    }
+    proxy = "naswot" if instead_of_proxy else row["name"]
+    printed = {n: value for n, value in published.seconds(proxy).items() if n in BUDGETS}
     if not printed or (row["part"] == PHASE) != instead_of_proxy:
         return {}
     scope = ", all proxies in one pass" if instead_of_proxy else ""

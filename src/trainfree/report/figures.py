@@ -270,6 +270,9 @@ def _curve(search: xr.Dataset) -> _Curve:
     runs, length = fitness.shape
     steps = np.unique(np.geomspace(1, length, CURVE_POINTS).round().astype(np.int64))
     rank = _ranks_with_failed_lowest(fitness)
+    if "trace_rung" in search:  # answers come from the highest rung so far
+        rung = search["trace_rung"].transpose("run", "step").to_numpy().astype(np.int64)
+        rank += rung * (rank.max() + 1)
     best = np.maximum.accumulate(rank, axis=1)
     is_new = np.concatenate([np.ones((runs, 1), bool), best[:, 1:] > best[:, :-1]], axis=1)
     place = np.maximum.accumulate(np.where(is_new, np.arange(length), 0), axis=1)

@@ -1,12 +1,15 @@
 """Search algorithms over stored scores: one class in one file each.
 
-An algorithm is known by the name of its module. Nothing heavy is imported here, so that the
-configuration can check names without loading numpy or xarray.
+An algorithm is known by the name of its module, and every module of this room that defines
+``ALGORITHM`` is one. There is no list of names, so that a new algorithm touches no other's code.
+Nothing heavy is imported here, so that names can be checked without loading numpy or xarray.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainfree.errors import UnknownNameError
@@ -14,7 +17,11 @@ from trainfree.errors import UnknownNameError
 if TYPE_CHECKING:
     from trainfree.search.protocol import SearchAlgorithm
 
-ALGORITHM_NAMES: list[str] = ["random", "rea", "reinforce"]
+ALGORITHM_NAMES: list[str] = sorted(
+    path.stem
+    for path in Path(__file__).parent.glob("*.py")
+    if re.search(r"^ALGORITHM = ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+)
 
 ACCURACY = "accuracy"
 """Name of the signal of a search that trains each architecture it looks at."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
-from typing import Any, ClassVar, Protocol
+from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from trainfree.errors import ConfigError, near_match
+from trainfree.errors import ConfigError, UnknownNameError, near_match
 from trainfree.spaces.nasbench201.space import MutationRule
 
 BLOCK = 256
@@ -22,6 +23,9 @@ BLOCK = 256
 
 A fixed number, so that the first N steps of a run do not depend on how many follow.
 """
+
+Overshoot = Literal["stop_before", "allow", "interpolate"]
+"""What happens to the evaluation that passes the end of a budget of seconds, see ``budget.py``."""
 
 
 class Space(Protocol):
@@ -48,6 +52,10 @@ class Space(Protocol):
         """Return the index of an architecture given by its operation code on each edge."""
         ...
 
+    def digits(self, index: int) -> tuple[int, ...]:
+        """Return the operation code on each edge."""
+        ...
+
     def to_string(self, index: int) -> str:
         """Return an architecture's string form."""
         ...
@@ -59,6 +67,40 @@ class Space(Protocol):
     def mutate(self, index: int, rng: np.random.Generator, rule: MutationRule) -> int:
         """Return an architecture that differs from ``index`` in exactly one edge."""
         ...
+
+    def neighbours(self, index: int) -> list[int]:
+        """Return all architectures that differ from ``index`` in exactly one edge."""
+        ...
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Published hyper-parameters: settings by name, and what the source does at the budget's end.
+
+    Settings that are left out have their defaults.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    overshoot: Overshoot = "stop_before"
+
+
+class PaidScores:
+    """The scores of the assisting proxy in one run; every look is paid with its measured seconds.
+
+    Parameters
+    ----------
+    scores, seconds
+        By architecture index: the score, NaN where it failed, and what scoring took.
+    """
+
+    def __init__(self, scores: Sequence[float], seconds: Sequence[float]) -> None:
+        self._scores, self._seconds = scores, seconds
+        self.spent = 0.0
+
+    def rank(self, index: int) -> tuple[bool, float]:
+        """Score an architecture and return a sort key, see :func:`fitness_rank`."""
+        self.spent += self._seconds[index]
+        return fitness_rank(self._scores[index])
 
 
 class SearchAlgorithm(Protocol):
@@ -72,11 +114,25 @@ class SearchAlgorithm(Protocol):
         The run's own random stream; the only source of randomness.
     settings
         An instance of :attr:`settings_type`, a frozen dataclass.
+    scores
+        For an algorithm that is ``assisted`` by a proxy, and only for such a one.
     """
 
     settings_type: ClassVar[type[Any]]
+    presets: ClassVar[Mapping[str, Preset]]
+    assisted: ClassVar[bool]
 
-    def __init__(self, space: Space, rng: np.random.Generator, settings: Any) -> None: ...
+    def __init__(
+        self, space: Space, rng: np.random.Generator, settings: Any, *scores: PaidScores
+    ) -> None: ...
+
+    @property
+    def rung(self) -> int:
+        """Standing of the evaluation asked for last; 0 where all evaluations count alike.
+
+        A run's answer is the best evaluation of the highest rung that it has reached.
+        """
+        ...
 
     def ask(self) -> int:
         """Return the index of the architecture to evaluate next; ``tell`` has to follow."""
@@ -92,23 +148,72 @@ def fitness_rank(fitness: float) -> tuple[bool, float]:
     return (False, 0.0) if math.isnan(fitness) else (True, fitness)
 
 
-def make_settings(
-    name: str, algorithm: type[SearchAlgorithm], values: Mapping[str, Any]
-) -> tuple[Any, dict[str, Any]]:
-    """Return the settings object of an algorithm, and all its values with defaults filled in.
+def find_preset(where: str, algorithm: type[SearchAlgorithm], name: str) -> Preset:
+    """Return a published preset of an algorithm, or its defaults for an empty name.
 
     Raises
     ------
     ConfigError
-        When a key is not a setting of the algorithm or a value is out of range.
+        When nothing of that name is published for the algorithm; lists what is.
+    """
+    if not name:
+        return Preset()
+    if name not in algorithm.presets:
+        unknown = UnknownNameError("preset", name, algorithm.presets)
+        raise ConfigError(f"{where}.preset: {unknown}")
+    return algorithm.presets[name]
+
+
+def make_settings(
+    where: str, algorithm: type[SearchAlgorithm], values: Mapping[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """Return the settings object of an algorithm, and all its values with defaults filled in.
+
+    Parameters
+    ----------
+    where
+        The configuration key that holds ``values``, for messages.
+
+    Raises
+    ------
+    ConfigError
+        When a key is not a setting of the algorithm or a value is of the wrong type or range.
     """
     kind = algorithm.settings_type
-    known = [field.name for field in fields(kind)] if is_dataclass(kind) else []
-    for key in values:
-        if key not in known:
+    defaults = {entry.name: entry.default for entry in fields(kind)}
+    for key, value in values.items():
+        if key not in defaults:
             raise ConfigError(
-                f"search.{name}: unknown setting {key!r}{near_match(key, known)}; "
-                f"expected one of: {', '.join(known) or 'none, there is nothing to set'}"
+                f"{where}: unknown key or setting {key!r}{near_match(key, list(defaults))}; "
+                f"settings are: {', '.join(defaults) or 'none, there is nothing to set'}"
             )
-    settings = kind(**values)
+        if not _has_type_of(value, defaults[key]):
+            raise ConfigError(
+                f"{where}.{key}: expected a value like {defaults[key]!r}, found {value!r}"
+            )
+    try:
+        settings = kind(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}.{error}") from error
     return settings, asdict(settings)
+
+
+def require_at_least(minimum: int, **values: int) -> None:
+    """Refuse settings that are too small.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first setting that is below ``minimum``.
+    """
+    for key, value in values.items():
+        if value < minimum:
+            raise ConfigError(f"{key}: expected at least {minimum}, found {value}")
+
+
+def _has_type_of(value: object, default: object) -> bool:
+    if isinstance(value, bool) or isinstance(default, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    return isinstance(value, type(default))

@@ -1,4 +1,4 @@
-"""The search job: all runs of one algorithm guided by one signal, read out at every budget.
+"""The search job: all runs of one planned search, read out at every budget.
 
 Runs look their fitness up, nothing is scored or trained here. The two clocks are kept apart in
 the file: scoring seconds were measured, training seconds are simulated from the benchmark.
@@ -6,28 +6,36 @@ the file: scoring seconds were measured, training seconds are simulated from the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
 from trainfree.provenance import code_hash
 from trainfree.randomness import stream
-from trainfree.search import ACCURACY, load_algorithm
-from trainfree.search.protocol import SearchAlgorithm, Space, make_settings
+from trainfree.search import load_algorithm
+from trainfree.search.budget import (
+    NOTHING,
+    Evaluations,
+    FloatArray,
+    IndexArray,
+    PlaceArray,
+    Record,
+    Seconds,
+    leaders,
+    read_out,
+    record,
+)
+from trainfree.search.plan import SearchPlan
+from trainfree.search.protocol import PaidScores, SearchAlgorithm, Space, make_settings
+from trainfree.search.schema import Answers, Trace, search_dataset
 from trainfree.search.signals import Signals, load_signals
 from trainfree.spaces import load_space
 from trainfree.storage import provenance_attributes, write_dataset
-
-IndexArray = NDArray[np.int32]
-FloatArray = NDArray[np.float64]
-
-COMPRESSION = {"zlib": True, "complevel": 1, "shuffle": True}
 
 
 @dataclass(frozen=True)
@@ -38,45 +46,23 @@ class SearchJob:
     ----------
     space, dataset
         Names of the search space and of the image data set.
-    algorithm
-        One of ``trainfree.search.ALGORITHM_NAMES``.
-    signal
-        ``"accuracy"`` or the name of a proxy in the scores file.
+    plan
+        The algorithm, what guides and assists it, its budget and the number of runs.
     scores
-        The merged scores file; None for ``"accuracy"``.
+        The merged scores file; None where no proxy is used.
     benchmark, output
         The table of trained accuracies, and the file to write.
-    runs
-        Number of independent runs.
-    budgets
-        Numbers N of evaluations after which a run is read out, ascending.
     seed
         The root seed.
-    settings
-        Settings of the algorithm; those left out have their defaults.
     """
 
     space: str
     dataset: str
-    algorithm: str
-    signal: str
+    plan: SearchPlan
     scores: Path | None
     benchmark: Path
     output: Path
-    runs: int
-    budgets: tuple[int, ...]
     seed: int
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Trace(NamedTuple):
-    """What the runs looked at: arrays over (run, step)."""
-
-    arch: IndexArray
-    fitness: FloatArray
-    accuracy: FloatArray
-    scoring_seconds: FloatArray
-    training_seconds: FloatArray
 
 
 def run_search(job: SearchJob) -> None:
@@ -85,163 +71,167 @@ def run_search(job: SearchJob) -> None:
     Raises
     ------
     ConfigError
-        When a budget is larger than the space, budgets or runs make no sense, or a setting is
-        unknown.
+        When a budget is larger than the space or too small for one evaluation, or counts training
+        seconds that the benchmark does not have, or a setting is unknown.
     UnknownNameError
         For an unknown space, data set, algorithm or proxy.
     DataFileError
         When an input is unusable or the output cannot be written.
     """
-    space, algorithm = load_space(job.space), load_algorithm(job.algorithm)
-    _check_numbers(job, space)
-    settings, values = make_settings(job.algorithm, algorithm, job.settings)
-    signals = load_signals(space, job.dataset, job.signal, job.scores, job.benchmark)
-    arch = _search_all_runs(job, space, algorithm, settings, signals.fitness)
-    trace = Trace(
-        arch=arch,
-        fitness=signals.fitness[arch],
-        accuracy=signals.outcomes[arch, signals.headline],
-        scoring_seconds=np.cumsum(signals.scoring_seconds[arch], axis=1),
-        training_seconds=np.cumsum(signals.training_seconds[arch], axis=1),
+    plan, space = job.plan, load_space(job.space)
+    algorithm = load_algorithm(plan.algorithm)
+    where = f"search.searches.{plan.name}"
+    settings, _ = make_settings(where, algorithm, plan.settings)
+    _check_counts(plan, space)
+    signals = load_signals(
+        space, job.dataset, plan.signal, job.scores, job.benchmark, proxy=plan.proxy
     )
-    answer = answers(arch, signals.fitness, job.budgets)
-    dataset = _search_dataset(job, trace, answer, signals)
-    dataset.attrs = _attributes(job, signals, values)
+    if isinstance(plan.budget, Seconds):
+        _require_training_seconds(job, signals)
+    records = _all_runs(job, space, algorithm, settings, signals)
+    trace = trace_of(records, signals)
+    dataset = search_dataset(plan, trace, _answers(plan, trace, signals), signals)
+    dataset.attrs = _attributes(job, signals)
     write_dataset(dataset, job.output, "search")
 
 
-def run_once(algorithm: SearchAlgorithm, fitness: Sequence[float], steps: int) -> list[int]:
-    """Return the architectures that a fresh algorithm asks for in its first ``steps`` steps."""
-    ask, tell = algorithm.ask, algorithm.tell
-    asked = []
-    for _ in range(steps):
-        index = ask()
-        tell(index, fitness[index])
-        asked.append(index)
-    return asked
-
-
-def answers(arch: IndexArray, fitness: FloatArray, budgets: Sequence[int]) -> IndexArray:
-    """Return (run, budget) the best architecture among the first N of each run.
-
-    The first one wins among equals. NaN (failed) is below -inf, so a failed architecture is an
-    answer only where nothing else was seen.
-    """
-    rank = _rank(fitness)[arch]
-    places = np.stack([rank[:, :budget].argmax(axis=1) for budget in budgets], axis=1)
-    return np.take_along_axis(arch, places, axis=1)
-
-
-def _rank(fitness: FloatArray) -> NDArray[np.int64]:
-    """Return (arch,) integers in the order of the fitness, 0 for NaN."""
-    rank = np.zeros(len(fitness), dtype=np.int64)
-    known = ~np.isnan(fitness)
-    rank[known] = 1 + np.unique(fitness[known], return_inverse=True)[1]
-    return rank
-
-
-def _check_numbers(job: SearchJob, space: Space) -> None:
-    if job.runs < 1:
-        raise ConfigError(f"search.runs: expected at least 1, found {job.runs}")
-    budgets = job.budgets
-    if not budgets or budgets[0] < 1 or any(np.diff(budgets) <= 0):
+def _check_counts(plan: SearchPlan, space: Space) -> None:
+    if plan.counts and plan.counts[-1] > len(space):
         raise ConfigError(
-            "search.budgets: expected ascending numbers of at least 1, each once, "
-            f"found {list(budgets)}"
-        )
-    if budgets[-1] > len(space):
-        raise ConfigError(
-            f"search.budgets: N = {budgets[-1]} is larger than the space {space.name} with its "
-            f"{len(space)} architectures; choose N <= {len(space)}"
+            f"search.searches.{plan.name}.budgets: N = {plan.counts[-1]} is larger than the space "
+            f"{space.name} with its {len(space)} architectures; choose N <= {len(space)}"
         )
 
 
-def _search_all_runs(
+def _require_training_seconds(job: SearchJob, signals: Signals) -> None:
+    missing = int((~(signals.training_seconds > 0)).sum())
+    if missing:
+        count = "no training times" if missing == len(signals.fitness) else "incomplete times"
+        raise ConfigError(
+            f"{job.benchmark}: has {count} ({missing} of {len(signals.fitness)} architectures "
+            f"lack one), which search.searches.{job.plan.name}.budget_seconds counts; prepare the "
+            "benchmark from a mirror (sources.mirror) or the official archive "
+            "(sources.nats_archive), or give budgets, numbers of evaluations"
+        )
+
+
+def _all_runs(
     job: SearchJob,
     space: Space,
     algorithm: type[SearchAlgorithm],
     settings: Any,
-    fitness: FloatArray,
-) -> IndexArray:
-    """Return (run, step) the architectures asked for."""
-    lookup, steps = fitness.tolist(), job.budgets[-1]
-    arch = np.empty((job.runs, steps), dtype=np.int32)
-    for run in range(job.runs):
-        rng = stream(job.seed, f"search/{job.algorithm}/{job.signal}", run)
-        arch[run] = run_once(algorithm(space, rng, settings), lookup, steps)
-    return arch
+    signals: Signals,
+) -> list[Record]:
+    """Do the runs; each has a stream of its own, whatever their number and order."""
+    plan, budget = job.plan, job.plan.budget
+    fitness, seconds = signals.fitness.tolist(), signals.training_seconds.tolist()
+    assistance = None
+    if signals.assistance is not None and signals.assistance_seconds is not None:
+        assistance = signals.assistance.tolist(), signals.assistance_seconds.tolist()
+    identity = "/".join(filter(None, ("search", plan.algorithm, plan.signal, plan.proxy)))
+    records = []
+    for run in range(plan.runs):
+        rng = stream(job.seed, identity, run)
+        scores = None if assistance is None else PaidScores(*assistance)
+        searcher = algorithm(space, rng, settings, *([] if scores is None else [scores]))
+        records.append(record(searcher, fitness, seconds, scores, budget))
+        if not records[-1].arch and isinstance(budget, Seconds):
+            raise ConfigError(
+                f"search.searches.{plan.name}.budget_seconds: {budget.limit:g} s are not enough "
+                f"for the first evaluation of run {run}; give more, or overshoot: allow"
+            )
+    return records
 
 
-def _search_dataset(
-    job: SearchJob, trace: Trace, answer: IndexArray, signals: Signals
-) -> xr.Dataset:
-    def variable(dims: tuple[str, ...], values: Any, units: str, name: str) -> xr.Variable:
-        return xr.Variable(dims, values, {"units": units, "long_name": name}, COMPRESSION)
+def trace_of(records: Sequence[Record], signals: Signals) -> Trace:
+    """Return the arrays over (run, step) of what the runs looked at, padded to the longest."""
+    steps = np.array([len(one.arch) for one in records], dtype=np.int64)
+    arch = _padded([one.arch for one in records], NOTHING).astype(np.int32)
+    ended = arch == NOTHING
+    looked_up = {
+        "fitness": signals.fitness[arch],
+        "accuracy": signals.outcomes[arch, signals.headline],
+        "scoring_seconds": np.cumsum(signals.scoring_seconds[arch], axis=1)
+        + _padded([one.assistance for one in records], 0.0),
+        "training_seconds": np.cumsum(signals.training_seconds[arch], axis=1),
+    }
+    for values in looked_up.values():
+        values[ended] = np.nan
+    rung = _padded([one.rung for one in records], NOTHING).astype(np.int8)
+    return Trace(arch=arch, steps=steps, rung=rung, **looked_up)
 
-    steps = ("run", "step")
-    fitness_units = "percent" if job.signal == ACCURACY else "1"
-    return xr.Dataset(
-        {
-            "trace_arch": variable(steps, trace.arch, "1", "architecture index evaluated"),
-            "trace_fitness": variable(
-                steps, trace.fitness, fitness_units, f"fitness seen by the search: {job.signal}"
-            ),
-            "trace_accuracy": variable(
-                steps, trace.accuracy, "percent", "trained accuracy, the headline outcome"
-            ),
-            "scoring_seconds": variable(
-                steps,
-                trace.scoring_seconds,
-                "s",
-                "measured scoring time of the guiding proxy up to this step",
-            ),
-            "training_seconds": variable(
-                steps, trace.training_seconds, "s", "simulated training time up to this step"
-            ),
-            "answer": variable(
-                ("run", "budget"), answer, "1", "architecture of best fitness in the first N steps"
-            ),
-            "answer_accuracy": variable(
-                ("run", "budget", "outcome"),
-                signals.outcomes[answer],
-                "percent",
-                "trained accuracy of the answer",
-            ),
-        },
-        coords={
-            "run": np.arange(job.runs, dtype=np.int32),
-            "step": np.arange(job.budgets[-1], dtype=np.int32),
-            "budget": np.array(job.budgets, dtype=np.int64),
-            "outcome": np.array(signals.outcome_names, dtype=object),
-        },
+
+def _padded(rows: Sequence[Sequence[float]], filling: float) -> NDArray[Any]:
+    longest = max(len(row) for row in rows)
+    return np.array([[*row, *[filling] * (longest - len(row))] for row in rows])
+
+
+def merits(arch: IndexArray, rung: NDArray[np.int8], fitness: FloatArray) -> PlaceArray:
+    """Return (run, step) integers in the order in which evaluations may be the answer.
+
+    First by rung, then by fitness; NaN (failed) is below -inf, so that a failed architecture is
+    an answer only where nothing else was seen. -1 after a run's end.
+    """
+    rank = np.zeros(len(fitness), dtype=np.int64)
+    known = ~np.isnan(fitness)
+    rank[known] = 1 + np.unique(fitness[known], return_inverse=True)[1]
+    merit = rung.astype(np.int64) * (len(fitness) + 1) + rank[arch]
+    merit[arch == NOTHING] = -1
+    return merit
+
+
+def _answers(plan: SearchPlan, trace: Trace, signals: Signals) -> Answers:
+    """Read all runs out at every budget, and place the answers in the whole space."""
+    leader = leaders(merits(trace.arch, trace.rung, signals.fitness))
+    clock = trace.training_seconds + trace.scoring_seconds
+    reading = read_out(leader, trace.steps, clock, plan.budget)
+    arch = np.take_along_axis(trace.arch, reading.answer, axis=1)
+    accuracy = reading.of_answers(signals.outcomes, trace.arch, leader)
+    headline = signals.outcomes[:, signals.headline]
+    ordered, answered = np.sort(headline[~np.isnan(headline)]), headline[arch]
+    better = len(ordered) - np.searchsorted(ordered, answered, side="right")
+    return Answers(
+        arch=arch,
+        accuracy=accuracy,
+        scoring_seconds=reading.of_clock(trace.scoring_seconds),
+        training_seconds=reading.of_clock(trace.training_seconds),
+        rank=np.where(np.isnan(answered), np.nan, 1.0 + better),
+        regret=ordered[-1] - accuracy[..., signals.headline],
     )
 
 
-def _attributes(
-    job: SearchJob, signals: Signals, settings: Mapping[str, Any]
-) -> dict[str, str | int]:
-    identity: dict[str, str | int] = {
+def _attributes(job: SearchJob, signals: Signals) -> dict[str, str | int | float]:
+    plan = job.plan
+    identity: dict[str, str | int | float] = {
         "space": job.space,
         "dataset": job.dataset,
-        "algorithm": job.algorithm,
-        "signal": job.signal,
-        "runs": job.runs,
+        "search": plan.name,
+        "algorithm": plan.algorithm,
+        "preset": plan.preset,
+        "signal": plan.signal,
+        "proxy": plan.proxy,
+        "runs": plan.runs,
     }
     provenance = provenance_attributes(
         settings={
-            **identity,
-            "budgets": list(job.budgets),
+            "space": job.space,
+            "dataset": job.dataset,
+            "plan": asdict(plan),
             "seed": job.seed,
-            "settings": dict(settings),
             "inputs": signals.source_hashes,
         },
-        code=code_hash("trainfree.search.run", f"trainfree.search.{job.algorithm}"),
+        code=code_hash("trainfree.search.run", f"trainfree.search.{plan.algorithm}"),
         source_hashes=signals.source_hashes,
         seed=job.seed,
     )
+    by_count = isinstance(plan.budget, Evaluations)
     return {
         **provenance,
         **identity,
+        "budget_kind": "evaluations" if by_count else "training_seconds",
+        "budget_seconds": np.nan if plan.seconds is None else plan.seconds,
+        "overshoot": plan.overshoot,
         "signal_note": signals.note,
+        "clock_note": signals.clock_note,
         "headline_outcome": signals.outcome_names[signals.headline],
     }

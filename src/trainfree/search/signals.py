@@ -66,8 +66,12 @@ class Signals:
         Labels of the columns of ``outcomes``.
     headline
         Position in ``outcomes`` of the accuracy that tables report.
+    assistance, assistance_seconds
+        (arch,) scores of the assisting proxy and what each costs; None without assistance.
     note
-        A sentence for readers: what the fitness is.
+        Sentences for readers: what the fitness is, and the assistance.
+    clock_note
+        Sentences for readers: what the seconds are.
     source_hashes
         Config hash of each file read.
     """
@@ -78,12 +82,15 @@ class Signals:
     outcomes: FloatArray
     outcome_names: tuple[str, ...]
     headline: int
+    assistance: FloatArray | None
+    assistance_seconds: FloatArray | None
     note: str
+    clock_note: str
     source_hashes: dict[str, str]
 
 
 def load_signals(
-    space: Space, dataset: str, signal: str, scores: Path | None, benchmark: Path
+    space: Space, dataset: str, signal: str, scores: Path | None, benchmark: Path, proxy: str = ""
 ) -> Signals:
     """Read what a search on ``dataset`` guided by ``signal`` needs.
 
@@ -92,7 +99,9 @@ def load_signals(
     signal
         ``"accuracy"``, or the name of a proxy of the scores file.
     scores
-        The merged scores file; needed for a proxy, not read for ``"accuracy"``.
+        The merged scores file; read where a proxy guides or assists.
+    proxy
+        The assisting proxy, "" for none.
 
     Raises
     ------
@@ -108,34 +117,38 @@ def load_signals(
     _require_whole_space(trained, space, benchmark)
     columns = _accuracy_columns(trained, benchmark)
     hashes = {"benchmark": _config_hash(trained)}
+    known: dict[str, tuple[FloatArray, FloatArray]] = {}
+    if names := [name for name in (signal, proxy) if name not in (ACCURACY, "")]:
+        scored, path = _read_scores(space, dataset, names[0], scores)
+        known = {name: _proxy_columns(scored, name, path) for name in names}
+        hashes["scores"] = _config_hash(scored)
     if signal == ACCURACY:
         column = _signal_column(columns, dataset, benchmark)
         fitness, scoring = columns[column], np.zeros(len(space))
         training = _training_seconds(trained, column, benchmark)
-        note = _accuracy_note(column, fitness)
+        note, clock_note = _accuracy_note(column, fitness), _training_note(column, training)
     else:
-        if scores is None:
-            raise DataFileError(
-                f"a search guided by the proxy {signal!r} needs a scores file, none was given; "
-                "name the merged scores of this space and data set"
-            )
-        scored = read_dataset(scores, "scores", {"space": space.name, "dataset": dataset})
-        _require_whole_space(scored, space, scores)
-        fitness = _proxy_column(scored, "score", signal, scores)
-        _refuse_overflow(fitness, signal, scores)
-        scoring = _proxy_column(scored, "proxy_seconds", signal, scores)
+        fitness, scoring = known[signal]
         training = np.zeros(len(space))
-        note = _proxy_note(signal, fitness)
-        hashes["scores"] = _config_hash(scored)
+        note, clock_note = _proxy_note(signal, fitness), "Scoring seconds were measured."
+        clock_note += _untimed_note(signal, scoring)
+    assistance, paid = known.get(proxy, (None, None))
+    if proxy:
+        note += f" Assisted by the score of {proxy}."
+        clock_note += f" Every score of {proxy} is paid with its measured seconds."
+        clock_note += _untimed_note(proxy, known[proxy][1])
     headline = _headline_column(columns, dataset, benchmark)
     return Signals(
         fitness=fitness,
-        scoring_seconds=scoring,
+        scoring_seconds=np.nan_to_num(scoring),
         training_seconds=training,
         outcomes=np.stack(list(columns.values()), axis=1),
         outcome_names=tuple(column.label for column in columns),
         headline=list(columns).index(headline),
+        assistance=assistance,
+        assistance_seconds=None if paid is None else np.nan_to_num(paid),
         note=note,
+        clock_note=clock_note,
         source_hashes=hashes,
     )
 
@@ -219,6 +232,26 @@ def _training_seconds(trained: xr.Dataset, column: Column, path: Path) -> FloatA
     return chosen
 
 
+def _read_scores(
+    space: Space, dataset: str, proxy: str, path: Path | None
+) -> tuple[xr.Dataset, Path]:
+    if path is None:
+        raise DataFileError(
+            f"a search that uses the proxy {proxy!r} needs a scores file, none was given; "
+            "name the merged scores of this space and data set"
+        )
+    scored = read_dataset(path, "scores", {"space": space.name, "dataset": dataset})
+    _require_whole_space(scored, space, path)
+    return scored, path
+
+
+def _proxy_columns(scored: xr.Dataset, proxy: str, path: Path) -> tuple[FloatArray, FloatArray]:
+    """Return (arch,) scores of a proxy and (arch,) the seconds that each took."""
+    score = _proxy_column(scored, "score", proxy, path)
+    _refuse_overflow(score, proxy, path)
+    return score, _proxy_column(scored, "proxy_seconds", proxy, path)
+
+
 def _proxy_column(scored: xr.Dataset, variable: str, proxy: str, path: Path) -> FloatArray:
     """Return the (arch,) values of ``variable`` for one proxy."""
     _require_variables(scored, (variable,), path)
@@ -255,10 +288,28 @@ def _accuracy_note(column: Column, fitness: FloatArray) -> str:
     return note + _failures_note(fitness, "have no such accuracy")
 
 
+def _training_note(column: Column, seconds: FloatArray) -> str:
+    if np.isnan(seconds).all():
+        return "The benchmark has no training times."
+    return (
+        f"Training seconds are simulated: the whole {column.epochs}-epoch training on "
+        f"{column.dataset} as the benchmark timed it, without the evaluation that the published "
+        "scripts add, which benchmark files do not hold."
+    )
+
+
 def _proxy_note(proxy: str, fitness: FloatArray) -> str:
     return f"Guided by the score of {proxy}; nothing is trained." + _failures_note(
         fitness, "could not be scored"
     )
+
+
+def _untimed_note(proxy: str, seconds: FloatArray) -> str:
+    """Say how many scores have no time: those that failed before the clock was read."""
+    untimed = int(np.isnan(seconds).sum())
+    if untimed == 0:
+        return ""
+    return f" {untimed} scores of {proxy} failed with no time noted, which counts as zero."
 
 
 def _failures_note(fitness: FloatArray, what: str) -> str:

@@ -1,0 +1,202 @@
+"""Every table of a run from the files that exist: what a partly available run can give.
+
+The workflow makes each table by a rule of its own, which needs all its inputs. This is the same
+code on whatever is there; cells that lack their input are named in the tables and on the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from trainfree.analysis.comparison import tabulate_published
+from trainfree.analysis.correlations import tabulate_correlations
+from trainfree.analysis.inputs import read_benchmark, read_scores, score_settings, targets
+from trainfree.analysis.kendall import tabulate_kendall
+from trainfree.analysis.pearson import tabulate_pearson
+from trainfree.analysis.published import Published, read_published, table_names
+from trainfree.analysis.ranks import tabulate_ranks
+from trainfree.analysis.regret import tabulate_regret
+from trainfree.analysis.scoreboard import tabulate_scoreboard
+from trainfree.analysis.search_table import tabulate_search
+from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.significance import tabulate_significance
+from trainfree.analysis.study import Study
+from trainfree.analysis.summary import summarize
+from trainfree.analysis.tau_sensitivity import tabulate_tau_sensitivity
+from trainfree.analysis.timing import tabulate_timing
+from trainfree.errors import DataFileError
+
+LOG = logging.getLogger(__name__)
+
+
+Job = Callable[[], object]
+WITH_PUBLISHED: dict[
+    str, Callable[[Study, Sequence[Published], AnalysisSettings, Path], pd.DataFrame]
+] = {
+    "kendall": tabulate_kendall,
+    "tau_sensitivity": tabulate_tau_sensitivity,
+    "pearson_12_epochs": tabulate_pearson,
+}
+OF_SEARCHES: dict[str, Callable[[Study, Path], pd.DataFrame]] = {
+    "significance": tabulate_significance,
+    "ranks": tabulate_ranks,
+    "regret": tabulate_regret,
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a run, there or not.
+
+    Attributes
+    ----------
+    scores, searches
+        Merged scores, search files.
+    benchmark
+        Trained accuracies.
+    published
+        ``reports/published/*.yaml``; the first one stands in the general tables.
+    """
+
+    scores: tuple[Path, ...]
+    searches: tuple[Path, ...]
+    benchmark: Path
+    published: tuple[Path, ...]
+
+
+def tabulate_all(files: Files, folder: Path, settings: AnalysisSettings) -> list[str]:
+    """Write every table that can be made and return their names.
+
+    Raises
+    ------
+    DataFileError
+        When none of the inputs is there or readable, or the published numbers are malformed.
+    """
+    present = _present(files)
+    study = Study(present.scores, present.searches, present.benchmark)
+    if study.is_empty:
+        raise DataFileError(
+            f"no table can be made: none of {len(files.scores)} scores files, "
+            f"{len(files.searches)} search files and {files.benchmark} is there and readable; "
+            "run the workflow first, or name its folder with --results"
+        )
+    usable = replace(
+        present,
+        scores=tuple(_with_accuracies(present)),
+        searches=tuple(study.search_files),
+    )
+    made = []
+    for name, make in _jobs(usable, study, folder, settings):
+        try:
+            make()
+        except DataFileError as error:
+            LOG.warning("%s: not made: %s", name, error)
+        else:
+            made.append(name)
+    if not made:
+        raise DataFileError("no table could be made; the reasons are above")
+    return made
+
+
+def tabulate_one(
+    name: str,
+    study: Study,
+    published: Sequence[Published],
+    settings: AnalysisSettings,
+    output_stem: Path,
+) -> pd.DataFrame:
+    """Write one of the tables about the papers' experiments, by its name.
+
+    Raises
+    ------
+    DataFileError
+        When there is no such table or it cannot be written.
+    """
+    if name in WITH_PUBLISHED:
+        return WITH_PUBLISHED[name](study, published, settings, output_stem)
+    if name in OF_SEARCHES:
+        return OF_SEARCHES[name](study, output_stem)
+    return tabulate_published(study, name, published, settings, output_stem)
+
+
+def _jobs(
+    files: Files, study: Study, folder: Path, settings: AnalysisSettings
+) -> Iterator[tuple[str, Job]]:
+    """Yield the tables in the order in which they need each other."""
+    papers = [read_published(path) for path in files.published]
+    printed = list(table_names(papers))
+    yield from _general(files, folder, settings)
+    for name in (*printed, *WITH_PUBLISHED, *OF_SEARCHES):
+        yield name, partial(tabulate_one, name, study, papers, settings, folder / name)
+    comparisons = [folder / f"{name}.csv" for name in printed]
+    yield "scoreboard", partial(tabulate_scoreboard, comparisons, folder)
+    yield "summary", partial(_summarize, files, folder)
+
+
+def _summarize(files: Files, folder: Path) -> str:
+    correlations, search, timing, scoreboard = (
+        folder / f"{name}.csv" for name in ("correlations", "search", "timing", "scoreboard")
+    )
+    return summarize(
+        correlations,
+        search,
+        timing,
+        scoreboard,
+        files.scores,
+        files.benchmark,
+        folder / "summary",
+    )
+
+
+def _general(files: Files, folder: Path, settings: AnalysisSettings) -> Iterator[tuple[str, Job]]:
+    """Yield the tables that are not about a paper."""
+    beside = files.published[0]
+    scores = list(files.scores)
+    if scores:
+        yield (
+            "correlations",
+            partial(
+                tabulate_correlations,
+                scores,
+                files.benchmark,
+                folder / "correlations",
+                settings.bootstrap_resamples,
+                settings.seed,
+                beside,
+            ),
+        )
+        yield "timing", partial(tabulate_timing, scores, folder / "timing", beside)
+    if files.searches:
+        yield "search", partial(tabulate_search, files.searches, folder / "search", beside)
+
+
+def _present(files: Files) -> Files:
+    """Return the files that exist; name the others on the log."""
+    for path in (*files.scores, *files.searches, files.benchmark):
+        if not path.is_file():
+            LOG.warning("absent: %s", path)
+    return replace(
+        files,
+        scores=tuple(path for path in files.scores if path.is_file()),
+        searches=tuple(path for path in files.searches if path.is_file()),
+    )
+
+
+def _with_accuracies(files: Files) -> list[Path]:
+    """Return the scores files that can be read and whose data set has trained accuracies."""
+    usable = []
+    for path in files.scores:
+        try:
+            dataset = score_settings(read_scores(path), path)["dataset"]
+            targets(read_benchmark(files.benchmark), dataset, files.benchmark)
+        except DataFileError as error:
+            LOG.warning("left out: %s", error)
+        else:
+            usable.append(path)
+    return usable

@@ -1,0 +1,43 @@
+"""The searches that are set against each other: answers at their largest budget, run by run."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from trainfree.analysis.inputs import Floats, floats
+from trainfree.analysis.study import Study, search_title
+from trainfree.analysis.tables import number
+
+
+class Contestant(NamedTuple):
+    """A search at its largest budget: the headline accuracy of each run's answer, in percent."""
+
+    name: str
+    budget: float
+    outcome: str
+    accuracy: Floats
+
+
+def contestants(study: Study) -> dict[str, list[Contestant]]:
+    """Return the searches of each data set that have a known accuracy in every run."""
+    found: dict[str, list[Contestant]] = {}
+    for search in study.searches:
+        budget = search["budget"].to_numpy().max()
+        outcome = str(search.attrs["headline_outcome"])
+        accuracy = floats(search["answer_accuracy"].sel(budget=budget, outcome=outcome))
+        if len(accuracy) > 1 and not np.isnan(accuracy).any():
+            one = Contestant(search_title(search), float(budget), outcome, accuracy)
+            found.setdefault(str(search.attrs["dataset"]), []).append(one)
+    return found
+
+
+def budgeted(name: str, budget: float) -> str:
+    """Return the name of a search with its budget."""
+    return f"{name}, {number(budget, 0)}"
+
+
+def p_text(value: float) -> str:
+    """Return a p-value with three decimals."""
+    return "<0.001" if value < 0.001 else number(value, 3)

@@ -1,0 +1,240 @@
+"""The measured number that stands beside a published cell, by the cell's reading.
+
+Accuracies of single architectures are known for the whole space, so that what the papers
+estimate by drawing architectures (a random one, the best of N, N sampled ones) is exact here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from trainfree.analysis.inputs import Floats, floats
+from trainfree.analysis.published import Measure
+from trainfree.analysis.rank_statistics import PairedRanks, bootstrap, percentile_interval
+from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.study import AbsentError, Study, uses_images
+from trainfree.randomness import stream
+
+DRAWN = 1000
+LEAST_ACCURACY = 15.0
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured number.
+
+    Attributes
+    ----------
+    value, spread
+        The number and its standard deviation, NaN where there is none.
+    low, high
+        95 % interval, NaN where the value is exact.
+    n
+        Runs or architectures behind it.
+    error
+        Standard error of the value, 0 where it is exact or a correlation.
+    reference_error
+        Standard error of the published number where the reading tells it, else None.
+    """
+
+    value: float
+    spread: float
+    low: float
+    high: float
+    n: int
+    error: float = 0.0
+    reference_error: float | None = None
+
+
+def measure_cell(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
+    """Return what of ours stands beside a cell.
+
+    Raises
+    ------
+    AbsentError
+        Naming what it needs and is not there.
+    """
+    if measure.kind not in READINGS:
+        raise AbsentError("nothing here corresponds to it")
+    return READINGS[measure.kind](study, measure, settings)
+
+
+def obstacle_of(study: Study, measure: Measure, batch_size: int) -> str:
+    """Return why the scores behind a cell cannot stand beside the paper's; empty if they can."""
+    of_images = measure.kind in ("answer", "history", "tau", "pearson") or (
+        measure.kind == "sampled" and measure.quantity != "accuracy"
+    )
+    signals = [name for name in (measure.signal, measure.proxy) if name]
+    if not of_images or not any(uses_images(name) for name in signals):
+        return ""
+    try:
+        attributes = study.scores(measure.dataset).attrs
+        stand_in = study.stand_in(measure.dataset)
+    except AbsentError:
+        return ""
+    if stand_in:
+        return f"stand-in images: {stand_in}"
+    if attributes.get("input", "images") != "images":
+        return f"scored on {attributes['input']} input instead of images"
+    if int(attributes.get("batch_size", batch_size)) != batch_size:
+        return f"mini-batch of {attributes['batch_size']} images instead of {batch_size}"
+    return ""
+
+
+def mean_measured(values: Floats, settings: AnalysisSettings) -> Measured:
+    """Return mean, standard deviation (ddof 1) and percentile bootstrap interval of the mean."""
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if n == 0:
+        return Measured(NAN, NAN, NAN, NAN, 0)
+    if n == 1:
+        return Measured(float(values[0]), NAN, NAN, NAN, 1, NAN)
+    rng = stream(settings.seed, "bootstrap/mean")
+    means = values[rng.integers(n, size=(settings.bootstrap_resamples, n))].mean(axis=1)
+    low, high = percentile_interval(means)
+    spread = float(values.std(ddof=1))
+    return Measured(float(values.mean()), spread, low, high, n, spread / float(np.sqrt(n)))
+
+
+def best_of_n(values: Floats, n: int) -> tuple[float, float]:
+    """Return the exact mean and standard deviation of the best of n draws with replacement.
+
+    The best is the k-th smallest of m values with probability (k/m)^n − ((k−1)/m)^n.
+    """
+    ordered = np.sort(values)
+    cumulative = (np.arange(len(ordered) + 1) / len(ordered)) ** n
+    weights = np.diff(cumulative)
+    mean = float((weights * ordered).sum())
+    return mean, float(np.sqrt((weights * (ordered - mean) ** 2).sum()))
+
+
+def drawn_taus(both: pd.DataFrame, settings: AnalysisSettings) -> Floats:
+    """Return tau-b of repeated draws by the paper's protocol.
+
+    Architectures of more than 15 % accuracy, at most 1,000 of them at random without replacement
+    (the released plotting script). All proxies on a data set share their draws.
+    """
+    kept = both[both["accuracy"] > LEAST_ACCURACY]
+    pairs = PairedRanks(
+        kept["score"].to_numpy(dtype=np.float64), kept["accuracy"].to_numpy(dtype=np.float64)
+    )
+    taus = []
+    for draw in range(settings.tau_draws):
+        rng = stream(settings.seed, "tau/draw", draw)
+        chosen = rng.permutation(len(kept))[:DRAWN]
+        counts = np.zeros(len(kept), dtype=np.int64)
+        counts[chosen] = 1
+        taus.append(pairs.statistics(counts).kendall)
+    return np.array(taus)
+
+
+def _answer(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
+    search = study.search(measure)
+    if measure.quantity == "seconds":
+        clocks = ("answer_scoring_seconds", "answer_training_seconds")
+        present = [floats(search[name].sel(budget=measure.budget)) for name in clocks]
+        return mean_measured(np.sum(present, axis=0), settings)
+    if measure.outcome not in search["outcome"]:
+        raise AbsentError(f"no accuracies {measure.outcome}")
+    answered = search["answer_accuracy"].sel(budget=measure.budget, outcome=measure.outcome)
+    return mean_measured(floats(answered), settings)
+
+
+def _random(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
+    return _census(study.accuracy(measure.outcome).dropna().to_numpy(dtype=np.float64))
+
+
+def _oracle(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
+    values = study.accuracy(measure.outcome).dropna().to_numpy(dtype=np.float64)
+    return Measured(*best_of_n(values, measure.budget), NAN, NAN, len(values))
+
+
+def _tau(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
+    both = study.pairs(measure.dataset, measure.signal, measure.outcome)
+    taus = drawn_taus(both, settings)
+    drawn = min(DRAWN, int((both["accuracy"] > LEAST_ACCURACY).sum()))
+    low, high = percentile_interval(taus)
+    return Measured(float(taus.mean()), float(taus.std(ddof=1)), low, high, drawn)
+
+
+def _pearson(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
+    both = study.pairs(measure.dataset, measure.signal, measure.outcome)
+    both = both[np.isfinite(both["score"])]
+    pairs = PairedRanks(
+        both["score"].to_numpy(dtype=np.float64), both["accuracy"].to_numpy(dtype=np.float64)
+    )
+    drawn = bootstrap(pairs, settings.bootstrap_resamples, stream(settings.seed, "bootstrap"))
+    low, high = percentile_interval(drawn[:, 2])
+    return Measured(pairs.statistics().pearson, NAN, low, high, len(both))
+
+
+def _sampled(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
+    if measure.quantity == "accuracy":
+        return _random(study, measure, settings)
+    if measure.quantity == "score":
+        return _census(study.score(measure.dataset, measure.signal).to_numpy(dtype=np.float64))
+    scored = study.scores(measure.dataset)
+    if "proxy_seconds" not in scored or measure.signal not in scored["proxy"]:
+        raise AbsentError(f"no seconds of {measure.signal} on {measure.dataset}")
+    return _census(floats(scored["proxy_seconds"].sel(proxy=measure.signal)))
+
+
+def _history(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
+    """Read all architectures that each run looked at.
+
+    The published number is taken for that of one run, so that its standard error is the spread
+    between our runs.
+    """
+    search = study.search(measure)
+    looked = search["trace_arch"].isel(step=slice(0, measure.budget)).to_numpy()
+    if measure.quantity == "score":
+        values = floats(search["trace_fitness"].isel(step=slice(0, measure.budget)))
+    else:
+        values = _by_index(study, measure.outcome)[looked]
+    values = np.where((looked >= 0) & np.isfinite(values), values, np.nan)
+    means, spreads = np.nanmean(values, axis=1), np.nanstd(values, axis=1, ddof=1)
+    between = float(means.std(ddof=1)) if len(means) > 1 else NAN
+    low, high = np.quantile(means, [0.025, 0.975]).tolist()
+    return Measured(
+        value=float(means.mean()),
+        spread=float(spreads.mean()),
+        low=low,
+        high=high,
+        n=len(means),
+        error=between / float(np.sqrt(len(means))),
+        reference_error=between,
+    )
+
+
+def _by_index(study: Study, outcome: str) -> Floats:
+    """Return accuracies by architecture index, as search files count architectures."""
+    accuracy = study.accuracy(outcome).to_numpy(dtype=np.float64)
+    index = study.benchmark["arch"].to_numpy()
+    found = np.full(int(index.max()) + 1, np.nan)
+    found[index] = accuracy
+    return found
+
+
+def _census(values: Floats) -> Measured:
+    """Return mean and standard deviation of all architectures: exact, so without an interval."""
+    values = values[np.isfinite(values)]
+    if len(values) == 0:
+        raise AbsentError("no finite value")
+    return Measured(float(values.mean()), float(values.std()), NAN, NAN, len(values))
+
+
+Reading = Callable[[Study, Measure, AnalysisSettings], Measured]
+READINGS: dict[str, Reading] = {
+    "answer": _answer,
+    "random": _random,
+    "oracle": _oracle,
+    "tau": _tau,
+    "pearson": _pearson,
+    "sampled": _sampled,
+    "history": _history,
+}

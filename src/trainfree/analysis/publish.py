@@ -1,0 +1,168 @@
+"""A copy of a run's tables for the repository, so that its readers see the results.
+
+Markdown and CSV files, each Markdown file with a line on what made it, and a page that lists
+them. The same tables give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from trainfree.analysis import (
+    comparison,
+    kendall,
+    pearson,
+    ranks,
+    regret,
+    scoreboard,
+    significance,
+    tau_sensitivity,
+)
+from trainfree.analysis.inputs import score_settings
+from trainfree.analysis.published import find_table, read_published, table_names
+from trainfree.analysis.tables import markdown_text, read_table
+from trainfree.errors import DataFileError
+from trainfree.storage import open_dataset, write_text
+
+INDEX = "README.md"
+SCOREBOARD, PUBLISHED = "scoreboard", "published"
+FURTHER: Mapping[str, tuple[str, ...]] = {
+    "kendall": kendall.COLUMNS,
+    "tau_sensitivity": tau_sensitivity.COLUMNS,
+    "pearson_12_epochs": pearson.COLUMNS,
+    "significance": significance.COLUMNS,
+    "ranks": ranks.COLUMNS,
+    "regret": regret.COLUMNS,
+    PUBLISHED: comparison.COLUMNS,
+    SCOREBOARD: ("table", *scoreboard.SCORES),
+}
+
+
+def publish_tables(
+    tables: Path,
+    output: Path,
+    published: Sequence[Path],
+    scores: Sequence[Path],
+    benchmark: Path,
+    command: str,
+) -> None:
+    """Write a copy of the tables with their provenance.
+
+    Parameters
+    ----------
+    tables
+        ``results/tables`` of a finished run.
+    output
+        Folder of the copy, ``reports/measured``.
+    published
+        ``reports/published/*.yaml``.
+    scores, benchmark
+        The files behind the tables.
+    command
+        What made the tables, for the reader.
+
+    Raises
+    ------
+    DataFileError
+        When a table or file is missing or of another layout; nothing is written then.
+    """
+    check_layout(tables, published)
+    line = provenance_line(scores, benchmark, command)
+    papers = [read_published(path) for path in published]
+    names = [*table_names(papers), *FURTHER]
+    texts = {name: (tables / f"{name}.md").read_text(encoding="utf-8") for name in names}
+    for name, text in texts.items():
+        write_text(output / f"{name}.md", f"{text}\n{line}\n")
+        csv = (tables / f"{name}.csv").read_text(encoding="utf-8")
+        write_text(output / f"{name}.csv", csv)
+    write_text(output / INDEX, _index(read_table(tables / f"{SCOREBOARD}.csv"), texts, line))
+
+
+def check_layout(folder: Path, published: Sequence[Path]) -> None:
+    """Check that the tables of a folder are those of the current code and published numbers.
+
+    Raises
+    ------
+    DataFileError
+        Naming the first table that is missing, has other columns, or other rows than the
+        published table it stands beside.
+    """
+    papers = [read_published(path) for path in published]
+    for name in table_names(papers):
+        frame = _with_columns(folder / f"{name}.csv", comparison.COLUMNS)
+        keys = ("table", "row", "column")
+        found = [tuple(row) for row in frame[list(keys)].itertuples(index=False)]
+        wanted = [(name, cell.row, cell.column) for cell, _ in find_table(papers, name).cells]
+        if found != wanted:
+            raise DataFileError(
+                f"{folder / name}.csv: its cells are not those of the published table; "
+                "make the tables again and publish them"
+            )
+    for name, columns in FURTHER.items():
+        _with_columns(folder / f"{name}.csv", columns)
+
+
+def provenance_line(scores: Sequence[Path], benchmark: Path, command: str) -> str:
+    """Return one line: what was run on which files, with their hashes, device and libraries."""
+    parts = []
+    attributes: Mapping[str, object] = {}
+    for path in scores:
+        with open_dataset(path, "scores") as scored:
+            attributes = dict(scored.attrs)
+            parts.append(_scores_text(scored, path))
+    with open_dataset(benchmark, "benchmark") as trained:
+        source = trained.attrs.get("source_note", "source not recorded")
+        accuracies = f"trained accuracies {trained.attrs['config_hash']}: {source}"
+    libraries = json.loads(str(attributes.get("libraries", "{}")))
+    versions = ", ".join(f"{name} {libraries[name]}" for name in sorted(libraries))
+    return (
+        f"*Measured by trainfree {attributes.get('trainfree_version', '?')} with `{command}`: "
+        f"{'; '.join(parts)}; {accuracies}; {versions}.*"
+    )
+
+
+def _scores_text(scored: xr.Dataset, path: Path) -> str:
+    settings = score_settings(scored, path)
+    images = " on stand-in images" if int(scored.attrs.get("stand_in", 0)) else ""
+    return (
+        f"scores of {settings['dataset']}{images}, setting {settings['setting']}, "
+        f"config {scored.attrs['config_hash']}, code {scored.attrs['code_hash']}, "
+        f"{scored.attrs['device']}"
+    )
+
+
+def _index(counted: pd.DataFrame, texts: Mapping[str, str], line: str) -> str:
+    readable = counted.set_axis(
+        [name.replace("_", " ").capitalize() for name in counted.columns], axis=1
+    )
+    title = "Published cells by verdict; absent inputs count as not comparable"
+    captions = {name: text.split("\n", 1)[0].strip("*") for name, text in texts.items()}
+    links = [f"- [{name}]({name}.md): {caption}" for name, caption in captions.items()]
+    return "\n".join(
+        [
+            "# Measured tables",
+            "",
+            "A copy of one run's tables, made by `make paper-tables`; do not edit it.",
+            "",
+            markdown_text(readable, title),
+            *links,
+            "",
+            line,
+            "",
+        ]
+    )
+
+
+def _with_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    frame = read_table(path)
+    if tuple(frame.columns) != tuple(columns):
+        raise DataFileError(
+            f"{path}: expected the columns {', '.join(columns)}, found "
+            f"{', '.join(frame.columns)}; make the tables again and publish them"
+        )
+    return frame

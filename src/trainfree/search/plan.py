@@ -1,0 +1,197 @@
+"""A search as it is configured, and the plan that follows: presets filled in, everything checked.
+
+An entry of the configuration's ``search.searches`` is a mapping. Besides the keys of
+:data:`ENTRY_KEYS` it may hold settings of its algorithm, which win over those of its preset.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self, get_args
+
+from trainfree.errors import ConfigError, UnknownNameError
+from trainfree.search import ACCURACY, load_algorithm
+from trainfree.search.budget import Budget, Evaluations, Seconds
+from trainfree.search.protocol import Overshoot, find_preset, make_settings
+
+NAME = re.compile(r"[a-z0-9_]+(-[a-z0-9_]+)*")
+OVERSHOOTS: tuple[str, ...] = get_args(Overshoot)
+ENTRY_KEYS = (
+    *("algorithm", "preset", "signal", "proxy"),
+    *("budgets", "budget_seconds", "overshoot", "runs"),
+)
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What decides the runs of one search, besides the space, the data and the seed.
+
+    Attributes
+    ----------
+    name
+        The search's name, which is also its file's.
+    algorithm, preset
+        One of ``trainfree.search.ALGORITHM_NAMES``, and where its settings come from or "".
+    signal
+        ``"accuracy"`` or the name of the proxy that guides the search.
+    proxy
+        The proxy that assists, "" for an algorithm without assistance.
+    counts
+        Numbers of evaluations after which a run is read out; empty for a budget of seconds.
+    seconds, overshoot
+        The budget of seconds and its rule; None and "" for a budget of evaluations.
+    runs
+        Number of independent runs.
+    settings
+        All settings of the algorithm.
+    """
+
+    name: str
+    algorithm: str
+    preset: str
+    signal: str
+    proxy: str
+    counts: tuple[int, ...]
+    seconds: float | None
+    overshoot: str
+    runs: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def proxies(self) -> list[str]:
+        """The proxies whose scores the search reads."""
+        names = [self.signal, self.proxy]
+        return [name for name in dict.fromkeys(names) if name not in (ACCURACY, "")]
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of each run."""
+        if self.seconds is None:
+            return Evaluations(self.counts)
+        return Seconds(self.seconds, self.overshoot)  # type: ignore[arg-type]
+
+    def to_json(self) -> str:
+        """Return the plan for a command line."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the plan of :meth:`to_json`.
+
+        Raises
+        ------
+        ConfigError
+            When the text is not such a plan.
+        """
+        try:
+            values = json.loads(text)
+            return cls(**{**values, "counts": tuple(values["counts"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"search plan: expected a plan as JSON, found {text!r}") from error
+
+
+def make_plan(
+    name: str, entry: Mapping[str, Any], *, runs: int, budgets: Sequence[int]
+) -> SearchPlan:
+    """Return the plan of an entry of ``search.searches``.
+
+    Parameters
+    ----------
+    runs, budgets
+        Used where the entry does not say otherwise.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key of the entry that is wrong.
+    """
+    where = f"search.searches.{name}"
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"{where}: expected a name of small letters, digits and _, in parts joined by -, "
+            f"found {name!r}"
+        )
+    algorithm_name = entry.get("algorithm")
+    if not isinstance(algorithm_name, str):
+        raise ConfigError(f"{where}.algorithm: expected a name, found {algorithm_name!r}")
+    try:
+        algorithm = load_algorithm(algorithm_name)
+    except UnknownNameError as error:
+        raise ConfigError(f"{where}.algorithm: {error}") from error
+    preset_name = entry.get("preset") or ""
+    preset = find_preset(where, algorithm, preset_name)
+    own = {key: value for key, value in entry.items() if key not in ENTRY_KEYS}
+    _, settings = make_settings(where, algorithm, {**preset.settings, **own})
+    signal, proxy = entry.get("signal") or ACCURACY, entry.get("proxy") or ""
+    _check_assistance(where, algorithm_name, algorithm.assisted, proxy)
+    seconds = _seconds(where, entry, signal)
+    overshoot = entry.get("overshoot") or preset.overshoot
+    return SearchPlan(
+        name=name,
+        algorithm=algorithm_name,
+        preset=preset_name,
+        signal=signal,
+        proxy=proxy,
+        counts=() if seconds is not None else _counts(where, entry.get("budgets") or budgets),
+        seconds=seconds,
+        overshoot=_overshoot(where, overshoot) if seconds is not None else "",
+        runs=_runs(where, entry.get("runs") or runs),
+        settings=settings,
+    )
+
+
+def _check_assistance(where: str, algorithm: str, assisted: bool, proxy: str) -> None:
+    if assisted and not proxy:
+        raise ConfigError(
+            f"{where}.proxy: {algorithm} is assisted by a proxy; name one of scoring.proxies"
+        )
+    if proxy and not assisted:
+        raise ConfigError(
+            f"{where}.proxy: {algorithm} takes no assistance, found {proxy!r}; a proxy that "
+            "guides a search is its 'signal'"
+        )
+
+
+def _seconds(where: str, entry: Mapping[str, Any], signal: str) -> float | None:
+    seconds = entry.get("budget_seconds")
+    if seconds is None:
+        if entry.get("overshoot") is not None:
+            raise ConfigError(
+                f"{where}.overshoot: belongs to budget_seconds, which is not given; a number of "
+                "evaluations is never overshot"
+            )
+        return None
+    if entry.get("budgets") is not None:
+        raise ConfigError(f"{where}: give either budgets or budget_seconds, found both")
+    if signal != ACCURACY:
+        raise ConfigError(
+            f"{where}.budget_seconds: counts the training that a search does, and one guided by "
+            f"{signal} trains nothing; give budgets, numbers of evaluations"
+        )
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise ConfigError(f"{where}.budget_seconds: expected more than 0, found {seconds!r}")
+    return float(seconds)
+
+
+def _counts(where: str, budgets: Sequence[int]) -> tuple[int, ...]:
+    counts = tuple(sorted(budgets))
+    if not counts or counts[0] < 1 or len(set(counts)) < len(counts):
+        raise ConfigError(
+            f"{where}.budgets: expected numbers of at least 1, each once, found {list(budgets)}"
+        )
+    return counts
+
+
+def _overshoot(where: str, rule: str) -> str:
+    if rule not in OVERSHOOTS:
+        raise ConfigError(f"{where}.overshoot: {UnknownNameError('rule', rule, OVERSHOOTS)}")
+    return rule
+
+
+def _runs(where: str, runs: int) -> int:
+    if runs < 1:
+        raise ConfigError(f"{where}.runs: expected at least 1, found {runs}")
+    return runs

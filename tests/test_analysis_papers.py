@@ -1,0 +1,381 @@
+"""Tables beside the papers': a small study with known answers, partial inputs, copies."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from analysis_fixtures import write_benchmark, write_scores, write_search
+
+from trainfree.analysis import comparison, scoreboard
+from trainfree.analysis.all_tables import Files, tabulate_all
+from trainfree.analysis.comparison import tabulate_published
+from trainfree.analysis.publish import FURTHER, check_layout, publish_tables
+from trainfree.analysis.published import Published, read_published
+from trainfree.analysis.scoreboard import count_verdicts, tabulate_scoreboard
+from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.study import Study
+from trainfree.analysis.tables import read_table
+from trainfree.errors import DataFileError
+
+SETTINGS = AnalysisSettings(bootstrap_resamples=50, tau_draws=4)
+COUNT, RUNS = 60, 6
+OUTCOMES = {
+    "cifar10": ("cifar10/test/200", "cifar10-valid/valid/200", "cifar10-valid/valid/12"),
+    "cifar100": ("cifar100/test/200", "cifar100/valid/200", "cifar100/valid/12"),
+    "imagenet16-120": (
+        *("ImageNet16-120/test/200", "ImageNet16-120/valid/200", "ImageNet16-120/valid/12"),
+    ),
+}
+ACCURACY = 90 - 60 * np.random.default_rng(5).beta(1, 5, COUNT)
+NAMES = (
+    *("naswot_table1", "naswot_table2a", "naswot_table2b", "naswot_figure3"),
+    *(f"politecnico_table{number}" for number in range(1, 6)),
+    "politecnico_figure3",
+)
+GENERAL = ("correlations", "timing", "search")
+
+
+def benchmark_of(folder: Path, datasets=tuple(OUTCOMES), **attributes) -> Path:
+    names = [name for dataset in datasets for name in OUTCOMES[dataset]]
+    names += ["cifar10-valid/test/200"] if "cifar10" in datasets else []
+    columns = {}
+    for name in names:
+        dataset, split, epochs = name.split("/")
+        columns[dataset, split, int(epochs), "mean"] = ACCURACY - (epochs == "12") * 20
+    more = {"source": "mirror", "space": "nasbench201", **attributes}
+    return write_benchmark(folder / "nasbench201.h5", columns, **more)
+
+
+def scores_of(folder: Path, dataset: str, **attributes) -> Path:
+    noise = np.random.default_rng(len(dataset)).normal(0, 5, COUNT)
+    score = ACCURACY + noise
+    score[0] = -np.inf
+    return write_scores(
+        folder / dataset / "b128.h5",
+        {"naswot": score, "synflow": ACCURACY - noise},
+        dataset=dataset,
+        **{"batch_size": 128, **attributes},
+    )
+
+
+def searches_of(folder: Path, dataset: str) -> list[Path]:
+    every = [name for names in OUTCOMES.values() for name in names]
+    own = OUTCOMES[dataset][0]
+    outcomes = (own, *(name for name in every if name != own))
+    plans = [
+        ("random", "random", "accuracy", (12000,), "nasbench201"),
+        ("rea", "rea", "accuracy", (12000,), "nasbench201"),
+        ("random-naswot", "random", "naswot", (10, 100), "naswot"),
+        ("rea-naswot", "rea", "naswot", (100, 1000), "politecnico"),
+    ]
+    paths = []
+    for seed, (name, algorithm, signal, budgets, preset) in enumerate(plans):
+        if dataset != "cifar10" and name != "rea-naswot":
+            continue
+        trace = np.random.default_rng(seed).integers(COUNT, size=(RUNS, 100))
+        paths.append(
+            write_search(
+                folder / dataset / f"{name}.h5",
+                ACCURACY[trace],
+                ACCURACY[trace],
+                budgets,
+                algorithm,
+                signal,
+                outcomes,
+                trace=trace.astype(np.int32),
+                dataset=dataset,
+                preset=preset,
+                budget_kind="training_seconds" if signal == "accuracy" else "evaluations",
+            )
+        )
+    return paths
+
+
+@pytest.fixture(scope="module")
+def published(repository: Path) -> tuple[Path, ...]:
+    return tuple(sorted((repository / "reports" / "published").glob("*.yaml")))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, published: tuple[Path, ...]) -> Files:
+    folder = tmp_path_factory.mktemp("papers")
+    stand_in = {"stand_in": 1, "image_source": "other small images"}
+    return Files(
+        scores=tuple(
+            scores_of(folder, name, **(stand_in if name.startswith("image") else {}))
+            for name in OUTCOMES
+        ),
+        searches=tuple(path for name in OUTCOMES for path in searches_of(folder, name)),
+        benchmark=benchmark_of(folder),
+        published=published,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    made = tabulate_all(files, folder, SETTINGS)
+    names = [*GENERAL, *NAMES, *FURTHER, "summary"]
+    assert sorted({*made, "published"}) == sorted(names)
+    return folder
+
+
+def papers_of(files: Files) -> list[Published]:
+    return [read_published(path) for path in files.published]
+
+
+def cells(folder: Path, table: str):
+    return read_table(folder / f"{table}.csv").set_index(["row", "column"])
+
+
+def test_table_2a_reads_the_search_on_cifar10(whole: Path, files: Files) -> None:
+    found = cells(whole, "naswot_table2a")
+    trace = np.random.default_rng(1).integers(COUNT, size=(RUNS, 100))
+    answered = ACCURACY[trace].max(axis=1)
+    row = found.loc[("REA", "CIFAR-10 test")]
+    assert row["measured"] == pytest.approx(answered.mean(), rel=1e-5)
+    assert row["measured_spread"] == pytest.approx(answered.std(ddof=1), rel=1e-4)
+    assert (row["published"], row["n"]) == (93.92, RUNS)
+    assert row["difference"] == pytest.approx(answered.mean() - 93.92, rel=1e-3)
+    assert row["low"] <= row["measured"] <= row["high"]
+    # outcomes of the fixture go down by one point each
+    other = found.loc[("REA", "CIFAR-10 validation")]
+    assert other["measured"] == pytest.approx(answered.mean() - 1, rel=1e-5)
+    drawn = found.loc[("Random", "CIFAR-100 test")]
+    assert drawn["measured"] == pytest.approx(ACCURACY.mean(), rel=1e-5)
+    assert drawn["n"] == COUNT
+    assert found.loc[("GDAS", "CIFAR-10 test"), "verdict"] == "not comparable"
+    assert "weight sharing is not re-run" in found.loc[("GDAS", "CIFAR-10 test"), "reason"]
+    missing = found.loc[("BOHB", "CIFAR-10 test")]
+    assert (missing["verdict"], missing["reason"]) == (
+        "missing",
+        "no search cifar10 bohb accuracy nasbench201",
+    )
+    assert found.loc[("NASWOT N=1000", "CIFAR-10 test"), "reason"].endswith("1000 evaluations")
+    assert found.loc[("NASWOT N=10", "Search (s)"), "verdict"] == "not comparable"
+
+
+def test_history_is_of_all_architectures_looked_at(whole: Path) -> None:
+    trace = np.random.default_rng(3).integers(COUNT, size=(RUNS, 100))
+    means = (ACCURACY - 20)[trace].mean(axis=1)
+    row = cells(whole, "politecnico_table4").loc[("CIFAR-10", "Accuracy")]
+    assert row["measured"] == pytest.approx(means.mean(), rel=1e-5)
+    assert row["n"] == RUNS
+    score = cells(whole, "politecnico_table4").loc[("CIFAR-10", "Score")]
+    assert score["verdict"] == "not comparable"
+    assert score["measured"] == pytest.approx(ACCURACY[trace].mean(), rel=1e-5)
+
+
+def test_stand_in_images_are_named_where_images_enter(whole: Path) -> None:
+    tau = cells(whole, "naswot_figure3").loc[("NASWOT score", "ImageNet16-120")]
+    assert tau["verdict"] == "not comparable"
+    assert tau["reason"].startswith("stand-in images: other small images")
+    assert tau["measured"] > 0.3
+    history = cells(whole, "politecnico_table4").loc[("ImageNet16-120", "Accuracy")]
+    assert "stand-in" in history["reason"]
+    sampled = cells(whole, "politecnico_table1").loc[
+        ("ImageNet16-120 N=1000", "Validation accuracy")
+    ]
+    assert "stand-in" not in sampled["reason"]
+    searched = cells(whole, "naswot_table2a").loc[("NASWOT N=10", "ImageNet16-120 test")]
+    assert "stand-in" not in searched["reason"]  # searched on CIFAR-10
+
+
+def test_kendall_and_figure_3_agree(whole: Path) -> None:
+    kendall = read_table(whole / "kendall.csv")
+    paper = kendall[kendall["published"].notna()].set_index("dataset")
+    figure = cells(whole, "naswot_figure3").loc["NASWOT score"]
+    assert paper.loc["cifar10", "tau"] == figure.loc["CIFAR-10", "measured"]
+    assert list(paper["published"]) == [0.574, 0.611, 0.549]
+    assert set(kendall["minus_infinity"]) == {"rank lowest", "left out", "none"}
+    sensitivity = read_table(whole / "tau_sensitivity.csv").set_index(["dataset", "proxy"])
+    assert sensitivity.loc[("cifar10", "naswot"), "draws"] == 4
+    assert 0 <= sensitivity.loc[("cifar10", "naswot"), "published_quantile"] <= 1
+
+
+def test_scoreboard_counts_every_published_cell(whole: Path) -> None:
+    counted = read_table(whole / "scoreboard.csv")
+    assert list(counted.columns) == ["table", "reproduced", "not_reproduced", "not_comparable"]
+    everything = read_table(whole / "published.csv")
+    assert tuple(everything.columns) == comparison.COLUMNS
+    assert counted.iloc[:, 1:].to_numpy().sum() == len(everything)
+    words = everything["verdict"].value_counts()
+    assert counted["reproduced"].sum() == words.get("reproduced", 0)
+    assert counted["not_reproduced"].sum() == words["not reproduced"] > 0
+    assert "published cells reproduced" in (whole / "summary.txt").read_text()
+
+
+def test_scoreboard_refuses_what_is_no_comparison(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataFileError, match="expected the columns paper"):
+        tabulate_scoreboard([whole / "regret.csv"], tmp_path)
+    frame = read_table(whole / "naswot_table1.csv").assign(verdict="fine")
+    with pytest.raises(DataFileError, match="unknown verdict 'fine'"):
+        count_verdicts(frame)
+    assert scoreboard.SCORES == ("reproduced", "not_reproduced", "not_comparable")
+
+
+def test_equal_inputs_give_equal_bytes(whole: Path, files: Files, tmp_path: Path) -> None:
+    tabulate_all(files, tmp_path, SETTINGS)
+    names = sorted(path.name for path in whole.iterdir())
+    assert names == sorted(path.name for path in tmp_path.iterdir())
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
+
+
+class TestPartialInputs:
+    def test_a_missing_data_set_leaves_the_others(
+        self, whole: Path, files: Files, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        absent = [path for path in (*files.scores, *files.searches) if "cifar100" in str(path)]
+        partial = Files(
+            scores=tuple(p if p not in absent else tmp_path / "none.h5" for p in files.scores),
+            searches=tuple(path for path in files.searches if path not in absent),
+            benchmark=files.benchmark,
+            published=files.published,
+        )
+        with caplog.at_level(logging.WARNING):
+            made = tabulate_all(partial, tmp_path / "tables", SETTINGS)
+        assert {*GENERAL, "kendall", "scoreboard", "summary"} <= set(made)
+        assert f"absent: {tmp_path / 'none.h5'}" in caplog.messages
+        assert any(
+            "politecnico_figure3: 1 cells missing, no scores on cifar100" in text
+            for text in caplog.messages
+        )
+        before, after = (cells(folder, "naswot_figure3") for folder in (whole, tmp_path / "tables"))
+        place = ("NASWOT score", "CIFAR-10")
+        assert after.loc[place].equals(before.loc[place])
+        assert after.loc[("NASWOT score", "CIFAR-100"), "verdict"] == "missing"
+
+    def test_missing_accuracies_leave_what_needs_none(
+        self, files: Files, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        partial = Files(files.scores, files.searches, tmp_path / "none.h5", files.published)
+        with caplog.at_level(logging.WARNING):
+            made = tabulate_all(partial, tmp_path / "tables", SETTINGS)
+        assert "significance" in made
+        assert "search" in made
+        assert "correlations" not in made
+        reasons = cells(tmp_path / "tables", "naswot_figure3")["reason"]
+        assert reasons[("NASWOT score", "CIFAR-10")].startswith("no trained accuracies")
+
+    def test_missing_columns_of_the_benchmark(self, files: Files, tmp_path: Path) -> None:
+        some = benchmark_of(tmp_path, ("cifar10", "cifar100"))
+        partial = Files(files.scores, files.searches, some, files.published)
+        tabulate_all(partial, tmp_path / "tables", SETTINGS)
+        found = cells(tmp_path / "tables", "naswot_table2a")
+        place = ("Random", "ImageNet16-120 test")
+        assert found.loc[place, "reason"] == "no accuracies ImageNet16-120/test/200"
+        assert found.loc[("Random", "CIFAR-100 test"), "verdict"] != "missing"
+
+    def test_damaged_files_are_named_and_left_out(
+        self, files: Files, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        damaged = tmp_path / "damaged.h5"
+        damaged.write_bytes(files.searches[0].read_bytes()[:3000])
+        partial = Files(
+            files.scores, (damaged, *files.searches[1:]), files.benchmark, files.published
+        )
+        with caplog.at_level(logging.WARNING):
+            made = tabulate_all(partial, tmp_path / "tables", SETTINGS)
+        assert "search" in made
+        assert any("left out" in text and "damaged.h5" in text for text in caplog.messages)
+
+    def test_nothing_at_all_is_an_error(self, files: Files, tmp_path: Path) -> None:
+        none = tmp_path / "none.h5"
+        with pytest.raises(DataFileError, match="no table can be made: none of 1 scores files"):
+            tabulate_all(Files((none,), (), none, files.published), tmp_path, SETTINGS)
+
+    @pytest.mark.parametrize(
+        ("attributes", "reason"),
+        [({"space": "other"}, "of the space other"), ({"source": "generated"}, "generated acc")],
+    )
+    def test_runs_of_something_else_are_not_compared(
+        self, files: Files, tmp_path: Path, attributes: dict[str, str], reason: str
+    ) -> None:
+        study = Study(files.scores, files.searches, benchmark_of(tmp_path, **attributes))
+        frame = tabulate_published(
+            study, "politecnico_table2", papers_of(files), SETTINGS, tmp_path / "t"
+        )
+        assert set(frame["verdict"]) == {"missing"}
+        assert frame["reason"].str.contains(reason).all()
+
+    def test_other_batch_sizes_are_not_compared(self, files: Files, tmp_path: Path) -> None:
+        small = scores_of(tmp_path, "cifar10", batch_size=32)
+        study = Study([small], files.searches, files.benchmark)
+        frame = tabulate_published(
+            study, "naswot_figure3", papers_of(files), SETTINGS, tmp_path / "t"
+        )
+        reason = frame.set_index("column").loc["CIFAR-10", "reason"]
+        assert reason.startswith("mini-batch of 32 images instead of 128")
+
+
+class TestCopyForTheRepository:
+    def publish(self, tables: Path, files: Files, output: Path) -> None:
+        publish_tables(
+            tables, output, files.published, files.scores, files.benchmark, "snakemake …"
+        )
+
+    def test_copies_tables_with_their_provenance(
+        self, whole: Path, files: Files, tmp_path: Path
+    ) -> None:
+        for name in ("a", "b"):
+            self.publish(whole, files, tmp_path / name)
+        names = [*NAMES, *FURTHER]
+        for name in names:
+            text = (tmp_path / "a" / f"{name}.md").read_text()
+            assert "*Measured by trainfree" in text
+            assert "imagenet16-120 on stand-in images" in text
+            copied = (tmp_path / "a" / f"{name}.csv").read_bytes()
+            assert copied == (whole / f"{name}.csv").read_bytes()
+            assert f"[{name}]({name}.md)" in (tmp_path / "a" / "README.md").read_text()
+        for path in (tmp_path / "a").iterdir():
+            assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+        check_layout(tmp_path / "a", files.published)
+
+    @pytest.mark.parametrize(
+        ("name", "before", "after", "message"),
+        [
+            ("regret", "regret_mean", "mean_regret", "regret.csv: expected the columns"),
+            ("naswot_table2a", ",REA,", ",REE,", "cells are not those of the published table"),
+            ("naswot_table2a", "tolerance", "margin", "expected the columns paper"),
+        ],
+    )
+    def test_another_layout_is_refused(
+        self,
+        whole: Path,
+        files: Files,
+        tmp_path: Path,
+        name: str,
+        before: str,
+        after: str,
+        message: str,
+    ) -> None:
+        self.publish(whole, files, tmp_path)
+        path = tmp_path / f"{name}.csv"
+        path.write_text(path.read_text().replace(before, after, 1))
+        with pytest.raises(DataFileError, match=message):
+            check_layout(tmp_path, files.published)
+
+    def test_the_committed_copy_has_the_current_layout(
+        self, repository: Path, published: tuple[Path, ...]
+    ) -> None:
+        folder = repository / "reports" / "measured"
+        if not folder.is_dir():
+            pytest.skip("no paper run has been copied yet: make paper, then make paper-tables")
+        check_layout(folder, published)
+
+
+def test_no_table_needs_torch() -> None:
+    modules = (
+        *("all_tables", "publish", "kendall", "pearson", "significance", "ranks", "regret"),
+        *("tau_sensitivity", "scoreboard", "summary", "correlations", "search_table", "timing"),
+    )
+    lines = [f"import trainfree.analysis.{name}" for name in modules]
+    program = "\n".join(["import sys, trainfree.cli, trainfree.config", *lines])
+    check = f"{program}\nsys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

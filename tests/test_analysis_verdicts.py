@@ -1,0 +1,214 @@
+"""The rule of the verdicts at its boundaries, and the statistics it rests on."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from trainfree.analysis.measures import DRAWN, best_of_n, drawn_taus, mean_measured
+from trainfree.analysis.paired_tests import average_ranks, holm, wilcoxon
+from trainfree.analysis.published import Cell
+from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.subsets import best_tenth, connected, is_connected
+from trainfree.analysis.verdicts import (
+    MISSING,
+    NOT_COMPARABLE,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    judge,
+)
+from trainfree.errors import ConfigError, DataFileError
+
+SETTINGS = AnalysisSettings()
+
+
+def cell(value: float, spread: float | None, n: int | None, unit: str = "%") -> Cell:
+    return Cell(
+        **dict.fromkeys(("paper", "table", "row", "column", "note", "suspicious"), ""),
+        value=value,
+        spread=spread,
+        unit=unit,
+        n=n,
+    )
+
+
+@pytest.mark.parametrize(
+    ("difference", "spread", "n", "error", "word"),
+    [
+        (0.5, 0.1, 500, 0.0, REPRODUCED),  # the margin itself
+        (0.501, 0.1, 500, 0.0, NOT_REPRODUCED),
+        (-0.501, 0.1, 500, 0.0, NOT_REPRODUCED),
+        (0.99, 5.0, 100, 0.0, REPRODUCED),  # two standard errors of 0.5
+        (1.01, 5.0, 100, 0.0, NOT_REPRODUCED),
+        (1.41, 5.0, 100, 0.5, REPRODUCED),  # both standard errors: 2 sqrt(0.5)
+        (1.42, 5.0, 100, 0.5, NOT_REPRODUCED),
+        (0.0, 15.0, 100, 0.0, REPRODUCED),  # tolerance of exactly six margins
+        (0.0, 15.1, 100, 0.0, NOT_COMPARABLE),  # too coarse to mean anything
+        (3.1, 15.1, 100, 0.0, NOT_REPRODUCED),
+        (0.5, 10.0, None, 0.0, REPRODUCED),  # n not stated
+        (0.6, 10.0, None, 0.0, NOT_COMPARABLE),
+        (20.1, 10.0, None, 0.0, NOT_REPRODUCED),
+    ],
+)
+def test_boundaries_of_means(difference, spread, n, error, word) -> None:
+    found = judge(cell(64.0, spread, n), 64.0 + difference, error, SETTINGS)
+    assert found.word == word
+
+
+@pytest.mark.parametrize(
+    ("unit", "published", "measured", "word"),
+    [
+        ("tau", 0.5, 0.53, REPRODUCED),
+        ("tau", 0.5, 0.5301, NOT_REPRODUCED),
+        ("r", 0.5, 0.4699, NOT_REPRODUCED),
+        ("s", 10.0, 10.0, NOT_COMPARABLE),
+        ("nats", 200.0, 202.0, REPRODUCED),
+        ("nats", 200.0, 202.1, NOT_COMPARABLE),
+        ("tau", 0.5, math.nan, MISSING),
+    ],
+)
+def test_boundaries_of_other_units(unit, published, measured, word) -> None:
+    spread = 50.0 if unit == "nats" else None
+    assert judge(cell(published, spread, None, unit), measured, 0.0, SETTINGS).word == word
+
+
+def test_an_obstacle_wins_and_still_tells_the_difference() -> None:
+    near = judge(cell(50, 0.1, 500), 50.1, 0.0, SETTINGS, obstacle="stand-in images")
+    far = judge(cell(50, 0.1, 500), 52.0, 0.0, SETTINGS, obstacle="stand-in images")
+    assert (near.word, far.word) == (NOT_COMPARABLE, NOT_COMPARABLE)
+    assert near.reason == "stand-in images (the difference is within the tolerance)"
+    assert "beyond the tolerance" in far.reason
+
+
+def test_the_measure_may_know_the_published_error() -> None:
+    known = judge(cell(50, 10.0, None), 50.8, 0.0, SETTINGS, reference_error=0.5)
+    assert (known.word, known.tolerance) == (REPRODUCED, 1.0)
+
+
+def test_margins_come_from_the_settings() -> None:
+    wide = replace(SETTINGS, margin_percent=2.0)
+    assert judge(cell(50, 0.1, 500), 52.0, 0.0, wide).word == REPRODUCED
+    assert AnalysisSettings.from_json('{"margin_percent": 2.0}') == wide
+    for text in ("{", "[1]", '{"margin": 1}'):
+        with pytest.raises(ConfigError, match="settings of the tables"):
+            AnalysisSettings.from_json(text)
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=6), st.integers(1, 4))
+def test_best_of_n_is_the_mean_over_all_draws(values: list[float], n: int) -> None:
+    best = [max(draw) for draw in itertools.product(values, repeat=n)]
+    mean, spread = best_of_n(np.array(values), n)
+    assert mean == pytest.approx(np.mean(best), abs=1e-9)
+    assert spread == pytest.approx(np.std(best), abs=1e-5)
+
+
+def test_the_interval_of_a_mean_is_near_the_normal_one() -> None:
+    values = np.random.default_rng(0).normal(50, 3, 500)
+    found = mean_measured(values, replace(SETTINGS, bootstrap_resamples=2000))
+    assert (found.value, found.spread, found.n) == (values.mean(), values.std(ddof=1), 500)
+    half = 1.96 * 3 / math.sqrt(500)
+    assert found.low == pytest.approx(values.mean() - half, abs=0.03)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.03)
+    assert mean_measured(np.array([np.nan]), SETTINGS).n == 0
+
+
+def test_drawn_taus_follow_the_protocol() -> None:
+    rng = np.random.default_rng(3)
+    accuracy = np.concatenate([rng.uniform(20, 90, DRAWN + 200), np.full(50, 15.0)])
+    score = accuracy + rng.normal(0, 30, len(accuracy))
+    score[:20] = -np.inf
+    both = pd.DataFrame({"score": score, "accuracy": accuracy})
+    few = replace(SETTINGS, tau_draws=5)
+    taus = drawn_taus(both, few)
+    above = both[both["accuracy"] > 15]
+    whole = stats.kendalltau(above["score"], above["accuracy"])[0]
+    assert len(set(taus)) == 5
+    assert np.abs(taus - whole).max() < 0.05
+    small = above.iloc[:DRAWN]
+    expected = stats.kendalltau(small["score"], small["accuracy"])[0]
+    assert drawn_taus(small, few) == pytest.approx([expected] * 5)
+
+
+class TestPairedTests:
+    def naive(self, difference: np.ndarray) -> tuple[float, float]:
+        """Ranks by counting, the exact permutation p-value of all 2^n signs."""
+        size = np.abs(difference)
+        ranks = np.array([(size < s).sum() + ((size == s).sum() + 1) / 2 for s in size])
+        signed = np.sign(difference) * ranks
+        total = np.abs(signed).sum()
+        sums = [
+            abs(sum(s * r for s, r in zip(signs, np.abs(signed), strict=True)))
+            for signs in itertools.product((-1, 1), repeat=len(ranks))
+        ]
+        return float(np.mean(np.array(sums) >= abs(signed.sum()) - 1e-9)), signed.sum() / total
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_wilcoxon_against_all_permutations(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        first, second = rng.integers(0, 8, (2, 12)).astype(float)
+        p_value, effect = self.naive(first - second)
+        found = wilcoxon(first, second)
+        assert found.effect == pytest.approx(effect)
+        assert found.p_value == pytest.approx(p_value, abs=0.06)
+
+    def test_equal_values_do_not_differ(self) -> None:
+        assert wilcoxon(np.ones(5), np.ones(5)) == (1.0, 0.0)
+        assert wilcoxon(np.full(9, 2.0), np.ones(9)).effect == 1.0
+
+    @given(st.lists(st.floats(0, 1), max_size=8))
+    def test_holm_is_the_step_down_rule(self, p_values: list[float]) -> None:
+        adjusted = holm(p_values)
+        order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+        largest = 0.0
+        for step, place in enumerate(order):
+            largest = max(largest, min(1.0, p_values[place] * (len(p_values) - step)))
+            assert adjusted[place] == pytest.approx(largest)
+
+    def test_average_ranks_of_a_known_case(self) -> None:
+        values = np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 2.0], [1.0, 3.0, 2.0], [5.0, 4.0, 3.0]])
+        found = average_ranks(values)
+        assert found.ranks == pytest.approx([1.5, 1.875, 2.625])
+        assert found.p_value == pytest.approx(stats.friedmanchisquare(*values.T).pvalue)
+        # Demšar (2006), Table 5: q is 2.343 for three competitors
+        assert found.critical_difference == pytest.approx(
+            2.343 * math.sqrt(3 * 4 / (6 * 4)), abs=1e-3
+        )
+
+
+class TestSubsets:
+    @pytest.mark.parametrize(
+        ("architecture", "answer"),
+        [
+            ("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|", True),
+            ("|a~0|+|a~0|a~1|+|none~0|none~1|none~2|", False),
+            ("|none~0|+|a~0|none~1|+|none~0|a~1|none~2|", False),
+            ("|a~0|+|none~0|a~1|+|none~0|none~1|a~2|", True),
+        ],
+    )
+    def test_connection(self, architecture: str, answer: bool) -> None:
+        assert is_connected(architecture) is answer
+
+    @pytest.mark.parametrize("text", ["", "conv", "|a~1|", "|a~0|+"])
+    def test_other_text_is_refused(self, text: str) -> None:
+        with pytest.raises(DataFileError, match="expected nodes"):
+            is_connected(text)
+
+    def test_connected_cells_of_the_space(self) -> None:
+        from trainfree.spaces import load_space
+
+        space = load_space("nasbench201")
+        names = pd.Index([space.to_string(index) for index in range(len(space))])
+        assert connected(names).sum() == 15284  # 341 have a zero output
+
+    def test_best_tenth(self) -> None:
+        chosen = best_tenth(pd.Series(np.arange(100.0)))
+        assert chosen.sum() == 10
+        assert chosen[90:].all()
