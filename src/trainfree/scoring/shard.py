@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from trainfree.errors import ConfigError
-from trainfree.images.batches import load_mini_batch
+from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import DATASETS
 from trainfree.lifeline import require_run
 from trainfree.proxies import load_proxy
@@ -56,7 +56,8 @@ def score_shard(
     keep_freed_memory()
     pixels = load_mini_batch(images, setting.batch_size, setting.seed, setting.input)
     batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
-    scorer = _Scorer(setting, space, batch)
+    labels = load_mini_batch_labels(images, setting.batch_size, setting.seed)
+    scorer = _Scorer(setting, space, batch, torch.from_numpy(labels).to(device))
     scorer.warm_up()
     rows = []
     for arch in track(range(first, last + 1), output.stem):
@@ -94,8 +95,11 @@ def _own_attributes(setting: Setting) -> dict[str, str | int]:
 class _Scorer:
     """Scores one architecture after the other with the same mini-batch."""
 
-    def __init__(self, setting: Setting, space: CellSpace, batch: torch.Tensor) -> None:
-        self._setting, self._space, self._batch = setting, space, batch
+    def __init__(
+        self, setting: Setting, space: CellSpace, batch: torch.Tensor, labels: torch.Tensor
+    ) -> None:
+        self._setting, self._space = setting, space
+        self._batch, self._labels = batch, labels
         self._proxies: list[Proxy] = [load_proxy(name) for name in setting.proxies]
         self._dataset = DATASETS[setting.dataset]
         cuda = batch.device.type == "cuda"
@@ -142,6 +146,9 @@ class _Scorer:
             ),
             batch=self._batch,
             clock=clock,
+            labels=self._labels,
+            initialization=self._setting.initialization,
+            stream=lambda purpose: stream(self._setting.seed, purpose, arch),
         )
 
     def _judge(
