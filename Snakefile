@@ -25,6 +25,7 @@ include: "rules/common.smk"
 include: "rules/prepare.smk"
 include: "rules/score.smk"
 include: "rules/search.smk"
+include: "rules/agreement.smk"
 include: "rules/aggregate.smk"
 include: "rules/report.smk"
 
@@ -39,6 +40,7 @@ localrules:
     figures,
     scores,
     searches,
+    proxy_agreement,
 
 
 # Shards and searches are products too: one that is deleted is made again.

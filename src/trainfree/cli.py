@@ -82,6 +82,11 @@ def _add_prepare_commands(commands: Commands) -> None:
     )
     benchmark.add_argument("--space", required=True)
     benchmark.add_argument("--nats-archive", help="official NATS-tss folder or .tar")
+    independent = _command(
+        commands, "prepare-independent", _prepare_independent, "fetch others' proxy scores"
+    )
+    independent.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
+    independent.add_argument("--output", type=Path, required=True)
     for parser in (images, benchmark):
         parser.add_argument("--order", nargs="+", required=True, help="sources, first to last")
         parser.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
@@ -116,6 +121,12 @@ def _prepare_benchmark(arguments: argparse.Namespace) -> None:
         nats_archive=arguments.nats_archive,
         timeout=arguments.timeout,
     )
+
+
+def _prepare_independent(arguments: argparse.Namespace) -> None:
+    from trainfree.sources.independent import prepare_independent
+
+    prepare_independent(arguments.output, arguments.mirror)
 
 
 def _add_score_commands(commands: Commands) -> None:
@@ -201,7 +212,13 @@ def _add_table_commands(commands: Commands) -> None:
         "summarize": (_summarize, "write the summary"),
     }
     parsers = {name: _command(commands, name, *rest) for name, rest in names.items()}
-    for parser in parsers.values():
+    agreement = _command(
+        commands, "tabulate-agreement", _tabulate_agreement, "compare with others' proxy scores"
+    )
+    agreement.add_argument("--scores", type=Path, nargs=2, required=True, help="of two seeds")
+    agreement.add_argument("--benchmark", type=Path, required=True)
+    agreement.add_argument("--independent", type=Path, required=True)
+    for parser in (*parsers.values(), agreement):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     for name in ("tabulate-correlations", "tabulate-timing", "summarize"):
         parsers[name].add_argument("--scores", type=Path, nargs="+", required=True)
@@ -251,6 +268,15 @@ def _summarize(arguments: argparse.Namespace) -> None:
         arguments.scores,
         arguments.benchmark,
         arguments.stem,
+    )
+
+
+def _tabulate_agreement(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.proxy_agreement import tabulate_agreement
+
+    first, second = arguments.scores
+    tabulate_agreement(
+        first, second, arguments.benchmark, arguments.independent, arguments.stem
     )
 
 

@@ -8,6 +8,6 @@ def gradsign(candidate: Candidate) -> float:
     """Return Σ over weights |Σ over images sign(∂ loss / ∂ w)|, convolution and linear weights.
 
     The published code runs the images one at a time, so that batch normalisation sees one image; we
-    hold the statistics of the mini-batch fixed. −inf where no weight has a gradient.
+    hold the statistics of the mini-batch fixed and take its first 32 images. −inf where no weight has a gradient.
     """
     return candidate.gradient_sign_agreement

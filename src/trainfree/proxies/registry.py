@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
@@ -252,12 +251,9 @@ def registered(name: str) -> Proxy:
     return _REGISTRY[name]
 
 
-@contextmanager
-def newly_registered() -> Iterator[dict[str, Proxy]]:
-    """Collect the proxies that the ``with`` block registers."""
-    before, found = dict(_REGISTRY), {}
-    yield found
-    found.update({name: made for name, made in _REGISTRY.items() if before.get(name) != made})
+def is_registered(name: str) -> bool:
+    """Whether a proxy of this name has announced itself."""
+    return name in _REGISTRY
 
 
 def _origin(function: ProxyFunction) -> str:

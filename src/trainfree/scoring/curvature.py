@@ -9,7 +9,8 @@ derivative; rectified units have none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -111,8 +112,7 @@ class _Tangents:
             case GlobalAvgPool(source=source):
                 return self._both(source, lambda x: x.mean(dim=(2, 3)))
 
-    def _both(self, source: int, function: object) -> _Pair:
-        assert callable(function)
+    def _both(self, source: int, function: Callable[[Tensor], Tensor]) -> _Pair:
         first, second = self.pairs.get(source, _ZERO)
         return (
             None if first is None else function(first),
@@ -150,48 +150,25 @@ class _Tangents:
 
     def _normalised(self, number: int, source: int) -> _Pair:
         first, second = self.pairs.get(source, _ZERO)
-        if number not in self._tape.statistics:
-            return first, second
-        if first is not None and second is not None:
-            adjoint, x = self._gradients.output[number], self._tape.values[source]
-            statistics = self._tape.statistics[number]
-            self.total += _normalisation_term(adjoint, x, first, second, statistics)
         tape = self._tape
-        return self._both(source, lambda x: normalise_backward(tape, number, source, x))
+        if number not in tape.statistics:
+            return first, second
+        if first is None or second is None:
+            return self._both(source, lambda x: normalise_backward(tape, number, source, x))
+        x, adjoint = tape.values[source], self._gradients.output[number]
+        sums = _channel_sums(adjoint, x, first, second, tape.statistics[number])
+        self.total += sums.second_derivative()
+        return sums.push_forward(x, first), sums.push_forward(x, second, of_second=True)
 
 
 def _dot(a: Tensor, b: Tensor) -> float:
-    return float((a * b).sum(dtype=torch.float64))
-
-
-def _normalisation_term(
-    adjoint: Tensor, x: Tensor, first: Tensor, second: Tensor, statistics: Statistics
-) -> float:
-    """Return ⟨adjoint, second derivative of batch normalisation along ``first``, ``second``⟩.
-
-    With c = x − mean, σ² = mean(c²) + ε and y = c/σ, for tangents c_s, c_t without their means:
-    σ_s = mean(y c_s), σ_st = (mean(c_s c_t) − σ_s σ_t)/σ and
-    y_st = −(c_s σ_t + c_t σ_s)/σ² − y σ_st/σ + 2 y σ_s σ_t/σ².
-    """
-    sums = _channel_sums(adjoint, x, first, second, statistics.mean)
-    count = x.numel() // x.shape[1]
-    inverse = statistics.inverse_deviation.to(torch.float64).cpu().numpy()
-    mean_first, mean_second = sums["first"] / count, sums["second"] / count
-    slope_first, slope_second = (inverse * sums[f"x {name}"] / count for name in _TANGENTS)
-    common = sums["first second"] / count - mean_first * mean_second
-    slope_both = (common - slope_first * slope_second) * inverse
-    to_first = sums["adjoint first"] - sums["adjoint"] * mean_first
-    to_second = sums["adjoint second"] - sums["adjoint"] * mean_second
-    to_output = inverse * sums["adjoint x"]
-    term = (
-        -(inverse**2) * (slope_second * to_first + slope_first * to_second)
-        - inverse * slope_both * to_output
-        + 2 * inverse**2 * slope_first * slope_second * to_output
+    """Return ⟨a, b⟩, added up image by image."""
+    rows, columns = (
+        value.permute(0, 2, 3, 1).flatten(1) if value.dim() == 4 else value for value in (a, b)
     )
-    return float(term.sum())
+    return float((rows[:, None, :] @ columns[:, :, None]).sum(dtype=torch.float64))
 
 
-_TANGENTS = ("first", "second")
 _SUMS = (
     "first",
     "second",
@@ -205,25 +182,74 @@ _SUMS = (
 )
 
 
+@dataclass(frozen=True)
+class _ChannelSums:
+    """Sums over images and positions of products of maps, (C,) each; x is centred.
+
+    With c = x − mean, σ² = mean(c²) + ε and y = c/σ, for tangents c_s, c_t without their means:
+    σ_s = mean(y c_s), y_s = (c_s − y σ_s)/σ, σ_st = (mean(c_s c_t) − σ_s σ_t)/σ and
+    y_st = −(c_s σ_t + c_t σ_s)/σ² − y σ_st/σ + 2 y σ_s σ_t/σ².
+    """
+
+    sums: Mapping[str, NDArray[np.float64]]
+    count: int
+    mean: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+
+    def slope(self, tangent: str) -> NDArray[np.float64]:
+        """Return σ_s, or σ_t, (C,)."""
+        slope: NDArray[np.float64] = self.inverse * self.sums[f"x {tangent}"] / self.count
+        return slope
+
+    def second_derivative(self) -> float:
+        """Return ⟨adjoint, y_st⟩."""
+        sums, inverse = self.sums, self.inverse
+        mean_first, mean_second = sums["first"] / self.count, sums["second"] / self.count
+        slope_first, slope_second = self.slope("first"), self.slope("second")
+        common = sums["first second"] / self.count - mean_first * mean_second
+        slope_both = (common - slope_first * slope_second) * inverse
+        to_first = sums["adjoint first"] - sums["adjoint"] * mean_first
+        to_second = sums["adjoint second"] - sums["adjoint"] * mean_second
+        to_output = inverse * sums["adjoint x"]
+        term = (
+            -(inverse**2) * (slope_second * to_first + slope_first * to_second)
+            - inverse * slope_both * to_output
+            + 2 * inverse**2 * slope_first * slope_second * to_output
+        )
+        return float(term.sum())
+
+    def push_forward(self, x: Tensor, tangent: Tensor, of_second: bool = False) -> Tensor:
+        """Return y_s for the tangent of the input, in place of it."""
+        name = "second" if of_second else "first"
+        along_x = -(self.inverse**2) * self.slope(name)
+        shift = -self.inverse * self.sums[name] / self.count - along_x * self.mean
+        by_channel = (torch.from_numpy(v).to(x)[:, None, None] for v in (self.inverse, shift))
+        scale, offset = by_channel
+        result = tangent.mul_(scale).add_(offset)
+        return result.addcmul_(x, torch.from_numpy(along_x).to(x)[:, None, None].expand_as(x))
+
+
 def _channel_sums(
-    adjoint: Tensor, x: Tensor, first: Tensor, second: Tensor, mean: Tensor
-) -> Mapping[str, NDArray[np.float64]]:
-    """Return the sums over images and positions of products of maps, (C,) each; x is centred."""
+    adjoint: Tensor, x: Tensor, first: Tensor, second: Tensor, statistics: Statistics
+) -> _ChannelSums:
+    mean, inverse = statistics.mean, statistics.inverse_deviation.to(torch.float64).cpu().numpy()
+    count, centre = x.numel() // x.shape[1], mean.to(torch.float64).cpu().numpy()
     if x.device.type == "cpu":
         maps = (_rows(value) for value in (x, first, second, adjoint))
-        return dict(zip(_SUMS, _add_up(*maps, mean.numpy()), strict=True))
+        sums = dict(zip(_SUMS, _add_up(*maps, mean.numpy()), strict=True))
+        return _ChannelSums(sums, count, centre, inverse)
     values = {
         "x": x - mean[None, :, None, None],
         "first": first,
         "second": second,
         "adjoint": adjoint,
     }
-    found = {}
+    sums = {}
     for name in _SUMS:
         one, *other = name.split()
         product = values[one] * values[other[0]] if other else values[one]
-        found[name] = product.sum(dim=(0, 2, 3), dtype=torch.float64).cpu().numpy()
-    return found
+        sums[name] = product.sum(dim=(0, 2, 3), dtype=torch.float64).cpu().numpy()
+    return _ChannelSums(sums, count, centre, inverse)
 
 
 def _rows(value: Tensor) -> NDArray[np.floating]:

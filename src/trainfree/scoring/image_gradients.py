@@ -20,6 +20,10 @@ from trainfree.scoring.backward import backward_per_image
 from trainfree.scoring.tape import Tape
 from trainfree.spaces.network import BatchNorm, Conv, Linear
 
+IMAGES = 32
+_IMAGES_AT_ONCE = 8
+"""So many images' unfolded maps stay in the cache."""
+
 
 @dataclass(frozen=True)
 class ImageGradients:
@@ -28,7 +32,7 @@ class ImageGradients:
     Parameters
     ----------
     tangent_kernel
-        Θ_ij = ⟨∂ Σ_k f_k(x_i) / ∂w, ∂ Σ_k f_k(x_j) / ∂w⟩, (B, B) float64.
+        Θ_ij = ⟨∂ Σ_k f_k(x_i) / ∂w, ∂ Σ_k f_k(x_j) / ∂w⟩, (images, images) float64.
     sign_agreement
         Σ_w |Σ_i sign(∂ loss(x_i) / ∂w)|.
     """
@@ -38,14 +42,17 @@ class ImageGradients:
 
 
 @torch.no_grad()
-def image_gradients(tape: Tape, labels: Tensor) -> ImageGradients:
+def image_gradients(tape: Tape, labels: Tensor, images: int = IMAGES) -> ImageGradients:
     """Return kernel and agreement of the images' gradients in one pass for both.
 
     Parameters
     ----------
     labels
-        Class numbers, (B,).
+        Class numbers of the whole mini-batch.
+    images
+        The first so many images are used; normalisation is by the statistics of all.
     """
+    tape, labels = tape.begins(images), labels[:images]
     summary = _Summary(tape)
     of_outputs = torch.ones_like(tape.logits)
     of_losses = torch.softmax(tape.logits, dim=1) - F.one_hot(labels, tape.logits.shape[1])
@@ -72,8 +79,13 @@ class _Summary:
         if isinstance(node, Linear):
             self._add(of_outputs[:, :, None] * x[:, None], of_losses[:, :, None] * x[:, None])
         elif isinstance(node, Conv):
-            windows = unfold(x, node)
-            self._add(*(_rows(part).mT @ windows for part in (of_outputs, of_losses)))
+            both = torch.cat([_rows(of_outputs), _rows(of_losses)], dim=2).mT
+            size = (len(x), both.shape[1], node.kernel**2 * node.in_channels)
+            found = torch.empty(size, dtype=x.dtype, device=x.device)
+            for start in range(0, len(x), _IMAGES_AT_ONCE):
+                part = slice(start, start + _IMAGES_AT_ONCE)
+                torch.bmm(both[part], unfold(x[part], node), out=found[part])
+            self._add(found[:, : node.out_channels], found[:, node.out_channels :])
 
     def _add(self, of_outputs: Tensor, of_losses: Tensor) -> None:
         flat = of_outputs.flatten(1)

@@ -12,7 +12,7 @@ from trainfree.errors import ConfigError
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import DATASETS
 from trainfree.lifeline import require_run
-from trainfree.proxies import load_proxy
+from trainfree.proxies import load_extra, load_proxy
 from trainfree.proxies.registry import Proxy
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
@@ -20,7 +20,7 @@ from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.memory import keep_freed_memory
 from trainfree.scoring.progress import track
 from trainfree.scoring.schema import Row, scores_dataset
-from trainfree.scoring.setting import Setting, scoring_code_hash
+from trainfree.scoring.setting import Setting, scored_architectures, scoring_code_hash
 from trainfree.scoring.status import Status, judge, judge_failure
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import load_space
@@ -38,6 +38,8 @@ def score_shard(
 
     Parameters
     ----------
+    first, last
+        Places in the setting's list of architectures, which is the space's order or a sample.
     images
         Prepared image set of ``setting.dataset``.
     output
@@ -48,9 +50,11 @@ def score_shard(
         CPU threads torch may use.
     """
     space = load_space(setting.space)
-    if not 0 <= first <= last < len(space):
+    architectures = scored_architectures(setting, len(space))
+    if not 0 <= first <= last < len(architectures):
         raise ConfigError(
-            f"shard {first}-{last} is not in {setting.space} with its {len(space)} architectures"
+            f"shard {first}-{last} is not in {setting.space} with its {len(architectures)} "
+            "architectures"
         )
     _prepare_torch(threads)
     keep_freed_memory()
@@ -60,7 +64,7 @@ def score_shard(
     scorer = _Scorer(setting, space, batch, torch.from_numpy(labels).to(device))
     scorer.warm_up()
     rows = []
-    for arch in track(range(first, last + 1), output.stem):
+    for arch in track(architectures[first : last + 1].tolist(), output.stem):
         require_run()
         rows.append(scorer.row(arch))
     with open_dataset(images, "images") as source:
@@ -100,6 +104,7 @@ class _Scorer:
     ) -> None:
         self._setting, self._space = setting, space
         self._batch, self._labels = batch, labels
+        load_extra([Path(path) for path, _ in setting.extra])
         self._proxies: list[Proxy] = [load_proxy(name) for name in setting.proxies]
         self._dataset = DATASETS[setting.dataset]
         cuda = batch.device.type == "cuda"
