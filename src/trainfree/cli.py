@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"trainfree {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_config_commands(commands)
+    _add_author_commands(commands)
     _add_prepare_commands(commands)
     _add_score_commands(commands)
     _add_search_command(commands)
@@ -71,6 +72,23 @@ def _config_schema(arguments: argparse.Namespace) -> None:
     from trainfree.config import schema_json
 
     print(schema_json(), end="")
+
+
+def _add_author_commands(commands: Commands) -> None:
+    new = _command(commands, "new-proxy", _new_proxy, "write a proxy to start from, with its test")
+    new.add_argument("name")
+    new.add_argument("--folder", type=Path, default=Path(), help="where to write it")
+
+
+def _new_proxy(arguments: argparse.Namespace) -> None:
+    from trainfree.proxies.skeleton import write_skeleton
+
+    proxy, test = write_skeleton(arguments.name, arguments.folder)
+    print(
+        f"wrote {proxy} and {test}\n"
+        f"try it:   pytest {test}\n"
+        f"use it:   proxies: {{extra: [{proxy}]}} and {arguments.name} in scoring.proxies"
+    )
 
 
 def _add_prepare_commands(commands: Commands) -> None:
@@ -275,9 +293,7 @@ def _tabulate_agreement(arguments: argparse.Namespace) -> None:
     from trainfree.analysis.proxy_agreement import tabulate_agreement
 
     first, second = arguments.scores
-    tabulate_agreement(
-        first, second, arguments.benchmark, arguments.independent, arguments.stem
-    )
+    tabulate_agreement(first, second, arguments.benchmark, arguments.independent, arguments.stem)
 
 
 def _add_report_commands(commands: Commands) -> None:

@@ -1,4 +1,4 @@
-"""Do our proxies rank architectures as somebody else's implementation of them does?
+"""Whether our proxies rank architectures as somebody else's implementation of them does.
 
 NAS-Bench-Suite-Zero (Krishnakumar et al., NeurIPS 2022) scored 9,445 topologies of NAS-Bench-201 on
 CIFAR-10 with 13 proxies at batch 64. The same rank correlation between two seeds of our own says
@@ -144,5 +144,7 @@ def _read_independent(path: Path) -> pd.DataFrame:
     wanted = {"index", *INDEPENDENT_COLUMNS.values()}
     missing = sorted(wanted - set(table.columns))
     if missing:
-        raise DataFileError(f"{path}: expected a column {missing[0]!r}, found {list(table.columns)}")
+        raise DataFileError(
+            f"{path}: expected a column {missing[0]!r}, found {list(table.columns)}"
+        )
     return table.set_index("index")

@@ -35,7 +35,7 @@ def proxy_names(extra: Sequence[Path] = ()) -> list[str]:
         When an extra file is missing, is no Python or declares no proxy, or when a name is
         declared twice.
     """
-    names = {name: "trainfree" for name in PROXY_NAMES}
+    names = dict.fromkeys(PROXY_NAMES, "trainfree")
     found = [(point.name, f"the package of {point.value}") for point in _installed()]
     found += [(name, str(path)) for path in extra for name in declared_names(path)]
     for name, origin in found:

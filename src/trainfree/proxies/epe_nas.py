@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainfree.proxies.registry import Candidate, Undefined, proxy
+from trainfree.proxies.registry import Candidate, UndefinedScoreError, proxy
 
 EPSILON = 1e-5
 MANY_CLASSES = 100
@@ -20,7 +20,7 @@ def epe_nas(candidate: Candidate) -> float:
     """
     labels, jacobian = candidate.labels, candidate.input_jacobian
     if len(set(labels.tolist())) < 2:
-        raise Undefined("all images of the mini-batch are of one class")
+        raise UndefinedScoreError("all images of the mini-batch are of one class")
     (classes,) = candidate.network.shapes[-1]
     sums = []
     for label in np.unique(labels):

@@ -1,4 +1,4 @@
-"""GradSign: do the images agree on the direction of each weight?"""
+"""GradSign: how far the images agree on the direction of each weight."""
 
 from trainfree.proxies.registry import Candidate, proxy
 
@@ -8,6 +8,7 @@ def gradsign(candidate: Candidate) -> float:
     """Return Σ over weights |Σ over images sign(∂ loss / ∂ w)|, convolution and linear weights.
 
     The published code runs the images one at a time, so that batch normalisation sees one image; we
-    hold the statistics of the mini-batch fixed and take its first 32 images. −inf where no weight has a gradient.
+    hold the statistics of the mini-batch fixed and take its first 32 images. −inf where no weight
+    has a gradient.
     """
     return candidate.gradient_sign_agreement

@@ -1,6 +1,6 @@
 """NASWOT without its preference for networks with more rectified units."""
 
-from trainfree.proxies.registry import Candidate, Undefined, proxy
+from trainfree.proxies.registry import Candidate, UndefinedScoreError, proxy
 
 
 @proxy("naswot_normalised", needs=["activations"], cite="Mellor et al., ICML 2021; division ours")
@@ -12,5 +12,5 @@ def naswot_normalised(candidate: Candidate) -> float:
     """
     units = candidate.network.relu_units
     if not units:
-        raise Undefined("the network has no rectified unit")
+        raise UndefinedScoreError("the network has no rectified unit")
     return candidate.log_abs_determinant(candidate.relu_kernel / units)

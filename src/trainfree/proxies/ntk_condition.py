@@ -16,7 +16,8 @@ def ntk_condition(candidate: Candidate) -> float:
 
     Low is good, so scores files hold the negative. The published code works in train mode, where
     each image's output depends on the whole batch; we hold the statistics of the mini-batch fixed,
-    take its first 32 images and leave out the scales of batch normalisation. A singular kernel gives +inf, stored as −inf.
+    take its first 32 images and leave out the scales of batch normalisation. A singular
+    kernel gives +inf, stored as −inf.
     """
     eigenvalues = np.linalg.eigvalsh(candidate.tangent_kernel)
     smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
@@ -29,7 +30,7 @@ NEEDS: tuple[Need, ...] = get_args(Need)
 DATA_FREE: frozenset[Need] = frozenset({"weights", "random", "no_batch_norm"})
 
 
-class Undefined(Exception):
+class UndefinedScoreError(Exception):
     """The proxy's formula has no value for this candidate.
 
     Parameters
@@ -75,8 +76,10 @@ class Candidate(Protocol):
 
     @property
     def outputs(self) -> Mapping[int, Tensor]:
-        """Outputs by node number, (B, …): those of and before convolutions, linear layers and
-        ReLUs, and of block ends [activations]."""
+        """Outputs by node number, (B, …) [activations].
+
+        Those of convolutions, linear layers, ReLUs and block ends, and what these read.
+        """
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -88,7 +91,7 @@ class Candidate(Protocol):
 
         Raises
         ------
-        Undefined
+        UndefinedScoreError
             With −inf, when no weight has a gradient: the input does not reach the output.
         """
 
@@ -114,7 +117,7 @@ class Candidate(Protocol):
 
         Raises
         ------
-        Undefined
+        UndefinedScoreError
             With −inf, when it is zero.
         """
 
@@ -156,7 +159,7 @@ class Candidate(Protocol):
 
     @property
     def log_synaptic_flow(self) -> float:
-        """ln Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights, −inf for zero [no_batch_norm]."""
+        """Ln Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights, −inf for zero [no_batch_norm]."""
 
     @property
     def log_flow_reductions(self) -> float:
@@ -203,9 +206,11 @@ class Proxy:
         """Whether the value does not depend on the mini-batch."""
         return self.needs <= DATA_FREE
 
-    def oriented(self, value: float) -> float:
-        """Return the score to store for what the function returned."""
-        return value if self.higher_is_better else -value
+    def oriented(self, value: object) -> object:
+        """Return the score to store for what the function returned; what is no number stays."""
+        if self.higher_is_better or isinstance(value, bool) or not isinstance(value, Real):
+            return value
+        return -float(value)
 
 
 _REGISTRY: dict[str, Proxy] = {}

@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from trainfree.proxies.registry import Candidate, Undefined, proxy
+from trainfree.proxies.registry import Candidate, UndefinedScoreError, proxy
 
 TINY = 1e-10
 
 
 @proxy("vkdnw_entropy", needs=["image_gradients"], cite="Tybl and Neumann, CVPR 2025")
 def vkdnw_entropy(candidate: Candidate) -> float:
-    """Return −Σ q ln q, q the nine deciles of the eigenvalues of the Fisher information, divided
-    by their sum.
+    """Return −Σ q ln q, q the nine deciles of the Fisher information's eigenvalues, by their sum.
 
     Fisher information of the first entry of each of the first 128 parameter tensors, over the first
     16 images, normalised by the statistics of the mini-batch (the published code: evaluation mode,
@@ -19,6 +18,6 @@ def vkdnw_entropy(candidate: Candidate) -> float:
     deciles = np.quantile(candidate.fisher_eigenvalues, np.arange(1, 10) / 10)
     deciles = np.maximum(deciles, 0.0)
     if not deciles.sum() > 0:
-        raise Undefined("the Fisher information is zero", score=float("-inf"))
+        raise UndefinedScoreError("the Fisher information is zero", score=float("-inf"))
     share = deciles / deciles.sum()
     return float(-(share * np.log(share + TINY)).sum())

@@ -3,7 +3,9 @@
 from trainfree.proxies.registry import Candidate, proxy
 
 
-@proxy("wrcor", needs=["activations", "labels", "gradients"], cite="Jing et al., 2023 (ZSNAS-WRCor)")
+@proxy(
+    "wrcor", needs=["activations", "labels", "gradients"], cite="Jing et al., 2023 (ZSNAS-WRCor)"
+)
 def wrcor(candidate: Candidate) -> float:
     """Return ln |det K|, K = Σ over ReLUs 2ⁱ (|corr(x)| + |corr(∂L/∂x)|), (B, B).
 

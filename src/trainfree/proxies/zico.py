@@ -2,7 +2,7 @@
 
 import math
 
-from trainfree.proxies.registry import Candidate, Undefined, proxy
+from trainfree.proxies.registry import Candidate, UndefinedScoreError, proxy
 
 
 @proxy("zico", needs=["gradients"], cite="Li et al., ICLR 2023")
@@ -22,5 +22,5 @@ def zico(candidate: Candidate) -> float:
         ratio = float((mean[varies] / deviation[varies]).double().sum())
         total += math.log(ratio) if ratio > 0 else 0.0
     if not math.isfinite(total):
-        raise Undefined("a ratio of mean to deviation is not finite")
+        raise UndefinedScoreError("a ratio of mean to deviation is not finite")
     return total

@@ -219,10 +219,15 @@ def backward_per_image(tape: Tape, cotangents: Tensor, visit: Visitor) -> None:
         here = adjoint.pop(number)
         node = network.nodes[number]
         if isinstance(node, Conv | Linear | BatchNorm) and node.source in tape.values:
-            visit(number, tape.values[node.source], here.unflatten(0, (count, -1)))
+            visit(number, tape.values[node.source], _split(here, count))
         for source, below in _pull_fixed(tape, number, here, count):
             known = adjoint.get(source)
             adjoint[source] = below if known is None else known + below
+
+
+def _split(adjoint: Tensor, count: int) -> Tensor:
+    """Return (K · B, …) as (K, B, …)."""
+    return torch.unflatten(adjoint, 0, (count, -1))
 
 
 def _pull_fixed(
@@ -248,7 +253,7 @@ def _pull_fixed(
                 yield source, adjoint
         case Relu(source=source):
             is_open = (tape.values[number] > 0).to(adjoint.dtype)
-            yield source, (adjoint.unflatten(0, (count, -1)) * is_open).flatten(0, 1)
+            yield source, (_split(adjoint, count) * is_open).flatten(0, 1)
         case AvgPool(source=source):
             yield source, pool_backward(node, adjoint, network.shapes[source])
         case Add(sources=sources):

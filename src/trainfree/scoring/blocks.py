@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf
 
 import numpy as np
@@ -46,9 +47,7 @@ def block_trainabilities(tape: Tape, rng: np.random.Generator) -> NDArray[np.flo
     a block that passes everything on unchanged.
     """
     ends = tape.network.blocks
-    return np.array(
-        [_trainability(tape, start, end, rng) for start, end in zip(ends, ends[1:], strict=False)]
-    )
+    return np.array([_trainability(tape, start, end, rng) for start, end in pairwise(ends)])
 
 
 def _trainability(tape: Tape, start: int, end: int, rng: np.random.Generator) -> float:
@@ -60,7 +59,7 @@ def _trainability(tape: Tape, start: int, end: int, rng: np.random.Generator) ->
     outgoing = torch.from_numpy(signs).to(output).mul_(2).sub_(1).permute(0, 3, 1, 2)
     adjoints = backward(tape, {end: outgoing}, "input", stop=start).output
     if start not in adjoints:
-        return -_TRAINABILITY_EPSILON**-1 + 2  # no path: σ = 0
+        return -(_TRAINABILITY_EPSILON**-1) + 2  # no path: σ = 0
     incoming = adjoints[start]
     if incoming.shape == outgoing.shape and bool((incoming == outgoing).all()):
         return -inf

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from typing import TypeVar
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.errors import TrainfreeError
-from trainfree.proxies.registry import NEEDS, Need, Proxy, Undefined
+from trainfree.proxies.registry import NEEDS, Need, Proxy, UndefinedScoreError
 from trainfree.scoring import blocks, patterns, responses, synaptic_flow
 from trainfree.scoring.activations import ReluKernels, relu_kernels
 from trainfree.scoring.backward import Gradients, backward
@@ -75,15 +74,13 @@ class EngineCandidate:
         self._asking = ""
 
     def score(self, proxy: Proxy) -> tuple[object, float]:
-        """Return what ``proxy`` returns, oriented so that higher is better, and the seconds it
-        would have cost alone."""
+        """Return the proxy's value, higher being better, and the seconds it would cost alone."""
         self._allowed, self._asking = proxy.needs, proxy.name
         try:
             value, seconds = self._results.bill(lambda: proxy.function(self))
         finally:
             self._allowed = frozenset(NEEDS)
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        return proxy.oriented(float(value)) if is_number else value, seconds
+        return proxy.oriented(value), seconds
 
     @property
     def network(self) -> Network:
@@ -205,7 +202,7 @@ class EngineCandidate:
         self._require("image_gradients")
         self._require("labels")
         if not self._per_image.sign_agreement:
-            raise Undefined(_NO_GRADIENT, score=-np.inf)
+            raise UndefinedScoreError(_NO_GRADIENT, score=-np.inf)
         return self._per_image.sign_agreement
 
     @property
@@ -269,17 +266,17 @@ class EngineCandidate:
 
     def _require_blocks(self) -> None:
         if len(self.network.blocks) < 2:
-            raise Undefined("the space's builder does not mark where blocks end")
+            raise UndefinedScoreError("the space's builder does not mark where blocks end")
 
     @property
     def _labels(self) -> Tensor:
         if self._given_labels is None:
-            raise Undefined("the mini-batch has no labels")
+            raise UndefinedScoreError("the mini-batch has no labels")
         return self._given_labels
 
     def _stream(self, purpose: str) -> np.random.Generator:
         if self._given_stream is None:
-            raise Undefined("the candidate has no random numbers of its own")
+            raise UndefinedScoreError("the candidate has no random numbers of its own")
         return self._given_stream(purpose)
 
     @property
@@ -294,7 +291,7 @@ class EngineCandidate:
     def _loss(self) -> Gradients:
         gradients = self._get("loss gradients", lambda: self._loss_of(self._tape, self._labels))
         if not any(bool(gradient.any()) for gradient in gradients.weight.values()):
-            raise Undefined(_NO_GRADIENT, score=-np.inf)
+            raise UndefinedScoreError(_NO_GRADIENT, score=-np.inf)
         return gradients
 
     @property
@@ -342,13 +339,13 @@ class EngineCandidate:
     def _halved(self) -> Sequence[Mapping[int, Tensor]]:
         middle = len(self._labels) // 2
         if not middle:
-            raise Undefined("a mini-batch of one image has no halves")
+            raise UndefinedScoreError("a mini-batch of one image has no halves")
         found = []
         for part in (slice(None, middle), slice(middle, 2 * middle)):
             tape = record(self.network, self._parameters, self._batch[part])
             found.append(self._loss_of(tape, self._labels[part]).weight)
         if not any(bool(gradient.any()) for half in found for gradient in half.values()):
-            raise Undefined(_NO_GRADIENT, score=-np.inf)
+            raise UndefinedScoreError(_NO_GRADIENT, score=-np.inf)
         return found
 
     def _differentiated(self) -> NDArray[np.float64]:
@@ -356,7 +353,7 @@ class EngineCandidate:
         ones = {tape.network.output: torch.ones_like(tape.logits)}
         jacobian = backward(tape, ones, "input").output.get(0)
         if jacobian is None or not bool(jacobian.any()):
-            raise Undefined("the output does not depend on the input", score=-np.inf)
+            raise UndefinedScoreError("the output does not depend on the input", score=-np.inf)
         rows: NDArray[np.float64] = jacobian.flatten(1).to(torch.float64).cpu().numpy()
         return rows
 

@@ -235,8 +235,10 @@ def _channel_sums(
     mean, inverse = statistics.mean, statistics.inverse_deviation.to(torch.float64).cpu().numpy()
     count, centre = x.numel() // x.shape[1], mean.to(torch.float64).cpu().numpy()
     if x.device.type == "cpu":
-        maps = (_rows(value) for value in (x, first, second, adjoint))
-        sums = dict(zip(_SUMS, _add_up(*maps, mean.numpy()), strict=True))
+        maps = [_rows(value) for value in (x, first, second, adjoint)]
+        sums = dict(
+            zip(_SUMS, _add_up(maps[0], maps[1], maps[2], maps[3], mean.numpy()), strict=True)
+        )
         return _ChannelSums(sums, count, centre, inverse)
     values = {
         "x": x - mean[None, :, None, None],
@@ -258,7 +260,7 @@ def _rows(value: Tensor) -> NDArray[np.floating]:
     return rows
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _add_up(x, first, second, adjoint, mean):  # type: ignore[no-untyped-def]
     rows, channels = x.shape
     total = np.zeros((9, channels), np.float64)

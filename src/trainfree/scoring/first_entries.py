@@ -57,7 +57,7 @@ class _FirstEntries:
         """Note the derivatives (K, B) with respect to the node's first entries."""
         node, first = self._tape.network.nodes[number], adjoints[:, :, 0]
         if isinstance(node, Conv):
-            seen = unfold(x[:, :1], node)[:, :, 0].unflatten(1, first.shape[2:])
+            seen = unfold(x[:, :1], node)[:, :, 0].reshape(len(x), *first.shape[2:])
             self._columns[number] = [(first * seen).sum(dim=(2, 3))]
         elif isinstance(node, Linear):
             self._columns[number] = [first * x[:, 0], first]

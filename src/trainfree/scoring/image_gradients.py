@@ -65,9 +65,7 @@ class _Summary:
     def __init__(self, tape: Tape) -> None:
         self._network = tape.network
         images = len(tape.logits)
-        self.kernel = torch.zeros(
-            images, images, dtype=torch.float64, device=tape.logits.device
-        )
+        self.kernel = torch.zeros(images, images, dtype=torch.float64, device=tape.logits.device)
         self.agreement = 0.0
 
     def visit(self, number: int, x: Tensor, adjoints: Tensor) -> None:

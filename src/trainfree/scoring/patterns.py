@@ -47,9 +47,7 @@ def thin(network: Network, size: int) -> Network:
     for number, node in enumerate(network.nodes):
         match node:
             case Conv(source=source):
-                node = replace(
-                    node, in_channels=channels[source], out_channels=channels[number]
-                )
+                node = replace(node, in_channels=channels[source], out_channels=channels[number])
             case Linear(source=source):
                 node = replace(node, in_features=channels[source])
         nodes.append(node)
@@ -103,7 +101,7 @@ def _unit_words(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return np.stack(words, axis=1)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _pack(code):  # type: ignore[no-untyped-def]
     images, units = code.shape
     words = np.zeros(units, np.uint64)

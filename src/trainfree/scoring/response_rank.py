@@ -29,8 +29,9 @@ def smallest_eigenvalues(tape: Tape) -> float:
     for members in groups.values():
         correlation = _correlations(torch.stack([features for _, features in members]))
         smallest = torch.linalg.eigvalsh(correlation)[:, 0]
-        times = torch.tensor([times for times, _ in members]).to(smallest)
-        total += float((times * smallest).sum())
+        total += sum(
+            count * float(value) for (count, _), value in zip(members, smallest, strict=True)
+        )
     return total
 
 

@@ -13,7 +13,7 @@ from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import DATASETS
 from trainfree.lifeline import require_run
 from trainfree.proxies import load_extra, load_proxy
-from trainfree.proxies.registry import Proxy
+from trainfree.proxies.registry import Proxy, UndefinedScoreError
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PhaseClock
@@ -120,7 +120,7 @@ class _Scorer:
         start = clock.now()
         candidate = self._candidate(arch, clock)
         network = candidate.network
-        judged = [self._judge(candidate, proxy, arch) for proxy in self._proxies]
+        judged = [attempt(candidate, proxy, arch) for proxy in self._proxies]
         clock.seconds["total"] = clock.now() - start
         messages = [
             f"{proxy.name}: {message}"
@@ -156,15 +156,19 @@ class _Scorer:
             stream=lambda purpose: stream(self._setting.seed, purpose, arch),
         )
 
-    def _judge(
-        self, candidate: EngineCandidate, proxy: Proxy, arch: int
-    ) -> tuple[float, Status, str, float]:
-        try:
-            value, seconds = candidate.score(proxy)
-        except Exception as error:
-            log.exception("proxy %s failed for architecture %d", proxy.name, arch)
-            return *judge_failure(error), float("nan")
-        return *judge(value), seconds
+
+def attempt(
+    candidate: EngineCandidate, proxy: Proxy, arch: int
+) -> tuple[float, Status, str, float]:
+    """Return score, status, message and seconds; whatever a proxy does, it does to itself alone."""
+    try:
+        value, seconds = candidate.score(proxy)
+    except UndefinedScoreError as error:
+        return *judge_failure(error), float("nan")
+    except Exception as error:
+        log.exception("proxy %s failed for architecture %d", proxy.name, arch)
+        return *judge_failure(error), float("nan")
+    return *judge(value), seconds
 
 
 def _prepare_torch(threads: int) -> None:

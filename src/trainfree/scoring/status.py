@@ -8,7 +8,7 @@ from numbers import Real
 
 import torch
 
-from trainfree.proxies.registry import Undefined
+from trainfree.proxies.registry import UndefinedScoreError
 
 
 class Status(IntEnum):
@@ -44,7 +44,7 @@ def judge(value: object) -> tuple[float, Status, str]:
 
 def judge_failure(error: Exception) -> tuple[float, Status, str]:
     """Return score, status and message for a proxy that raised."""
-    if isinstance(error, Undefined):
+    if isinstance(error, UndefinedScoreError):
         score, status, _ = judge(error.score)
         return score, Status.UNDEFINED if isnan(score) else status, str(error)
     kind = Status.OUT_OF_MEMORY if is_out_of_memory(error) else Status.ERROR
