@@ -74,3 +74,9 @@ rule tables:
 rule figures:
     input:
         FIGURE_FILES,
+
+
+# Beside scores that others computed; not part of the default run.
+rule proxy_agreement:
+    input:
+        multiext("results/tables/proxy_agreement", ".csv", ".md", ".tex"),

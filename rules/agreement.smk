@@ -3,11 +3,6 @@
 INDEPENDENT = "data/independent/suite_zero_cifar10.csv.gz"
 
 
-rule proxy_agreement:
-    input:
-        multiext("results/tables/proxy_agreement", ".csv", ".md", ".tex"),
-
-
 rule prepare_independent:
     output:
         INDEPENDENT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from trainfree.errors import TrainfreeError, UnknownNameError
 from trainfree.spaces.network import Network
 
-if TYPE_CHECKING:
-    from torch import Tensor
+Tensor: TypeAlias = Any
+"""A ``torch.Tensor``; this room imports no torch, and a proxy rarely needs more than methods."""
 
 Need = Literal[
     "weights",
