@@ -41,6 +41,7 @@ localrules:
     scores,
     searches,
     proxy_agreement,
+    proxy_tables,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -80,3 +81,9 @@ rule figures:
 rule proxy_agreement:
     input:
         multiext("results/tables/proxy_agreement", ".csv", ".md", ".tex"),
+
+
+rule proxy_tables:
+    input:
+        multiext("results/tables/proxies", ".csv", ".md", ".tex"),
+        multiext("results/tables/proxy_pairs", ".csv", ".md", ".tex"),

@@ -63,7 +63,8 @@ AGREEMENT = [
     for more in range(2)
 ]
 BY_PLACE = {
-    (setting.dataset, setting.name): setting for setting in [*SETTINGS.values(), *AGREEMENT]
+    (setting.dataset, setting.name): setting
+    for setting in [*SETTINGS.values(), *AGREEMENT]
 }
 SETTING_NAME = SETTINGS[CONFIG.datasets[0]].name
 SHARDS = shard_ranges(len(load_space(CONFIG.space)), CONFIG.scoring.shard_size)
@@ -128,7 +129,9 @@ def shards_of(wildcards):
     """Return the shards of a scores file."""
     setting = setting_of(wildcards)
     size = len(scored_architectures(setting, len(load_space(setting.space))))
-    at_once = CONFIG.agreement.shard_size if setting.sample else CONFIG.scoring.shard_size
+    at_once = (
+        CONFIG.agreement.shard_size if setting.sample else CONFIG.scoring.shard_size
+    )
     return expand(
         "results/scores/{space}/{dataset}/{setting}/shards/{shard}.h5",
         space=setting.space,

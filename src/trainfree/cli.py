@@ -236,7 +236,11 @@ def _add_table_commands(commands: Commands) -> None:
     agreement.add_argument("--scores", type=Path, nargs=2, required=True, help="of two seeds")
     agreement.add_argument("--benchmark", type=Path, required=True)
     agreement.add_argument("--independent", type=Path, required=True)
-    for parser in (*parsers.values(), agreement):
+    proxies = _command(commands, "tabulate-proxies", _tabulate_proxies, "compare the proxies")
+    proxies.add_argument("--scores", type=Path, nargs="+", required=True)
+    proxies.add_argument("--benchmark", type=Path, required=True)
+    proxies.add_argument("--pairs", type=Path, required=True, help="output path, no suffix")
+    for parser in (*parsers.values(), agreement, proxies):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     for name in ("tabulate-correlations", "tabulate-timing", "summarize"):
         parsers[name].add_argument("--scores", type=Path, nargs="+", required=True)
@@ -287,6 +291,12 @@ def _summarize(arguments: argparse.Namespace) -> None:
         arguments.benchmark,
         arguments.stem,
     )
+
+
+def _tabulate_proxies(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.proxy_table import tabulate_proxies
+
+    tabulate_proxies(arguments.scores, arguments.benchmark, arguments.stem, arguments.pairs)
 
 
 def _tabulate_agreement(arguments: argparse.Namespace) -> None:

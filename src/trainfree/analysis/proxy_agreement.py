@@ -88,7 +88,7 @@ def tabulate_agreement(
 def spearman(first: pd.Series, second: pd.Series) -> float:
     """Return Spearman's ρ with average ranks for ties; NaN where one of them is constant."""
     ranks = [rankdata(values) for values in (first, second)]
-    if any(np.ptp(rank) == 0 for rank in ranks):
+    if any(len(rank) < 2 or np.ptp(rank) == 0 for rank in ranks):
         return float("nan")
     return float(np.corrcoef(*ranks)[0, 1])
 
