@@ -25,6 +25,7 @@ include: "rules/common.smk"
 include: "rules/prepare.smk"
 include: "rules/score.smk"
 include: "rules/search.smk"
+include: "rules/agreement.smk"
 include: "rules/aggregate.smk"
 include: "rules/report.smk"
 
@@ -45,6 +46,8 @@ localrules:
     figures,
     scores,
     searches,
+    proxy_agreement,
+    proxy_tables,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -78,3 +81,15 @@ rule tables:
 rule figures:
     input:
         FIGURE_FILES,
+
+
+# Beside scores that others computed; not part of the default run.
+rule proxy_agreement:
+    input:
+        multiext("results/tables/proxy_agreement", ".csv", ".md", ".tex"),
+
+
+rule proxy_tables:
+    input:
+        multiext("results/tables/proxies", ".csv", ".md", ".tex"),
+        multiext("results/tables/proxy_pairs", ".csv", ".md", ".tex"),

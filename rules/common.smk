@@ -3,11 +3,17 @@
 from snakemake.exceptions import WorkflowError
 
 from trainfree.analysis.published import find_table, read_published, table_names
+from trainfree.analysis.proxy_agreement import INDEPENDENT_COLUMNS
 from trainfree.config import parse_config
 from trainfree.errors import TrainfreeError
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
-from trainfree.scoring.setting import scoring_code_hash, shard_ranges
+from trainfree.scoring.setting import (
+    Setting,
+    scored_architectures,
+    scoring_code_hash,
+    shard_ranges,
+)
 from trainfree.spaces import load_space
 from trainfree.workflow import export_environment, hold_run_lock, relative
 
@@ -29,6 +35,25 @@ wildcard_constraints:
 
 
 SETTINGS = {dataset: CONFIG.scoring_setting(dataset) for dataset in CONFIG.datasets}
+# Two seeds of our own on the same sample of architectures, beside scores that others computed.
+AGREEMENT = [
+    Setting(
+        space="nasbench201",
+        dataset="cifar10",
+        proxies=tuple(INDEPENDENT_COLUMNS),
+        batch_size=CONFIG.agreement.batch_size,
+        initialization="pytorch",
+        input="images",
+        seed=CONFIG.seed + more,
+        sample=CONFIG.agreement.sample,
+        sample_seed=CONFIG.seed,
+    )
+    for more in range(2)
+]
+BY_PLACE = {
+    (setting.dataset, setting.name): setting
+    for setting in [*SETTINGS.values(), *AGREEMENT]
+}
 SETTING_NAME = SETTINGS[CONFIG.datasets[0]].name
 SHARDS = shard_ranges(len(load_space(CONFIG.space)), CONFIG.scoring.shard_size)
 SEARCHES = CONFIG.search.plans()
@@ -104,6 +129,27 @@ def first_and_last(wildcards):
     """Return the first and last architecture of a shard."""
     first, last = wildcards.shard.split("-")
     return {"first": int(first), "last": int(last)}
+
+
+def setting_of(wildcards):
+    """Return the setting of a scores file."""
+    return BY_PLACE[wildcards.dataset, wildcards.setting]
+
+
+def shards_of(wildcards):
+    """Return the shards of a scores file."""
+    setting = setting_of(wildcards)
+    size = len(scored_architectures(setting, len(load_space(setting.space))))
+    at_once = (
+        CONFIG.agreement.shard_size if setting.sample else CONFIG.scoring.shard_size
+    )
+    return expand(
+        "results/scores/{space}/{dataset}/{setting}/shards/{shard}.h5",
+        space=setting.space,
+        dataset=setting.dataset,
+        setting=setting.name,
+        shard=shard_ranges(size, at_once),
+    )
 
 
 def search_inputs(wildcards):

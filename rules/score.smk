@@ -15,13 +15,13 @@ rule score_shard:
     threads: 1
     resources:
         gpu=gpus_per_job(CONFIG.scoring.device),
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=3000,
+        runtime=240,
     params:
         range=first_and_last,
-        setting=lambda wildcards: SETTINGS[wildcards.dataset].json,
+        setting=lambda wildcards: setting_of(wildcards).json,
         device=CONFIG.scoring.device,
-        code=scoring_code_hash(CONFIG.scoring.proxies),
+        code=lambda wildcards: scoring_code_hash(setting_of(wildcards).proxies),
     shell:
         "python -m trainfree score-shard --images {input.images}"
         " --first {params.range[first]} --last {params.range[last]}"
@@ -31,10 +31,7 @@ rule score_shard:
 
 rule merge_scores:
     input:
-        shards=expand(
-            "results/scores/{{space}}/{{dataset}}/{{setting}}/shards/{shard}.h5",
-            shard=SHARDS,
-        ),
+        shards=shards_of,
     output:
         "results/scores/{space}/{dataset}/{setting}.h5",
     log:
@@ -48,7 +45,7 @@ rule merge_scores:
         mem_mb=1000,
         runtime=10,
     params:
-        setting=lambda wildcards: SETTINGS[wildcards.dataset].json,
+        setting=lambda wildcards: setting_of(wildcards).json,
         code=code_hash("trainfree.scoring.merge"),
     shell:
         "python -m trainfree merge-scores --setting {params.setting:q} --output {output}"

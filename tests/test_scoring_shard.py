@@ -172,7 +172,7 @@ FAILURES = [
 def test_a_failing_proxy_fails_only_its_own_column(
     images, tmp_path, monkeypatch, caplog, function, status, words
 ):
-    broken = Proxy("params", function, needs_images=False, cite="test")
+    broken = Proxy("params", function, cite="test")
 
     def load(name: str) -> Proxy:
         return broken if name == "params" else load_proxy(name)
@@ -191,7 +191,7 @@ def test_a_failing_proxy_fails_only_its_own_column(
 
 def test_numpy_floats_are_numbers(images, tmp_path, monkeypatch):
     for value in (np.float64(2.5), np.float32(2.5), np.int64(2)):
-        made = Proxy("params", lambda c, v=value: v, needs_images=False, cite="test")
+        made = Proxy("params", lambda c, v=value: v, cite="test")
         monkeypatch.setattr(
             shard_module, "load_proxy", lambda n, m=made: m if n == "params" else load_proxy(n)
         )
@@ -283,7 +283,7 @@ def test_two_proxies_of_one_name_are_refused():
 
     load_proxy("naswot")
     with pytest.raises(Exception, match="already defined"):
-        registry.proxy("naswot", needs_images=False, cite="test")(other)
+        registry.proxy("naswot", cite="test")(other)
 
 
 def test_shared_work_is_billed_to_each_and_paid_once():

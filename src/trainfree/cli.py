@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"trainfree {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_config_commands(commands)
+    _add_author_commands(commands)
     _add_prepare_commands(commands)
     _add_score_commands(commands)
     _add_search_command(commands)
@@ -75,6 +76,23 @@ def _config_schema(arguments: argparse.Namespace) -> None:
     print(schema_json(), end="")
 
 
+def _add_author_commands(commands: Commands) -> None:
+    new = _command(commands, "new-proxy", _new_proxy, "write a proxy to start from, with its test")
+    new.add_argument("name")
+    new.add_argument("--folder", type=Path, default=Path(), help="where to write it")
+
+
+def _new_proxy(arguments: argparse.Namespace) -> None:
+    from trainfree.proxies.skeleton import write_skeleton
+
+    proxy, test = write_skeleton(arguments.name, arguments.folder)
+    print(
+        f"wrote {proxy} and {test}\n"
+        f"try it:   pytest {test}\n"
+        f"use it:   proxies: {{extra: [{proxy}]}} and {arguments.name} in scoring.proxies"
+    )
+
+
 def _add_prepare_commands(commands: Commands) -> None:
     images = _command(commands, "prepare-images", _prepare_images, "fetch and convert images")
     images.add_argument("--dataset", required=True)
@@ -84,6 +102,11 @@ def _add_prepare_commands(commands: Commands) -> None:
     )
     benchmark.add_argument("--space", required=True)
     benchmark.add_argument("--nats-archive", help="official NATS-tss folder or .tar")
+    independent = _command(
+        commands, "prepare-independent", _prepare_independent, "fetch others' proxy scores"
+    )
+    independent.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
+    independent.add_argument("--output", type=Path, required=True)
     for parser in (images, benchmark):
         parser.add_argument("--order", nargs="+", required=True, help="sources, first to last")
         parser.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
@@ -118,6 +141,12 @@ def _prepare_benchmark(arguments: argparse.Namespace) -> None:
         nats_archive=arguments.nats_archive,
         timeout=arguments.timeout,
     )
+
+
+def _prepare_independent(arguments: argparse.Namespace) -> None:
+    from trainfree.sources.independent import prepare_independent
+
+    prepare_independent(arguments.output, arguments.mirror)
 
 
 def _add_score_commands(commands: Commands) -> None:
@@ -196,7 +225,17 @@ def _add_table_commands(commands: Commands) -> None:
         "summarize": (_summarize, "write the summary"),
     }
     parsers = {name: _command(commands, name, *rest) for name, rest in names.items()}
-    for parser in parsers.values():
+    agreement = _command(
+        commands, "tabulate-agreement", _tabulate_agreement, "compare with others' proxy scores"
+    )
+    agreement.add_argument("--scores", type=Path, nargs=2, required=True, help="of two seeds")
+    agreement.add_argument("--benchmark", type=Path, required=True)
+    agreement.add_argument("--independent", type=Path, required=True)
+    proxies = _command(commands, "tabulate-proxies", _tabulate_proxies, "compare the proxies")
+    proxies.add_argument("--scores", type=Path, nargs="+", required=True)
+    proxies.add_argument("--benchmark", type=Path, required=True)
+    proxies.add_argument("--pairs", type=Path, required=True, help="output path, no suffix")
+    for parser in (*parsers.values(), agreement, proxies):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     for name in ("tabulate-correlations", "tabulate-timing", "summarize"):
         parsers[name].add_argument("--scores", type=Path, nargs="+", required=True)
@@ -332,6 +371,19 @@ def _run_files(arguments: argparse.Namespace) -> tuple[Config, Files]:
         benchmark=arguments.data / "benchmarks" / f"{config.space}.h5",
         published=tuple(sorted(arguments.published.glob("*.yaml"))),
     )
+
+
+def _tabulate_proxies(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.proxy_table import tabulate_proxies
+
+    tabulate_proxies(arguments.scores, arguments.benchmark, arguments.stem, arguments.pairs)
+
+
+def _tabulate_agreement(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.proxy_agreement import tabulate_agreement
+
+    first, second = arguments.scores
+    tabulate_agreement(first, second, arguments.benchmark, arguments.independent, arguments.stem)
 
 
 def _add_report_commands(commands: Commands) -> None:

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from trainfree.errors import ConfigError, UnknownNameError, near_match
 from trainfree.images.datasets import DATASETS, InputKind
-from trainfree.proxies import PROXY_NAMES
+from trainfree.proxies import proxy_names
+from trainfree.proxies.extra import file_hash
 from trainfree.scoring.devices import DeviceChoice
 from trainfree.scoring.setting import Initialization, Setting
 from trainfree.search import ACCURACY
@@ -53,6 +54,33 @@ class SourcesConfig(_Section):
     timeout_seconds: Annotated[float, Field(gt=0)] = Field(
         default=10.0, description="Seconds to wait for a connection before the next source."
     )
+
+
+class ProxiesConfig(_Section):
+    """Proxies beside the suite's own."""
+
+    extra: list[str] = Field(
+        default=[],
+        description="Python files with proxies of your own, as seen from the working folder; "
+        "installed packages with an entry point in trainfree.proxies need not be named.",
+    )
+
+    @property
+    def hashed(self) -> tuple[tuple[str, str], ...]:
+        """Each file with the hash of its code."""
+        return tuple((path, file_hash(Path(path))) for path in self.extra)
+
+
+class AgreementConfig(_Section):
+    """The comparison with scores that others computed (target ``proxy_agreement``)."""
+
+    sample: Positive = Field(
+        default=850,
+        description="Architectures to score, drawn from the space; three of five are among the "
+        "9,445 of NAS-Bench-Suite-Zero.",
+    )
+    batch_size: Positive = Field(default=64, description="Images; the others used 64.")
+    shard_size: Positive = Field(default=50, description="Architectures per job.")
 
 
 class ScoringConfig(_Section):
@@ -178,7 +206,9 @@ class Config(_Section):
     space: str = Field(default="nasbench201", description="Search space.")
     datasets: list[str] = Field(default=["cifar10"], min_length=1, description="Image data sets.")
     sources: SourcesConfig = SourcesConfig()
+    proxies: ProxiesConfig = ProxiesConfig()
     scoring: ScoringConfig = ScoringConfig()
+    agreement: AgreementConfig = AgreementConfig()
     search: SearchConfig = SearchConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
@@ -192,6 +222,7 @@ class Config(_Section):
             initialization=self.scoring.initialization,
             input=self.scoring.input,
             seed=self.seed,
+            extra=self.proxies.hashed,
         )
 
     def score_paths(self) -> list[str]:
@@ -218,7 +249,8 @@ class Config(_Section):
     def _names_exist(self) -> Self:
         _require("space", [self.space], SPACE_NAMES)
         _require("data set", self.datasets, list(DATASETS))
-        _require("proxy", self.scoring.proxies, PROXY_NAMES)
+        known = proxy_names([Path(path) for path in self.proxies.extra])
+        _require("proxy", self.scoring.proxies, known)
         return self
 
     @model_validator(mode="after")
@@ -237,9 +269,10 @@ class Config(_Section):
         return self
 
     def _require_scored(self, key: str, proxy: str) -> None:
-        if proxy not in PROXY_NAMES:
+        proxies = proxy_names([Path(path) for path in self.proxies.extra])
+        if proxy not in proxies:
             kind = "signal" if key.endswith(".signal") else "proxy"
-            known = [ACCURACY, *PROXY_NAMES] if kind == "signal" else PROXY_NAMES
+            known = [ACCURACY, *proxies] if kind == "signal" else proxies
             raise ConfigError(f"{key}: {UnknownNameError(kind, proxy, known)}")
         if proxy not in self.scoring.proxies:
             raise ConfigError(

@@ -63,6 +63,16 @@ def load_mini_batch(
     return _normalised(pixels, mean, std, path)
 
 
+def load_mini_batch_labels(path: Path, batch_size: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return the class numbers of the images that :func:`load_mini_batch` draws, (batch,).
+
+    Noise in place of images keeps the labels of the images it stands for.
+    """
+    with open_dataset(path, "images") as images:
+        rows = _drawn_rows(images, path, batch_size, seed)
+        return images["label"].to_numpy()[rows].astype(np.int64)
+
+
 def _check_shape(images: xr.Dataset, path: Path) -> None:
     dims = images["image"].dims if "image" in images else None
     if dims != ("n", "y", "x", "rgb") or images.sizes["rgb"] != 3:

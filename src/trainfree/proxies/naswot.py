@@ -3,7 +3,7 @@
 from trainfree.proxies.registry import Candidate, proxy
 
 
-@proxy("naswot", needs_images=True, cite="Mellor et al., ICML 2021, equations 1 and 2")
+@proxy("naswot", needs=["activations"], cite="Mellor et al., ICML 2021, equations 1 and 2")
 def naswot(candidate: Candidate) -> float:
     """Return s = ln |det K_H| with K_H = N_A − Hamming distance of the ReLU codes.
 

@@ -3,7 +3,7 @@
 from trainfree.proxies.registry import Candidate, proxy
 
 
-@proxy("naswot_official", needs_images=True, cite="Mellor et al., ICML 2021, published code")
+@proxy("naswot_official", needs=["activations"], cite="Mellor et al., ICML 2021, published code")
 def naswot_official(candidate: Candidate) -> float:
     """Return ln |det K| with every ReLU inside a ``ReLUConvBN`` block counted twice.
 

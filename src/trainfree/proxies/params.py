@@ -3,7 +3,7 @@
 from trainfree.proxies.registry import Candidate, proxy
 
 
-@proxy("params", needs_images=False, cite="baseline")
+@proxy("params", cite="baseline")
 def params(candidate: Candidate) -> float:
     """Return the number of learnable parameters, batch normalisation included."""
     return float(candidate.network.params)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from numbers import Real
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,46 @@ from numpy.typing import NDArray
 from trainfree.errors import TrainfreeError, UnknownNameError
 from trainfree.spaces.network import Network
 
+Tensor: TypeAlias = Any
+"""A ``torch.Tensor``; this room imports no torch, and a proxy rarely needs more than methods."""
+
+Need = Literal[
+    "weights",
+    "random",
+    "no_batch_norm",
+    "activations",
+    "labels",
+    "gradients",
+    "jacobian",
+    "image_gradients",
+]
+NEEDS: tuple[Need, ...] = get_args(Need)
+DATA_FREE: frozenset[Need] = frozenset({"weights", "random", "no_batch_norm"})
+
+
+class UndefinedScoreError(Exception):
+    """The proxy's formula has no value for this candidate.
+
+    Parameters
+    ----------
+    message
+        Why, for the message in the scores file.
+    score
+        −inf where "worse than any value" is meant (no gradient reaches a weight), as for a
+        singular kernel; NaN, the default, where the candidate cannot be ranked at all.
+    """
+
+    def __init__(self, message: str, score: float = float("nan")) -> None:
+        super().__init__(message)
+        self.score = score
+
 
 class Candidate(Protocol):
     """One architecture at initialisation, seen through one mini-batch of B images.
 
     Each property is computed when a proxy first asks for it and shared by all proxies of the
-    architecture.
+    architecture. The need that a proxy has to declare is in brackets. "Node numbers" are places in
+    ``network.nodes``; tensors lie on the scoring device, float32, channels last.
     """
 
     @property
@@ -25,16 +60,114 @@ class Candidate(Protocol):
         """The network as data: layers, shapes, parameter and operation counts."""
 
     @property
+    def weights(self) -> Mapping[int, Tensor]:
+        """Weights of convolutions and linear layers by node number [weights]."""
+
+    def stream(self, purpose: str) -> np.random.Generator:
+        """Return the architecture's own random numbers for ``purpose`` [random]."""
+
+    @property
     def relu_kernel(self) -> NDArray[np.float64]:
-        """K = Σ C Cᵀ + (1 − C)(1 − C)ᵀ over all ReLU modules, shape (B, B), whole numbers."""
+        """K = Σ C Cᵀ + (1 − C)(1 − C)ᵀ over ReLU modules, (B, B), whole numbers [activations]."""
 
     @property
     def relu_kernel_official(self) -> NDArray[np.float64]:
-        """The same with each ReLU inside a ``ReLUConvBN`` counted twice, as the published code."""
+        """The same, ReLUs inside a ``ReLUConvBN`` twice as the published code [activations]."""
+
+    @property
+    def outputs(self) -> Mapping[int, Tensor]:
+        """Outputs by node number, (B, …) [activations].
+
+        Those of convolutions, linear layers, ReLUs and block ends, and what these read.
+        """
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Class numbers of the images, (B,) [labels]."""
+
+    @property
+    def loss_gradients(self) -> Mapping[int, Tensor]:
+        """Gradient of the mean cross-entropy by node number, like ``weights`` [gradients].
+
+        Raises
+        ------
+        UndefinedScoreError
+            With −inf, when no weight has a gradient: the input does not reach the output.
+        """
+
+    @property
+    def half_gradients(self) -> Sequence[Mapping[int, Tensor]]:
+        """The same for the first and the second half of the mini-batch [gradients]."""
+
+    @property
+    def output_gradients(self) -> Mapping[int, Tensor]:
+        """Gradient of the mean cross-entropy with respect to ``outputs`` [gradients]."""
+
+    @property
+    def gradient_curvature(self) -> float:
+        """gᵀ H w, with g and H gradient and Hessian of the mean cross-entropy [gradients]."""
+
+    @property
+    def weighted_response_kernel(self) -> NDArray[np.float64]:
+        """Summed correlations of responses and their gradients, (B, B) [gradients]."""
+
+    @property
+    def input_jacobian(self) -> NDArray[np.float64]:
+        """∂ Σ all logits / ∂ images, one row an image, (B, 3 · height · width) [jacobian].
+
+        Raises
+        ------
+        UndefinedScoreError
+            With −inf, when it is zero.
+        """
+
+    @property
+    def block_trainabilities(self) -> NDArray[np.float64]:
+        """How each block passes random gradients back, (blocks,) [jacobian and random]."""
+
+    @property
+    def tangent_kernel(self) -> NDArray[np.float64]:
+        """Θ of the images' gradients of Σ logits, (B, B) [image_gradients]."""
+
+    @property
+    def gradient_sign_agreement(self) -> float:
+        """Σ over weights |Σ over images sign(∂ loss / ∂ w)| [image_gradients and labels]."""
+
+    @property
+    def fisher_eigenvalues(self) -> NDArray[np.float64]:
+        """Of the first entries' Fisher information, ascending [image_gradients]."""
+
+    @property
+    def block_entropies(self) -> NDArray[np.float64]:
+        """Entropy of the principal components of each block's output [activations]."""
+
+    @property
+    def smallest_correlation_eigenvalues(self) -> float:
+        """Σ over layers of λ_min of the channels' correlations, first image [activations]."""
+
+    @property
+    def distinct_unit_patterns(self) -> int:
+        """Number of different patterns of a unit over the images [activations]."""
+
+    @property
+    def linear_regions(self) -> int:
+        """Different ReLU codes of 1,000 random inputs to the thinned network [random]."""
+
+    @property
+    def log_gaussian_expansion(self) -> float:
+        """Zen's ln of the change that a changed Gaussian input makes [random]."""
 
     @property
     def log_synaptic_flow(self) -> float:
-        """Logarithm of Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights, −inf for zero."""
+        """Ln Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights, −inf for zero [no_batch_norm]."""
+
+    @property
+    def log_flow_reductions(self) -> float:
+        """The same with batch normalisation in blocks with a stride [weights]."""
+
+    @property
+    def log_flow_normalised(self) -> float:
+        """The same with all batch normalisation [weights]."""
 
     def log_abs_determinant(self, matrix: NDArray[np.float64]) -> float:
         """Return ln |det matrix|, −inf for a singular one; timed as linear algebra."""
@@ -52,39 +185,65 @@ class Proxy:
     name
         Name in the configuration, in files and in tables.
     function
-        Computes the score of one candidate.
-    needs_images
-        Whether the score depends on the mini-batch.
+        Computes the value of one candidate.
+    needs
+        What the function asks of a candidate; asking for anything else is an error.
+    higher_is_better
+        Where false, scores files hold the value with its sign turned, so that in files, searches
+        and tables a higher score is always the better one.
     cite
         Where it was published.
     """
 
     name: str
     function: ProxyFunction
-    needs_images: bool
-    cite: str
+    needs: frozenset[Need] = frozenset()
+    higher_is_better: bool = True
+    cite: str = ""
+
+    @property
+    def data_free(self) -> bool:
+        """Whether the value does not depend on the mini-batch."""
+        return self.needs <= DATA_FREE
+
+    def oriented(self, value: object) -> object:
+        """Return the score to store for what the function returned; what is no number stays."""
+        if self.higher_is_better or isinstance(value, bool) or not isinstance(value, Real):
+            return value
+        return -float(value)
 
 
 _REGISTRY: dict[str, Proxy] = {}
 
 
-def proxy(name: str, *, needs_images: bool, cite: str) -> Callable[[ProxyFunction], ProxyFunction]:
+def proxy(
+    name: str,
+    *,
+    needs: Collection[Need] = (),
+    higher_is_better: bool = True,
+    cite: str,
+) -> Callable[[ProxyFunction], ProxyFunction]:
     """Register the decorated function as the proxy ``name``; see :class:`Proxy`.
 
     Raises
     ------
+    UnknownNameError
+        When a need does not exist.
     TrainfreeError
         When another function already has the name.
     """
+    for need in needs:
+        if need not in NEEDS:
+            raise UnknownNameError("need", need, NEEDS)
 
     def register(function: ProxyFunction) -> ProxyFunction:
         taken = _REGISTRY.get(name)
-        if taken is not None and taken.function.__module__ != function.__module__:
+        if taken is not None and _origin(taken.function) != _origin(function):
             raise TrainfreeError(
-                f"proxy {name!r} of {function.__module__} is already defined in "
-                f"{taken.function.__module__}; give it another name"
+                f"proxy {name!r} of {_origin(function)} is already defined in "
+                f"{_origin(taken.function)}; give it another name"
             )
-        _REGISTRY[name] = Proxy(name, function, needs_images, cite)
+        _REGISTRY[name] = Proxy(name, function, frozenset(needs), higher_is_better, cite)
         return function
 
     return register
@@ -95,3 +254,12 @@ def registered(name: str) -> Proxy:
     if name not in _REGISTRY:
         raise UnknownNameError("proxy", name, _REGISTRY)
     return _REGISTRY[name]
+
+
+def is_registered(name: str) -> bool:
+    """Whether a proxy of this name has announced itself."""
+    return name in _REGISTRY
+
+
+def _origin(function: ProxyFunction) -> str:
+    return f"{function.__module__} ({function.__code__.co_filename})"

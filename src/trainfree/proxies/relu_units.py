@@ -3,7 +3,7 @@
 from trainfree.proxies.registry import Candidate, proxy
 
 
-@proxy("relu_units", needs_images=False, cite="baseline")
+@proxy("relu_units", cite="baseline")
 def relu_units(candidate: Candidate) -> float:
     """Return the number of rectified units for one image, each ReLU module counted once."""
     return float(candidate.network.relu_units)

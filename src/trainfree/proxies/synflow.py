@@ -5,7 +5,7 @@ from trainfree.proxies.registry import Candidate, proxy
 
 @proxy(
     "synflow",
-    needs_images=False,
+    needs=["no_batch_norm"],
     cite="Tanaka et al., NeurIPS 2020; summed over the network by Abdelfattah et al., ICLR 2021",
 )
 def synflow(candidate: Candidate) -> float:
@@ -13,5 +13,6 @@ def synflow(candidate: Candidate) -> float:
 
     All parameters are replaced by their absolute values and batch normalisation is left out. The
     sum runs over convolution and linear weights, not biases. −inf where no weight reaches R.
+    NAS-Bench-Suite-Zero takes the logarithm too, zero-cost-nas does not; the ranks are the same.
     """
     return candidate.log_synaptic_flow

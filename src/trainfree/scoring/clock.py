@@ -21,15 +21,20 @@ class PhaseClock:
     def __init__(self, synchronize: Callable[[], None] = lambda: None) -> None:
         self._synchronize = synchronize
         self.seconds = dict.fromkeys(PHASES, 0.0)
+        self._nested: list[float] = []
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Add the seconds of the ``with`` block to phase ``name``."""
+        """Add the seconds of the ``with`` block to phase ``name``, less those of phases inside."""
         start = self.now()
+        self._nested.append(0.0)
         try:
             yield
         finally:
-            self.seconds[name] += self.now() - start
+            elapsed = self.now() - start
+            self.seconds[name] += elapsed - self._nested.pop()
+            if self._nested:
+                self._nested[-1] += elapsed
 
     def now(self) -> float:
         """Return seconds on a steady clock, after the device has finished its work."""

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from trainfree.errors import DataFileError
-from trainfree.scoring.setting import Setting
+from trainfree.scoring.setting import Setting, scored_architectures
 from trainfree.spaces import load_space
 from trainfree.storage import read_dataset, write_dataset
 
@@ -30,7 +30,7 @@ def merge_shards(shards: Sequence[Path], setting: Setting, output: Path) -> None
     for key in ("code_hash", "source_hashes"):
         _require_equal(parts, shards, key)
     merged = xr.concat(parts, dim="arch", combine_attrs="drop_conflicts").sortby("arch")
-    _require_whole_space(merged, setting.space, output)
+    _require_all(merged, setting, output)
     write_dataset(merged, output, "scores")
 
 
@@ -50,8 +50,9 @@ def _require_equal(parts: Sequence[xr.Dataset], shards: Sequence[Path], key: str
             )
 
 
-def _require_whole_space(merged: xr.Dataset, space: str, output: Path) -> None:
-    found, expected = merged["arch"].values, np.arange(len(load_space(space)))
+def _require_all(merged: xr.Dataset, setting: Setting, output: Path) -> None:
+    space = setting.space
+    found, expected = merged["arch"].values, scored_architectures(setting, len(load_space(space)))
     if np.array_equal(found, expected):
         return
     missing = np.setdiff1d(expected, found)

@@ -7,17 +7,29 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trainfree.errors import ConfigError
 from trainfree.images.datasets import InputKind
 from trainfree.provenance import canonical_json, code_hash, settings_hash
-from trainfree.proxies import module_of
+from trainfree.proxies import PROXY_NAMES, module_of, versions_of
+from trainfree.randomness import stream
 
 Initialization = Literal["pytorch", "xavier", "kaiming", "normal"]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Everything that decides a score: its hash is the ``config_hash`` of the scores file."""
+    """Everything that decides a score: its hash is the ``config_hash`` of the scores file.
+
+    Parameters
+    ----------
+    sample, sample_seed
+        Only so many architectures, drawn without replacement by this root seed; 0 for all.
+    extra
+        Files of proxies with the hashes of their code, so that an edit scores anew.
+    """
 
     space: str
     dataset: str
@@ -26,6 +38,9 @@ class Setting:
     initialization: Initialization
     input: InputKind
     seed: int
+    sample: int = 0
+    sample_seed: int = 0
+    extra: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -38,7 +53,9 @@ class Setting:
         """
         try:
             values = json.loads(text)
-            return cls(**{**values, "proxies": tuple(values["proxies"])})
+            values["proxies"] = tuple(values["proxies"])
+            values["extra"] = tuple((path, code) for path, code in values.get("extra", []))
+            return cls(**values)
         except (ValueError, TypeError, KeyError) as error:
             known = ", ".join(field.name for field in fields(cls))
             raise ConfigError(f"setting {text!r}: expected JSON with {known}: {error}") from error
@@ -51,7 +68,8 @@ class Setting:
     @property
     def name(self) -> str:
         """Name in file paths, for example ``b32-pytorch-images-s0``."""
-        return f"b{self.batch_size}-{self.initialization}-{self.input}-s{self.seed}"
+        name = f"b{self.batch_size}-{self.initialization}-{self.input}-s{self.seed}"
+        return f"{name}-n{self.sample}" if self.sample else name
 
     @property
     def hash(self) -> str:
@@ -59,9 +77,38 @@ class Setting:
         return settings_hash(asdict(self))
 
 
+def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:
+    """Return the indices of the architectures that the setting scores, ascending.
+
+    A smaller sample of one seed is part of a larger one.
+
+    Raises
+    ------
+    ConfigError
+        When the sample is larger than the space.
+    """
+    if not setting.sample:
+        return np.arange(space_size)
+    if setting.sample > space_size:
+        raise ConfigError(
+            f"a sample of {setting.sample} architectures is more than {setting.space} has "
+            f"({space_size}); choose a smaller one"
+        )
+    order = stream(setting.sample_seed, "architecture-sample").permutation(space_size)
+    return np.sort(order[: setting.sample])
+
+
 def scoring_code_hash(proxies: Sequence[str]) -> str:
-    """Return the hash of all code that decides the scores of ``proxies``."""
-    return code_hash("trainfree.scoring.shard", *map(module_of, proxies))
+    """Return the hash of all code of the suite that decides the scores of ``proxies``.
+
+    Installed proxies count with their package's version; the code of extra files is hashed in the
+    setting.
+    """
+    own = code_hash(
+        "trainfree.scoring.shard", *(module_of(name) for name in proxies if name in PROXY_NAMES)
+    )
+    installed = versions_of(proxies)
+    return settings_hash({"own": own, **installed}) if installed else own
 
 
 def shard_ranges(architectures: int, shard_size: int) -> list[str]:

@@ -9,18 +9,18 @@ from pathlib import Path
 import torch
 
 from trainfree.errors import ConfigError
-from trainfree.images.batches import load_mini_batch
+from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import DATASETS
 from trainfree.lifeline import require_run
-from trainfree.proxies import load_proxy
-from trainfree.proxies.registry import Proxy
+from trainfree.proxies import load_extra, load_proxy
+from trainfree.proxies.registry import Proxy, UndefinedScoreError
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.memory import keep_freed_memory
 from trainfree.scoring.progress import track
 from trainfree.scoring.schema import Row, scores_dataset
-from trainfree.scoring.setting import Setting, scoring_code_hash
+from trainfree.scoring.setting import Setting, scored_architectures, scoring_code_hash
 from trainfree.scoring.status import Status, judge, judge_failure
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import load_space
@@ -38,6 +38,8 @@ def score_shard(
 
     Parameters
     ----------
+    first, last
+        Places in the setting's list of architectures, which is the space's order or a sample.
     images
         Prepared image set of ``setting.dataset``.
     output
@@ -48,18 +50,21 @@ def score_shard(
         CPU threads torch may use.
     """
     space = load_space(setting.space)
-    if not 0 <= first <= last < len(space):
+    architectures = scored_architectures(setting, len(space))
+    if not 0 <= first <= last < len(architectures):
         raise ConfigError(
-            f"shard {first}-{last} is not in {setting.space} with its {len(space)} architectures"
+            f"shard {first}-{last} is not in {setting.space} with its {len(architectures)} "
+            "architectures"
         )
     _prepare_torch(threads)
     keep_freed_memory()
     pixels = load_mini_batch(images, setting.batch_size, setting.seed, setting.input)
     batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
-    scorer = _Scorer(setting, space, batch)
+    labels = load_mini_batch_labels(images, setting.batch_size, setting.seed)
+    scorer = _Scorer(setting, space, batch, torch.from_numpy(labels).to(device))
     scorer.warm_up()
     rows = []
-    for arch in track(range(first, last + 1), output.stem):
+    for arch in track(architectures[first : last + 1].tolist(), output.stem):
         require_run()
         rows.append(scorer.row(arch))
     with open_dataset(images, "images") as source:
@@ -94,8 +99,12 @@ def _own_attributes(setting: Setting) -> dict[str, str | int]:
 class _Scorer:
     """Scores one architecture after the other with the same mini-batch."""
 
-    def __init__(self, setting: Setting, space: CellSpace, batch: torch.Tensor) -> None:
-        self._setting, self._space, self._batch = setting, space, batch
+    def __init__(
+        self, setting: Setting, space: CellSpace, batch: torch.Tensor, labels: torch.Tensor
+    ) -> None:
+        self._setting, self._space = setting, space
+        self._batch, self._labels = batch, labels
+        load_extra([Path(path) for path, _ in setting.extra])
         self._proxies: list[Proxy] = [load_proxy(name) for name in setting.proxies]
         self._dataset = DATASETS[setting.dataset]
         cuda = batch.device.type == "cuda"
@@ -113,7 +122,7 @@ class _Scorer:
         start = clock.now()
         candidate = self._candidate(arch, clock)
         network = candidate.network
-        judged = [self._judge(candidate, proxy, arch) for proxy in self._proxies]
+        judged = [attempt(candidate, proxy, arch) for proxy in self._proxies]
         clock.seconds["total"] = clock.now() - start
         messages = [
             f"{proxy.name}: {message}"
@@ -144,17 +153,24 @@ class _Scorer:
             ),
             batch=self._batch,
             clock=clock,
+            labels=self._labels,
+            initialization=self._setting.initialization,
+            stream=lambda purpose: stream(self._setting.seed, purpose, arch),
         )
 
-    def _judge(
-        self, candidate: EngineCandidate, proxy: Proxy, arch: int
-    ) -> tuple[float, Status, str, float]:
-        try:
-            value, seconds = candidate.score(proxy)
-        except Exception as error:
-            log.exception("proxy %s failed for architecture %d", proxy.name, arch)
-            return *judge_failure(error), float("nan")
-        return *judge(value), seconds
+
+def attempt(
+    candidate: EngineCandidate, proxy: Proxy, arch: int
+) -> tuple[float, Status, str, float]:
+    """Return score, status, message and seconds; whatever a proxy does, it does to itself alone."""
+    try:
+        value, seconds = candidate.score(proxy)
+    except UndefinedScoreError as error:
+        return *judge_failure(error), float("nan")
+    except Exception as error:
+        log.exception("proxy %s failed for architecture %d", proxy.name, arch)
+        return *judge_failure(error), float("nan")
+    return *judge(value), seconds
 
 
 def _prepare_torch(threads: int) -> None:

@@ -8,6 +8,8 @@ from numbers import Real
 
 import torch
 
+from trainfree.proxies.registry import UndefinedScoreError
+
 
 class Status(IntEnum):
     """Status of one score; the values are those stored in the files."""
@@ -19,6 +21,8 @@ class Status(IntEnum):
     NOT_FINITE = 3
     OUT_OF_MEMORY = 4
     ERROR = 5
+    UNDEFINED = 6
+    """The proxy's formula has no value here, for example for images of one class."""
 
 
 def judge(value: object) -> tuple[float, Status, str]:
@@ -27,7 +31,8 @@ def judge(value: object) -> tuple[float, Status, str]:
     Anything but a number is an error of the proxy, and says so.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
-        found = type(value).__name__
+        shape = getattr(value, "shape", None)
+        found = type(value).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
         return nan, Status.ERROR, f"the proxy returned {found}, expected one float"
     number = float(value)
     if isnan(number):
@@ -39,6 +44,9 @@ def judge(value: object) -> tuple[float, Status, str]:
 
 def judge_failure(error: Exception) -> tuple[float, Status, str]:
     """Return score, status and message for a proxy that raised."""
+    if isinstance(error, UndefinedScoreError):
+        score, status, _ = judge(error.score)
+        return score, Status.UNDEFINED if isnan(score) else status, str(error)
     kind = Status.OUT_OF_MEMORY if is_out_of_memory(error) else Status.ERROR
     return nan, kind, f"{type(error).__name__}: {error}".splitlines()[0]
 

@@ -129,10 +129,14 @@ class Network:
         Each node reads only nodes before it.
     shapes
         Output shape of each node for one image.
+    blocks
+        Nodes that end the stem and each block (cell, residual block), in order: all that follows
+        depends on the image through them alone.
     """
 
     nodes: tuple[Node, ...]
     shapes: tuple[tuple[int, ...], ...]
+    blocks: tuple[int, ...] = ()
 
     @property
     def output(self) -> int:
@@ -184,6 +188,14 @@ class Network:
                 waiting.extend(self.nodes[number].sources)
         return needed
 
+    def descendants(self, origin: int) -> set[int]:
+        """Return the nodes that depend on ``origin``, itself included."""
+        reached = {origin}
+        for number in range(origin + 1, len(self.nodes)):
+            if reached.intersection(self.nodes[number].sources):
+                reached.add(number)
+        return reached
+
     def _params_of(self, number: int) -> int:
         node = self.nodes[number]
         if isinstance(node, Conv):
@@ -210,6 +222,12 @@ class NetworkBuilder:
 
     nodes: list[Node] = field(default_factory=list)
     shapes: list[tuple[int, ...]] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=list)
+
+    def end_block(self, number: int) -> int:
+        """Mark node ``number`` as the end of the stem or of a block (see :class:`Network`)."""
+        self.blocks.append(number)
+        return number
 
     def input(self, channels: int, size: int) -> int:
         """Add the image, ``channels`` × ``size`` × ``size``."""
@@ -260,7 +278,7 @@ class NetworkBuilder:
 
     def network(self) -> Network:
         """Return the finished network; the node added last is its output."""
-        return Network(tuple(self.nodes), tuple(self.shapes))
+        return Network(tuple(self.nodes), tuple(self.shapes), tuple(self.blocks))
 
     def _add(self, node: Node, shape: tuple[int, ...]) -> int:
         self.nodes.append(node)

@@ -35,12 +35,12 @@ def build_network(space: CellSpace, index: int, image_size: int, classes: int) -
     operations = dict(zip(EDGES, space.operation_names(index), strict=True))
     builder = NetworkBuilder()
     x = builder.input(3, image_size)
-    x = builder.batch_norm(builder.conv(x, space.stem_channels, kernel=3))
+    x = builder.end_block(builder.batch_norm(builder.conv(x, space.stem_channels, kernel=3)))
     for stage in range(3):
         if stage > 0:
-            x = _residual_block(builder, x)
+            x = builder.end_block(_residual_block(builder, x))
         for _ in range(space.cells_per_stage):
-            x = _cell(builder, x, operations)
+            x = builder.end_block(_cell(builder, x, operations))
     x = builder.relu(builder.batch_norm(x), modules=1, wrapped=False)
     builder.linear(builder.global_avg_pool(x), classes)
     return builder.network()

@@ -1,0 +1,26 @@
+"""Fisher: how much the loss depends on each channel of a layer's output."""
+
+from trainfree.proxies.registry import Candidate, proxy
+
+
+@proxy(
+    "fisher",
+    needs=["activations", "weights", "gradients"],
+    cite="Turner et al., ICLR 2020; summed over the network by Abdelfattah et al., ICLR 2021",
+)
+def fisher(candidate: Candidate) -> float:
+    """Return Σ over weights of ½ mean_b (Σ_xy a ∂L/∂a)², with a the output channel they feed.
+
+    L is the mean cross-entropy, a the output of a convolution or linear layer before normalisation.
+    A channel's number is counted once for each of its weights, as the published code does when it
+    broadcasts channels to weights. The original takes the activations behind the ReLU.
+    −inf where no weight has a gradient.
+    """
+    total = 0.0
+    for number in candidate.loss_gradients:
+        response = candidate.outputs[number] * candidate.output_gradients[number]
+        if response.dim() == 4:
+            response = response.sum(dim=(2, 3))
+        channels = 0.5 * response.square().mean(dim=0)
+        total += float(channels.sum()) * candidate.weights[number][0].numel()
+    return total

@@ -1,0 +1,19 @@
+"""Gradient times weight, with its sign."""
+
+from trainfree.proxies.registry import Candidate, proxy
+
+
+@proxy(
+    "plain",
+    needs=["weights", "gradients"],
+    cite="Mozer and Smolensky, 1989; summed over the network by Abdelfattah et al., ICLR 2021",
+)
+def plain(candidate: Candidate) -> float:
+    """Return Σ w · ∂L/∂w over convolution and linear weights, L the mean cross-entropy.
+
+    A layer in front of a batch normalisation contributes nothing but rounding: its scale does not
+    matter, so w · ∂L/∂w sums to 0. What is left comes from the few layers without one, and from the
+    draw of weights and images more than from the architecture. −inf where no weight has a gradient.
+    """
+    gradients = candidate.loss_gradients
+    return sum(float((candidate.weights[n] * g).sum()) for n, g in gradients.items())

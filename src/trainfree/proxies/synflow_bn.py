@@ -1,0 +1,14 @@
+"""Synflow with batch normalisation, as a logarithm."""
+
+from trainfree.proxies.registry import Candidate, proxy
+
+
+@proxy("synflow_bn", needs=["weights"], cite="Abdelfattah et al., ICLR 2021, published code")
+def synflow_bn(candidate: Candidate) -> float:
+    """Return ln Σ |θ ⊙ ∂R/∂θ| as ``synflow``, but with batch normalisation in train mode.
+
+    Each channel is normalised over the positions of the one image of ones, so that differences come
+    from the borders alone and a map without a border effect becomes 0; values and gradients take
+    both signs. −inf where no weight reaches R.
+    """
+    return candidate.log_flow_normalised

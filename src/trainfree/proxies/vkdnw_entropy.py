@@ -1,0 +1,23 @@
+"""VKDNW's entropy: how evenly the network's weights can be known."""
+
+import numpy as np
+
+from trainfree.proxies.registry import Candidate, UndefinedScoreError, proxy
+
+TINY = 1e-10
+
+
+@proxy("vkdnw_entropy", needs=["image_gradients"], cite="Tybl and Neumann, CVPR 2025")
+def vkdnw_entropy(candidate: Candidate) -> float:
+    """Return −Σ q ln q, q the nine deciles of the Fisher information's eigenvalues, by their sum.
+
+    Fisher information of the first entry of each of the first 128 parameter tensors, over the first
+    16 images, normalised by the statistics of the mini-batch (the published code: evaluation mode,
+    so no normalisation at all; smoothed probabilities; Kaiming initialisation). At most ln 9.
+    """
+    deciles = np.quantile(candidate.fisher_eigenvalues, np.arange(1, 10) / 10)
+    deciles = np.maximum(deciles, 0.0)
+    if not deciles.sum() > 0:
+        raise UndefinedScoreError("the Fisher information is zero", score=float("-inf"))
+    share = deciles / deciles.sum()
+    return float(-(share * np.log(share + TINY)).sum())

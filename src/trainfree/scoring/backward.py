@@ -1,0 +1,263 @@
+"""Going back through a recorded forward pass.
+
+``backward`` is the gradient of train mode: the images of a batch act on each other through the
+statistics of batch normalisation. ``backward_per_image`` holds these statistics fixed, so that each
+image has a gradient of its own, and carries several cotangents at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from trainfree.scoring.tape import BATCH_NORM_EPSILON, Tape
+from trainfree.spaces.network import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    GlobalAvgPool,
+    Input,
+    Linear,
+    Relu,
+    Zeros,
+)
+
+Wanted = Literal["weights", "input"]
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Gradients of a scalar.
+
+    Parameters
+    ----------
+    weight
+        With respect to the weights, by node number; nodes that do not reach the scalar lack.
+    output
+        With respect to the outputs of nodes (adjoints), by node number, likewise.
+    """
+
+    weight: Mapping[int, Tensor]
+    output: Mapping[int, Tensor]
+
+
+@torch.no_grad()
+def backward(
+    tape: Tape, cotangents: Mapping[int, Tensor], wanted: Wanted, stop: int = 0
+) -> Gradients:
+    """Return the gradient of Σ cotangent · output.
+
+    Parameters
+    ----------
+    cotangents
+        By node number, of the shape of the node's output.
+    wanted
+        ``"weights"``: gradients of weights and all adjoints. ``"input"``: only the adjoint of
+        node ``stop``; everything else is dropped on the way.
+    stop
+        Nodes before this one are not visited.
+    """
+    network = tape.network
+    adjoint = _Adjoints(tape, dict(cotangents))
+    weight: dict[int, Tensor] = {}
+    needs_input = network.descendants(stop) if wanted == "input" else None
+    for number in range(network.output, stop - 1, -1):
+        if number not in adjoint.values:
+            continue
+        if wanted == "input" and number != stop and number not in (needs_input or ()):
+            adjoint.values.pop(number)
+            continue
+        if number > stop or wanted == "weights":
+            gradient = adjoint.pull(number, with_weight=wanted == "weights")
+            if gradient is not None:
+                weight[number] = gradient
+            if wanted == "input":
+                adjoint.values.pop(number)
+    return Gradients(weight, adjoint.values)
+
+
+@dataclass
+class _Adjoints:
+    """Adjoints found so far; ``pull`` passes one on to the nodes it was computed from."""
+
+    tape: Tape
+    values: dict[int, Tensor] = field(default_factory=dict)
+
+    def pull(self, number: int, with_weight: bool) -> Tensor | None:
+        """Add this node's contributions to its sources' adjoints; return the weight's gradient."""
+        node, values, gradient = self.tape.network.nodes[number], self.tape.values, None
+        adjoint = self.values[number]
+        match node:
+            case Input() | Zeros():
+                pass
+            case Conv(source=source):
+                to_input = not isinstance(self.tape.network.nodes[source], Input) or not with_weight
+                weight = self.tape.parameters.weight[number]
+                mask = [to_input, with_weight, False]
+                below, gradient, _ = _conv_backward(node, adjoint, values[source], weight, mask)
+                if to_input:
+                    self._add(source, below)
+            case Linear(source=source):
+                gradient = adjoint.T @ values[source] if with_weight else None
+                self._add(source, adjoint @ self.tape.parameters.weight[number])
+            case BatchNorm(source=source):
+                self._add(source, self._through_statistics(number, source, adjoint))
+            case Relu(source=source):
+                below = torch.ops.aten.threshold_backward(adjoint, values[number], 0)
+                self._add(source, below)
+            case AvgPool(source=source):
+                self._add(source, pool_backward(node, adjoint, self.tape.network.shapes[source]))
+            case Add(sources=sources):
+                for source in sources:
+                    self._add(source, adjoint)
+            case GlobalAvgPool(source=source):
+                self._add(source, mean_backward(adjoint, self.tape.network.shapes[source]))
+        return gradient
+
+    def _through_statistics(self, number: int, source: int, adjoint: Tensor) -> Tensor:
+        if number not in self.tape.statistics:
+            return adjoint
+        return normalise_backward(self.tape, number, source, adjoint)
+
+    def _add(self, number: int, contribution: Tensor) -> None:
+        known = self.values.get(number)
+        self.values[number] = contribution if known is None else known + contribution
+
+
+def _conv_backward(
+    node: Conv, adjoint: Tensor, x: Tensor, weight: Tensor, mask: list[bool]
+) -> tuple[Tensor, Tensor, Tensor]:
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+        adjoint,
+        x,
+        weight,
+        None,
+        [node.stride] * 2,
+        [node.padding] * 2,
+        [1, 1],
+        False,
+        [0, 0],
+        1,
+        mask,
+    )
+    return found
+
+
+def _empty_like_source(adjoint: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return an uninitialised map that only tells a backward operation its shape and layout."""
+    size = (len(adjoint), *shape)
+    return torch.empty(
+        size, dtype=adjoint.dtype, device=adjoint.device, memory_format=torch.channels_last
+    )
+
+
+def normalise_backward(tape: Tape, number: int, source: int, adjoint: Tensor) -> Tensor:
+    """Apply the Jacobian of a batch normalisation, which is symmetric, to ``adjoint``."""
+    statistics = tape.statistics[number]
+    below: Tensor = torch.ops.aten.native_batch_norm_backward(
+        adjoint,
+        tape.values[source],
+        None,
+        None,
+        None,
+        statistics.mean,
+        statistics.inverse_deviation,
+        True,
+        BATCH_NORM_EPSILON,
+        [True, False, False],
+    )[0]
+    return below
+
+
+def pool_backward(node: AvgPool, adjoint: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Pass an adjoint back through average pooling, (B, C, …) → (B, *shape)."""
+    below: Tensor = torch.ops.aten.avg_pool2d_backward(
+        adjoint,
+        _empty_like_source(adjoint, shape),
+        [node.kernel] * 2,
+        [node.stride] * 2,
+        [node.padding] * 2,
+        False,
+        False,
+        None,
+    )
+    return below
+
+
+def mean_backward(adjoint: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Pass an adjoint back through the mean over height and width, (B, C) → (B, *shape)."""
+    spread = (adjoint / (shape[1] * shape[2]))[:, :, None, None].expand(-1, *shape)
+    return spread.contiguous(memory_format=torch.channels_last)
+
+
+Visitor = Callable[[int, Tensor, Tensor], None]
+"""Receives a number, the node's input (B, …) and its adjoints (K, B, …)."""
+
+
+@torch.no_grad()
+def backward_per_image(tape: Tape, cotangents: Tensor, visit: Visitor) -> None:
+    """Go back with K cotangents of the logits, the statistics of batch normalisation held fixed.
+
+    Parameters
+    ----------
+    cotangents
+        (K, B, classes).
+    visit
+        Called for each convolution, linear layer and batch normalisation that a cotangent
+        reaches, from the output to the input.
+    """
+    network, count = tape.network, len(cotangents)
+    adjoint = {network.output: cotangents.flatten(0, 1)}
+    for number in range(network.output, -1, -1):
+        if number not in adjoint:
+            continue
+        here = adjoint.pop(number)
+        node = network.nodes[number]
+        if isinstance(node, Conv | Linear | BatchNorm) and node.source in tape.values:
+            visit(number, tape.values[node.source], _split(here, count))
+        for source, below in _pull_fixed(tape, number, here, count):
+            known = adjoint.get(source)
+            adjoint[source] = below if known is None else known + below
+
+
+def _split(adjoint: Tensor, count: int) -> Tensor:
+    """Return (K · B, …) as (K, B, …)."""
+    return torch.unflatten(adjoint, 0, (count, -1))
+
+
+def _pull_fixed(
+    tape: Tape, number: int, adjoint: Tensor, count: int
+) -> Iterator[tuple[int, Tensor]]:
+    node, network = tape.network.nodes[number], tape.network
+    match node:
+        case Input() | Zeros():
+            return
+        case Conv(source=source):
+            if isinstance(network.nodes[source], Input):
+                return
+            like = _empty_like_source(adjoint, network.shapes[source])
+            weight = tape.parameters.weight[number]
+            yield source, _conv_backward(node, adjoint, like, weight, [True, False, False])[0]
+        case Linear(source=source):
+            yield source, adjoint @ tape.parameters.weight[number]
+        case BatchNorm(source=source):
+            if number in tape.statistics:
+                inverse_deviation = tape.statistics[number].inverse_deviation
+                yield source, adjoint * inverse_deviation[None, :, None, None]
+            else:
+                yield source, adjoint
+        case Relu(source=source):
+            is_open = (tape.values[number] > 0).to(adjoint.dtype)
+            yield source, (_split(adjoint, count) * is_open).flatten(0, 1)
+        case AvgPool(source=source):
+            yield source, pool_backward(node, adjoint, network.shapes[source])
+        case Add(sources=sources):
+            for source in sources:
+                yield source, adjoint
+        case GlobalAvgPool(source=source):
+            yield source, mean_backward(adjoint, network.shapes[source])

@@ -1,0 +1,294 @@
+"""What a proxy may do and what becomes of it: statuses, needs, signs, sharing, files of others."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trainfree import proxies
+from trainfree.cli import main
+from trainfree.config import parse_config
+from trainfree.errors import ConfigError, TrainfreeError, UnknownNameError
+from trainfree.images.prepare import prepare_images
+from trainfree.proxies import PROXY_NAMES, load_extra, load_proxy, proxy_names
+from trainfree.proxies.extra import declared_names, file_hash
+from trainfree.proxies.registry import NEEDS, Proxy, UndefinedScoreError, proxy
+from trainfree.scoring.merge import merge_shards
+from trainfree.scoring.setting import Setting, scored_architectures, scoring_code_hash
+from trainfree.scoring.shard import attempt, score_shard
+from trainfree.scoring.status import Status
+from trainfree.scoring.trial import small_candidate, try_proxy
+from trainfree.storage import read_dataset
+
+DEAD, ALIVE = 0, 728
+NEED_A_PATH = [
+    "epe_nas",
+    "fisher",
+    "grad_norm",
+    "gradsign",
+    "grasp",
+    "jacob_cov",
+    "plain",
+    "snip",
+    "synflow",
+    "wrcor",
+    "zen",
+    "zico",
+]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    path = tmp_path_factory.mktemp("images") / "generated.h5"
+    prepare_images(
+        "generated", path, order=["generated"], cache=path.parent, mirror=None, timeout=1.0
+    )
+    return path
+
+
+@pytest.mark.parametrize("name", PROXY_NAMES)
+def test_every_proxy_has_a_value_and_declares_all_it_asks_for(name):
+    score, status, message, seconds = attempt(small_candidate(ALIVE), load_proxy(name), ALIVE)
+    assert (status, message) == (Status.OK, "")
+    assert math.isfinite(score)
+    assert seconds >= 0
+
+
+@pytest.mark.parametrize("name", PROXY_NAMES)
+def test_a_network_without_a_path_never_gets_a_silent_number(name):
+    score, status, message, _ = attempt(small_candidate(DEAD), load_proxy(name), DEAD)
+    if name in NEED_A_PATH:
+        assert (score, status) == (-math.inf, Status.SINGULAR), message
+    assert status in (Status.OK, Status.SINGULAR)
+    assert status == Status.OK or score == -math.inf
+
+
+@pytest.mark.parametrize("name", PROXY_NAMES)
+def test_scores_repeat_bit_by_bit_whatever_was_asked_before(name):
+    alone = small_candidate(ALIVE)
+    after_others = small_candidate(ALIVE)
+    for other in reversed(PROXY_NAMES):
+        attempt(after_others, load_proxy(other), ALIVE)
+    assert alone.score(load_proxy(name))[0] == after_others.score(load_proxy(name))[0]
+
+
+def test_needs_say_which_proxies_do_without_data():
+    free = {name for name in PROXY_NAMES if load_proxy(name).data_free}
+    assert {"synflow", "params", "zen", "l2_norm", "random", "linear_regions"} <= free
+    assert not free & {"naswot", "snip", "jacob_cov", "ntk_condition", "swap", "gradsign"}
+    images = small_candidate(ALIVE, batch_size=8)
+    other_images = small_candidate(ALIVE, batch_size=8)
+    other_images._batch = other_images._batch.flip(3) * 0.5 + 1
+    for name in sorted(free):
+        assert images.score(load_proxy(name))[0] == other_images.score(load_proxy(name))[0], name
+
+
+def test_lower_is_better_is_stored_with_its_sign_turned():
+    made = load_proxy("ntk_condition")
+    assert not made.higher_is_better
+    candidate = small_candidate(ALIVE)
+    value = made.function(candidate)
+    assert value > 1
+    assert candidate.score(made)[0] == -value
+    assert attempt(candidate, replace(made, function=lambda c: math.inf), 0)[:2] == (
+        -math.inf,
+        Status.SINGULAR,
+    )
+    assert [name for name in PROXY_NAMES if not load_proxy(name).higher_is_better] == [
+        "ntk_condition"
+    ]
+
+
+WRONG = [
+    (lambda c: np.ones((2, 3)), Status.ERROR, r"ndarray of shape \(2, 3\), expected one float"),
+    (lambda c: c.loss_gradients[1].sum(), Status.ERROR, r"Tensor of shape \(\), expected one"),
+    (lambda c: True, Status.ERROR, "returned bool"),
+    (lambda c: math.inf, Status.OVERFLOW, "inf"),
+    (lambda c: -math.inf, Status.SINGULAR, ""),
+    (lambda c: math.nan, Status.NOT_FINITE, "NaN"),
+    (lambda c: (_ for _ in ()).throw(UndefinedScoreError("no such thing")), 6, "no such thing"),
+]
+
+
+@pytest.mark.parametrize(("function", "status", "words"), WRONG)
+def test_what_is_no_finite_number_has_a_status(function, status, words):
+    made = Proxy("made", function, frozenset(NEEDS))
+    score, found, message, _ = attempt(small_candidate(ALIVE), made, ALIVE)
+    assert found == status
+    assert np.isnan(score) or found == Status.SINGULAR
+    assert re.search(words, message)
+
+
+def test_undeclared_needs_are_refused_by_name():
+    made = Proxy("curious", lambda c: c.gradient_curvature, frozenset({"weights"}))
+    _, status, message, _ = attempt(small_candidate(ALIVE), made, ALIVE)
+    assert status == Status.ERROR
+    assert "'curious' asks for 'gradients' but declares needs: weights" in message
+    with pytest.raises(UnknownNameError, match="did you mean 'gradients'"):
+        proxy("made", needs=["gradient"], cite="test")  # type: ignore[list-item]
+
+
+def test_a_batch_of_one_class_or_one_image_has_a_status():
+    candidate = small_candidate(ALIVE)
+    candidate._given_labels = candidate._given_labels * 0
+    score, status, message, _ = attempt(candidate, load_proxy("epe_nas"), ALIVE)
+    assert (np.isnan(score), status) == (True, Status.UNDEFINED)
+    assert "one class" in message
+    single = small_candidate(ALIVE, batch_size=1)
+    for name in PROXY_NAMES:
+        score, status, message, _ = attempt(single, load_proxy(name), ALIVE)
+        assert status == Status.OK or message or score == -math.inf, name
+    assert attempt(single, load_proxy("zico"), ALIVE)[1] == Status.UNDEFINED
+
+
+def test_weights_that_overflow_single_precision_give_no_silent_number():
+    candidate = small_candidate(ALIVE)
+    draw = candidate._draw
+
+    def huge(network):
+        drawn = draw(network)
+        return replace(drawn, weight={n: w * np.float32(1e30) for n, w in drawn.weight.items()})
+
+    candidate._draw = huge
+    for name in PROXY_NAMES:
+        score, status, _, _ = attempt(candidate, load_proxy(name), ALIVE)
+        assert status != Status.OK or math.isfinite(score), name
+    assert attempt(candidate, load_proxy("snip"), ALIVE)[1] != Status.OK
+
+
+def test_all_proxies_together_cost_less_than_apart():
+    """Counted in passes, not seconds: each shared result is computed once."""
+    candidate = small_candidate(ALIVE)
+    for name in PROXY_NAMES:
+        candidate.score(load_proxy(name))
+    results = candidate._results
+    users = [
+        sum(shared in results._rests_on[other] for other in results._values)
+        for shared in ("tape", "loss gradients", "weights", "network")
+    ]
+    assert all(count >= 3 for count in users), users
+
+
+PROXY = '''
+from trainfree.proxies.registry import Candidate, proxy
+
+@proxy("{name}", needs=[], cite="test")
+def {name}(candidate: Candidate) -> float:
+    """Return a number."""
+    return {value}
+'''
+
+
+def test_a_file_named_in_the_config_is_scored(images, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(PROXY.format(name="extra_one", value="2.0 * candidate.network.params"))
+    config = parse_config(
+        {
+            "proxies": {"extra": [str(path)]},
+            "scoring": {"proxies": ["params", "extra_one"]},
+            "search": {"proxies": ["extra_one"]},
+        }
+    )
+    setting = Setting(
+        "nasbench201_mini", "generated", ("params", "extra_one"), 8, "pytorch", "images", 0,
+        extra=config.proxies.hashed,
+    )  # fmt: skip
+    assert Setting.from_json(setting.json) == setting
+    score_shard(setting, 3, 4, images, tmp_path / "a.h5", "cpu", threads=1)
+    data = read_dataset(tmp_path / "a.h5", "scores")
+    np.testing.assert_array_equal(
+        data["score"].sel(proxy="extra_one"), 2 * data["score"].sel(proxy="params")
+    )
+    before = setting.hash
+    path.write_text(path.read_text() + "\n# a comment\n")
+    assert replace(setting, extra=((str(path), file_hash(path)),)).hash == before
+    path.write_text(PROXY.format(name="extra_one", value="3.0"))
+    assert replace(setting, extra=((str(path), file_hash(path)),)).hash != before
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "no such file"),
+        ("def broken(:\n", "is not Python"),
+        ("x = 1\n", r'expected a function with @proxy\("name"'),
+        (PROXY.format(name="naswot", value="1.0"), "'naswot' of .* is already defined"),
+    ],
+)
+def test_files_that_are_no_proxies_are_named_before_anything_runs(tmp_path, text, words):
+    path = tmp_path / "mine.py"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        parse_config({"proxies": {"extra": [str(path)]}})
+
+
+def test_a_file_that_fails_when_executed_is_named(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("import no_such_module_anywhere\n" + PROXY.format(name="late", value="1.0"))
+    assert declared_names(path) == ["late"]
+    with pytest.raises(ConfigError, match=r"mine\.py: ModuleNotFoundError"):
+        load_extra([path])
+
+
+def test_installed_packages_offer_proxies(tmp_path, monkeypatch):
+    (tmp_path / "offered_pkg.py").write_text(PROXY.format(name="offered", value="4.0"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = importlib.metadata.EntryPoint("offered", "offered_pkg", "trainfree.proxies")
+    monkeypatch.setattr(proxies, "_installed", lambda: [point])
+    assert "offered" in proxy_names()
+    assert try_proxy("offered")[0].score == 4.0
+    assert scoring_code_hash(["params", "offered"]) != scoring_code_hash(["params"])
+
+
+def test_new_proxy_writes_what_works(tmp_path, capsys):
+    assert main(["new-proxy", "fresh_idea", "--folder", str(tmp_path)]) == 0
+    path = tmp_path / "fresh_idea.py"
+    assert str(path) in capsys.readouterr().out
+    trials = try_proxy("fresh_idea", path)
+    assert [trial.status for trial in trials] == [Status.SINGULAR] + [Status.OK] * 4
+    assert [t.score for t in trials] == [t.score for t in try_proxy("snip")]
+    namespace: dict = {"__file__": str(tmp_path / "test_fresh_idea.py"), "__name__": "t"}
+    exec(compile((tmp_path / "test_fresh_idea.py").read_text(), "t", "exec"), namespace)
+    namespace["test_every_connected_network_gets_a_score"]()
+    namespace["test_a_network_without_a_path_is_no_good"]()
+    namespace["test_the_same_seed_gives_the_same_score"](0)
+    assert main(["new-proxy", "fresh_idea", "--folder", str(tmp_path)]) == 2
+    for bad in ("Fresh", "2nd", "class", "a-b"):
+        assert main(["new-proxy", bad, "--folder", str(tmp_path)]) == 2
+        assert "expected a name of small letters" in capsys.readouterr().err
+
+
+SAMPLED = Setting(
+    "nasbench201_mini", "generated", ("params",), 8, "pytorch", "images", 0, sample=20
+)
+
+
+def test_a_sample_is_seeded_nested_and_the_same_for_other_scoring_seeds():
+    chosen = scored_architectures(SAMPLED, 729)
+    assert len(set(chosen.tolist())) == 20
+    assert (np.diff(chosen) > 0).all()
+    np.testing.assert_array_equal(chosen, scored_architectures(replace(SAMPLED, seed=5), 729))
+    assert set(chosen) < set(scored_architectures(replace(SAMPLED, sample=50), 729))
+    other = scored_architectures(replace(SAMPLED, sample_seed=1), 729)
+    assert set(chosen) != set(other)
+    assert SAMPLED.name == "b8-pytorch-images-s0-n20"
+    with pytest.raises(ConfigError, match="more than nasbench201_mini has"):
+        scored_architectures(replace(SAMPLED, sample=730), 729)
+
+
+def test_a_sample_is_scored_and_merged(images, tmp_path):
+    shards = []
+    for first, last in ((0, 9), (10, 19)):
+        shards.append(tmp_path / f"{first}.h5")
+        score_shard(SAMPLED, first, last, images, shards[-1], "cpu", threads=1)
+    merge_shards(shards, SAMPLED, tmp_path / "all.h5")
+    merged = read_dataset(tmp_path / "all.h5", "scores")
+    np.testing.assert_array_equal(merged["arch"], scored_architectures(SAMPLED, 729))
+    with pytest.raises(TrainfreeError, match="10 architectures are missing"):
+        merge_shards(shards[:1], SAMPLED, tmp_path / "half.h5")
