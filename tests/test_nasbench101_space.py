@@ -21,12 +21,14 @@ from nasbench101_fixtures import (
 )
 
 from trainfree.errors import ArchitectureError, UnknownNameError
+from trainfree.spaces.nasbench101.cells_file import cell_hashes, places_by_hash, write_cells
 from trainfree.spaces.nasbench101.distance import distances_to, edit_distance
 from trainfree.spaces.nasbench101.encoding import matrix_bits, operation_code
 from trainfree.spaces.nasbench101.enumeration import SIZES, graphs
 from trainfree.spaces.nasbench101.graph_hash import graph_hash
 from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.nasbench101.specification import INPUT, OPERATIONS, OUTPUT, ModelSpec
+from trainfree.storage import read_dataset
 
 SPACE = GraphCellSpace.published()
 indices = st.integers(0, 423_623)
@@ -289,7 +291,8 @@ def test_distances_to_all_cells_are_the_single_ones():
 
 @pytest.mark.shared_data
 def test_hashes_and_representatives_of_the_published_table(shared_data):
-    table = np.load(shared_data / "nasbench101" / "nb101_108ep.npz")
+    with np.load(shared_data / "nasbench101" / "nb101_108ep.npz") as archive:
+        table = dict(archive)
     vertices, bits = table["n_vertices"], table["adj_bits"].astype(np.int64)
     seen = []
     for size in SIZES:
@@ -306,3 +309,28 @@ def test_hashes_and_representatives_of_the_published_table(shared_data):
             expected = table["hash_md5"][row].tobytes().hex()
             assert SPACE.specification(int(index)).hash_spec() == expected
     assert np.array_equal(np.sort(np.concatenate(seen)), np.arange(len(SPACE)))
+
+
+def test_hashes_of_a_range_are_those_of_the_single_cells():
+    found = [row.tobytes().hex() for row in cell_hashes(SPACE, 60_000, 60_100)]
+    assert found == [SPACE.specification(i).hash_spec() for i in range(60_000, 60_100)]
+
+
+def test_places_by_hash_sort_the_hashes():
+    hashes = np.random.default_rng(0).integers(0, 3, size=(200, 16), dtype=np.uint8)
+    words = [row.tobytes() for row in hashes]
+    assert len(set(words)) == 200
+    expected = [sorted(words).index(word) for word in words]
+    assert places_by_hash(hashes).tolist() == expected
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_all_hashes_are_those_of_the_published_table(shared_data, tmp_path):
+    write_cells(tmp_path / "cells.h5")
+    cells = read_dataset(tmp_path / "cells.h5", "cells")
+    place = cells["official_index"].to_numpy()
+    with np.load(shared_data / "nasbench101" / "nb101_108ep.npz") as table:
+        assert (table["hash_md5"][place] == cells["hash"].to_numpy()).all()
+        assert (table["adj_bits"][place] == cells["graph_bits"].to_numpy()).all()
+    assert np.array_equal(np.sort(place), np.arange(423_624))

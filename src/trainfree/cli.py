@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_config_commands(commands)
     _add_prepare_commands(commands)
+    _add_nasbench101_commands(commands)
     _add_score_commands(commands)
     _add_search_command(commands)
     _add_table_commands(commands)
@@ -116,6 +117,34 @@ def _prepare_benchmark(arguments: argparse.Namespace) -> None:
         nats_archive=arguments.nats_archive,
         timeout=arguments.timeout,
     )
+
+
+def _add_nasbench101_commands(commands: Commands) -> None:
+    cells = _command(
+        commands, "enumerate-nasbench101", _enumerate_nasbench101, "list and hash all cells"
+    )
+    prepare = _command(
+        commands, "prepare-nasbench101", _prepare_nasbench101, "convert trained accuracies"
+    )
+    prepare.add_argument(
+        "--source", type=Path, required=True, help="official .tfrecord file, or a mirror's .npz"
+    )
+    for parser in (cells, prepare):
+        parser.add_argument("--output", type=Path, required=True)
+
+
+def _enumerate_nasbench101(arguments: argparse.Namespace) -> None:
+    from trainfree.spaces.nasbench101.cells_file import write_cells
+
+    counts = write_cells(arguments.output)
+    sizes = ", ".join(f"{count} with {size} vertices" for size, count in counts.items())
+    print(f"{sum(counts.values())} cells: {sizes}")
+
+
+def _prepare_nasbench101(arguments: argparse.Namespace) -> None:
+    from trainfree.benchmarks.nasbench101.prepared import prepare_nasbench101
+
+    prepare_nasbench101(arguments.source, arguments.output)
 
 
 def _add_score_commands(commands: Commands) -> None:

@@ -74,7 +74,7 @@ class ModelSpec:
             self.matrix = self.original_matrix[np.ix_(kept, kept)]
             self.ops = [self.original_ops[vertex] for vertex in kept]
 
-    @property
+    @cached_property
     def broken_rule(self) -> str:
         """The rule of the search space that the pruned cell breaks, in words; empty when none."""
         if self.matrix is None or self.ops is None:
