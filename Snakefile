@@ -27,6 +27,7 @@ include: "rules/score.smk"
 include: "rules/search.smk"
 include: "rules/aggregate.smk"
 include: "rules/report.smk"
+include: "rules/nasbench101.smk"
 
 
 onstart:
@@ -39,6 +40,8 @@ localrules:
     figures,
     scores,
     searches,
+    nasbench101,
+    landscape,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -72,3 +75,15 @@ rule tables:
 rule figures:
     input:
         FIGURE_FILES,
+
+
+rule nasbench101:
+    input:
+        "data/spaces/nasbench101.h5",
+        "data/benchmarks/nasbench101.h5",
+        multiext("results/tables/landscape-nasbench101", ".csv", ".md", ".tex"),
+
+
+rule landscape:
+    input:
+        multiext(f"results/tables/landscape-{CONFIG.space}", ".csv", ".md", ".tex"),

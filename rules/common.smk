@@ -1,5 +1,7 @@
 """The checked configuration, and what follows from it: names of files, shards and searches."""
 
+import os
+
 from snakemake.exceptions import WorkflowError
 
 from trainfree.config import parse_config
@@ -26,6 +28,7 @@ wildcard_constraints:
     shard=r"\d+-\d+",
     search=r"[a-z_]+(-[a-z0-9_]+)?",
     proxy=r"[a-z0-9_]+",
+    analysed=r"nasbench[a-z0-9_]+",
 
 
 SETTINGS = {
@@ -103,3 +106,16 @@ def search_inputs(wildcards):
             f"results/scores/{wildcards.space}/{wildcards.dataset}/{SETTING_NAME}.h5"
         )
     return files
+
+
+def nasbench101_source(wildcards):
+    """Return the file with the trained accuracies of NAS-Bench-101."""
+    mirror = os.environ.get("TRAINFREE_MIRROR") or CONFIG.sources.mirror
+    if CONFIG.sources.nasbench101:
+        return CONFIG.sources.nasbench101
+    if mirror:
+        return str(Path(mirror) / "nasbench101" / "nb101_108ep.npz")
+    raise WorkflowError(
+        "NAS-Bench-101: expected sources.nasbench101 (an official .tfrecord file) or a mirror "
+        "folder (sources.mirror or TRAINFREE_MIRROR), found neither; name one of them"
+    )

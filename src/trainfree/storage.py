@@ -20,7 +20,14 @@ from trainfree import __version__
 from trainfree.errors import DataFileError
 from trainfree.provenance import canonical_json, library_versions, settings_hash
 
-SCHEMA_VERSIONS = {"images": 1, "benchmark": 1, "scores": 1, "search": 1, "cells": 1}
+SCHEMA_VERSIONS = {
+    "images": 1,
+    "benchmark": 1,
+    "scores": 1,
+    "search": 1,
+    "cells": 1,
+    "landscape": 1,
+}
 
 
 def provenance_attributes(
