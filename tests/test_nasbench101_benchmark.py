@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import math
 import os
@@ -28,6 +29,7 @@ from trainfree.benchmarks import nasbench101 as api
 from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
 from trainfree.benchmarks.nasbench101.crc32c import crc32c
 from trainfree.benchmarks.nasbench101.prepared import prepare_nasbench101, read_trained_cells
+from trainfree.benchmarks.nasbench101.protobuf import read_model_metrics
 from trainfree.cli import main
 from trainfree.errors import DataFileError, SourceError
 from trainfree.spaces.nasbench101.space import GraphCellSpace
@@ -271,6 +273,15 @@ def test_malformed_records_are_named(tmp_path, changes, words):
     assert "record 1:" in str(caught.value)
 
 
+def test_fields_may_stand_in_any_order_and_be_missing():
+    seconds, test = b"\x11" + struct.pack("<d", 7.5), b"\x29" + struct.pack("<d", 0.25)
+    unknown = bytes([9 << 3 | 5]) + b"abcd" + bytes([10 << 3]) + varint(300)
+    found = read_model_metrics(message(300, [test + unknown + seconds, b""]))
+    assert found.trainable_parameters == 300
+    assert str(found.evaluations[0]) == "(7.5, nan, nan, 0.25)"
+    assert np.isnan(found.evaluations[1]).all()
+
+
 def test_records_that_are_no_list_are_named(tmp_path):
     path = write_tfrecord(tmp_path / "bad.tfrecord", [b"{}"])
     with pytest.raises(SourceError, match="record 0: expected a JSON list of five"):
@@ -345,6 +356,86 @@ def test_other_paths_are_refused(tmp_path):
     (tmp_path / "table.npz").write_text("a")
     with pytest.raises(SourceError, match=r"expected an \.npz archive"):
         api.NASBench(tmp_path / "table.npz")
+
+
+def mirror_arrays():
+    """A mirror's table of the few cells."""
+    specs = sorted(CELLS, key=lambda spec: spec.hash_spec())
+    cells = [SPACE.cell(SPACE.index_of_spec(spec)) for spec in specs]
+    ops = np.full((len(cells), 5), -1, dtype=np.int8)
+    for row, (vertices, _, code) in enumerate(cells):
+        ops[row, : vertices - 2] = [code // 3**k % 3 for k in reversed(range(vertices - 2))]
+    hashes = [list(bytes.fromhex(spec.hash_spec())) for spec in specs]
+    return {
+        "hash_md5": np.array(hashes, dtype=np.uint8),
+        "n_vertices": np.array([cell[0] for cell in cells], dtype=np.uint8),
+        "adj_bits": np.array([cell[1] for cell in cells], dtype=np.uint32),
+        "ops": ops,
+        "test_acc_108": np.linspace(0.9, 0.93, len(cells), dtype=np.float32),
+        "params": np.arange(1, len(cells) + 1, dtype=np.int32),
+    }
+
+
+SAMPLE_HEADER = "index,hash,val_acc_4,val_acc_12,val_acc_36,val_acc_108,training_time_108_s,params"
+
+
+def write_mirror(folder, sample=None, **changes):
+    np.savez(folder / "nb101_108ep.npz", **{**mirror_arrays(), **changes})
+    if sample is not None:
+        with gzip.open(folder / "nb101_val_20001.csv.gz", "wt") as file:
+            file.write("\n".join([SAMPLE_HEADER, *sample]))
+    return folder / "nb101_108ep.npz"
+
+
+def test_mirror_without_the_sample_has_one_budget(tmp_path):
+    nasbench = api.NASBench(write_mirror(tmp_path))
+    assert nasbench.valid_epochs == {108}
+    first = next(nasbench.hash_iterator())
+    fixed, computed = nasbench.get_metrics_from_hash(first)
+    assert fixed["trainable_parameters"] == 1
+    assert len(computed[108]) == 1
+    assert computed[108][0]["final_test_accuracy"] == float(np.float32(0.9))
+    assert math.isnan(computed[108][0]["final_validation_accuracy"])
+
+
+def test_mirror_with_the_sample_has_its_budgets(tmp_path):
+    first = min(spec.hash_spec() for spec in CELLS)
+    path = write_mirror(tmp_path, [f"0,{first},0.25,0.5,0.75,0.875,1234.5,1"])
+    for source in (path, tmp_path / "prepared.h5"):
+        if source.suffix == ".h5":
+            prepare_nasbench101(path, source)
+        nasbench = api.NASBench(source)
+        assert nasbench.valid_epochs == {4, 12, 36, 108}
+        spec = next(spec for spec in CELLS if spec.hash_spec() == first)
+        data = nasbench.query(spec)
+        assert data["validation_accuracy"] == 0.875
+        assert data["test_accuracy"] == float(np.float32(0.9))
+        assert nasbench.get_budget_counters() == (1234.5, 108)
+        assert nasbench.query(spec, epochs=12)["validation_accuracy"] == 0.5
+        assert math.isnan(nasbench.query(spec, stop_halfway=True)["test_accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"hash_md5": mirror_arrays()["hash_md5"][::-1]}, "ascending order, row 1 is not"),
+        ({"params": np.zeros(1, dtype=np.int32)}, "one row a cell"),
+        ({"test_acc_108": np.zeros(9)}, "one row a cell"),
+        ({"ops": np.ones((4, 5), dtype=np.int8)}, "expected the hash"),
+        ({"sample": [f"1,{'0' * 32},0,0,0,0,0,0"]}, "line 2: the hash is not the table's"),
+        ({"sample": [f"99,{'0' * 32},0,0,0,0,0,0"]}, "line 2: the hash is not the table's"),
+    ],
+)
+def test_damaged_mirrors_say_what_is_wrong(tmp_path, changes, words):
+    with pytest.raises(SourceError, match=words):
+        read_trained_cells(write_mirror(tmp_path, **changes))
+
+
+def test_a_sample_without_its_columns_is_refused(tmp_path):
+    path = write_mirror(tmp_path)
+    (tmp_path / "nb101_val_20001.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    with pytest.raises(SourceError, match="columns index, hash"):
+        read_trained_cells(path)
 
 
 @pytest.fixture(scope="module")

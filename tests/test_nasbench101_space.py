@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,9 +22,11 @@ from nasbench101_fixtures import (
 )
 
 from trainfree.errors import ArchitectureError, UnknownNameError
+from trainfree.search.rea import RegularizedEvolution
+from trainfree.search.run import run_once
 from trainfree.spaces.nasbench101.cells_file import cell_hashes, places_by_hash, write_cells
 from trainfree.spaces.nasbench101.distance import distances_to, edit_distance
-from trainfree.spaces.nasbench101.encoding import matrix_bits, operation_code
+from trainfree.spaces.nasbench101.encoding import matrix_bits, operation_code, operation_digits
 from trainfree.spaces.nasbench101.enumeration import SIZES, graphs
 from trainfree.spaces.nasbench101.graph_hash import graph_hash
 from trainfree.spaces.nasbench101.space import GraphCellSpace
@@ -123,6 +126,7 @@ def test_many_encodings_at_once_are_found_like_single_ones(cell):
     spec = ModelSpec(matrix, ops)
     expected = -1 if spec.broken_rule else SPACE.index_of_spec(spec)
     assert found.tolist() == [expected]
+    assert SPACE._index(matrix_bits(wide), operation_code(labels)) == expected
 
 
 @given(indices)
@@ -212,6 +216,20 @@ def test_mutation_stays_in_the_space(index, rule, seed):
     assert mutant == SPACE.mutate(index, np.random.default_rng(seed), rule)
     if rule == "one_change" and index > 0:
         assert mutant != index
+
+
+@given(indices, st.integers(0, 2**32 - 1))
+def test_encodings_drawn_for_a_cell_are_encodings_of_it(index, seed):
+    bits, digits = SPACE._encoding(index, np.random.default_rng(seed))
+    assert SPACE._index(bits, operation_code(digits.tolist())) == index
+
+
+def test_encodings_differ_where_vertices_are_unused():
+    rng = np.random.default_rng(0)
+    start = SPACE.parse(f"{C3}~0+output~1")
+    drawn = [SPACE._encoding(start, rng) for _ in range(60)]
+    assert len({bits for bits, _ in drawn}) > 40
+    assert len({tuple(digits.tolist()) for _, digits in drawn}) > 40
 
 
 def test_published_mutation_grows_and_shrinks_cells():
@@ -334,3 +352,21 @@ def test_all_hashes_are_those_of_the_published_table(shared_data, tmp_path):
         assert (table["hash_md5"][place] == cells["hash"].to_numpy()).all()
         assert (table["adj_bits"][place] == cells["graph_bits"].to_numpy()).all()
     assert np.array_equal(np.sort(place), np.arange(423_624))
+
+
+def test_regularized_evolution_runs_on_the_space_and_beats_its_start():
+    """Fitness: the share of 3 x 3 convolutions among the operations."""
+    vertices, _, codes = SPACE.cells
+    fitness = np.zeros(len(SPACE))
+    for size in SIZES:
+        rows = vertices == size
+        digits = operation_digits(size)[codes[rows]]
+        fitness[rows] = (digits == 0).sum(axis=1) / max(1, size - 2)
+    settings = SimpleNamespace(population=10, sample=3, mutation="published")
+    firsts, lasts = [], []
+    for run in range(5):
+        rng = np.random.default_rng(run)
+        asked = run_once(RegularizedEvolution(SPACE, rng, settings), fitness, 60)
+        firsts.append(fitness[asked[:10]].mean())
+        lasts.append(fitness[asked[-10:]].mean())
+    assert np.mean(lasts) > np.mean(firsts) + 0.15

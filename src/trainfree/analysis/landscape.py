@@ -1,8 +1,8 @@
 """How accuracy lies in a space: walks, distance, replaced operations, shapes and budgets.
 
-The analyses of Ying et al., "NAS-Bench-101", ICML 2019, sections 3.3 to 5, for any space that has
-a landscape file. Each row says of which architectures its number is, since sources do not hold
-every number of every architecture. Intervals cover 95 %.
+The analyses of Ying et al., "NAS-Bench-101", ICML 2019, for any space that has a landscape file.
+Each row says of which architectures its number is, since sources do not hold every number of every
+architecture. Intervals cover 95 %.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Edit distance between cells.
 
-One edit flips the presence of an edge or replaces an operation (Ying et al., ICML 2019, section
-5). Isomorphic cells have distance 0, so the distance is the smallest over all ways to match the
+One edit flips the presence of an edge or replaces an operation (Ying et al., ICML 2019).
+Isomorphic cells have distance 0, so the distance is the smallest over all ways to match the
 vertices of one cell with those of the other. Cells of fewer than 7 vertices are filled up with
 vertices that have no edge; whatever operation such a vertex has costs nothing.
 """

@@ -1,6 +1,6 @@
 """The published hash of a cell, equal for isomorphic cells.
 
-Source: Ying et al., ICML 2019, section 2.2, and the benchmark's own code. Each vertex starts from
+Source: Ying et al., ICML 2019, section 2, and the benchmark's own code. Each vertex starts from
 (out-degree, in-degree, label) and takes in the sorted hashes of its predecessors and successors as
 many times as there are vertices; the sorted result is hashed once more. The strings that go into
 MD5 are part of the definition.

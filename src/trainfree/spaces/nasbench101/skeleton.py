@@ -2,7 +2,7 @@
 
 Stem conv 3×3; three stacks of three cells, a 2×2 max-pooling that halves the size and doubles the
 channels between stacks; global average; fully connected layer (Ying et al., ICML 2019, section
-2.1 and supplement S2, and its code). A convolution is conv → batch norm → ReLU.
+2, and its code). A convolution is conv → batch norm → ReLU.
 
 Inside a cell the output's channels are divided among the vertices that feed it, and every other
 vertex has as many as the widest one it feeds. What enters a vertex is summed after being cut to

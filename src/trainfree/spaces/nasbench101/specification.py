@@ -158,7 +158,7 @@ def _checked_matrix(values: Any) -> Matrix:
             f"matrix {matrix.tolist()}: expected a square matrix of at least 2 x 2, "
             f"found shape {matrix.shape}"
         )
-    if not np.isin(matrix, (0, 1)).all():
+    if ((matrix != 0) & (matrix != 1)).any():
         raise ArchitectureError(f"matrix {matrix.tolist()}: expected only 0 and 1")
     rows, columns = np.nonzero(matrix)
     if (below := rows >= columns).any():
