@@ -1,7 +1,7 @@
 # make run    everything on real data: environment, downloads, scores, searches, tables, report
 # make test   the same environment, then all checks and tests
 # make bench  speed of the scoring engine against a plain reference
-# make clean  forget results (not data, not the environment)
+# make clean  forget results and compiled code (not data, not the environment)
 
 PYTHON ?= python3
 CORES ?= all
@@ -49,3 +49,4 @@ constraints: $(READY)
 
 clean:
 	rm -rf results logs .snakemake
+	find src -name '*.nb[ci]' -delete
