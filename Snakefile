@@ -28,6 +28,7 @@ include: "rules/search.smk"
 include: "rules/agreement.smk"
 include: "rules/aggregate.smk"
 include: "rules/report.smk"
+include: "rules/nasbench101.smk"
 
 
 onstart:
@@ -48,6 +49,8 @@ localrules:
     searches,
     proxy_agreement,
     proxy_tables,
+    nasbench101,
+    landscape,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -93,3 +96,15 @@ rule proxy_tables:
     input:
         multiext("results/tables/proxies", ".csv", ".md", ".tex"),
         multiext("results/tables/proxy_pairs", ".csv", ".md", ".tex"),
+
+
+rule nasbench101:
+    input:
+        "data/spaces/nasbench101.h5",
+        "data/benchmarks/nasbench101.h5",
+        multiext("results/tables/landscape-nasbench101", ".csv", ".md", ".tex"),
+
+
+rule landscape:
+    input:
+        multiext(f"results/tables/landscape-{CONFIG.space}", ".csv", ".md", ".tex"),

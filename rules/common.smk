@@ -1,5 +1,7 @@
 """The checked configuration, and what follows from it: names of files, shards and searches."""
 
+import os
+
 from snakemake.exceptions import WorkflowError
 
 from trainfree.analysis.published import find_table, read_published, table_names
@@ -32,6 +34,7 @@ wildcard_constraints:
     shard=r"\d+-\d+",
     search=r"[a-z0-9_]+(-[a-z0-9_]+)*",
     proxy=r"[a-z0-9_]+",
+    analysed=r"nasbench[a-z0-9_]+",
 
 
 SETTINGS = {dataset: CONFIG.scoring_setting(dataset) for dataset in CONFIG.datasets}
@@ -186,3 +189,16 @@ def paper_table_options(wildcards, input):
         name for name in ("scores", "searches", "published") if name in input.keys()
     )
     return " ".join(f"--{name} {input[name]}" for name in named)
+
+
+def nasbench101_source(wildcards):
+    """Return the file with the trained accuracies of NAS-Bench-101."""
+    mirror = os.environ.get("TRAINFREE_MIRROR") or CONFIG.sources.mirror
+    if CONFIG.sources.nasbench101:
+        return CONFIG.sources.nasbench101
+    if mirror:
+        return str(Path(mirror) / "nasbench101" / "nb101_108ep.npz")
+    raise WorkflowError(
+        "NAS-Bench-101: expected sources.nasbench101 (an official .tfrecord file) or a mirror "
+        "folder (sources.mirror or TRAINFREE_MIRROR), found neither; name one of them"
+    )

@@ -51,6 +51,11 @@ class SourcesConfig(_Section):
         default=None,
         description="Path of the official NATS-tss-v1_0-3ffb9-simple folder or .tar file.",
     )
+    nasbench101: str | None = Field(
+        default=None,
+        description="Path of an official NAS-Bench-101 .tfrecord file; without one, the mirror's "
+        "nasbench101/nb101_108ep.npz.",
+    )
     timeout_seconds: Annotated[float, Field(gt=0)] = Field(
         default=10.0, description="Seconds to wait for a connection before the next source."
     )

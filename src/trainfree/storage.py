@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,14 @@ from trainfree import __version__
 from trainfree.errors import DataFileError
 from trainfree.provenance import canonical_json, library_versions, settings_hash
 
-SCHEMA_VERSIONS = {"images": 1, "benchmark": 1, "scores": 1, "search": 1}
+SCHEMA_VERSIONS = {
+    "images": 1,
+    "benchmark": 1,
+    "scores": 1,
+    "search": 1,
+    "cells": 1,
+    "landscape": 1,
+}
 
 
 def provenance_attributes(
@@ -114,7 +121,10 @@ def write_dataset(dataset: xr.Dataset, path: Path, kind: str) -> None:
 
 
 def open_dataset(
-    path: Path, kind: str, expect: Mapping[str, str | int] | None = None
+    path: Path,
+    kind: str,
+    expect: Mapping[str, str | int] | None = None,
+    without: Sequence[str] = (),
 ) -> xr.Dataset:
     """Open a data file lazily and check that it is what the caller expects.
 
@@ -126,6 +136,8 @@ def open_dataset(
         Expected ``schema`` attribute.
     expect
         Attributes that must have exactly these values, for example ``{"config_hash": …}``.
+    without
+        Variables to leave out; texts are read on opening, which takes long where there are many.
 
     Raises
     ------
@@ -136,7 +148,7 @@ def open_dataset(
     if not path.is_file():
         raise DataFileError(f"{path}: no such {kind} file; run the rule that makes it")
     try:
-        dataset = xr.open_dataset(path, engine="h5netcdf")
+        dataset = xr.open_dataset(path, engine="h5netcdf", drop_variables=list(without))
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise DataFileError(
             f"{path}: is not a readable HDF5 file, probably truncated ({error}); "

@@ -111,6 +111,8 @@ class _Tangents:
                 return self._sum(sources, 0), self._sum(sources, 1)
             case GlobalAvgPool(source=source):
                 return self._both(source, lambda x: x.mean(dim=(2, 3)))
+            case _:
+                raise TypeError(f"{type(node).__name__} is not supported here")
 
     def _both(self, source: int, function: Callable[[Tensor], Tensor]) -> _Pair:
         first, second = self.pairs.get(source, _ZERO)

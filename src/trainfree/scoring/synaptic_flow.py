@@ -99,6 +99,8 @@ def _execute(
             return pair.mean(axis=(1, 2)), exponent
         case Add(sources=sources):
             return _add([read(source, size) for source in sources])
+        case _:
+            raise TypeError(f"{type(node).__name__} is not supported here")
 
 
 def _weigh(node: Conv | Linear, weight: NDArray[Any], pair: _Pair, exponent: int) -> _Scaled:

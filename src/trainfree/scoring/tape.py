@@ -170,6 +170,8 @@ class _Run:
             case Linear(source=source):
                 weight, bias = self.parameters.weight[number], self.parameters.bias[number]
                 return F.linear(values[source], weight, bias)
+            case _:
+                raise TypeError(f"{type(node).__name__} is not supported here")
 
     def _normalise(self, number: int, x: Tensor) -> Tensor:
         if self.normalised is not None and number not in self.normalised:

@@ -92,6 +92,29 @@ class AvgPool(_Reader):
 
 
 @dataclass(frozen=True, slots=True)
+class MaxPool(_Reader):
+    """Maximum pooling; padding, where there is any, is never the maximum."""
+
+    kernel: int
+    stride: int
+    padding: int
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate(_Reader):
+    """The first ``channels`` channels of a feature map."""
+
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """The channels of several feature maps of one size, one map after the other."""
+
+    sources: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Add:
     """Sum of several feature maps of one shape."""
 
@@ -116,7 +139,20 @@ class Linear(_Reader):
         return (self.out_features, self.in_features)
 
 
-Node = Input | Zeros | Conv | BatchNorm | Relu | AvgPool | Add | GlobalAvgPool | Linear
+Node = (
+    Input
+    | Zeros
+    | Conv
+    | BatchNorm
+    | Relu
+    | AvgPool
+    | MaxPool
+    | Truncate
+    | Concat
+    | Add
+    | GlobalAvgPool
+    | Linear
+)
 
 
 @dataclass(frozen=True)
@@ -253,13 +289,26 @@ class NetworkBuilder:
 
     def avg_pool(self, source: int, kernel: int, stride: int, padding: int) -> int:
         """Add average pooling."""
-        channels, height, width = self.shapes[source]
-        shape = (
-            channels,
-            (height + 2 * padding - kernel) // stride + 1,
-            (width + 2 * padding - kernel) // stride + 1,
-        )
+        shape = self._pooled(source, kernel, stride, padding)
         return self._add(AvgPool(source, kernel, stride, padding), shape)
+
+    def max_pool(self, source: int, kernel: int, stride: int, padding: int) -> int:
+        """Add maximum pooling."""
+        shape = self._pooled(source, kernel, stride, padding)
+        return self._add(MaxPool(source, kernel, stride, padding), shape)
+
+    def truncate(self, source: int, channels: int) -> int:
+        """Keep the first channels; of all channels it is the source itself."""
+        if channels == self.shapes[source][0]:
+            return source
+        return self._add(Truncate(source, channels), (channels, *self.shapes[source][1:]))
+
+    def concat(self, sources: list[int]) -> int:
+        """Join the channels of feature maps of one size; of one map it is that map itself."""
+        if len(sources) == 1:
+            return sources[0]
+        channels = sum(self.shapes[source][0] for source in sources)
+        return self._add(Concat(tuple(sources)), (channels, *self.shapes[sources[0]][1:]))
 
     def add(self, sources: list[int]) -> int:
         """Add a sum; of one summand it is that summand itself."""
@@ -279,6 +328,10 @@ class NetworkBuilder:
     def network(self) -> Network:
         """Return the finished network; the node added last is its output."""
         return Network(tuple(self.nodes), tuple(self.shapes), tuple(self.blocks))
+
+    def _pooled(self, source: int, kernel: int, stride: int, padding: int) -> tuple[int, ...]:
+        channels, *size = self.shapes[source]
+        return (channels, *((side + 2 * padding - kernel) // stride + 1 for side in size))
 
     def _add(self, node: Node, shape: tuple[int, ...]) -> int:
         self.nodes.append(node)
