@@ -3,7 +3,7 @@
 # make bench  speed of the scoring engine against a plain reference
 # make paper        the papers' settings in full (hours without a GPU)
 # make paper-tables copy that run's tables to reports/measured, for the repository
-# make clean  forget results (not data, not the environment)
+# make clean  forget results and compiled code (not data, not the environment)
 
 PYTHON ?= python3
 CORES ?= all
@@ -59,3 +59,4 @@ constraints: $(READY)
 
 clean:
 	rm -rf results logs .snakemake
+	find src -name '*.nb[ci]' -delete

@@ -21,6 +21,7 @@ import matplotlib as mpl
 import numpy as np
 import reference
 import torch
+from scipy.stats import spearmanr
 from torch.nn import functional as F
 
 from trainfree.proxies import load_proxy
@@ -53,11 +54,11 @@ def main() -> None:
     pairs = spread(compare, archs, arguments.batch_size, processes=2)
     metrics = comparison(pairs)
     for processes in (1, 2):
-        metrics[f"architectures_per_second_{processes}_processes"] = throughput(
-            archs[:40], arguments.batch_size, processes
-        )
+        rows = spread(score_all, archs[:40], arguments.batch_size, processes)
+        seconds = float(np.mean([row["seconds"] for row in rows]))
+        metrics[f"architectures_per_second_{processes}_processes"] = processes / seconds
+    metrics["peak_memory_mb"] = max(row["peak_memory_mb"] for row in rows)
     sizes = {size: batch_cost(archs[:20], size) for size in BATCH_SIZES}
-    metrics["peak_memory_mb"] = max(row["peak_memory_mb"] for row in pairs)
     write(arguments.output / "engine.csv", ["metric", "value"], metrics.items())
     write_phases(arguments.output / "phases.csv", pairs)
     write(
@@ -90,11 +91,11 @@ def compare_one(arch: int, batch: torch.Tensor) -> Row:
     row["engine"], ours = timed(lambda: engine_score(arch, batch, clock))
     row.update({f"phase_{name}": clock.seconds[name] for name in PHASES})
     row["convolutions"] = bare_convolutions(arch, batch)
+    row["score"], row["reference_score"] = ours, theirs
     row["difference"] = 0.0 if ours == theirs else abs(ours - theirs)
     row["synflow"], flow = timed(lambda: engine_flow(arch))
     row["synflow_reference"], naive = timed(lambda: reference_flow(arch))
     row["synflow_difference"] = 0.0 if flow == naive else abs(flow - naive)
-    row["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return row
 
 
@@ -155,7 +156,7 @@ def bare_convolutions(arch: int, batch: torch.Tensor) -> float:
         for step in make_plan(network).steps:
             if not isinstance(step, ConvStep):
                 continue
-            shape = (len(batch), *network.shapes[step.source.number])
+            shape = (len(batch), *network.shapes[step.source])
             if shape not in maps:
                 maps[shape] = torch.rand(shape).contiguous(memory_format=torch.channels_last)
             weight = torch.from_numpy(drawn[step.number])
@@ -169,8 +170,7 @@ def bare_convolutions(arch: int, batch: torch.Tensor) -> float:
 def engine_flow(arch: int) -> float:
     network = build_network(SPACE, arch, SIZE, CLASSES)
     drawn = draw_weights(network, "pytorch", stream(SEED, "weights", arch)).weight
-    weights = {number: torch.from_numpy(weight) for number, weight in drawn.items()}
-    return log_synaptic_flow(network, weights, torch.device("cpu"))
+    return log_synaptic_flow(network, drawn)
 
 
 def reference_flow(arch: int) -> float:
@@ -193,19 +193,15 @@ def score_all(archs: list[int], batch_size: int) -> list[Row]:
         clock = PhaseClock()
         start = time.perf_counter()
         relu_kernels(network, weights, batch, clock)
-        rows.append({"seconds": time.perf_counter() - start, "kernel": clock.seconds["kernel"]})
-    return rows
+        seconds = time.perf_counter() - start
+        rows.append({"seconds": seconds, "kernel": clock.seconds["kernel"]})
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return [{**row, "peak_memory_mb": peak} for row in rows]
 
 
 def batch_cost(archs: list[int], batch_size: int) -> tuple[float, float]:
     rows = score_all(archs, batch_size)
     return float(np.mean([r["seconds"] for r in rows])), float(np.mean([r["kernel"] for r in rows]))
-
-
-def throughput(archs: list[int], batch_size: int, processes: int) -> float:
-    """Architectures a second: what each process needs on average, times the processes."""
-    rows = spread(score_all, archs, batch_size, processes)
-    return processes / float(np.mean([row["seconds"] for row in rows]))
 
 
 def spread(
@@ -231,6 +227,11 @@ def comparison(pairs: list[Row]) -> dict[str, float]:
         "engine_seconds": float(column["engine"].mean()),
         "reference_seconds": float(column["reference"].mean()),
         "largest_score_difference": float(column["difference"].max()),
+        "rank_correlation": float(spearmanr(column["score"], column["reference_score"])[0]),
+        "singular": int(np.isinf(column["score"]).sum()),
+        "singular_in_both": int(
+            (np.isinf(column["score"]) & np.isinf(column["reference_score"])).sum()
+        ),
         "synflow_ratio_median": float(np.median(column["synflow_reference"] / column["synflow"])),
         "synflow_ratio_total": float(column["synflow_reference"].sum() / column["synflow"].sum()),
         "synflow_largest_difference": float(column["synflow_difference"].max()),

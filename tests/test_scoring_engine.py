@@ -21,6 +21,7 @@ from trainfree.spaces.nasbench201.skeleton import build_network
 from trainfree.spaces.nasbench201.space import CellSpace
 
 SMALL = CellSpace("small", stem_channels=4, cells_per_stage=2)
+WIDE = CellSpace("wide", stem_channels=16, cells_per_stage=1)
 SPECIAL = {
     "zero output": "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
     "all skip": "|skip_connect~0|+|skip_connect~0|skip_connect~1|+"
@@ -62,15 +63,20 @@ def twins(space: CellSpace, arch: int, size: int, classes: int = 10, dtype=torch
     return network, weights, module
 
 
+def arrays(weights):
+    return {number: weight.numpy() for number, weight in weights.items()}
+
+
 def batch_of(images: int, size: int, dtype=torch.float64) -> torch.Tensor:
     pixels = np.random.default_rng(1).standard_normal((images, 3, size, size))
     return torch.from_numpy(pixels).to(dtype).contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "torch"])
+@pytest.mark.parametrize("space", [SMALL, WIDE], ids=["4 channels", "16 channels"])
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_kernels_equal_hooked_modules_entry_for_entry_in_float64(arch, compiled):
-    network, weights, module = twins(SMALL, arch, 16)
+def test_kernels_equal_hooked_modules_entry_for_entry_in_float64(arch, space, compiled):
+    network, weights, module = twins(space, arch, 16)
     batch = batch_of(7, 16)
     kernels = relu_kernels(network, weights, batch, PhaseClock(), compiled)
     np.testing.assert_array_equal(
@@ -111,7 +117,7 @@ def test_published_size_in_float32_agrees_in_score_and_rank():
 def test_synaptic_flow_equals_the_backward_computation(arch):
     network, weights, module = twins(SMALL, arch, 16)
     weights = {number: weight.float() for number, weight in weights.items()}
-    ours = log_synaptic_flow(network, weights, torch.device("cpu"))
+    ours = log_synaptic_flow(network, arrays(weights))
     expected = reference.log_synaptic_flow(module, 16)
     if math.isinf(expected):
         assert ours == expected
@@ -124,11 +130,11 @@ def test_synaptic_flow_of_the_published_size_survives_weights_that_overflow_floa
     space = load_space("nasbench201")
     arch = space.parse(SPECIAL["all 3x3"])
     network, weights, module = twins(space, arch, 32)
-    plain = log_synaptic_flow(network, weights, torch.device("cpu"))
+    plain = log_synaptic_flow(network, arrays(weights))
     assert abs(plain - reference.log_synaptic_flow(module, 32)) < 1e-9
     scale = 2.0**40  # 50 layers deep: 2 ** 2000 overflows, and the exact answer is known
     scaled = {number: weight * scale for number, weight in weights.items()}
-    huge = log_synaptic_flow(network, scaled, torch.device("cpu"))
+    huge = log_synaptic_flow(network, arrays(scaled))
     assert math.isfinite(huge)
     assert huge > 1000 > plain
 
@@ -137,10 +143,10 @@ def test_synaptic_flow_of_the_published_size_survives_weights_that_overflow_floa
 def test_synaptic_flow_is_homogeneous_in_one_layer(factor):
     arch = SMALL.parse(SPECIAL["all 3x3"])
     network, weights, _ = twins(SMALL, arch, 16)
-    plain = log_synaptic_flow(network, weights, torch.device("cpu"))
+    plain = log_synaptic_flow(network, arrays(weights))
     first, _ = next(network.weighted())
     scaled = {**weights, first: weights[first] * factor}
-    ours = log_synaptic_flow(network, scaled, torch.device("cpu"))
+    ours = log_synaptic_flow(network, arrays(scaled))
     assert ours - plain == pytest.approx(math.log(factor), abs=1e-9)
 
 

@@ -7,136 +7,154 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from trainfree.scoring import fused
-from trainfree.scoring.activations import (
-    average_pool,
-    make_map,
-    make_map_compiled,
-    matmul_products,
-    packed_products,
+from trainfree.scoring.convolution import convolve
+from trainfree.scoring.fused import (
+    MOST_TERMS,
+    Moments,
+    Summand,
+    average,
+    code_products,
+    combine,
+    empty_codes,
+    moments_of,
 )
-from trainfree.scoring.plan import ConvStep, Map, MapStep, PoolStep, Term, make_plan
+from trainfree.scoring.passes import CompiledPasses, TorchPasses
+from trainfree.scoring.plan import ConvStep, Joined, MapStep, PoolStep, Term, make_plan
 from trainfree.spaces import load_space
 from trainfree.spaces.nasbench201.skeleton import build_network
-from trainfree.spaces.network import AvgPool, Conv, Relu
+from trainfree.spaces.network import Conv, NetworkBuilder, Relu
 
-SHAPES = [(64, 16), (35, 16), (512, 4), (7, 64), (1, 3), (300, 128)]
+EPSILON = 1e-5
+SHAPES = [(3, 8, 8, 16), (2, 4, 4, 64), (5, 3, 7, 5), (2, 2, 2, 1), (1, 32, 32, 16)]
 
 
 def numbers(shape, seed=0, dtype=np.float64):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("offset", [0.0, 1e3])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-5), (np.float64, 1e-9)])
-def test_normalisation_gives_mean_zero_and_variance_one(shape, offset, dtype, tolerance):
-    x = (numbers(shape) + offset).astype(dtype)
-    mean, scale = fused.normalisation(x, 1e-5)
-    exact = x.astype(np.longdouble)
-    expected = 1 / np.sqrt(exact.var(axis=0) + 1e-5)
-    np.testing.assert_allclose(scale, expected.astype(float), rtol=tolerance)
-    np.testing.assert_allclose(
-        mean, exact.mean(axis=0).astype(float), rtol=tolerance, atol=tolerance
-    )
+def unpacked(codes, shape):
+    """The code of each unit, (B, height, width, C), from packed bits."""
+    images, height, width, channels = shape
+    pieces = -(-width * channels // 16)
+    bits = np.unpackbits(codes.view(np.uint8), axis=1, bitorder="little")
+    rows = bits[:, : height * pieces * 16].reshape(images, height, pieces * 16)
+    assert not rows[:, :, width * channels :].any()
+    assert not bits[:, height * pieces * 16 :].any()
+    return rows[:, :, : width * channels].reshape(shape).astype(bool)
+
+
+def pooled(x):
+    """Torch's mean over 3 × 3 neighbourhoods."""
+    image = torch.from_numpy(x).permute(0, 3, 1, 2)
+    return F.avg_pool2d(image, 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1).numpy()
+
+
+def plainly(summands):
+    total = 0.0
+    for x, moments, averaged in summands:
+        value = pooled(x) if averaged else x
+        if moments is not None:
+            value = (value - moments.mean) / np.sqrt(moments.variance + EPSILON)
+        total = total + value
+    return total
+
+
+@pytest.mark.parametrize("kept", [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize(
+    "kinds", [kinds for count in (1, 2, 3) for kinds in product("pna", repeat=count)], ids="".join
+)
+@pytest.mark.parametrize("shape", SHAPES[:3])
+def test_combine_is_the_plain_formula(shape, kinds, kept):
+    maps = [numbers(shape, seed) for seed in range(len(kinds))]
+    summands = [
+        Summand(x, moments_of(x) if kind == "n" else None, kind == "a")
+        for x, kind in zip(maps, kinds, strict=True)
+    ]
+    expected = plainly(summands)
+    total = np.empty(shape) if kept[0] else None
+    codes = empty_codes(shape) if kept[1] else None
+    combine(summands, EPSILON, total, codes)
+    if total is not None:
+        np.testing.assert_allclose(total, expected, atol=1e-12)
+    if codes is not None:
+        np.testing.assert_array_equal(unpacked(codes, shape), expected > 0)
+
+
+def test_a_sum_may_be_written_over_a_summand():
+    x, y = numbers((3, 8, 8, 16), 1), numbers((3, 8, 8, 16), 2)
+    summands = [Summand(x, moments_of(x)), Summand(y, averaged=True)]
+    expected = plainly(summands)
+    combine(summands, EPSILON, x, None)
+    np.testing.assert_allclose(x, expected, atol=1e-12)
 
 
 def test_a_constant_channel_is_normalised_to_zero():
-    x = np.full((64, 16), 7.1, np.float32)
-    total = np.empty_like(x)
-    fused.combine([(x, *fused.normalisation(x, 1e-5))], total, None, None)
-    np.testing.assert_array_equal(total, np.zeros((64, 16)))
-
-
-PATTERNS = [outputs for outputs in product([True, False], repeat=3) if any(outputs)]
-
-
-@pytest.mark.parametrize("outputs", PATTERNS)
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_combine_is_the_plain_formula_for_every_pattern_of_outputs(count, outputs):
-    shape = (48, 16)
-    scaled = [(numbers(shape, n), numbers(16, n + 10), numbers(16, n + 20)) for n in range(count)]
-    terms = [*scaled[:-1], (scaled[-1][0], None, None)] if count > 1 else scaled
-    expected = sum(x if mean is None else (x - mean) * scale for x, mean, scale in terms)
-    total, rectified, positive = (
-        np.empty(shape, dtype) if wanted else None
-        for wanted, dtype in zip(outputs, (float, float, bool), strict=True)
+    x = np.full((4, 8, 8, 16), 7.1, np.float32)
+    _, moments = convolve(np.ones_like(x), np.zeros((16, 16, 1, 1), np.float32), 1, 0, False)
+    assert not moments.mean.any()
+    total, codes = np.empty_like(x), empty_codes(x.shape)
+    combine(
+        [Summand(x, Moments(np.full(16, np.float32(7.1)), np.zeros(16)))], EPSILON, total, codes
     )
-    fused.combine(terms, total, rectified, positive)
-    if total is not None:
-        np.testing.assert_allclose(total, expected, atol=1e-12)
-    if rectified is not None:
-        np.testing.assert_allclose(rectified, np.maximum(expected, 0), atol=1e-12)
-    if positive is not None:
-        np.testing.assert_array_equal(positive, expected > 0)
+    assert not total.any()
+    assert not codes.any()
 
 
-@pytest.mark.parametrize("shape", [(2, 2, 2, 4), (3, 8, 8, 16), (1, 5, 7, 3), (2, 3, 2, 1)])
-def test_average_equals_torch(shape):
+GEOMETRIES = [(3, 1, 1), (2, 2, 0), (3, 2, 1), (2, 1, 0), (5, 1, 2)]
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("shape", [*SHAPES, (2, 1, 1, 4), (2, 1, 6, 3)])
+def test_average_equals_torch(shape, geometry):
+    kernel, stride, padding = geometry
     x = numbers(shape)
-    out = np.empty_like(x)
-    fused.average_3x3(x, out)
-    expected = F.avg_pool2d(
-        torch.from_numpy(x).permute(0, 3, 1, 2), 3, 1, 1, count_include_pad=False
+    if min(shape[1:3]) + 2 * padding < kernel:
+        with pytest.raises(ValueError, match="does not fit"):
+            average(x, *geometry)
+        return
+    image = torch.from_numpy(x).permute(0, 3, 1, 2)
+    expected = F.avg_pool2d(image, kernel, stride, padding, count_include_pad=False)
+    np.testing.assert_allclose(
+        average(x, *geometry), expected.permute(0, 2, 3, 1).numpy(), atol=1e-12
     )
-    np.testing.assert_allclose(out, expected.permute(0, 2, 3, 1).numpy(), atol=1e-12)
 
 
-@pytest.mark.parametrize("geometry", [(3, 1, 1), (2, 2, 0), (3, 2, 1)])
-@pytest.mark.parametrize("size", [1, 2, 6])
-def test_pooling_is_the_same_compiled_or_not(geometry, size):
-    x = torch.from_numpy(numbers((2, 4, size, size))).contiguous(memory_format=torch.channels_last)
-    node = AvgPool(0, *geometry)
-    if size + 2 * geometry[2] < geometry[0]:
-        pytest.skip("the window is larger than the image")
-    torch.testing.assert_close(average_pool(x, node, True), average_pool(x, node, False))
-
-
-@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 200), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_products_of_codes_equal_the_definition(images, units, share, seed):
     code = np.random.default_rng(seed).random((images, units)) < share
     ones = code.astype(np.int64)
-    for products in (packed_products, matmul_products):
-        np.testing.assert_array_equal(products(torch.from_numpy(code)), ones @ ones.T)
+    x = np.where(code, 1.0, -1.0).reshape(images, 1, 1, units)
+    packed = empty_codes(x.shape)
+    combine([Summand(x)], EPSILON, None, packed)
+    np.testing.assert_array_equal(code_products(packed), ones @ ones.T)
+    torch_products = TorchPasses.products
+    np.testing.assert_array_equal(torch_products(None, torch.from_numpy(code)), ones @ ones.T)
 
 
 @pytest.mark.parametrize("terms", [0, 1, 2, 3])
-@pytest.mark.parametrize(
-    ("keep_sum", "keep_rectified", "once"), [(True, True, 2), (False, True, 1), (True, False, 0)]
-)
-def test_a_map_is_the_same_compiled_or_not(terms, keep_sum, keep_rectified, once):
-    shape = (3, 8, 4, 4)
-    batch = torch.zeros(shape, dtype=torch.float64)
-    sources = {
-        Map(number): torch.from_numpy(numbers(shape, number)).contiguous(
-            memory_format=torch.channels_last
-        )
-        for number in range(terms)
-    }
-    step = MapStep(
-        9,
-        tuple(Term(number, normalised=number != 1) for number in range(terms)),
-        keep_sum,
-        keep_rectified,
-        once,
-        2 * once,
-    )
-    plain, compiled = dict(sources), dict(sources)
-    code = make_map(step, plain, batch, shape)
-    compiled_code = make_map_compiled(step, compiled, batch, shape)
-    assert set(plain) == set(compiled)
-    for name, value in plain.items():
-        torch.testing.assert_close(compiled[name], value, atol=1e-12, rtol=0)
-    if once:
-        assert torch.equal(code, compiled_code)
-    else:
-        assert code is None
-        assert compiled_code is None
+@pytest.mark.parametrize(("keep", "once"), [(True, 2), (False, 1), (True, 0)])
+def test_a_map_is_the_same_compiled_or_not(terms, keep, once):
+    builder = NetworkBuilder()
+    source = builder.input(8, 4)
+    for _ in range(2):
+        builder.zeros_like(source)
+    network, batch = builder.network(), torch.from_numpy(numbers((3, 8, 4, 4)))
+    kinds = [Joined.NORMALISED, Joined.AVERAGED, Joined.PLAIN][:terms]
+    step = MapStep(1, tuple(Term(0, kind) for kind in kinds), keep, once, 2 * once)
+    products = []
+    for kind in (CompiledPasses, TorchPasses):
+        passes = kind(network, {}, batch)
+        code = passes.combine(step, {0})
+        assert (code is not None) == bool(once)
+        products.append(passes.products(code) if once else None)
+        if keep:  # read it back through a step that counts
+            again = MapStep(2, (Term(1, Joined.PLAIN),), False, 1, 1)
+            products[-1] = (products[-1], passes.products(passes.combine(again, set())))
+    np.testing.assert_equal(*products)
 
 
 SPACE = load_space("nasbench201")
@@ -153,16 +171,15 @@ def test_the_plan_counts_every_relu_and_reads_only_what_is_there(arch):
     assert sum(step.official for step in maps) == sum(
         node.modules * (1 + node.wrapped) for node in relus
     )
-    held = {Map(0)}
+    held = {0}
     for step, dropped in plan:
         assert step.reads <= held
         if isinstance(step, MapStep):
-            held |= {Map(step.number)} if step.keep_sum else set()
-            held |= {Map(step.number, rectified=True)} if step.keep_rectified else set()
-            assert len(step.terms) <= fused.MOST_TERMS
+            held |= {step.number} if step.keep else set()
+            assert len(step.terms) <= MOST_TERMS
         else:
             assert isinstance(step, ConvStep | PoolStep)
-            held.add(Map(step.number))
+            held.add(step.number)
         held -= dropped
     assert not held  # nothing is made that nobody reads
 

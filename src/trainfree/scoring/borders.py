@@ -8,8 +8,8 @@ numbers are those of the full computation.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from trainfree.spaces.network import Add, AvgPool, BatchNorm, Conv, Network, Relu
 
@@ -64,13 +64,11 @@ def _carried(reach: int, kernel: int, stride: int, pads: bool) -> int:
     return widened if stride == 1 else widened // stride + 1
 
 
-def expand(pair: Tensor, size: int) -> Tensor:
-    """Repeat the middle of a map, (…, height, width) with equal even sides, up to ``size``."""
-    missing = size - pair.shape[-1]
+def expand(pair: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Repeat the middle of a map, (2, height, width, C) with equal even sides, up to ``size``."""
+    missing = size - pair.shape[1]
     if missing == 0:
         return pair
-    half = pair.shape[-1] // 2
-    rows = torch.arange(pair.shape[-1], device=pair.device)
-    middle = rows[half - 1 : half].expand(missing)
-    index = torch.cat([rows[:half], middle, rows[half:]])
-    return pair.index_select(-2, index).index_select(-1, index)
+    half = pair.shape[1] // 2
+    index = np.concatenate([np.arange(half), np.full(missing, half - 1), np.arange(half, 2 * half)])
+    return pair.take(index, axis=1).take(index, axis=2)

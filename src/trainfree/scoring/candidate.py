@@ -94,7 +94,8 @@ class EngineCandidate:
     def _flowed(self) -> float:
         network, weights = self.network, self._weights
         with self._clock.phase("other"):
-            return synaptic_flow.log_synaptic_flow(network, weights, self._batch.device)
+            arrays = {number: weight.cpu().numpy() for number, weight in weights.items()}
+            return synaptic_flow.log_synaptic_flow(network, arrays)
 
     def _on_device(self, weight: NDArray[np.float32]) -> Tensor:
         tensor = torch.from_numpy(weight).to(self._batch.device)

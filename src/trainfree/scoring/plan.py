@@ -1,45 +1,48 @@
 """From a network to the few passes over memory that its ReLU codes need.
 
 On a CPU most of the time beside the convolutions goes into moving feature maps. The plan therefore
-joins what can be done while a map is in cache: normalising the convolutions that enter a cell node,
-adding them up, rectifying the sum and taking its binary code are one step. Nothing is computed that
-no ReLU depends on, and every map is dropped after its last reader.
+joins what can be done while a map is in cache: normalising or averaging the maps that enter a cell
+node, adding them up and taking the sum's binary code are one step, and a convolution rectifies what
+it reads. Nothing is computed that no ReLU depends on, and every map is dropped after its last
+reader.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from enum import Enum
 
 from trainfree.spaces.network import Add, AvgPool, BatchNorm, Conv, Input, Network, Relu
 
 
-class Map(NamedTuple):
-    """A feature map held in memory: the output of node ``number``, or its rectified copy."""
+class Joined(Enum):
+    """What happens to a map on its way into a sum."""
 
-    number: int
-    rectified: bool = False
+    PLAIN = "as it is"
+    NORMALISED = "normalised over the batch"
+    AVERAGED = "averaged over 3 × 3 neighbourhoods"
 
 
 @dataclass(frozen=True)
 class Term:
-    """A summand: the map of node ``source``, normalised over the batch or as it is."""
+    """A summand: the map of node ``source``."""
 
     source: int
-    normalised: bool
+    joined: Joined
 
 
 @dataclass(frozen=True)
 class ConvStep:
-    """Convolve the map ``source`` with the weights of node ``number``."""
+    """Convolve the map ``source``, or its positive part, with the weights of node ``number``."""
 
     number: int
     node: Conv
-    source: Map
+    source: int
+    rectify: bool
 
     @property
-    def reads(self) -> set[Map]:
+    def reads(self) -> set[int]:
         """Maps this step needs."""
         return {self.source}
 
@@ -50,10 +53,10 @@ class PoolStep:
 
     number: int
     node: AvgPool
-    source: Map
+    source: int
 
     @property
-    def reads(self) -> set[Map]:
+    def reads(self) -> set[int]:
         """Maps this step needs."""
         return {self.source}
 
@@ -64,23 +67,22 @@ class MapStep:
 
     Parameters
     ----------
-    keep_sum, keep_rectified
-        Whether later steps read the sum, or its rectified copy.
+    keep
+        Whether later steps read the sum.
     once, official
         How often its binary code counts in each counting; 0 when no ReLU reads it.
     """
 
     number: int
     terms: tuple[Term, ...]
-    keep_sum: bool
-    keep_rectified: bool
+    keep: bool
     once: int
     official: int
 
     @property
-    def reads(self) -> set[Map]:
+    def reads(self) -> set[int]:
         """Maps this step needs."""
-        return {Map(term.source) for term in self.terms}
+        return {term.source for term in self.terms}
 
 
 Step = ConvStep | PoolStep | MapStep
@@ -91,9 +93,9 @@ class Plan:
     """Steps in order, and for each the maps that no later step reads."""
 
     steps: tuple[Step, ...]
-    dropped: tuple[frozenset[Map], ...]
+    dropped: tuple[frozenset[int], ...]
 
-    def __iter__(self) -> Iterator[tuple[Step, frozenset[Map]]]:
+    def __iter__(self) -> Iterator[tuple[Step, frozenset[int]]]:
         yield from zip(self.steps, self.dropped, strict=True)
 
 
@@ -109,14 +111,13 @@ class _Readers:
 
     once: int = 0
     official: int = 0
-    convs_behind_relu: int = 0
     sums: int = 0
     others: int = 0
 
 
 class _Planner:
     def __init__(self, network: Network) -> None:
-        self._nodes = network.nodes
+        self._nodes, self._shapes = network.nodes, network.shapes
         relus = [number for number, node in enumerate(network.nodes) if isinstance(node, Relu)]
         self._needed = sorted(network.ancestors(relus))
         self._readers = self._count_readers()
@@ -125,15 +126,17 @@ class _Planner:
         for number in self._needed:
             node = self._nodes[number]
             if isinstance(node, Relu) or self._joins_a_sum(number):
-                continue  # the step that makes its source, or the sum it enters, does it
+                continue  # the step that reads it does it
             if isinstance(node, Conv):
-                yield ConvStep(number, node, self._map_read_by(node))
-            elif isinstance(node, AvgPool):
-                yield PoolStep(number, node, Map(node.source))
-            if not isinstance(node, Conv | AvgPool | Input):
-                yield self._map_step(number, self._terms(number), keep_sum=True)
-            elif self._readers[number].once:
-                yield self._map_step(number, (Term(number, normalised=False),), keep_sum=False)
+                source = self._behind_relu(node.source)
+                yield ConvStep(number, node, source, rectify=source != node.source)
+            elif isinstance(node, AvgPool) and not self._joinable(number):
+                yield PoolStep(number, node, node.source)
+            elif not isinstance(node, Input):
+                yield self._map_step(number, self._terms(number), made=True)
+                continue
+            if self._readers[number].once:
+                yield self._map_step(number, (Term(number, Joined.PLAIN),), made=False)
 
     def _count_readers(self) -> dict[int, _Readers]:
         found = {number: _Readers() for number in self._needed}
@@ -144,52 +147,52 @@ class _Planner:
                 entry.once += node.modules
                 entry.official += node.modules * (2 if node.wrapped else 1)
                 continue
-            if isinstance(node, Conv) and self._map_read_by(node).rectified:
-                found[self._map_read_by(node).number].convs_behind_relu += 1
-                continue
             for source in node.sources:
-                found[source].sums += isinstance(node, Add)
-                found[source].others += not isinstance(node, Add)
+                entry = found[self._behind_relu(source)]
+                entry.sums += isinstance(node, Add)
+                entry.others += not isinstance(node, Add)
         return found
 
-    def _map_read_by(self, node: Conv) -> Map:
-        before = self._nodes[node.source]
-        if isinstance(before, Relu):
-            return Map(before.source, rectified=True)
-        return Map(node.source)
+    def _behind_relu(self, source: int) -> int:
+        before = self._nodes[source]
+        return before.source if isinstance(before, Relu) else source
+
+    def _joinable(self, number: int) -> bool:
+        """Whether the node can be computed on the way into a sum."""
+        node = self._nodes[number]
+        if isinstance(node, AvgPool):
+            plain = (node.kernel, node.stride, node.padding) == (3, 1, 1)
+            return plain and min(self._shapes[number][1:]) > 1
+        return isinstance(node, BatchNorm)
 
     def _joins_a_sum(self, number: int) -> bool:
-        """Whether the node is a normalisation that nothing but sums read."""
+        """Whether one sum and nothing else reads the node, and can do it on the way."""
         readers = self._readers[number]
-        only_sums = readers.sums and not readers.others and not readers.once
-        return isinstance(self._nodes[number], BatchNorm) and bool(only_sums)
+        only = readers.sums == 1 and not readers.others and not readers.once
+        return only and self._joinable(number)
 
     def _terms(self, number: int) -> tuple[Term, ...]:
         node = self._nodes[number]
-        if isinstance(node, BatchNorm):
-            return (Term(node.source, normalised=True),)
-        terms = []
-        for source in node.sources:
-            before = self._nodes[source]
-            if isinstance(before, BatchNorm) and self._joins_a_sum(source):
-                terms.append(Term(before.source, normalised=True))
-            else:
-                terms.append(Term(source, normalised=False))
-        return tuple(terms)
-
-    def _map_step(self, number: int, terms: tuple[Term, ...], keep_sum: bool) -> MapStep:
-        readers = self._readers[number]
-        return MapStep(
-            number,
-            terms,
-            keep_sum=keep_sum and bool(readers.sums or readers.others),
-            keep_rectified=readers.convs_behind_relu > 0,
-            once=readers.once,
-            official=readers.official,
+        if self._joinable(number):
+            return (self._joined(number),)
+        return tuple(
+            self._joined(source) if self._joins_a_sum(source) else Term(source, Joined.PLAIN)
+            for source in node.sources
         )
 
+    def _joined(self, number: int) -> Term:
+        node = self._nodes[number]
+        (source,) = node.sources
+        how = Joined.AVERAGED if isinstance(node, AvgPool) else Joined.NORMALISED
+        return Term(source, how)
 
-def _last_reads(steps: tuple[Step, ...]) -> tuple[frozenset[Map], ...]:
+    def _map_step(self, number: int, terms: tuple[Term, ...], made: bool) -> MapStep:
+        readers = self._readers[number]
+        read = bool(readers.sums or readers.others)
+        return MapStep(number, terms, made and read, readers.once, readers.official)
+
+
+def _last_reads(steps: tuple[Step, ...]) -> tuple[frozenset[int], ...]:
     last = {read: place for place, step in enumerate(steps) for read in step.reads}
     return tuple(
         frozenset(read for read in step.reads if last[read] == place)

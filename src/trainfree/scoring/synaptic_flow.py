@@ -14,13 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import frexp, inf, log
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from trainfree.scoring.activations import average_pool
 from trainfree.scoring.borders import expand, reduced_sizes, source_size
+from trainfree.scoring.convolution import can_convolve, convolve_plainly
+from trainfree.scoring.fused import average
 from trainfree.spaces.network import (
     Add,
     AvgPool,
@@ -38,14 +41,13 @@ _LN_2 = log(2.0)
 _FREE_EXPONENT = 128
 """Powers of two that are left alone: a layer multiplies by far less than 2 to the rest."""
 _SMALLEST_EXPONENT = -1074
-_Scaled = tuple[Tensor, int]
-"""The pair (value, derivative), shape (2, …) float64, and the power of two it is divided by."""
+_Pair = NDArray[np.float64]
+"""(value, derivative), shape (2, height, width, C) or (2, features)."""
+_Scaled = tuple[_Pair, int]
+"""A pair and the power of two it is divided by."""
 
 
-@torch.inference_mode()
-def log_synaptic_flow(
-    network: Network, weights: Mapping[int, Tensor], device: torch.device
-) -> float:
+def log_synaptic_flow(network: Network, weights: Mapping[int, NDArray[Any]]) -> float:
     """Return ln Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights; −inf for a sum of zero.
 
     Parameters
@@ -53,12 +55,12 @@ def log_synaptic_flow(
     network
         The network; batch normalisation is left out.
     weights
-        Weights by node number, any sign, on ``device``.
+        Weights by node number, any sign, (out, in, kernel, kernel) or (out, in).
     """
     sizes = reduced_sizes(network)
     values: dict[int, _Scaled] = {}
     for number in sorted(network.ancestors([network.output])):
-        values[number] = _execute(network, number, weights, values, sizes, device)
+        values[number] = _execute(network, number, weights, values, sizes)
     pair, exponent = values[network.output]
     flow = float(pair[1].sum())
     return log(flow) + exponent * _LN_2 if flow > 0 else -inf
@@ -67,10 +69,9 @@ def log_synaptic_flow(
 def _execute(
     network: Network,
     number: int,
-    weights: Mapping[int, Tensor],
+    weights: Mapping[int, NDArray[Any]],
     values: dict[int, _Scaled],
     sizes: Sequence[int],
-    device: torch.device,
 ) -> _Scaled:
     node, size = network.nodes[number], sizes[number]
 
@@ -80,8 +81,7 @@ def _execute(
 
     match node:
         case Input() | Zeros():
-            channels = network.shapes[number][0]
-            pair = torch.zeros(2, channels, size, size, dtype=torch.float64, device=device)
+            pair = np.zeros((2, size, size, network.shapes[number][0]))
             pair[0] = 1.0 if isinstance(node, Input) else 0.0
             return pair, 0
         case Conv(source=source):
@@ -93,27 +93,35 @@ def _execute(
             return values[source]
         case AvgPool(source=source):
             pair, exponent = read(source, source_size(network, number, size))
-            return average_pool(pair, node, compiled=device.type == "cpu"), exponent
+            return average(pair, node.kernel, node.stride, node.padding), exponent
         case GlobalAvgPool(source=source):
             pair, exponent = read(source, network.shapes[source][1])
-            return pair.mean(dim=(2, 3)), exponent
+            return pair.mean(axis=(1, 2)), exponent
         case Add(sources=sources):
             return _add([read(source, size) for source in sources])
 
 
-def _weigh(node: Conv | Linear, weight: Tensor, pair: Tensor, exponent: int) -> _Scaled:
-    weight = weight.to(torch.float64).abs()
-    if isinstance(node, Conv):
-        result = F.conv2d(pair, weight, stride=node.stride, padding=node.padding)
+def _weigh(node: Conv | Linear, weight: NDArray[Any], pair: _Pair, exponent: int) -> _Scaled:
+    weight = np.abs(weight).astype(np.float64)
+    if isinstance(node, Linear):
+        result = pair @ weight.T
+    elif can_convolve(weight):
+        result = convolve_plainly(pair, weight, node.stride, node.padding)
     else:
-        result = F.linear(pair, weight)
+        result = _convolve_with_torch(node, weight, pair)
     result[1] += result[0]
     return _rescale(result, exponent)
 
 
-def _rescale(pair: Tensor, exponent: int) -> _Scaled:
+def _convolve_with_torch(node: Conv, weight: NDArray[np.float64], pair: _Pair) -> _Pair:
+    images = torch.from_numpy(pair).permute(0, 3, 1, 2)
+    made = F.conv2d(images, torch.from_numpy(weight), stride=node.stride, padding=node.padding)
+    return np.ascontiguousarray(made.permute(0, 2, 3, 1).numpy())
+
+
+def _rescale(pair: _Pair, exponent: int) -> _Scaled:
     """Divide very large or small pairs by a power of two; exact, so no bit is lost."""
-    _, shift = frexp(float(pair.amax()))
+    _, shift = frexp(float(pair.max()))
     if abs(shift) < _FREE_EXPONENT:
         return pair, exponent
     return pair * 2.0**-shift, exponent + shift
@@ -123,9 +131,9 @@ def _add(summands: list[_Scaled]) -> _Scaled:
     """Add after bringing all to the largest exponent; what underflows was below the last bit."""
     top = max(exponent for _, exponent in summands)
     if any(exponent != top for _, exponent in summands):
-        summands = [summand for summand in summands if bool(summand[0].any())] or summands[:1]
+        summands = [summand for summand in summands if summand[0].any()] or summands[:1]
         top = max(exponent for _, exponent in summands)
-    total = torch.zeros_like(summands[0][0])
+    total = np.zeros_like(summands[0][0])
     for pair, exponent in summands:
         total += pair if exponent == top else pair * 2.0 ** max(exponent - top, _SMALLEST_EXPONENT)
     return total, top

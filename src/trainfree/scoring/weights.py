@@ -57,7 +57,10 @@ def draw_weights(
         size = prod(node.weight_shape)
         scale = np.float32(_scale(node, initialization))
         values = numbers[start : start + _size(node)]
-        values = (2 * values - 1) * scale if uniform else values * scale
+        if uniform:
+            values *= 2
+            values -= 1
+        values *= scale
         weights.weight[number] = values[:size].reshape(node.weight_shape)
         if isinstance(node, Linear):
             bias = values[size:]

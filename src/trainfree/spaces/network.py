@@ -140,6 +140,11 @@ class Network:
         return len(self.nodes) - 1
 
     @property
+    def inputs(self) -> tuple[int, ...]:
+        """Numbers of the nodes that hold the image."""
+        return tuple(n for n, node in enumerate(self.nodes) if isinstance(node, Input))
+
+    @property
     def params(self) -> int:
         """Number of learnable parameters, batch normalisation included."""
         return sum(self._params_of(number) for number in range(len(self.nodes)))

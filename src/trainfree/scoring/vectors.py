@@ -1,0 +1,416 @@
+"""Vector instructions for compiled loops: what a plain loop would not be turned into.
+
+Each function is expanded where it is called, inside a compiled loop, and works on vectors of
+:data:`LANES` channels of float32 or float64 arrays that are seen as one row of numbers. Sums run in
+a written order with explicit fused multiply-adds, so results are the same bits every time.
+
+The tiles are those of Winograd's F(4 × 4, 3 × 3) (Lavin and Gray, 2016): a 3 × 3 convolution of
+a 6 × 6 patch into 4 × 4 pixels takes 36 products rather than 144.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import extending
+from numba.core import cgutils, types
+
+LANES = 16
+"""Channels in a vector."""
+TILE, PATCH = 4, 6
+"""Height and width of an output tile and of the input patch it depends on."""
+POSITIONS = PATCH * PATCH
+CHAINS = 4
+"""Sums that run side by side, so that none waits for the one before."""
+
+_Value = Any
+_INDEX = types.intp
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """Make a function that compiled code calls without the first argument, the typing context."""
+    return extending.intrinsic(function)
+
+
+def _rows_a_product() -> int:
+    """Return how many rows of sums fit into the processor's registers."""
+    return 8 if binding.get_host_cpu_features().get("avx512f") else 6
+
+
+ROWS = _rows_a_product()
+"""Rows that :func:`multiply_rows` makes at once."""
+
+
+class _Emitter:
+    """Writes vector instructions for the arrays of one call."""
+
+    def __init__(self, context: Any, builder: Any, array: Any) -> None:
+        self._context, self._builder = context, builder
+        self._scalar = context.get_value_type(array.dtype)
+        self.type = ir.VectorType(self._scalar, LANES)
+        self._bytes = array.dtype.bitwidth // 8
+
+    def pointer(self, array_type: Any, array: _Value, offset: _Value) -> _Value:
+        data = self._context.make_array(array_type)(self._context, self._builder, array).data
+        return self._builder.gep(data, [offset])
+
+    def load(self, pointer: _Value) -> _Value:
+        value = self._builder.load(self._builder.bitcast(pointer, self.type.as_pointer()))
+        value.align = self._bytes
+        return value
+
+    def store(self, value: _Value, pointer: _Value) -> None:
+        target = self._builder.bitcast(pointer, self.type.as_pointer())
+        self._builder.store(value, target).align = self._bytes
+
+    def spread(self, pointer: _Value) -> _Value:
+        """Load one number into all lanes."""
+        unknown, position = ir.Constant(self.type, ir.Undefined), ir.IntType(32)
+        one = self._builder.insert_element(unknown, self._builder.load(pointer), position(0))
+        lanes = ir.Constant(ir.VectorType(position, LANES), [0] * LANES)
+        return self._builder.shuffle_vector(one, unknown, lanes)
+
+    def constant(self, number: float) -> _Value:
+        return ir.Constant(self.type, [float(number)] * LANES)
+
+    def add(self, x: _Value, y: _Value) -> _Value:
+        return self._builder.fadd(x, y)
+
+    def subtract(self, x: _Value, y: _Value) -> _Value:
+        return self._builder.fsub(x, y)
+
+    def multiply(self, x: _Value, y: _Value) -> _Value:
+        return self._builder.fmul(x, y)
+
+    def widened(self, x: _Value) -> _Value:
+        """Return a vector of float32 or float64 in this emitter's type."""
+        return x if x.type == self.type else self._builder.fpext(x, self.type)
+
+    def multiply_add(self, x: _Value | float, y: _Value, z: _Value) -> _Value:
+        """Return x · y + z, rounded once."""
+        factor = self.constant(x) if isinstance(x, int | float) else x
+        suffix = "f32" if isinstance(self._scalar, ir.FloatType) else "f64"
+        function = cgutils.get_or_insert_function(
+            self._builder.module,
+            ir.FunctionType(self.type, [self.type] * 3),
+            f"llvm.fma.v{LANES}{suffix}",
+        )
+        return self._builder.call(function, [factor, y, z])
+
+
+def _patch_transform(emit: _Emitter, d: Sequence[_Value]) -> list[_Value]:
+    """Return Bᵀ d for six numbers."""
+    even, odd = emit.multiply_add(-4, d[2], d[4]), emit.multiply_add(-4, d[1], d[3])
+    outer, inner = emit.subtract(d[4], d[2]), emit.subtract(d[3], d[1])
+    return [
+        emit.multiply_add(4, d[0], emit.multiply_add(-5, d[2], d[4])),
+        emit.add(even, odd),
+        emit.subtract(even, odd),
+        emit.multiply_add(2, inner, outer),
+        emit.multiply_add(-2, inner, outer),
+        emit.multiply_add(4, d[1], emit.multiply_add(-5, d[3], d[5])),
+    ]
+
+
+def _tile_transform(emit: _Emitter, m: Sequence[_Value]) -> list[_Value]:
+    """Return Aᵀ m for six numbers."""
+    near, near_difference = emit.add(m[1], m[2]), emit.subtract(m[1], m[2])
+    far, far_difference = emit.add(m[3], m[4]), emit.subtract(m[3], m[4])
+    return [
+        emit.add(emit.add(m[0], near), far),
+        emit.multiply_add(2, far_difference, near_difference),
+        emit.multiply_add(4, far, near),
+        emit.add(emit.multiply_add(8, far_difference, near_difference), m[5]),
+    ]
+
+
+def _weight_transform(emit: _Emitter, w: Sequence[_Value]) -> list[_Value]:
+    """Return G w for three numbers."""
+    ends = emit.add(w[0], w[2])
+    far = emit.multiply_add(1 / 24, w[0], emit.multiply(emit.constant(1 / 6), w[2]))
+    sixth, twelfth = emit.constant(-1 / 6), emit.constant(1 / 12)
+    middle = emit.multiply(twelfth, w[1])
+    return [
+        emit.multiply(emit.constant(1 / 4), w[0]),
+        emit.multiply(sixth, emit.add(ends, w[1])),
+        emit.multiply(sixth, emit.subtract(ends, w[1])),
+        emit.add(far, middle),
+        emit.subtract(far, middle),
+        w[2],
+    ]
+
+
+def _both_ways(
+    emit: _Emitter,
+    side: int,
+    transform: Callable[[_Emitter, Sequence[_Value]], list[_Value]],
+    read: Callable[[int, int], _Value],
+    write: Callable[[int, int, _Value], None],
+) -> None:
+    """Apply a transform to the columns of a square, then to the rows of what comes out."""
+    columns = [
+        transform(emit, [read(row, column) for row in range(side)]) for column in range(side)
+    ]
+    for row in range(len(columns[0])):
+        for column, value in enumerate(transform(emit, [values[row] for values in columns])):
+            write(row, column, value)
+
+
+def _place(builder: Any, start: _Value, *steps: tuple[_Value, int]) -> _Value:
+    """Return start + Σ stride · count."""
+    for stride, count in steps:
+        start = builder.add(start, builder.mul(stride, ir.IntType(64)(count)))
+    return start
+
+
+@intrinsic
+def transform_weights(
+    typing_context: Any, weight: Any, start: Any, stride: Any, out: Any, first: Any
+) -> Any:
+    """Write G w Gᵀ of 3 × 3 weights: 36 vectors from 9, both ``stride`` apart."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, start, stride, target, first = arguments
+        emit = _Emitter(context, builder, weight)
+
+        def read(row: int, column: int) -> _Value:
+            offset = _place(builder, start, (stride, 3 * row + column))
+            return emit.load(emit.pointer(weight, source, offset))
+
+        def write(row: int, column: int, value: _Value) -> None:
+            offset = _place(builder, first, (stride, PATCH * row + column))
+            emit.store(value, emit.pointer(out, target, offset))
+
+        _both_ways(emit, 3, _weight_transform, read, write)
+        return context.get_dummy_value()
+
+    return types.void(weight, _INDEX, _INDEX, out, _INDEX), generate
+
+
+@intrinsic
+def transform_patch(
+    typing_context: Any,
+    image: Any,
+    start: Any,
+    row_stride: Any,
+    pixel_stride: Any,
+    patches: Any,
+    first: Any,
+    position_stride: Any,
+) -> Any:
+    """Write Bᵀ d B of the 6 × 6 patch at ``start``, one vector for each of 36 positions."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, start, row_stride, pixel_stride, target, first, position_stride = arguments
+        emit = _Emitter(context, builder, image)
+
+        def read(row: int, column: int) -> _Value:
+            offset = _place(builder, start, (row_stride, row), (pixel_stride, column))
+            return emit.load(emit.pointer(image, source, offset))
+
+        def write(row: int, column: int, value: _Value) -> None:
+            offset = _place(builder, first, (position_stride, PATCH * row + column))
+            emit.store(value, emit.pointer(patches, target, offset))
+
+        _both_ways(emit, PATCH, _patch_transform, read, write)
+        return context.get_dummy_value()
+
+    strides = (_INDEX, _INDEX, _INDEX)
+    return types.void(image, *strides, patches, _INDEX, _INDEX), generate
+
+
+@intrinsic
+def transform_tile(
+    typing_context: Any,
+    products: Any,
+    first: Any,
+    position_stride: Any,
+    image: Any,
+    start: Any,
+    row_stride: Any,
+    pixel_stride: Any,
+) -> Any:
+    """Write Aᵀ m A, the 4 × 4 pixels at ``start``, from one vector for each of 36 positions."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, first, position_stride, target, start, row_stride, pixel_stride = arguments
+        emit = _Emitter(context, builder, image)
+
+        def read(row: int, column: int) -> _Value:
+            offset = _place(builder, first, (position_stride, PATCH * row + column))
+            return emit.load(emit.pointer(products, source, offset))
+
+        def write(row: int, column: int, value: _Value) -> None:
+            offset = _place(builder, start, (row_stride, row), (pixel_stride, column))
+            emit.store(value, emit.pointer(image, target, offset))
+
+        _both_ways(emit, PATCH, _tile_transform, read, write)
+        return context.get_dummy_value()
+
+    return types.void(products, _INDEX, _INDEX, image, *(_INDEX,) * 3), generate
+
+
+@intrinsic
+def multiply_rows(
+    typing_context: Any,
+    a: Any,
+    a_start: Any,
+    a_stride: Any,
+    a_segment: Any,
+    b: Any,
+    b_start: Any,
+    b_stride: Any,
+    c: Any,
+    c_start: Any,
+    c_stride: Any,
+    segments: Any,
+    length: Any,
+) -> Any:
+    """Write C = A B for :data:`ROWS` rows of A and :data:`LANES` columns of B.
+
+    Arguments: A, its start, distance of rows, distance of segments; B, its start, distance of rows;
+    C, its start, distance of rows; number of segments and length of each. A row of A may lie in
+    several segments, such as the rows of an image that a window covers; B holds theirs in turn.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        av, a_start, a_stride, a_segment, bv, b_start, b_stride = arguments[:7]
+        cv, c_start, c_stride, segments, length = arguments[7:]
+        emit = _Emitter(context, builder, a)
+        sums = [cgutils.alloca_once(builder, emit.type) for _ in range(ROWS)]
+        for total in sums:
+            builder.store(emit.constant(0), total)
+        with cgutils.for_range(builder, segments) as segment:
+            begin = builder.add(a_start, builder.mul(a_segment, segment.index))
+            ours = [
+                emit.pointer(a, av, _place(builder, begin, (a_stride, row))) for row in range(ROWS)
+            ]
+            above = builder.mul(builder.mul(segment.index, length), b_stride)
+            theirs = emit.pointer(b, bv, builder.add(b_start, above))
+            with cgutils.for_range(builder, length) as inner:
+                weight = emit.load(builder.gep(theirs, [builder.mul(inner.index, b_stride)]))
+                for row, total in zip(ours, sums, strict=True):
+                    number = emit.spread(builder.gep(row, [inner.index]))
+                    builder.store(emit.multiply_add(number, weight, builder.load(total)), total)
+        for row, total in enumerate(sums):
+            offset = _place(builder, c_start, (c_stride, row))
+            emit.store(builder.load(total), emit.pointer(c, cv, offset))
+        return context.get_dummy_value()
+
+    three = (_INDEX,) * 3
+    return types.void(a, *three, b, _INDEX, _INDEX, c, _INDEX, _INDEX, *three[:2]), generate
+
+
+@intrinsic
+def sum_images(
+    typing_context: Any,
+    images: Any,
+    starts: Any,
+    centres: Any,
+    factors: Any,
+    total: Any,
+    total_start: Any,
+    codes: Any,
+    codes_start: Any,
+    rows: Any,
+    pieces: Any,
+) -> Any:
+    """Write Σ (image − centre) · factor and, as bits, where it is positive.
+
+    Arguments: a tuple of arrays and one of their starts; centres and factors, a row of pixels for
+    each array; total and codes (uint16) with their starts; rows of pixels, and vectors in a row.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        arrays, starts, centre, factor, total_, total_start = arguments[:6]
+        codes_, codes_start, rows, pieces = arguments[6:]
+        emit, lanes = _Emitter(context, builder, total), ir.IntType(64)(LANES)
+        words = context.make_array(codes)(context, builder, codes_).data
+        length = builder.mul(pieces, lanes)
+        with cgutils.for_range(builder, rows) as row:
+            first = builder.mul(row.index, pieces)
+            with cgutils.for_range(builder, pieces) as loop:
+                piece = builder.add(first, loop.index)
+                place, scale = builder.mul(piece, lanes), builder.mul(loop.index, lanes)
+                value = emit.constant(0)
+                for number in range(images.count):
+                    array = builder.extract_value(arrays, number)
+                    begin = builder.add(builder.extract_value(starts, number), place)
+                    at = _place(builder, scale, (length, number))
+                    x = emit.load(emit.pointer(images.dtype, array, begin))
+                    x = emit.subtract(x, emit.load(emit.pointer(centres, centre, at)))
+                    x = emit.multiply(x, emit.load(emit.pointer(factors, factor, at)))
+                    value = emit.add(value, x) if number else x
+                emit.store(value, emit.pointer(total, total_, builder.add(total_start, place)))
+                positive = builder.fcmp_ordered(">", value, emit.constant(0))
+                bits = builder.bitcast(positive, ir.IntType(LANES))
+                builder.store(bits, builder.gep(words, [builder.add(codes_start, piece)]))
+        return context.get_dummy_value()
+
+    return types.void(
+        images, starts, centres, factors, total, _INDEX, codes, _INDEX, _INDEX, _INDEX
+    ), generate
+
+
+@intrinsic
+def add_differences(
+    typing_context: Any,
+    x: Any,
+    start: Any,
+    stride: Any,
+    rows: Any,
+    pivot: Any,
+    pivot_start: Any,
+    sums: Any,
+    sums_start: Any,
+    squares_start: Any,
+) -> Any:
+    """Add x − pivot, and its square, of :data:`CHAINS` · ``rows`` rows to float64 sums.
+
+    Arguments: array, start, distance of rows, rows in a chain; pivot and its start; sums with the
+    starts of sums and squares. Each chain of rows is added up on its own in x's own type.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, start, stride, rows, pivot_, pivot_start, sums_, sums_start, squares_start = (
+            arguments
+        )
+        emit, wide = _Emitter(context, builder, x), _Emitter(context, builder, sums)
+        centre = emit.load(emit.pointer(pivot, pivot_, pivot_start))
+        chains = [
+            (cgutils.alloca_once(builder, emit.type), cgutils.alloca_once(builder, emit.type))
+            for _ in range(CHAINS)
+        ]
+        for chain in chains:
+            for part in chain:
+                builder.store(emit.constant(0), part)
+        with cgutils.for_range(builder, rows) as loop:
+            begin = builder.mul(builder.mul(loop.index, stride), ir.IntType(64)(CHAINS))
+            begin = builder.add(start, begin)
+            for number, (part, squares) in enumerate(chains):
+                value = emit.load(emit.pointer(x, source, _place(builder, begin, (stride, number))))
+                value = emit.subtract(value, centre)
+                builder.store(emit.add(builder.load(part), value), part)
+                builder.store(emit.multiply_add(value, value, builder.load(squares)), squares)
+        for which, at in enumerate((sums_start, squares_start)):
+            place = wide.pointer(sums, sums_, at)
+            total = wide.load(place)
+            for chain in chains:
+                total = wide.add(total, wide.widened(builder.load(chain[which])))
+            wide.store(total, place)
+        return context.get_dummy_value()
+
+    starts = (_INDEX, _INDEX, _INDEX)
+    return types.void(x, *starts, pivot, _INDEX, sums, _INDEX, _INDEX), generate
+
+
+@intrinsic
+def population(typing_context: Any, word: Any) -> Any:
+    """Count the bits that are set in a 64-bit word."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
