@@ -212,8 +212,9 @@ ROOMS = {
     "search": {"spaces"},
     "analysis": set(),
     "report": {"analysis"},
+    "terminal": {"sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"},
 }
-LEAVES = {"errors", "lifeline", "randomness", "provenance", "storage"}
+LEAVES = {"errors", "lifeline", "progress", "randomness", "provenance", "storage"}
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainfree.errors import SourceError
+from trainfree.progress import progress_bar
 from trainfree.sources.checksums import CHUNK_BYTES, Checksum, cached
 from trainfree.sources.delivery import Delivery, SourceSettings
-from trainfree.sources.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
