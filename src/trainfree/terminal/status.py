@@ -95,7 +95,7 @@ def _judge(
         return Finding(job, "failed", f"{reason or NO_MESSAGE} ({job.log})")
     if since is not None:
         return Finding(job, "running", progress_of(job.log))
-    return Finding(job, "stopped", f"interrupted; run again to go on")
+    return Finding(job, "stopped", "interrupted; run again to go on")
 
 
 def _judge_content(job: Job, kind: str, attributes: Mapping[str, str]) -> Finding:
