@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from itertools import pairwise
 
 import pytest
 from terminal_fixtures import screen
@@ -100,7 +101,7 @@ def test_a_log_gets_lines_now_and_then_rarer_the_longer_it_takes(monkeypatch, ca
     assert lines[-1] == "a job: 1000 of 1000 in 2 h 47 min"
     assert 20 < len(lines) < 80
     places = [int(line.split()[2]) for line in lines]
-    steps = [after - before for before, after in zip(places, places[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(places)]
     assert steps[-2] > 10 * steps[0]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from trainfree import __version__
+from trainfree.analysis.tables import count_of
 from trainfree.errors import TrainfreeError
 from trainfree.terminal.checks import (
     PINS,
@@ -50,7 +51,7 @@ def examine(
         screen.title(title)
         screen.table(("state", "what", "detail"), [(c.state, c.what, c.detail) for c in found])
     screen.line()
-    screen.line(f"{missing} required things are missing" if missing else "ready to run")
+    screen.line(f"missing: {count_of(missing, 'required thing')}" if missing else "ready to run")
     return int(missing > 0)
 
 
