@@ -102,7 +102,7 @@ def test_changed_scores_are_told_by_proxy_with_the_first_one(first, second):
     found = line_with(text, "score of naswot").split()
     assert found[4:7] == ["2", "20", "0.5"]
     assert found[7:] == ["arch", "7:", "7", "→", "7.25"]
-    assert "arch 2: '0' → '5'" in line_with(text, "status of params")
+    assert "arch 2: 0 → 5" in line_with(text, "status of params")
     assert "score of params" not in text
     assert text.endswith("the results differ\n")
 

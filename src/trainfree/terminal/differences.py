@@ -64,22 +64,34 @@ def dataset_differences(first: xr.Dataset, second: xr.Dataset) -> Iterator[Diffe
     shared: dict[str, list[Any]] = {}
     for name in sorted({*map(str, first.indexes), *map(str, second.indexes)}):
         ours, theirs = (_labels(dataset, name) for dataset in (first, second))
-        shared[name] = [label for label in ours if label in set(theirs)]
+        if ours == theirs:
+            continue
+        known = set(theirs)
+        shared[name] = [label for label in ours if label in known]
         alone = len(ours) + len(theirs) - 2 * len(shared[name])
-        if alone:
-            example = f"{len(ours)} and {len(theirs)}, {len(shared[name])} in both"
-            yield Difference(name, alone, alone + len(shared[name]), example=example)
+        example = f"{len(ours)} and {len(theirs)}, {len(shared[name])} in both"
+        if not alone:
+            example = "in another order"
+        yield Difference(name, alone, alone + len(shared[name]), example=example)
     for name in sorted({*map(str, first.data_vars), *map(str, second.data_vars)}):
         if name not in first or name not in second:
             side = "first" if name in first else "second"
             yield Difference(name, 1, 1, example=f"in the {side} only")
             continue
-        ours, theirs = first[name], second[name]
-        if ours.dims != theirs.dims:
-            yield Difference(name, 1, 1, example=f"dimensions {ours.dims} and {theirs.dims}")
-            continue
-        common = {str(dim): shared[str(dim)] for dim in ours.dims}
-        yield from _variable_differences(name, ours.sel(common), theirs.sel(common))
+        ours, theirs = (_on(dataset[name], shared) for dataset in (first, second))
+        if ours.sizes != theirs.sizes:
+            shapes = (
+                " x ".join(f"{n} {dim}" for dim, n in v.sizes.items()) for v in (ours, theirs)
+            )
+            yield Difference(name, 1, 1, example=" and ".join(shapes))
+        else:
+            yield from _variable_differences(name, ours, theirs)
+
+
+def _on(values: xr.DataArray, shared: Mapping[str, list[Any]]) -> xr.DataArray:
+    """Return the values at the labels that both sides have."""
+    chosen = {str(dim): shared[str(dim)] for dim in values.dims if str(dim) in shared}
+    return values.sel(chosen) if chosen else values
 
 
 def _labels(dataset: xr.Dataset, name: str) -> list[Any]:
@@ -134,7 +146,9 @@ def _largest(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
 
 
 def _shown(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float | np.floating) else repr(str(value))
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    return str(value) if isinstance(value, int | np.integer) else repr(str(value))
 
 
 def read_table(path: Path) -> list[Row]:

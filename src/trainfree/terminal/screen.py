@@ -45,6 +45,10 @@ _STYLES = {
     "differs": "bold yellow",
     "failed": "bold red",
     "damaged": "bold red",
+    "error": "bold red",
+    "overflow": "bold red",
+    "not_finite": "bold red",
+    "out_of_memory": "bold red",
     "missing": "bold red",
 }
 """Colours of the words in a column called ``state``; the word itself says the same."""
