@@ -78,14 +78,11 @@ def dataset_differences(first: xr.Dataset, second: xr.Dataset) -> Iterator[Diffe
             side = "first" if name in first else "second"
             yield Difference(name, 1, 1, example=f"in the {side} only")
             continue
-        ours, theirs = (_on(dataset[name], shared) for dataset in (first, second))
-        if ours.sizes != theirs.sizes:
-            shapes = (
-                " x ".join(f"{n} {dim}" for dim, n in v.sizes.items()) for v in (ours, theirs)
-            )
-            yield Difference(name, 1, 1, example=" and ".join(shapes))
+        left, right = (_on(dataset[name], shared) for dataset in (first, second))
+        if left.sizes == right.sizes:
+            yield from _variable_differences(name, left, right)
         else:
-            yield from _variable_differences(name, ours, theirs)
+            yield Difference(name, 1, 1, example=f"{dict(left.sizes)} and {dict(right.sizes)}")
 
 
 def _on(values: xr.DataArray, shared: Mapping[str, list[Any]]) -> xr.DataArray:
