@@ -204,7 +204,7 @@ class TorchPasses:
                 x, geometry = self._read(step.source, step.rectify), (node.kernel, node.stride)
                 if isinstance(node, AvgPool):
                     return F.avg_pool2d(x, *geometry, node.padding, count_include_pad=False)
-                return F.max_pool2d(x, *geometry, node.padding)
+                return torch.max_pool2d(x, *geometry, node.padding)
             case TruncateStep(node=node):
                 x = self._maps[step.source][:, : node.channels]
                 return F.relu(x) if step.rectify else x
