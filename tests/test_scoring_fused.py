@@ -24,8 +24,7 @@ from trainfree.scoring.fused import (
 )
 from trainfree.scoring.passes import CompiledPasses, TorchPasses
 from trainfree.scoring.plan import ConvStep, Joined, MapStep, PoolStep, Term, make_plan
-from trainfree.spaces import load_space
-from trainfree.spaces.nasbench201.skeleton import build_network
+from trainfree.spaces import build_network, load_space
 from trainfree.spaces.network import Conv, NetworkBuilder, Relu
 
 EPSILON = 1e-5
