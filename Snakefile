@@ -50,6 +50,7 @@ localrules:
     proxy_agreement,
     proxy_tables,
     nasbench101,
+    nasbench101_scores,
     landscape,
 
 
@@ -103,6 +104,13 @@ rule nasbench101:
         "data/spaces/nasbench101.h5",
         "data/benchmarks/nasbench101.h5",
         multiext("results/tables/landscape-nasbench101", ".csv", ".md", ".tex"),
+
+
+# Scores of a sample of its cells, hours on a CPU.
+rule nasbench101_scores:
+    input:
+        "data/benchmarks/nasbench101.h5",
+        f"results/scores/nasbench101/cifar10/{NASBENCH101.name}.h5",
 
 
 rule landscape:

@@ -44,7 +44,7 @@ ARCHITECTURES = (728, 364, 500)
 GRAPHS = GraphCellSpace("small", stem_channels=5, modules_per_stack=1)
 CELLS = (
     f"{C3}~0+{MP}~0~1+{C1}~1+{MP}~1~2+output~0~3~4",
-    f"{C3}~0+{MP}~0+{C1}~0+{C3}~0+{MP}~1~2~3~4+output~5",
+    f"{C3}~0+{MP}~0+{C1}~0+{C3}~0+{C3}~1~2~3~4+output~5",
 )
 CLOSE = {"rel": 1e-6, "abs": 1e-9}
 
