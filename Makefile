@@ -1,5 +1,6 @@
 # make run    everything on real data: environment, downloads, scores, searches, tables, report
 # make test   the same environment, then all checks and tests
+# make test-slurm   one run on Debian's Slurm, installed and started for it (root, minutes)
 # make bench  speed of the scoring engine against a plain reference
 # make paper        the papers' settings in full (hours without a GPU)
 # make paper-tables copy that run's tables to reports/measured, for the repository
@@ -15,7 +16,7 @@ CONSTRAINTS := requirements/constraints.txt
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run paper paper-tables test lint bench constraints clean
+.PHONY: run paper paper-tables test test-slurm lint bench constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -33,6 +34,10 @@ paper-tables: $(READY)
 
 test: $(READY) lint
 	@pytest -n 2 --dist loadgroup
+
+test-slurm: $(READY)
+	@apt-get install -y --no-install-recommends slurm-wlm slurm-client munge
+	@pytest -m slurm
 
 lint: $(READY)
 	@ruff check .

@@ -73,7 +73,7 @@ rule tabulate_landscape:
     input:
         benchmark="data/benchmarks/{analysed}.h5",
         landscape="data/landscapes/{analysed}.h5",
-        published=relative(BASE / "reports" / "published" / "nasbench101.yaml"),
+        published=relative(BASE / "reports" / "published" / "landscape" / "nasbench101.yaml"),
     output:
         multiext("results/tables/landscape-{analysed}", ".csv", ".md", ".tex"),
     log:

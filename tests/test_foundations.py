@@ -212,8 +212,9 @@ ROOMS = {
     "search": {"spaces"},
     "analysis": set(),
     "report": {"analysis"},
+    "terminal": {"sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"},
 }
-LEAVES = {"errors", "lifeline", "randomness", "provenance", "storage"}
+LEAVES = {"errors", "lifeline", "progress", "randomness", "provenance", "storage"}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -244,7 +245,8 @@ def test_leaves_import_no_room(repository):
 
 
 def test_the_snakefile_needs_no_torch():
+    commands = ", ".join(f"trainfree.terminal.{n}" for n in ("status", "show", "compare", "doctor"))
     modules = "trainfree.config, trainfree.scoring.setting, trainfree.workflow, trainfree.cli"
-    code = f"import sys, {modules}; print('torch' in sys.modules)"
+    code = f"import sys, {modules}, {commands}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -209,7 +209,7 @@ def test_table_of_generated_accuracies(mini, repository):
         mini / "table",
         resamples=50,
         seed=0,
-        published=repository / "reports" / "published" / "nasbench101.yaml",
+        published=repository / "reports" / "published" / "landscape" / "nasbench101.yaml",
     )
     assert tuple(frame.columns) == COLUMNS
     assert set(frame["space"]) == {"nasbench201_mini"}
@@ -325,7 +325,7 @@ def test_analyses_of_the_published_paper(shared_data, tmp_path, repository):
     benchmark, landscape = tmp_path / "benchmark.h5", tmp_path / "landscape.h5"
     prepare_nasbench101(source, benchmark)
     prepare_landscape(benchmark, landscape, walks=500, steps=200, seed=0)
-    published = repository / "reports" / "published" / "nasbench101.yaml"
+    published = repository / "reports" / "published" / "landscape" / "nasbench101.yaml"
     frame = tabulate_landscape(
         benchmark, landscape, tmp_path / "table", resamples=60, seed=0, published=published
     )

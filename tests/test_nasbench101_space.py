@@ -23,7 +23,6 @@ from nasbench101_fixtures import (
 
 from trainfree.errors import ArchitectureError, UnknownNameError
 from trainfree.search.rea import RegularizedEvolution
-from trainfree.search.run import run_once
 from trainfree.spaces.nasbench101.cells_file import cell_hashes, places_by_hash, write_cells
 from trainfree.spaces.nasbench101.distance import distances_to, edit_distance
 from trainfree.spaces.nasbench101.encoding import matrix_bits, operation_code, operation_digits
@@ -362,11 +361,14 @@ def test_regularized_evolution_runs_on_the_space_and_beats_its_start():
         rows = vertices == size
         digits = operation_digits(size)[codes[rows]]
         fitness[rows] = (digits == 0).sum(axis=1) / max(1, size - 2)
-    settings = SimpleNamespace(population=10, sample=3, mutation="published")
+    settings = SimpleNamespace(population=10, sample=3, replacement=True, mutation="published")
     firsts, lasts = [], []
     for run in range(5):
         rng = np.random.default_rng(run)
-        asked = run_once(RegularizedEvolution(SPACE, rng, settings), fitness, 60)
+        evolution, asked = RegularizedEvolution(SPACE, rng, settings), []
+        for _ in range(60):
+            asked.append(evolution.ask())
+            evolution.tell(asked[-1], fitness[asked[-1]])
         firsts.append(fitness[asked[:10]].mean())
         lasts.append(fitness[asked[-10:]].mean())
     assert np.mean(lasts) > np.mean(firsts) + 0.15

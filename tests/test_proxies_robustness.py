@@ -191,7 +191,7 @@ def test_a_file_named_in_the_config_is_scored(images, tmp_path):
         {
             "proxies": {"extra": [str(path)]},
             "scoring": {"proxies": ["params", "extra_one"]},
-            "search": {"proxies": ["extra_one"]},
+            "search": {"searches": {"mine": {"algorithm": "random", "signal": "extra_one"}}},
         }
     )
     setting = Setting(

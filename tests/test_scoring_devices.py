@@ -10,6 +10,7 @@ import time
 import pytest
 
 from trainfree.errors import TrainfreeError
+from trainfree.scoring import devices
 from trainfree.scoring.devices import device_slot, gpus_per_job, visible_gpus
 
 HOLD = """
@@ -31,10 +32,15 @@ def hold(folder):
     )
 
 
+@pytest.fixture(autouse=True)
+def _no_batch_job(monkeypatch):
+    for name in devices._BATCH_JOB:
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def _two_gpus(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,7")
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
 
 
 @pytest.mark.usefixtures("_two_gpus")
@@ -55,15 +61,50 @@ def test_concurrent_jobs_get_different_devices_and_a_killed_one_frees_its_own(tm
             process.wait()
 
 
-@pytest.mark.usefixtures("_two_gpus")
-def test_batch_system_assignment_is_taken_as_it_is(tmp_path, monkeypatch):
+def test_the_one_device_of_a_batch_job_is_taken_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     with device_slot("cuda", tmp_path) as device:
         assert device == "cuda"
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,7"
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("_two_gpus")
+@pytest.mark.parametrize("name", ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"])
+def test_devices_of_one_batch_job_are_shared_out_and_numbers_of_another_do_not_count(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.setenv(name, "12[3].head/node")
+    holders = [hold(tmp_path), hold(tmp_path)]
+    try:
+        assert {holder.stdout.readline() for holder in holders} == {"cuda 3\n", "cuda 7\n"}
+        monkeypatch.setenv(name, "13")
+        holders += [hold(tmp_path), hold(tmp_path)]
+        assert {holder.stdout.readline() for holder in holders[2:]} == {"cuda 3\n", "cuda 7\n"}
+    finally:
+        for process in holders:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize("value", [None, "", "NoDevFiles"])
+def test_a_slurm_job_without_a_device_does_not_take_one(tmp_path, monkeypatch, value):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU 0: A'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus() == ["0"]
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    if value is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+    with device_slot("auto", tmp_path / "locks") as device:
+        assert device == "cpu"
+    with pytest.raises(TrainfreeError, match="Slurm assigned none"), device_slot("cuda"):
+        pass
 
 
 def test_without_a_gpu_auto_is_the_cpu_and_cuda_an_error(tmp_path, monkeypatch):

@@ -163,3 +163,25 @@ def test_a_flipped_byte_gives_a_value_or_a_source_error(value, position, byte):
     except SourceError as error:
         raised = error
     assert raised is None or "data/some.pickle" in str(raised)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\x80\x04Nr\xff\xff\xff\x7f.", b"Np4000000000\n.", b"\x80\x02]q\x00r\x00\x00\x00\x10."],
+)
+def test_a_memo_far_beyond_the_file_is_refused_before_room_is_made_for_it(content):
+    with pytest.raises(SourceError, match="of its memo"):
+        load(content)
+
+
+@given(value=plain, protocol=st.integers(0, 5))
+def test_no_memo_that_a_pickler_writes_is_refused(value, protocol):
+    shared = [value, value]
+    assert load(pickle.dumps([shared, shared], protocol=protocol)) == [shared, shared]
+
+
+def test_the_look_at_the_memo_sees_the_opcodes_that_are_there():
+    """A letter inside a string is no opcode."""
+    text = "r\x7f\x7f\x7f\x7f" * 3 + "p4000000000\n"
+    for protocol in range(6):
+        assert load(pickle.dumps(["x", text, {"b": text}], protocol=protocol))[1] == text

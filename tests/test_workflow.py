@@ -325,8 +325,3 @@ def test_every_shipped_configuration_has_a_graph(fresh, config):
         config
     ]
     assert (plan["score_shard"], plan["search"]) == (shards, searches)
-
-
-@pytest.mark.parametrize("profile", ["generic"])
-def test_cluster_profiles_make_a_plan(fresh, profile):
-    assert planned(fresh, "--profile", f"profiles/{profile}")

@@ -18,24 +18,27 @@ from trainfree.errors import TrainfreeError
 if TYPE_CHECKING:
     from trainfree.analysis.all_tables import Files
     from trainfree.config import Config
+    from trainfree.terminal.run import Run
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-Handler = Callable[[argparse.Namespace], None]
+Handler = Callable[[argparse.Namespace], int | None]
 EXIT_USER_ERROR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; returns the exit status: 0, or 2 with a message on standard error."""
+    """Run one subcommand and return the exit status.
+
+    0, or what the subcommand says; 2 with a message on standard error for a user's error.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     arguments = _parser().parse_args(argv)
     handler: Handler = arguments.handler
     try:
-        handler(arguments)
+        return handler(arguments) or 0
     except TrainfreeError as error:
         print(f"trainfree: error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_search_command(commands)
     _add_table_commands(commands)
     _add_report_commands(commands)
+    _add_terminal_commands(commands)
     return parser
 
 
@@ -493,4 +497,76 @@ def _report(arguments: argparse.Namespace) -> None:
         arguments.output,
         arguments.scores,
         templates=arguments.templates,
+    )
+
+
+def _add_terminal_commands(commands: Commands) -> None:
+    status = _command(commands, "status", _status, "say what of a run is done, missing, failed")
+    status.add_argument("--all", action="store_true", help="name every job that is not done")
+    show = _command(commands, "show", _show, "show one architecture")
+    show.add_argument("architecture", help="index, string, codes, names, naslib:… or official:…")
+    compare = _command(commands, "compare", _compare, "compare two folders of results")
+    compare.add_argument("first", type=Path, help="folder, usually called results")
+    compare.add_argument("second", type=Path)
+    compare.add_argument("--times", action="store_true", help="measured times count as well")
+    doctor = _command(commands, "doctor", _doctor, "check the environment a run needs")
+    doctor.add_argument("--offline", action="store_true", help="do not try the network")
+    for parser in (status, show, doctor):
+        parser.add_argument(
+            "--configfile", type=Path, nargs="+", default=[], help="laid over config/config.yaml"
+        )
+        parser.add_argument("--folder", type=Path, default=Path(), help="of results/, data/, logs/")
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from trainfree.terminal.screen import Screen
+    from trainfree.terminal.status import show_status
+
+    return show_status(_run(arguments), Screen(), every=arguments.all)
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    from trainfree.terminal.screen import Screen
+    from trainfree.terminal.show import show_architecture
+
+    show_architecture(arguments.architecture, _run(arguments), Screen())
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from trainfree.terminal.compare import compare_results
+    from trainfree.terminal.screen import Screen
+
+    return compare_results(arguments.first, arguments.second, Screen(), times=arguments.times)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from trainfree.terminal.doctor import examine
+    from trainfree.terminal.screen import Screen
+
+    return examine(lambda: _run(arguments), arguments.folder, Screen(), offline=arguments.offline)
+
+
+def _run(arguments: argparse.Namespace) -> Run:
+    """Return the run that the workflow would make of the same configuration files."""
+    from trainfree.analysis.published import read_published, table_names
+    from trainfree.config import load_config
+    from trainfree.sources.delivery import source_settings
+    from trainfree.terminal.run import Run
+
+    files = (Path("config/config.yaml"), *arguments.configfile)
+    config = load_config(*files)
+    sources = config.sources
+    papers = [read_published(path) for path in sorted(Path("reports/published").glob("*.yaml"))]
+    return Run(
+        configuration=files,
+        folder=arguments.folder,
+        space=config.space,
+        seed=config.seed,
+        shard_size=config.scoring.shard_size,
+        device=config.scoring.device,
+        settings={dataset: config.scoring_setting(dataset) for dataset in config.datasets},
+        plans=config.search.plans(),
+        order=sources.order,
+        sources=source_settings(sources.mirror, sources.nats_archive, sources.timeout_seconds),
+        paper_tables=tuple(table_names(papers)),
     )

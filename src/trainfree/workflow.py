@@ -70,3 +70,24 @@ def export_environment(checkout: Path, mirror: str | None) -> None:
 def _prepend(variable: str, folder: Path) -> None:
     entries = [str(folder), *filter(None, os.environ.get(variable, "").split(os.pathsep))]
     os.environ[variable] = os.pathsep.join(dict.fromkeys(entries))
+
+
+def running_since(folder: Path) -> tuple[int, float] | None:
+    """Return process and start, in seconds of the epoch, of the run that works in ``folder`` now.
+
+    None without one. A run on another machine is not seen.
+    """
+    path = folder / LOCK
+    try:
+        owner, started = int(path.read_text().strip() or 0), path.stat().st_mtime
+        if not owner:
+            return None
+        os.kill(owner, 0)
+        # Only now is the lock tried, which a run that starts at this very moment would notice.
+        with path.open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return owner, started
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return None
+    return None  # the lock is free: its owner's number is another process's by now

@@ -17,9 +17,9 @@ import numpy as np
 
 from trainfree.benchmarks.schema import BenchmarkTable, Column, parse_architecture
 from trainfree.errors import SourceError
+from trainfree.progress import progress_bar
 from trainfree.sources.archives import tar_members
 from trainfree.sources.delivery import Delivery
-from trainfree.sources.progress import progress_bar
 from trainfree.sources.unpickling import load_bz2_pickle
 from trainfree.spaces.nasbench201.space import CellSpace
 

@@ -1,8 +1,9 @@
 """Which device a job scores on: one GPU a job, held by a lock, or the CPU.
 
 Snakemake counts GPUs but does not say which one a job got. Here a job holds a lock file for the
-device it uses; the kernel drops the lock when the process ends, however it ends. Under a batch
-system that has assigned a device already (Slurm), that one is taken.
+device it uses; the kernel drops the lock when the process ends, however it ends. A batch system's
+assignment (``CUDA_VISIBLE_DEVICES``) is kept to: one device is taken as it is, several are shared
+out by locks among the scoring jobs inside the same batch job and nobody else.
 """
 
 from __future__ import annotations
@@ -18,18 +19,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from trainfree.errors import TrainfreeError
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 _WAIT_SECONDS = 0.1
+# What identifies a batch job: Slurm, PBS, LSF and Grid Engine, the last two with the array's index.
+_BATCH_JOB = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "LSB_JOBINDEX", "JOB_ID", "SGE_TASK_ID")
+_NO_DEVICE = ("", "-1", "NoDevFiles")
 
 
 def visible_gpus() -> list[str]:
-    """Return the ids of the NVIDIA GPUs this process may use, without importing torch."""
+    """Return the ids of the NVIDIA GPUs this process may use, without importing torch.
+
+    Slurm names the devices it assigned; in a Slurm job without any, those of the node are others'.
+    """
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if listed is not None:
-        return [part.strip() for part in listed.split(",") if part.strip() not in ("", "-1")]
+        return [part.strip() for part in listed.split(",") if part.strip() not in _NO_DEVICE]
+    if "SLURM_JOB_ID" in os.environ:
+        return []
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -61,21 +71,34 @@ def device_slot(choice: DeviceChoice, lock_folder: Path | None = None) -> Iterat
         if choice == "cuda":
             raise TrainfreeError(
                 "scoring.device is 'cuda' but no GPU is visible (nvidia-smi lists none, or "
-                "CUDA_VISIBLE_DEVICES is empty); use 'auto' or 'cpu'"
+                "CUDA_VISIBLE_DEVICES is empty, or Slurm assigned none: the profile's resources "
+                "have to ask for one); use 'auto' or 'cpu'"
             )
         yield "cpu"
         return
     # Without a fixed workspace cuBLAS may choose its algorithm, and so the bits, by chance.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if "SLURM_JOB_ID" in os.environ:
+    job = _batch_job()
+    if job and len(gpus) == 1:
         yield "cuda"
         return
     folder = lock_folder or Path(tempfile.gettempdir()) / f"trainfree-gpu-{getpass.getuser()}"
     folder.mkdir(parents=True, exist_ok=True)
-    with _any_lock([folder / f"{gpu}.lock" for gpu in gpus]) as taken:
+    with _any_lock([folder / f"{quote(job + gpu, safe='')}.lock" for gpu in gpus]) as taken:
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[taken]
         yield "cuda"
+
+
+def _batch_job() -> str:
+    """Return what tells this batch job's devices from others', or nothing outside of one.
+
+    Inside one, device numbers may count from 0 in every job, so a lock by number alone would make
+    jobs on different devices wait for each other.
+    """
+    if "CUDA_VISIBLE_DEVICES" not in os.environ:
+        return ""
+    return "".join(f"{os.environ[name]}-" for name in _BATCH_JOB if os.environ.get(name))
 
 
 @contextmanager

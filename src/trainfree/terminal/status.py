@@ -1,0 +1,266 @@
+"""``trainfree status``: what of a configured run is done, what is missing, what failed and why."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from trainfree.analysis.inputs import USABLE_STATUSES, status_names, texts
+from trainfree.errors import DataFileError
+from trainfree.progress import duration
+from trainfree.provenance import canonical_json, code_hash
+from trainfree.scoring.setting import scoring_code_hash
+from trainfree.storage import open_dataset, read_dataset
+from trainfree.terminal.logs import NO_MESSAGE, error_in, failed_logs, mean_seconds, progress_of
+from trainfree.terminal.run import Job, Run, jobs_of
+from trainfree.terminal.screen import Screen
+from trainfree.workflow import running_since
+
+STATES = ("done", "running", "failed", "damaged", "stopped", "outdated", "to do")
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of a job: one of ``STATES``, and what there is to say about it."""
+
+    job: Job
+    state: str
+    detail: str = ""
+
+
+def show_status(run: Run, screen: Screen, *, every: bool = False) -> int:
+    """Write the state of a run.
+
+    Parameters
+    ----------
+    every
+        Name every job that is to be done; otherwise the first few of a stage.
+
+    Returns
+    -------
+    int
+        Exit status: 1 when something failed or is damaged, otherwise 0.
+    """
+    active = running_since(run.folder)
+    findings = [*_findings(run, None if active is None else active[1])]
+    screen.line(f"configuration: {', '.join(map(str, run.configuration))}")
+    now = f"running, process {active[0]}" if active else "no run is going on in this folder"
+    screen.line(f"workflow: {now}")
+    screen.title("Stages")
+    screen.table((">done", ">of", "stage", "state"), _stage_rows(findings))
+    for state in STATES[1:]:
+        there = [one for one in findings if one.state == state]
+        if state in ("running", "failed", "damaged"):
+            _show_jobs(there, state, screen)
+        else:
+            _show_groups(there, state, screen, every)
+    _show_scores(run, screen)
+    return int(any(one.state in ("failed", "damaged") for one in findings))
+
+
+def _findings(run: Run, since: float | None) -> Iterable[Finding]:
+    wanted = _wanted_attributes(run)
+    failed = failed_logs(run.folder)
+    for job in jobs_of(run):
+        yield _judge(job, wanted.get(job.outputs[0], ("", {})), failed, since)
+
+
+def _judge(
+    job: Job, wanted: tuple[str, Mapping[str, str]], failed: set[Path], since: float | None
+) -> Finding:
+    """Return the state of a job.
+
+    Parameters
+    ----------
+    wanted
+        Kind of the data file it makes and attributes it must have; the kind is empty for others.
+    failed
+        Logs of jobs that Snakemake saw fail.
+    since
+        When the run that is going on started; None without one.
+    """
+    if all(path.is_file() for path in job.outputs):
+        return _judge_content(job, *wanted)
+    if not job.log.is_file() or (since is not None and job.log.stat().st_mtime < since):
+        return Finding(job, "to do")
+    reason = error_in(job.log)
+    if reason or job.log in failed:
+        return Finding(job, "failed", f"{reason or NO_MESSAGE} ({job.log})")
+    if since is not None:
+        return Finding(job, "running", progress_of(job.log))
+    return Finding(job, "stopped", "interrupted; run again to go on")
+
+
+def _judge_content(job: Job, kind: str, attributes: Mapping[str, str]) -> Finding:
+    if not kind:
+        return Finding(job, "done")
+    path = job.outputs[0]
+    try:
+        with open_dataset(path, kind) as dataset:
+            found = dict(dataset.attrs)
+    except DataFileError as error:
+        return Finding(job, "damaged", str(error))
+    different = [key for key, value in attributes.items() if _attribute(found, key) != value]
+    if different:
+        reason = "made by other code" if different == ["code_hash"] else "made with other settings"
+        return Finding(job, "outdated", f"{reason}; the next run makes it anew")
+    return Finding(job, "done")
+
+
+def _attribute(found: Mapping[str, object], key: str) -> str:
+    """Return an attribute; of a search's settings all but what its inputs' hashes say."""
+    value = str(found.get(key))
+    if key != "config":
+        return value
+    with_inputs = _parsed(value)
+    return canonical_json({name: with_inputs[name] for name in with_inputs if name != "inputs"})
+
+
+def _parsed(text: str) -> dict[str, object]:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _wanted_attributes(run: Run) -> dict[Path, tuple[str, dict[str, str]]]:
+    """Return the kind of each data file and the attributes that the configuration asks for."""
+    wanted: dict[Path, tuple[str, dict[str, str]]] = {run.benchmark: ("benchmark", {})}
+    for dataset, setting in run.settings.items():
+        code = scoring_code_hash(setting.proxies)
+        attributes = {"config_hash": setting.hash, "code_hash": code}
+        wanted[run.images(dataset)] = ("images", {})
+        for path in (*run.shards(dataset), run.scores(dataset)):
+            wanted[path] = ("scores", attributes)
+        for name, plan in run.plans.items():
+            settings = {"space": run.space, "dataset": dataset, "plan": asdict(plan)}
+            path = run.folder / "results" / "search" / run.space / dataset / f"{name}.h5"
+            wanted[path] = (
+                "search",
+                {
+                    "config": canonical_json({**settings, "seed": run.seed}),
+                    "code_hash": code_hash(
+                        "trainfree.search.run", f"trainfree.search.{plan.algorithm}"
+                    ),
+                },
+            )
+    return wanted
+
+
+def _stage_rows(findings: Sequence[Finding]) -> Iterable[tuple[str, str, str, str]]:
+    for stage in dict.fromkeys(one.job.stage for one in findings):
+        here = [one for one in findings if one.job.stage == stage]
+        counts = Counter(one.state for one in here)
+        done = counts["done"]
+        if done == len(here):
+            shown = "done"
+        else:
+            others = (state for state in STATES[1:] if counts[state])
+            shown = ", ".join(f"{counts[state]} {state}" for state in others)
+            shown += _work_left(here)
+        yield str(done), str(len(here)), stage, shown
+
+
+def _work_left(findings: Sequence[Finding]) -> str:
+    """Return how long the rest of a stage takes one job after the other, where that is known."""
+    waiting = [one for one in findings if one.state != "done"]
+    mean = mean_seconds(one.job.cost for one in findings if one.state == "done")
+    if mean is None or findings[0].job.stage not in ("shards", "searches"):
+        return ""
+    each = duration(mean) if mean >= 0.5 else "under 1 s"
+    return f"; about {duration(mean * len(waiting))} of work left ({each} a job)"
+
+
+def _show_jobs(findings: Sequence[Finding], state: str, screen: Screen) -> None:
+    """Name jobs one by one, each with what there is to say about it."""
+    if findings:
+        screen.title(state.capitalize())
+        screen.table(
+            ("stage", "job", "detail"),
+            [(one.job.stage, one.job.name, one.detail) for one in findings],
+        )
+
+
+def _show_groups(findings: Sequence[Finding], state: str, screen: Screen, every: bool) -> None:
+    """Name jobs of which the same is to be said together."""
+    if not findings:
+        return
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in findings:
+        groups.setdefault((one.job.stage, one.detail), []).append(one.job.name)
+    screen.title(state.capitalize())
+    screen.table(
+        ("stage", "jobs"),
+        [
+            (stage, f"{_listed(names, every)}{f': {detail}' if detail else ''}")
+            for (stage, detail), names in groups.items()
+        ],
+    )
+
+
+def _listed(names: Sequence[str], every: bool) -> str:
+    if every or len(names) <= _SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[:_SHOWN])} and {len(names) - _SHOWN} more (--all)"
+
+
+def _show_scores(run: Run, screen: Screen) -> None:
+    """Write how many scores of each proxy there are, by status, and why the others failed."""
+    for dataset in run.settings:
+        files = [*_readable_scores(run, dataset)]
+        if not files:
+            continue
+        count = sum(scores.sizes["arch"] for scores in files)
+        screen.title(f"Scores on {dataset}: {count} architectures")
+        rows = {
+            proxy: Counter(
+                np.concatenate([status_names(scores, proxy) for scores in files]).tolist()
+            )
+            for proxy in texts(files[0]["proxy"])
+        }
+        found = (word for row in rows.values() for word in row)
+        columns = list(dict.fromkeys((*USABLE_STATUSES, *found)))
+        screen.table(
+            ("proxy", *(f">{word}" for word in columns)),
+            [(proxy, *(row[word] for word in columns)) for proxy, row in rows.items()],
+        )
+        _show_messages(files, screen)
+
+
+def _readable_scores(run: Run, dataset: str) -> Iterable[xr.Dataset]:
+    """Yield the merged scores, or where there are none the shards that can be read."""
+    merged = run.scores(dataset)
+    for path in [merged] if merged.is_file() else run.shards(dataset):
+        if not path.is_file():
+            continue
+        try:
+            yield read_dataset(path, "scores")
+        except DataFileError:
+            continue  # named above as damaged
+
+
+def _show_messages(files: Sequence[xr.Dataset], screen: Screen) -> None:
+    messages: Counter[str] = Counter()
+    example: dict[str, int] = {}
+    for scores in files:
+        for arch, message in zip(
+            scores["arch"].to_numpy().tolist(), texts(scores["message"]), strict=True
+        ):
+            if message:
+                messages[message] += 1
+                example.setdefault(message, arch)
+    if not messages:
+        return
+    screen.title("Why scores failed")
+    screen.table(
+        (">times", ">first architecture", "message"),
+        [(times, example[text], text) for text, times in messages.most_common(_SHOWN)],
+    )

@@ -1,0 +1,95 @@
+"""A small configured run in a folder of a test, and a screen that is a string."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from analysis_fixtures import write_scores
+
+from trainfree.benchmarks.prepare import prepare_benchmark
+from trainfree.config import parse_config
+from trainfree.scoring.setting import scoring_code_hash
+from trainfree.sources.delivery import SourceSettings
+from trainfree.terminal.run import Run
+from trainfree.terminal.screen import Screen
+
+SIZE = 729
+
+
+def make_run(folder: Path, **changes: object) -> Run:
+    """A run of the miniature space with two searches; nothing of it is there yet."""
+    config = parse_config(
+        {
+            "space": "nasbench201_mini",
+            "datasets": ["generated"],
+            "sources": {"order": ["generated"]},
+            "scoring": {"proxies": ["naswot", "params"], "batch_size": 8, "shard_size": 243},
+            "search": {
+                "runs": 2,
+                "budgets": [5],
+                "searches": {
+                    "random": {"algorithm": "random"},
+                    "rea-naswot": {"algorithm": "rea", "signal": "naswot"},
+                },
+            },
+        }
+    )
+    run = Run(
+        configuration=(Path("a.yaml"),),
+        folder=folder,
+        space=config.space,
+        seed=config.seed,
+        shard_size=config.scoring.shard_size,
+        device="cpu",
+        settings={name: config.scoring_setting(name) for name in config.datasets},
+        plans=config.search.plans(),
+        order=config.sources.order,
+        sources=SourceSettings(),
+        paper_tables=("naswot_table1",),
+    )
+    return replace(run, **changes)
+
+
+def write_run_scores(
+    run: Run,
+    score: Mapping[str, Sequence[float]] | None = None,
+    path: Path | None = None,
+    **attributes: str | int,
+) -> Path:
+    """Write merged scores as the run's scoring jobs would have made them."""
+    setting = run.settings["generated"]
+    given = score or {"naswot": np.arange(SIZE) * 0.5, "params": np.arange(SIZE) % 7}
+    return write_scores(
+        path or run.scores("generated"),
+        given,
+        **{
+            "config_hash": setting.hash,
+            "code_hash": scoring_code_hash(setting.proxies),
+            "space": run.space,
+            "dataset": "generated",
+            **attributes,
+        },
+    )
+
+
+def write_run_benchmark(run: Run) -> Path:
+    prepare_benchmark(
+        run.space,
+        run.benchmark,
+        order=["generated"],
+        cache=run.folder,
+        mirror=None,
+        nats_archive=None,
+        timeout=1.0,
+    )
+    return run.benchmark
+
+
+def screen() -> tuple[Screen, io.StringIO]:
+    """A screen that is no terminal, and what was written to it."""
+    stream = io.StringIO()
+    return Screen(stream), stream
