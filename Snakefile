@@ -106,11 +106,11 @@ rule nasbench101:
         multiext("results/tables/landscape-nasbench101", ".csv", ".md", ".tex"),
 
 
-# Scores of a sample of its cells, hours on a CPU.
+# Scores of a sample of its cells, and what they say beside the NASWOT paper's numbers.
 rule nasbench101_scores:
     input:
-        "data/benchmarks/nasbench101.h5",
-        f"results/scores/nasbench101/cifar10/{NASBENCH101.name}.h5",
+        multiext("results/tables/nasbench101_naswot_table1", ".csv", ".md", ".tex"),
+        multiext("results/tables/nasbench101_naswot_figure3", ".csv", ".md", ".tex"),
 
 
 rule landscape:

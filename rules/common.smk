@@ -35,6 +35,7 @@ wildcard_constraints:
     search=r"[a-z0-9_]+(-[a-z0-9_]+)*",
     proxy=r"[a-z0-9_]+",
     analysed=r"nasbench[a-z0-9_]+",
+    printed=r"naswot_[a-z0-9]+",
 
 
 SETTINGS = {dataset: CONFIG.scoring_setting(dataset) for dataset in CONFIG.datasets}
@@ -175,7 +176,7 @@ def paper_table_inputs(wildcards):
     if name in COMPARISONS:
         files["published"] = COMPARISONS[name]
         kinds = find_table(PAPERS.values(), name).kinds
-        if kinds & {"answer", "tau", "pearson", "sampled", "history"}:
+        if kinds & {"answer", "best_scored", "tau", "pearson", "sampled", "history"}:
             files["scores"] = MERGED_SCORES
         if kinds & {"answer", "history"}:
             files["searches"] = SEARCH_FILES
