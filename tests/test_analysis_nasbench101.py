@@ -45,10 +45,10 @@ def test_draws_for_tau_leave_out_what_a_table_says():
 def test_the_published_cells_are_those_of_the_paper_file(repository):
     folder = repository / "reports" / "published"
     own = read_published(folder / "nasbench101" / "naswot.yaml")
-    paper = dict(
-        ((cell.table, cell.row, cell.column), cell)
+    paper = {
+        (cell.table, cell.row, cell.column): cell
         for cell, _ in read_published(folder / "naswot.yaml").pairs()
-    )
+    }
     for cell, _ in own.pairs():
         assert cell == paper[cell.table, cell.row, cell.column]
     kinds = {m.kind for _, m in find_table([own], "nasbench101_naswot_table1").cells}

@@ -184,12 +184,10 @@ class TorchPasses:
         return total.permute(0, 2, 3, 1).flatten(1) > 0 if step.once else None
 
     def products(self, code: Tensor) -> NDArray[np.int64]:
-        """See :class:`Passes`; exact, as float32 holds every whole number up to 2²⁴."""
-        products = np.zeros((len(code), len(code)), np.int64)
-        for part in torch.split(code, _EXACT_IN_FLOAT32 - 1, dim=1):
-            ones = part.to(torch.float32)
-            products += (ones @ ones.T).to(torch.int64).cpu().numpy()
-        return products
+        """See :class:`Passes`."""
+        if code.device.type == "cpu":
+            return code_products(packed(code.numpy()))
+        return float_products(code)
 
     def drop(self, number: int) -> None:
         """See :class:`Passes`."""
@@ -229,6 +227,23 @@ class TorchPasses:
         if term.joined is Joined.AVERAGED:
             return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
         return x
+
+
+def packed(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Return a code, (B, units), as bits, (B, words); spare bits are zero."""
+    octets = np.packbits(code, axis=1)
+    words = np.zeros((len(code), -(-octets.shape[1] // 8)), np.uint64)
+    words.view(np.uint8)[:, : octets.shape[1]] = octets
+    return words
+
+
+def float_products(code: Tensor) -> NDArray[np.int64]:
+    """Return C Cᵀ for a code, (B, units); exact, as float32 holds whole numbers up to 2²⁴."""
+    products = np.zeros((len(code), len(code)), np.int64)
+    for part in torch.split(code, _EXACT_IN_FLOAT32 - 1, dim=1):
+        ones = part.to(torch.float32)
+        products += (ones @ ones.T).to(torch.int64).cpu().numpy()
+    return products
 
 
 def channels_last(x: Tensor) -> NDArray[Any]:
