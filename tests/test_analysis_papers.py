@@ -12,7 +12,7 @@ import pytest
 from analysis_fixtures import write_benchmark, write_scores, write_search
 
 from trainfree.analysis import comparison, scoreboard
-from trainfree.analysis.all_tables import Files, tabulate_all
+from trainfree.analysis.all_tables import Files, tabulate_all, tabulate_one
 from trainfree.analysis.comparison import tabulate_published
 from trainfree.analysis.publish import FURTHER, check_layout, publish_tables
 from trainfree.analysis.published import Published, read_published
@@ -379,3 +379,20 @@ def test_no_table_needs_torch() -> None:
     program = "\n".join(["import sys, trainfree.cli, trainfree.config", *lines])
     check = f"{program}\nsys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_accuracies_of_unstated_epochs_have_regrets(tmp_path):
+    """The default source does not say how long its networks were trained."""
+    values = np.linspace(10, 90, 60)
+    benchmark = write_benchmark(
+        tmp_path / "benchmark.h5", {("cifar10", "test", -1, "mean"): values}
+    )
+    trace = np.tile(values, (3, 1))
+    search = write_search(
+        tmp_path / "random-naswot.h5", trace, trace, [10], outcomes=["cifar10/test/?"]
+    )
+    tabulate_one("regret", Study([], [search], benchmark), [], SETTINGS, tmp_path / "regret")
+    rows = read_table(tmp_path / "regret.csv")
+    assert set(rows["outcome"]) == {"cifar10/test/?"}
+    searched = rows[rows["runs"] == 3]
+    assert searched["accuracy_mean"].tolist() == pytest.approx([values[9]], abs=1e-4)

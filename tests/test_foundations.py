@@ -212,7 +212,10 @@ ROOMS = {
     "search": {"spaces"},
     "analysis": set(),
     "report": {"analysis"},
-    "terminal": {"sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"},
+    "terminal": {
+        *("sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"),
+        "workflow",
+    },
 }
 LEAVES = {"errors", "lifeline", "progress", "randomness", "provenance", "storage"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -188,24 +189,26 @@ def test_the_command_reads_the_configuration_as_the_workflow_does(
 @pytest.mark.workflow
 @pytest.mark.xdist_group("workflow")
 def test_the_jobs_are_those_of_the_workflow(repository, tmp_path, monkeypatch):
-    """Snakemake's own list of outputs and logs, for the test configuration."""
+    """Snakemake's own list of outputs and of logs, for the test configuration."""
     monkeypatch.chdir(repository)
     arguments = cli._parser().parse_args(
         ["status", "--configfile", "config/test.yaml", "--folder", "."]
     )
     jobs = jobs_of(cli._run(arguments))
-    program = str(Path(sys.executable).parent / "snakemake")
-    places = ["--snakefile", str(repository / "Snakefile"), "--directory", str(tmp_path)]
-    config = ["--configfile", str(repository / "config" / "test.yaml")]
-    done = subprocess.run(
-        [program, "--cores", "1", "--summary", *places, *config],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(repository / "src")},
-    )
-    lines = [line.split("\t") for line in done.stdout.splitlines()]
-    header = lines[0]
-    output, log = header.index("output_file"), header.index("log-file(s)")
-    theirs = {(line[output], line[log]) for line in lines[1:]}
-    assert {(str(path), str(job.log)) for job in jobs for path in job.outputs} == theirs
+
+    def snakemake(*options):
+        program = str(Path(sys.executable).parent / "snakemake")
+        places = ["--snakefile", str(repository / "Snakefile"), "--directory", str(tmp_path)]
+        config = ["--configfile", str(repository / "config" / "test.yaml")]
+        return subprocess.run(
+            [program, "--cores", "1", *options, *places, *config],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": str(repository / "src")},
+        ).stdout
+
+    outputs = {line.split("\t")[0] for line in snakemake("--summary").splitlines()[1:]}
+    assert {str(path) for job in jobs for path in job.outputs} == outputs
+    logs = set(re.findall(r"^ +log: (\S+)", snakemake("--dry-run"), re.MULTILINE))
+    assert {str(job.log) for job in jobs} == logs

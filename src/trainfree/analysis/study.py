@@ -150,7 +150,8 @@ class Study:
         """Return trained accuracies, ``<data set>/<split>/<epochs>``, by architecture."""
         if outcome not in self._accuracy:
             dataset, split, epochs = outcome.split("/")
-            target = target_of(self.benchmark, dataset, split, int(epochs))
+            number = -1 if epochs == "?" else int(epochs)  # "?": the source does not state them
+            target = target_of(self.benchmark, dataset, split, number)
             if target is None:
                 raise AbsentError(f"no accuracies {outcome}")
             self._accuracy[outcome] = target.accuracy
