@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kendalltau
 
-from trainfree.analysis.measures import best_of_n, best_scored_of_n, drawn_taus
-from trainfree.analysis.published import find_table, read_published
+from trainfree.analysis.measures import best_of_n, best_scored_of_n, drawn_taus, measure_cell
+from trainfree.analysis.published import Measure, find_table, read_published
 from trainfree.analysis.settings import AnalysisSettings
 
 
@@ -53,3 +54,21 @@ def test_the_published_cells_are_those_of_the_paper_file(repository):
         assert cell == paper[cell.table, cell.row, cell.column]
     kinds = {m.kind for _, m in find_table([own], "nasbench101_naswot_table1").cells}
     assert kinds == {"random", "best_scored", "none"}
+
+
+def test_the_tau_of_a_small_sample_has_the_error_of_the_sample():
+    class Stub:
+        def pairs(self, dataset, proxy, outcome):
+            rng = np.random.default_rng(3)
+            accuracy = rng.uniform(60, 95, 200)
+            score = accuracy + rng.normal(0, 20, 200)
+            return pd.DataFrame({"score": score, "accuracy": accuracy})
+
+    measure = Measure(kind="tau", least_accuracy=70)
+    measured = measure_cell(Stub(), measure, AnalysisSettings(bootstrap_resamples=100))
+    both = Stub().pairs("", "", "")
+    kept = both[both["accuracy"] > 70]
+    assert measured.value == pytest.approx(kendalltau(kept["score"], kept["accuracy"]).statistic)
+    assert measured.n == len(kept)
+    assert measured.low < measured.value < measured.high
+    assert measured.error == pytest.approx((measured.high - measured.low) / 4, rel=0.3)

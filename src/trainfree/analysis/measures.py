@@ -189,10 +189,24 @@ def _best_scored(study: Study, measure: Measure, settings: AnalysisSettings) -> 
 
 def _tau(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
     both = study.pairs(measure.dataset, measure.signal, measure.outcome)
+    kept = both[both["accuracy"] > measure.least_accuracy]
+    if len(kept) <= DRAWN:
+        return _tau_of_sample(kept, settings)
     taus = drawn_taus(both, settings, measure.least_accuracy)
-    drawn = min(DRAWN, int((both["accuracy"] > measure.least_accuracy).sum()))
     low, high = percentile_interval(taus)
-    return Measured(float(taus.mean()), float(taus.std(ddof=1)), low, high, drawn)
+    return Measured(float(taus.mean()), float(taus.std(ddof=1)), low, high, DRAWN)
+
+
+def _tau_of_sample(both: pd.DataFrame, settings: AnalysisSettings) -> Measured:
+    """Read the tau of a sample that one draw takes whole: its error is that of the sample."""
+    pairs = PairedRanks(
+        both["score"].to_numpy(dtype=np.float64), both["accuracy"].to_numpy(dtype=np.float64)
+    )
+    rng = stream(settings.seed, "bootstrap")
+    taus = bootstrap(pairs, settings.bootstrap_resamples, rng)[:, 0]
+    low, high = percentile_interval(taus)
+    error = float(np.nanstd(taus, ddof=1))
+    return Measured(pairs.statistics().kendall, NAN, low, high, len(both), error)
 
 
 def _pearson(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
