@@ -148,6 +148,8 @@ class OneNodeSlurm:
     def stop(self) -> None:
         """End the jobs and the daemons and take the configuration away."""
         if "slurmctld" in self._daemons:
+            if "slurmd" not in self._daemons:
+                self.start_node()  # only a node daemon ends what still runs
             output("scancel", "--full", "--user", "root")
             time.sleep(1)
         for name in ("slurmd", "slurmctld", "munged"):

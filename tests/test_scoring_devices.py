@@ -61,7 +61,7 @@ def test_concurrent_jobs_get_different_devices_and_a_killed_one_frees_its_own(tm
             process.wait()
 
 
-def test_the_one_device_of_a_batch_job_is_taken_as_it_is(tmp_path, monkeypatch):
+def test_the_one_device_of_a_batch_job_is_taken_by_one_scoring_job_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
@@ -69,6 +69,11 @@ def test_the_one_device_of_a_batch_job_is_taken_as_it_is(tmp_path, monkeypatch):
         assert device == "cuda"
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        second = hold(tmp_path)
+        time.sleep(1.0)
+        assert second.poll() is None  # waits for its turn
+    assert second.stdout.readline() == "cuda 3\n"
+    second.communicate("\n")
     assert not list(tmp_path.iterdir())
 
 

@@ -98,7 +98,7 @@ def test_a_run_survives_the_death_of_a_node_with_the_same_bits(slurm, repository
             running = [job for job in slurm.jobs() if job["JobState"] == "RUNNING"]
             return [job for job in running if job["Partition"] == "gpu"]
 
-        one_node_slurm.wait_until(lambda: len(scoring()) == 2, 600, "two jobs on GPUs")
+        one_node_slurm.wait_until(lambda: len(scoring()) == 2, 1800, "two jobs on GPUs")
         assert {job["GRES"] for job in scoring()} == {
             "gpu:fake:1(IDX:0)",
             "gpu:fake:1(IDX:1)",

@@ -2,8 +2,8 @@
 
 Snakemake counts GPUs but does not say which one a job got. Here a job holds a lock file for the
 device it uses; the kernel drops the lock when the process ends, however it ends. A batch system's
-assignment (``CUDA_VISIBLE_DEVICES``) is kept to: one device is taken as it is, several are shared
-out by locks among the scoring jobs inside the same batch job and nobody else.
+assignment (``CUDA_VISIBLE_DEVICES``) is kept to: its devices are shared out by locks among the
+scoring jobs inside the same batch job and nobody else.
 """
 
 from __future__ import annotations
@@ -79,9 +79,6 @@ def device_slot(choice: DeviceChoice, lock_folder: Path | None = None) -> Iterat
     # Without a fixed workspace cuBLAS may choose its algorithm, and so the bits, by chance.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     job = _batch_job()
-    if job and len(gpus) == 1:
-        yield "cuda"
-        return
     folder = lock_folder or Path(tempfile.gettempdir()) / f"trainfree-gpu-{getpass.getuser()}"
     folder.mkdir(parents=True, exist_ok=True)
     with _any_lock([folder / f"{quote(job + gpu, safe='')}.lock" for gpu in gpus]) as taken:
@@ -111,6 +108,19 @@ def _any_lock(paths: list[Path]) -> Iterator[int]:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue
-                yield place
+                if not _is_still(path, handle.fileno()):
+                    continue
+                try:
+                    yield place
+                finally:
+                    path.unlink(missing_ok=True)
                 return
         time.sleep(_WAIT_SECONDS)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether an open file is the one at ``path``, not one that its last holder has removed."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
