@@ -50,6 +50,7 @@ localrules:
     proxy_agreement,
     proxy_tables,
     nasbench101,
+    nasbench101_scores,
     landscape,
 
 
@@ -103,6 +104,13 @@ rule nasbench101:
         "data/spaces/nasbench101.h5",
         "data/benchmarks/nasbench101.h5",
         multiext("results/tables/landscape-nasbench101", ".csv", ".md", ".tex"),
+
+
+# Scores of a sample of its cells, and what they say beside the NASWOT paper's numbers.
+rule nasbench101_scores:
+    input:
+        multiext("results/tables/nasbench101_naswot_table1", ".csv", ".md", ".tex"),
+        multiext("results/tables/nasbench101_naswot_figure3", ".csv", ".md", ".tex"),
 
 
 rule landscape:

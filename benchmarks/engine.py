@@ -34,8 +34,7 @@ from trainfree.scoring.memory import keep_freed_memory
 from trainfree.scoring.plan import ConvStep, make_plan
 from trainfree.scoring.synaptic_flow import log_synaptic_flow
 from trainfree.scoring.weights import draw_weights
-from trainfree.spaces import load_space
-from trainfree.spaces.nasbench201.skeleton import build_network
+from trainfree.spaces import build_network, load_space
 
 SPACE = load_space("nasbench201")
 SIZE, CLASSES, SEED = 32, 10, 0

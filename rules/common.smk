@@ -16,7 +16,7 @@ from trainfree.scoring.setting import (
     scoring_code_hash,
     shard_ranges,
 )
-from trainfree.spaces import load_space
+from trainfree.spaces import load_space, module_of
 from trainfree.workflow import export_environment, hold_run_lock, relative
 
 try:
@@ -35,6 +35,7 @@ wildcard_constraints:
     search=r"[a-z0-9_]+(-[a-z0-9_]+)*",
     proxy=r"[a-z0-9_]+",
     analysed=r"nasbench[a-z0-9_]+",
+    printed=r"naswot_[a-z0-9]+",
 
 
 SETTINGS = {dataset: CONFIG.scoring_setting(dataset) for dataset in CONFIG.datasets}
@@ -53,9 +54,15 @@ AGREEMENT = [
     )
     for more in range(2)
 ]
+NASBENCH101 = CONFIG.nasbench101_setting
+# What each scores file is made with, and how many architectures a job scores.
+SHARD_SIZES = {
+    NASBENCH101: CONFIG.nasbench101.shard_size,
+    **dict.fromkeys(AGREEMENT, CONFIG.agreement.shard_size),
+    **dict.fromkeys(SETTINGS.values(), CONFIG.scoring.shard_size),
+}
 BY_PLACE = {
-    (setting.dataset, setting.name): setting
-    for setting in [*SETTINGS.values(), *AGREEMENT]
+    (setting.space, setting.dataset, setting.name): setting for setting in SHARD_SIZES
 }
 SETTING_NAME = SETTINGS[CONFIG.datasets[0]].name
 SHARDS = shard_ranges(len(load_space(CONFIG.space)), CONFIG.scoring.shard_size)
@@ -136,22 +143,19 @@ def first_and_last(wildcards):
 
 def setting_of(wildcards):
     """Return the setting of a scores file."""
-    return BY_PLACE[wildcards.dataset, wildcards.setting]
+    return BY_PLACE[wildcards.space, wildcards.dataset, wildcards.setting]
 
 
 def shards_of(wildcards):
     """Return the shards of a scores file."""
     setting = setting_of(wildcards)
     size = len(scored_architectures(setting, len(load_space(setting.space))))
-    at_once = (
-        CONFIG.agreement.shard_size if setting.sample else CONFIG.scoring.shard_size
-    )
     return expand(
         "results/scores/{space}/{dataset}/{setting}/shards/{shard}.h5",
         space=setting.space,
         dataset=setting.dataset,
         setting=setting.name,
-        shard=shard_ranges(size, at_once),
+        shard=shard_ranges(size, SHARD_SIZES[setting]),
     )
 
 
@@ -172,7 +176,7 @@ def paper_table_inputs(wildcards):
     if name in COMPARISONS:
         files["published"] = COMPARISONS[name]
         kinds = find_table(PAPERS.values(), name).kinds
-        if kinds & {"answer", "tau", "pearson", "sampled", "history"}:
+        if kinds & {"answer", "best_scored", "tau", "pearson", "sampled", "history"}:
             files["scores"] = MERGED_SCORES
         if kinds & {"answer", "history"}:
             files["searches"] = SEARCH_FILES

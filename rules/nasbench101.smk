@@ -97,3 +97,32 @@ rule tabulate_landscape:
         " --landscape {input.landscape} --published {input.published}"
         " --resamples {params.resamples} --seed {params.seed}"
         " --stem results/tables/landscape-{wildcards.analysed} > {log} 2>&1"
+
+
+rule tabulate_nasbench101:
+    input:
+        scores=f"results/scores/nasbench101/cifar10/{NASBENCH101.name}.h5",
+        benchmark="data/benchmarks/nasbench101.h5",
+        published=relative(
+            BASE / "reports" / "published" / "nasbench101" / "naswot.yaml"
+        ),
+    output:
+        multiext("results/tables/nasbench101_{printed}", ".csv", ".md", ".tex"),
+    log:
+        "logs/tabulate_nasbench101/{printed}.log",
+    benchmark:
+        "logs/benchmarks/tabulate_nasbench101/{printed}.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=CONFIG.table_settings_json,
+        code=code_hash("trainfree.analysis.comparison"),
+    shell:
+        "python -m trainfree tabulate nasbench101_{wildcards.printed} --scores {input.scores}"
+        " --benchmark {input.benchmark} --published {input.published}"
+        " --settings {params.settings:q}"
+        " --stem results/tables/nasbench101_{wildcards.printed} > {log} 2>&1"

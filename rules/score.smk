@@ -21,7 +21,7 @@ rule score_shard:
         range=first_and_last,
         setting=lambda wildcards: setting_of(wildcards).json,
         device=CONFIG.scoring.device,
-        code=lambda wildcards: scoring_code_hash(setting_of(wildcards).proxies),
+        code=lambda wildcards: scoring_code_hash(setting_of(wildcards)),
     shell:
         "python -m trainfree score-shard --images {input.images}"
         " --first {params.range[first]} --last {params.range[last]}"

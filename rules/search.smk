@@ -25,6 +25,7 @@ rule search:
         code=lambda wildcards: code_hash(
             "trainfree.search.run",
             f"trainfree.search.{SEARCHES[wildcards.search].algorithm}",
+            module_of(wildcards.space),
         ),
     shell:
         "python -m trainfree search --space {wildcards.space} --dataset {wildcards.dataset}"

@@ -68,7 +68,7 @@ def write_run_scores(
         given,
         **{
             "config_hash": setting.hash,
-            "code_hash": scoring_code_hash(setting.proxies),
+            "code_hash": scoring_code_hash(setting),
             "space": run.space,
             "dataset": "generated",
             **attributes,

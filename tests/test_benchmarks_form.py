@@ -12,7 +12,7 @@ import xarray as xr
 
 from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
 from trainfree.benchmarks.prepare import READERS, prepare_benchmark
-from trainfree.errors import UnknownNameError
+from trainfree.errors import SourceError, UnknownNameError
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import SPACE_NAMES
 
@@ -83,5 +83,7 @@ def test_the_given_mean_is_preferred_and_missing_stays_missing(tmp_path):
 def test_unknown_space_and_every_form_has_a_reader(tmp_path):
     with pytest.raises(UnknownNameError, match="did you mean 'nasbench201'"):
         prepare("nasbench-201", tmp_path / "x.h5", ["generated"])
-    for space in SPACE_NAMES:
+    with pytest.raises(SourceError, match="prepare-nasbench101"):
+        prepare("nasbench101", tmp_path / "x.h5", ["generated"])
+    for space in set(SPACE_NAMES) - {"nasbench101"}:
         assert {source.form for source in RECIPES[f"{space}-accuracies"]} <= set(READERS)

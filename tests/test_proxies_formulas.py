@@ -8,31 +8,44 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from nasbench101_fixtures import C1, C3, MP
 from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.proxies import load_proxy
+from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
+from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.image_gradients import image_gradients
 from trainfree.scoring.patterns import thin
 from trainfree.scoring.tape import Parameters, record
 from trainfree.scoring.trial import small_candidate
 from trainfree.scoring.weights import draw_weights
+from trainfree.spaces import build_network
+from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.network import (
     Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     GlobalAvgPool,
     Input,
     Linear,
+    MaxPool,
     Network,
     Relu,
+    Truncate,
     Zeros,
 )
 
 ARCHITECTURES = (728, 364, 500)
+GRAPHS = GraphCellSpace("small", stem_channels=5, modules_per_stack=1)
+CELLS = (
+    f"{C3}~0+{MP}~0~1+{C1}~1+{MP}~1~2+output~0~3~4",
+    f"{C3}~0+{MP}~0+{C1}~0+{C3}~0+{C3}~1~2~3~4+output~5",
+)
 CLOSE = {"rel": 1e-6, "abs": 1e-9}
 
 
@@ -79,6 +92,12 @@ class Naive:
                     value = F.avg_pool2d(
                         *read, node.kernel, node.stride, node.padding, count_include_pad=False
                     )
+                case MaxPool():
+                    value = F.max_pool2d(*read, node.kernel, node.stride, node.padding)
+                case Truncate():
+                    value = read[0][:, : node.channels]
+                case Concat():
+                    value = torch.cat(read, dim=1)
                 case Add():
                     value = torch.stack(read).sum(0)
                 case GlobalAvgPool():
@@ -124,8 +143,24 @@ def value_of(name: str, candidate: EngineCandidate) -> float:
     return value
 
 
-@pytest.fixture(params=ARCHITECTURES)
+def graph_candidate(text: str) -> EngineCandidate:
+    """What small_candidate returns, for a cell of NAS-Bench-101."""
+    arch, rng = GRAPHS.parse(text), stream(0, "trial")
+    images = torch.from_numpy(rng.standard_normal((6, 3, 8, 8)))
+    return EngineCandidate(
+        lambda: build_network(GRAPHS, arch, 8, 10),
+        lambda network: draw_weights(network, "pytorch", stream(0, "weights", arch)),
+        images.contiguous(memory_format=torch.channels_last),
+        PhaseClock(),
+        labels=torch.from_numpy(rng.integers(0, 10, 6)),
+        stream=lambda purpose: stream(0, purpose, arch),
+    )
+
+
+@pytest.fixture(params=[*ARCHITECTURES, *CELLS])
 def candidate(request) -> EngineCandidate:
+    if isinstance(request.param, str):
+        return graph_candidate(request.param)
     return small_candidate(request.param, batch_size=6, dtype=torch.float64)
 
 
@@ -303,14 +338,21 @@ def test_synflow_with_and_without_normalisation(candidate, name, normalise):
 
 
 def _without_normalisation_in_cells(network: Network) -> Network:
-    """Sums of one summand do nothing; put one in the place of each normalisation in a cell."""
+    """Sums of one summand do nothing; put one in the place of each normalisation in a cell.
+
+    A cell of NAS-Bench-101 that begins with a pooling of stride 2 keeps its own; with one cell a
+    stack these are all cells but the first.
+    """
     strided = {
-        n for n, node in enumerate(network.nodes) if isinstance(node, Conv) and node.stride == 2
+        n
+        for n, node in enumerate(network.nodes)
+        if isinstance(node, Conv | MaxPool) and node.stride == 2
     }
     stays: set[int] = set()
     for first in strided:
         batch_norms = [n for n, node in enumerate(network.nodes) if isinstance(node, BatchNorm)]
-        stays |= set([n for n in batch_norms if n > first][:2])
+        after = [n for n in batch_norms if n > first]
+        stays |= set(after if isinstance(network.nodes[first], MaxPool) else after[:2])
     nodes = tuple(
         Add((node.source,)) if isinstance(node, BatchNorm) and number not in stays else node
         for number, node in enumerate(network.nodes)
@@ -348,6 +390,10 @@ def test_swap_and_linear_regions_count_distinct_patterns(candidate, naive):
             code = (values[number] > 0).flatten(1).numpy()
             columns |= {tuple(column) for column in code.T.tolist()}
     assert value_of("swap", candidate) == len(columns)
+    if any(isinstance(node, Concat) for node in naive.network.nodes):
+        with pytest.raises(UndefinedScoreError, match="divides its channels"):
+            value_of("linear_regions", candidate)
+        return
 
     network = thin(naive.network, 4)
     drawn = draw_weights(network, "pytorch", candidate.stream("proxy/linear_regions weights"))
@@ -435,7 +481,7 @@ def test_az_nas_parts(candidate, naive):
 def test_meco_reads_the_first_image(candidate, naive):
     values, expected = naive.run(), 0.0
     for number, node in enumerate(naive.network.nodes):
-        if isinstance(node, Conv | BatchNorm | Relu | AvgPool):
+        if isinstance(node, Conv | BatchNorm | Relu | AvgPool | MaxPool):
             features = values[number][0].detach().flatten(1).numpy()
             with np.errstate(all="ignore"):
                 correlation = np.nan_to_num(np.corrcoef(features))

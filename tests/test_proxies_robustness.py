@@ -243,7 +243,9 @@ def test_installed_packages_offer_proxies(tmp_path, monkeypatch):
     monkeypatch.setattr(proxies, "_installed", lambda: [point])
     assert "offered" in proxy_names()
     assert try_proxy("offered")[0].score == 4.0
-    assert scoring_code_hash(["params", "offered"]) != scoring_code_hash(["params"])
+    alone = Setting("nasbench201_mini", "generated", ("params",), 8, "pytorch", "images", 0)
+    both = replace(alone, proxies=("params", "offered"))
+    assert scoring_code_hash(both) != scoring_code_hash(alone)
 
 
 def test_new_proxy_writes_what_works(tmp_path, capsys):

@@ -9,8 +9,7 @@ from trainfree.randomness import stream
 from trainfree.scoring import synaptic_flow
 from trainfree.scoring.borders import expand, reduced_sizes
 from trainfree.scoring.weights import draw_weights
-from trainfree.spaces import load_space
-from trainfree.spaces.nasbench201.skeleton import build_network
+from trainfree.spaces import build_network, load_space
 
 SPACE = load_space("nasbench201")
 SAMPLE = [int(arch) for arch in np.random.default_rng(8).integers(len(SPACE), size=25)]

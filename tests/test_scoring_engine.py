@@ -16,8 +16,7 @@ from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.linear_algebra import log_abs_determinant
 from trainfree.scoring.synaptic_flow import log_synaptic_flow
 from trainfree.scoring.weights import draw_weights
-from trainfree.spaces import load_space
-from trainfree.spaces.nasbench201.skeleton import build_network
+from trainfree.spaces import build_network, load_space
 from trainfree.spaces.nasbench201.space import CellSpace
 
 SMALL = CellSpace("small", stem_channels=4, cells_per_stage=2)

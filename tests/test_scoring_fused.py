@@ -22,10 +22,9 @@ from trainfree.scoring.fused import (
     empty_codes,
     moments_of,
 )
-from trainfree.scoring.passes import CompiledPasses, TorchPasses
+from trainfree.scoring.passes import CompiledPasses, TorchPasses, float_products
 from trainfree.scoring.plan import ConvStep, Joined, MapStep, PoolStep, Term, make_plan
-from trainfree.spaces import load_space
-from trainfree.spaces.nasbench201.skeleton import build_network
+from trainfree.spaces import build_network, load_space
 from trainfree.spaces.network import Conv, NetworkBuilder, Relu
 
 EPSILON = 1e-5
@@ -131,8 +130,9 @@ def test_products_of_codes_equal_the_definition(images, units, share, seed):
     packed = empty_codes(x.shape)
     combine([Summand(x)], EPSILON, None, packed)
     np.testing.assert_array_equal(code_products(packed), ones @ ones.T)
-    torch_products = TorchPasses.products
-    np.testing.assert_array_equal(torch_products(None, torch.from_numpy(code)), ones @ ones.T)
+    of_tensor = torch.from_numpy(code)
+    np.testing.assert_array_equal(TorchPasses.products(None, of_tensor), ones @ ones.T)
+    np.testing.assert_array_equal(float_products(of_tensor), ones @ ones.T)
 
 
 @pytest.mark.parametrize("terms", [0, 1, 2, 3])

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainfree.errors import ArchitectureError, ImageError, UnknownNameError
-from trainfree.spaces import SPACE_NAMES, load_space
+from trainfree.spaces import SPACE_NAMES, build_network, load_space
 from trainfree.spaces.nasbench201.canonical import canonical_form, is_connected
-from trainfree.spaces.nasbench201.skeleton import build_network
 from trainfree.spaces.nasbench201.space import NASLIB_EDGES, NASLIB_OPERATIONS
 
 SPACE = load_space("nasbench201")

@@ -88,6 +88,26 @@ class AgreementConfig(_Section):
     shard_size: Positive = Field(default=50, description="Architectures per job.")
 
 
+class NasBench101Config(_Section):
+    """Scores of NAS-Bench-101 cells on CIFAR-10 (target ``nasbench101_scores``)."""
+
+    proxies: list[str] = Field(
+        default=["naswot", "synflow", "params", "flops", "relu_units"],
+        min_length=1,
+        description="Proxies to compute.",
+    )
+    sample: Positive = Field(
+        default=1000, description="Cells to score, drawn uniformly from all 423,624."
+    )
+    batch_size: Positive = Field(default=128, description="Images; the NASWOT paper used 128.")
+    initialization: Initialization = Field(
+        default="kaiming",
+        description="How the weights are drawn; the NASWOT paper's code draws normal ones for "
+        "this space, whose scale batch normalisation removes.",
+    )
+    shard_size: Positive = Field(default=50, description="Cells per job.")
+
+
 class ScoringConfig(_Section):
     """What is scored, and how."""
 
@@ -214,6 +234,7 @@ class Config(_Section):
     proxies: ProxiesConfig = ProxiesConfig()
     scoring: ScoringConfig = ScoringConfig()
     agreement: AgreementConfig = AgreementConfig()
+    nasbench101: NasBench101Config = NasBench101Config()
     search: SearchConfig = SearchConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
@@ -227,6 +248,22 @@ class Config(_Section):
             initialization=self.scoring.initialization,
             input=self.scoring.input,
             seed=self.seed,
+            extra=self.proxies.hashed,
+        )
+
+    @property
+    def nasbench101_setting(self) -> Setting:
+        """What decides the scores of the sample of NAS-Bench-101."""
+        return Setting(
+            space="nasbench101",
+            dataset="cifar10",
+            proxies=tuple(self.nasbench101.proxies),
+            batch_size=self.nasbench101.batch_size,
+            initialization=self.nasbench101.initialization,
+            input="images",
+            seed=self.seed,
+            sample=self.nasbench101.sample,
+            sample_seed=self.seed,
             extra=self.proxies.hashed,
         )
 
@@ -255,7 +292,8 @@ class Config(_Section):
         _require("space", [self.space], SPACE_NAMES)
         _require("data set", self.datasets, list(DATASETS))
         known = proxy_names([Path(path) for path in self.proxies.extra])
-        _require("proxy", self.scoring.proxies, known)
+        for proxies in (self.scoring.proxies, self.nasbench101.proxies):
+            _require("proxy", proxies, known)
         return self
 
     @model_validator(mode="after")

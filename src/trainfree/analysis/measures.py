@@ -66,7 +66,7 @@ def measure_cell(study: Study, measure: Measure, settings: AnalysisSettings) -> 
 
 def obstacle_of(study: Study, measure: Measure, batch_size: int) -> str:
     """Return why the scores behind a cell cannot stand beside the paper's; empty if they can."""
-    of_images = measure.kind in ("answer", "history", "tau", "pearson") or (
+    of_images = measure.kind in ("answer", "best_scored", "history", "tau", "pearson") or (
         measure.kind == "sampled" and measure.quantity != "accuracy"
     )
     signals = [name for name in (measure.signal, measure.proxy) if name]
@@ -113,13 +113,28 @@ def best_of_n(values: Floats, n: int) -> tuple[float, float]:
     return mean, float(np.sqrt((weights * (ordered - mean) ** 2).sum()))
 
 
-def drawn_taus(both: pd.DataFrame, settings: AnalysisSettings) -> Floats:
+def best_scored_of_n(scores: Floats, values: Floats, n: int) -> tuple[float, float]:
+    """Return the exact mean and standard deviation of the value of the best-scored of n draws.
+
+    Draws are with replacement; among equal scores each is the best with equal chance.
+    """
+    known, place = np.unique(scores, return_inverse=True)
+    counts = np.bincount(place, minlength=len(known))
+    cumulative = np.concatenate([[0.0], np.cumsum(counts) / len(scores)]) ** n
+    weights = (np.diff(cumulative) / counts)[place]
+    mean = float((weights * values).sum())
+    return mean, float(np.sqrt((weights * (values - mean) ** 2).sum()))
+
+
+def drawn_taus(
+    both: pd.DataFrame, settings: AnalysisSettings, least_accuracy: float = LEAST_ACCURACY
+) -> Floats:
     """Return tau-b of repeated draws by the paper's protocol.
 
     Architectures of more than 15 % accuracy, at most 1,000 of them at random without replacement
     (the released plotting script). All proxies on a data set share their draws.
     """
-    kept = both[both["accuracy"] > LEAST_ACCURACY]
+    kept = both[both["accuracy"] > least_accuracy]
     pairs = PairedRanks(
         kept["score"].to_numpy(dtype=np.float64), kept["accuracy"].to_numpy(dtype=np.float64)
     )
@@ -154,12 +169,44 @@ def _oracle(study: Study, measure: Measure, settings: AnalysisSettings) -> Measu
     return Measured(*best_of_n(values, measure.budget), NAN, NAN, len(values))
 
 
+def _best_scored(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
+    """Read the best-scored of N of the architectures that were scored, themselves a sample."""
+    if measure.quantity == "seconds":
+        spent = _proxy_seconds(study, measure)
+        n = measure.budget
+        return Measured(n * float(spent.mean()), n**0.5 * float(spent.std()), NAN, NAN, len(spent))
+    both = study.pairs(measure.dataset, measure.signal, measure.outcome)
+    scores = both["score"].to_numpy(dtype=np.float64)
+    values = both["accuracy"].to_numpy(dtype=np.float64)
+    value, spread = best_scored_of_n(scores, values, measure.budget)
+    rng, means = stream(settings.seed, "bootstrap/best-scored"), []
+    for _ in range(settings.bootstrap_resamples):
+        drawn = rng.integers(len(both), size=len(both))
+        means.append(best_scored_of_n(scores[drawn], values[drawn], measure.budget)[0])
+    low, high = percentile_interval(np.array(means))
+    return Measured(value, spread, low, high, len(both), float(np.std(means, ddof=1)))
+
+
 def _tau(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
     both = study.pairs(measure.dataset, measure.signal, measure.outcome)
-    taus = drawn_taus(both, settings)
-    drawn = min(DRAWN, int((both["accuracy"] > LEAST_ACCURACY).sum()))
+    kept = both[both["accuracy"] > measure.least_accuracy]
+    if len(kept) <= DRAWN:
+        return _tau_of_sample(kept, settings)
+    taus = drawn_taus(both, settings, measure.least_accuracy)
     low, high = percentile_interval(taus)
-    return Measured(float(taus.mean()), float(taus.std(ddof=1)), low, high, drawn)
+    return Measured(float(taus.mean()), float(taus.std(ddof=1)), low, high, DRAWN)
+
+
+def _tau_of_sample(both: pd.DataFrame, settings: AnalysisSettings) -> Measured:
+    """Read the tau of a sample that one draw takes whole: its error is that of the sample."""
+    pairs = PairedRanks(
+        both["score"].to_numpy(dtype=np.float64), both["accuracy"].to_numpy(dtype=np.float64)
+    )
+    rng = stream(settings.seed, "bootstrap")
+    taus = bootstrap(pairs, settings.bootstrap_resamples, rng)[:, 0]
+    low, high = percentile_interval(taus)
+    error = float(np.nanstd(taus, ddof=1))
+    return Measured(pairs.statistics().kendall, NAN, low, high, len(both), error)
 
 
 def _pearson(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
@@ -178,10 +225,15 @@ def _sampled(study: Study, measure: Measure, settings: AnalysisSettings) -> Meas
         return _random(study, measure, settings)
     if measure.quantity == "score":
         return _census(study.score(measure.dataset, measure.signal).to_numpy(dtype=np.float64))
+    return _census(_proxy_seconds(study, measure))
+
+
+def _proxy_seconds(study: Study, measure: Measure) -> Floats:
     scored = study.scores(measure.dataset)
     if "proxy_seconds" not in scored or measure.signal not in scored["proxy"]:
         raise AbsentError(f"no seconds of {measure.signal} on {measure.dataset}")
-    return _census(floats(scored["proxy_seconds"].sel(proxy=measure.signal)))
+    found = floats(scored["proxy_seconds"].sel(proxy=measure.signal))
+    return found[np.isfinite(found)]
 
 
 def _history(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
@@ -233,6 +285,7 @@ READINGS: dict[str, Reading] = {
     "answer": _answer,
     "random": _random,
     "oracle": _oracle,
+    "best_scored": _best_scored,
     "tau": _tau,
     "pearson": _pearson,
     "sampled": _sampled,

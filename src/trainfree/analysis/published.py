@@ -16,7 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainfree.errors import DataFileError
 
-Kind = Literal["answer", "random", "oracle", "tau", "pearson", "sampled", "history", "none"]
+Kind = Literal[
+    "answer",
+    "random",
+    "oracle",
+    "best_scored",
+    "tau",
+    "pearson",
+    "sampled",
+    "history",
+    "none",
+]
 Quantity = Literal["accuracy", "score", "seconds"]
 OTHER_ARCHITECTURES = "all architectures instead of at most 1,000; see the table kendall"
 Unit = Literal["%", "s", "nats", "tau", "r"]
@@ -42,6 +52,8 @@ class Measure(_Entry):
     search, algorithm, signal, proxy, preset, budget, budget_kind
         The search, by the attributes of its file; empty: any. ``signal`` also names the proxy of
         a correlation.
+    least_accuracy
+        Correlations leave out architectures of no more percent.
     comparable
         ``yes``, or ``no: <reason>``.
     remark
@@ -59,6 +71,7 @@ class Measure(_Entry):
     preset: str = ""
     budget: int = 0
     budget_kind: Literal["evaluations", "training_seconds"] = "evaluations"
+    least_accuracy: float = 15.0
     comparable: str = Field(default="yes", pattern=r"^(yes|no: .+)$")
     remark: str = ""
 

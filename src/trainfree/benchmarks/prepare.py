@@ -10,6 +10,7 @@ from trainfree.benchmarks.generated import generate_benchmark
 from trainfree.benchmarks.mirror_table import read_mirror_table
 from trainfree.benchmarks.nats_archive import read_nats_archive
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset, check_percentages
+from trainfree.errors import SourceError
 from trainfree.provenance import code_hash
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
@@ -60,9 +61,14 @@ def prepare_benchmark(
     UnknownNameError
         When the space or a source does not exist.
     SourceError
-        When no source delivers the accuracies.
+        When no source delivers the accuracies, or the space has a command of its own.
     """
     known = load_space(space)
+    if not isinstance(known, CellSpace):
+        raise SourceError(
+            f"{space}: its accuracies are in one large file that is named rather than fetched; "
+            f"use the command prepare-{space}"
+        )
 
     def read(delivery: Delivery) -> tuple[Delivery, BenchmarkTable]:
         where = ", ".join(map(str, delivery.files.values())) or delivery.form

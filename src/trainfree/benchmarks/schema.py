@@ -15,7 +15,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from trainfree.errors import ArchitectureError, SourceError
-from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.spaces.protocol import Space
 
 Column = npt.NDArray[np.float64]
 
@@ -58,7 +58,7 @@ class BenchmarkTable:
     remark: str = ""
 
 
-def positions(space: CellSpace, indices: Sequence[int], where: str) -> npt.NDArray[np.intp]:
+def positions(space: Space, indices: Sequence[int], where: str) -> npt.NDArray[np.intp]:
     """Return the row of the source that holds each architecture of the space.
 
     Raises
@@ -79,7 +79,7 @@ def positions(space: CellSpace, indices: Sequence[int], where: str) -> npt.NDArr
     return np.argsort(found)
 
 
-def parse_architecture(space: CellSpace, text: str, where: str) -> int:
+def parse_architecture(space: Space, text: str, where: str) -> int:
     """Return the index of an architecture string found in a source file."""
     try:
         return space.parse(text)
@@ -106,7 +106,7 @@ def check_percentages(table: BenchmarkTable, where: str) -> BenchmarkTable:
 
 
 def benchmark_dataset(
-    space: CellSpace, table: BenchmarkTable, attributes: Mapping[str, Any]
+    space: Space, table: BenchmarkTable, attributes: Mapping[str, Any]
 ) -> xr.Dataset:
     """Return the data set of a benchmark file.
 
@@ -187,7 +187,7 @@ def _grid(
 
 
 def _coordinates(
-    space: CellSpace, table: BenchmarkTable, coordinates: Mapping[str, Sequence[Any]]
+    space: Space, table: BenchmarkTable, coordinates: Mapping[str, Sequence[Any]]
 ) -> dict[str, xr.Variable]:
     official = table.official_index
     if official is None:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.passes import CompiledPasses, Passes, TorchPasses
-from trainfree.scoring.plan import ConvStep, MapStep, PoolStep, make_plan
+from trainfree.scoring.passes import CompiledPasses, Passes, TorchPasses, can_compile
+from trainfree.scoring.plan import MapStep, make_plan
 from trainfree.spaces.network import Network
 
 
@@ -52,22 +52,21 @@ def relu_kernels(
     clock
         Receives the phases ``forward`` and ``kernel``.
     compiled
-        Whether to use the compiled passes; by default on a CPU, where alone they run.
+        Whether to use the compiled passes, which run on a CPU alone and do not know every
+        step; by default where they can be used.
     """
+    plan = make_plan(network)
     if compiled is None:
-        compiled = batch.device.type == "cpu"
+        compiled = batch.device.type == "cpu" and can_compile(plan)
     passes: Passes = (CompiledPasses if compiled else TorchPasses)(network, weights, batch)
     once, official = _Kernel(len(batch)), _Kernel(len(batch))
-    for step, dropped in make_plan(network):
+    for step, dropped in plan:
         code = None
         with clock.phase("forward"):
-            match step:
-                case ConvStep():
-                    passes.convolve(step)
-                case PoolStep():
-                    passes.average(step)
-                case MapStep():
-                    code = passes.combine(step, dropped)
+            if isinstance(step, MapStep):
+                code = passes.combine(step, dropped)
+            else:
+                passes.make(step)
         if isinstance(step, MapStep) and code is not None:
             with clock.phase("kernel"):
                 products, units = passes.products(code), prod(network.shapes[step.number])

@@ -13,17 +13,21 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from trainfree.scoring.tape import BATCH_NORM_EPSILON, Tape
 from trainfree.spaces.network import (
     Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     GlobalAvgPool,
     Input,
     Linear,
+    MaxPool,
     Relu,
+    Truncate,
     Zeros,
 )
 
@@ -111,13 +115,27 @@ class _Adjoints:
                 below = torch.ops.aten.threshold_backward(adjoint, values[number], 0)
                 self._add(source, below)
             case AvgPool(source=source):
-                self._add(source, pool_backward(node, adjoint, self.tape.network.shapes[source]))
+                self._add(source, pool_backward(node, adjoint, self._shape(source)))
+            case MaxPool(source=source):
+                places = largest_places(node, values[source])
+                self._add(source, largest_backward(node, adjoint, places, self._shape(source)))
+            case Truncate(source=source):
+                self._add(source, truncate_backward(adjoint, self._shape(source)))
+            case Concat(sources=sources):
+                parts = concat_backward(adjoint, [self._shape(source) for source in sources])
+                for source, below in zip(sources, parts, strict=True):
+                    self._add(source, below)
             case Add(sources=sources):
                 for source in sources:
                     self._add(source, adjoint)
             case GlobalAvgPool(source=source):
-                self._add(source, mean_backward(adjoint, self.tape.network.shapes[source]))
+                self._add(source, mean_backward(adjoint, self._shape(source)))
+            case _:
+                raise TypeError(f"{type(node).__name__} is not supported here")
         return gradient
+
+    def _shape(self, number: int) -> tuple[int, ...]:
+        return self.tape.network.shapes[number]
 
     def _through_statistics(self, number: int, source: int, adjoint: Tensor) -> Tensor:
         if number not in self.tape.statistics:
@@ -189,6 +207,42 @@ def pool_backward(node: AvgPool, adjoint: Tensor, shape: tuple[int, ...]) -> Ten
     return below
 
 
+def largest_places(node: MaxPool, x: Tensor) -> Tensor:
+    """Return where each window of maximum pooling is largest, (B, C, …) into height · width."""
+    places: Tensor = F.max_pool2d(x, node.kernel, node.stride, node.padding, return_indices=True)[1]
+    return places
+
+
+def largest_backward(
+    node: MaxPool, adjoint: Tensor, places: Tensor, shape: tuple[int, ...]
+) -> Tensor:
+    """Pass an adjoint back to the places of :func:`largest_places`, (B, C, …) → (B, *shape)."""
+    below: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
+        adjoint.contiguous(memory_format=torch.channels_last),
+        _empty_like_source(adjoint, shape),
+        [node.kernel] * 2,
+        [node.stride] * 2,
+        [node.padding] * 2,
+        [1, 1],
+        False,
+        places.contiguous(memory_format=torch.channels_last),
+    )
+    return below
+
+
+def truncate_backward(adjoint: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Pass an adjoint back to the first channels, (B, C, …) → (B, *shape)."""
+    below = adjoint.new_zeros(len(adjoint), *shape).contiguous(memory_format=torch.channels_last)
+    below[:, : adjoint.shape[1]] = adjoint
+    return below
+
+
+def concat_backward(adjoint: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:
+    """Pass an adjoint back to the maps whose channels were joined, (B, C, …) → (B, *shape) each."""
+    parts = torch.split(adjoint, [shape[0] for shape in shapes], dim=1)
+    return [part.contiguous(memory_format=torch.channels_last) for part in parts]
+
+
 def mean_backward(adjoint: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Pass an adjoint back through the mean over height and width, (B, C) → (B, *shape)."""
     spread = (adjoint / (shape[1] * shape[2]))[:, :, None, None].expand(-1, *shape)
@@ -256,8 +310,18 @@ def _pull_fixed(
             yield source, (_split(adjoint, count) * is_open).flatten(0, 1)
         case AvgPool(source=source):
             yield source, pool_backward(node, adjoint, network.shapes[source])
+        case MaxPool(source=source):
+            places = largest_places(node, tape.values[source]).repeat(count, 1, 1, 1)
+            yield source, largest_backward(node, adjoint, places, network.shapes[source])
+        case Truncate(source=source):
+            yield source, truncate_backward(adjoint, network.shapes[source])
+        case Concat(sources=sources):
+            shapes = [network.shapes[source] for source in sources]
+            yield from zip(sources, concat_backward(adjoint, shapes), strict=True)
         case Add(sources=sources):
             for source in sources:
                 yield source, adjoint
         case GlobalAvgPool(source=source):
             yield source, mean_backward(adjoint, network.shapes[source])
+        case _:
+            raise TypeError(f"{type(node).__name__} is not supported here")

@@ -11,7 +11,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trainfree.spaces.network import Add, AvgPool, BatchNorm, Conv, Network, Relu
+from trainfree.spaces.network import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    MaxPool,
+    Network,
+    Relu,
+    Truncate,
+)
 
 
 def reduced_sizes(network: Network) -> list[int]:
@@ -31,7 +41,7 @@ def reduced_sizes(network: Network) -> list[int]:
 def source_size(network: Network, number: int, size: int) -> int:
     """Return the height a window operation has to read to make its map of height ``size``."""
     node = network.nodes[number]
-    if not isinstance(node, Conv | AvgPool):
+    if not isinstance(node, Conv | AvgPool | MaxPool):
         raise TypeError(f"{type(node).__name__} is no window operation")
     if size == network.shapes[number][1]:
         return network.shapes[node.source][1]
@@ -45,11 +55,11 @@ def _reaches(network: Network) -> list[int]:
         match node:
             case Conv(source=source):
                 reach.append(_carried(reach[source], node.kernel, node.stride, pads=True))
-            case AvgPool(source=source):
+            case AvgPool(source=source) | MaxPool(source=source):
                 reach.append(_carried(reach[source], node.kernel, node.stride, pads=False))
-            case Add(sources=sources):
+            case Add(sources=sources) | Concat(sources=sources):
                 reach.append(max(reach[source] for source in sources))
-            case BatchNorm(source=source) | Relu(source=source):
+            case BatchNorm(source=source) | Relu(source=source) | Truncate(source=source):
                 reach.append(reach[source])
             case _:
                 reach.append(0)

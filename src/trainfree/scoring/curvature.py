@@ -4,7 +4,7 @@ A backward pass through a backward pass costs several times more memory and time
 tangents (along g and along w) are carried forward through the network, and what the product of
 both does at each node is weighed with the adjoint of the node's output, which the gradient's
 backward pass left behind. Only convolutions, linear layers and batch normalisation have a second
-derivative; rectified units have none.
+derivative; rectified units and maxima have none.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainfree.scoring.backward import Gradients, normalise_backward
+from trainfree.scoring.backward import Gradients, largest_places, normalise_backward
 from trainfree.scoring.tape import Statistics, Tape
 from trainfree.spaces.network import (
     Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     GlobalAvgPool,
     Input,
     Linear,
+    MaxPool,
     Relu,
+    Truncate,
     Zeros,
 )
 
@@ -107,6 +110,16 @@ class _Tangents:
                         x, node.kernel, node.stride, node.padding, count_include_pad=False
                     ),
                 )
+            case MaxPool(source=source):
+                places = largest_places(node, tape.values[source])
+                return self._both(source, lambda x: _at(x, places))
+            case Truncate(source=source):
+                return self._both(
+                    source,
+                    lambda x: x[:, : node.channels].contiguous(memory_format=torch.channels_last),
+                )
+            case Concat(sources=sources):
+                return self._joined(sources, 0), self._joined(sources, 1)
             case Add(sources=sources):
                 return self._sum(sources, 0), self._sum(sources, 1)
             case GlobalAvgPool(source=source):
@@ -128,6 +141,18 @@ class _Tangents:
             if tangent is not None:
                 total = tangent if total is None else total + tangent
         return total
+
+    def _joined(self, sources: tuple[int, ...], place: int) -> Tensor | None:
+        known = [self.pairs.get(source, _ZERO)[place] for source in sources]
+        present = next((tangent for tangent in known if tangent is not None), None)
+        if present is None:
+            return None
+        images, shapes = len(present), self._tape.network.shapes
+        parts = [
+            present.new_zeros(images, *shapes[source]) if tangent is None else tangent
+            for source, tangent in zip(sources, known, strict=True)
+        ]
+        return torch.cat(parts, dim=1).contiguous(memory_format=torch.channels_last)
 
     def _weighted(self, number: int, node: Conv | Linear) -> _Pair:
         x = self._tape.values[node.source]
@@ -161,6 +186,12 @@ class _Tangents:
         sums = _channel_sums(adjoint, x, first, second, tape.statistics[number])
         self.total += sums.second_derivative()
         return sums.push_forward(x, first), sums.push_forward(x, second, of_second=True)
+
+
+def _at(x: Tensor, places: Tensor) -> Tensor:
+    """Return the entries of a map at places into height · width, (B, C, …) each."""
+    found = x.flatten(2).gather(2, places.flatten(2)).view(places.shape)
+    return found.contiguous(memory_format=torch.channels_last)
 
 
 def _dot(a: Tensor, b: Tensor) -> float:

@@ -13,7 +13,7 @@ import torch
 
 from trainfree.scoring.backward import backward
 from trainfree.scoring.tape import Parameters, record
-from trainfree.spaces.network import BatchNorm, Conv, Network
+from trainfree.spaces.network import AvgPool, BatchNorm, Conv, MaxPool, Network
 
 
 def log_normalised_flow(
@@ -47,7 +47,7 @@ def normalisations(network: Network, reductions_only: bool) -> set[int]:
     found, start = set(), 0
     for end in (*network.blocks, network.output):
         block = range(start, end + 1)
-        strided = any(isinstance(network.nodes[n], Conv) and _stride(network, n) > 1 for n in block)
+        strided = any(_stride(network, n) > 1 for n in block)
         if strided or not reductions_only:
             found |= {n for n in block if isinstance(network.nodes[n], BatchNorm)}
         start = end + 1
@@ -56,4 +56,4 @@ def normalisations(network: Network, reductions_only: bool) -> set[int]:
 
 def _stride(network: Network, number: int) -> int:
     node = network.nodes[number]
-    return node.stride if isinstance(node, Conv) else 1
+    return node.stride if isinstance(node, Conv | AvgPool | MaxPool) else 1

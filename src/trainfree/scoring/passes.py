@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from trainfree.scoring.convolution import can_convolve, convolve
 from trainfree.scoring.fused import (
+    MOST_TERMS,
     Moments,
     Summand,
     average,
@@ -22,8 +23,18 @@ from trainfree.scoring.fused import (
     moments_of,
 )
 from trainfree.scoring.memory import empty
-from trainfree.scoring.plan import ConvStep, Joined, MapStep, PoolStep, Term
-from trainfree.spaces.network import Network
+from trainfree.scoring.plan import (
+    ConcatStep,
+    ConvStep,
+    Joined,
+    MapStep,
+    Plan,
+    PoolStep,
+    Step,
+    Term,
+    TruncateStep,
+)
+from trainfree.spaces.network import AvgPool, Network
 
 BATCH_NORM_EPSILON = 1e-5
 _EXACT_IN_FLOAT32 = 2**24
@@ -32,11 +43,8 @@ _EXACT_IN_FLOAT32 = 2**24
 class Passes(Protocol):
     """Carries out steps and holds the maps between them."""
 
-    def convolve(self, step: ConvStep) -> None:
-        """Make the map of a convolution."""
-
-    def average(self, step: PoolStep) -> None:
-        """Make the map of a pooling."""
+    def make(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> None:
+        """Make the map of a step that adds nothing up."""
 
     def combine(self, step: MapStep, dropped: Set[int]) -> Any:
         """Make the map of a sum if it is kept; return its binary code if that counts.
@@ -51,8 +59,25 @@ class Passes(Protocol):
         """Forget a map."""
 
 
+def can_compile(plan: Plan) -> bool:
+    """Whether :class:`CompiledPasses` knows all steps of a plan."""
+    return all(_is_compiled(step) for step in plan.steps)
+
+
+def _is_compiled(step: Step) -> bool:
+    match step:
+        case ConvStep():
+            return True
+        case PoolStep(node=node, rectify=rectify):
+            return isinstance(node, AvgPool) and not rectify
+        case MapStep(terms=terms):
+            return len(terms) <= MOST_TERMS and not any(term.rectify for term in terms)
+        case _:
+            return False
+
+
 class CompiledPasses:
-    """Steps on the CPU, on maps with channels last, (B, height, width, C).
+    """Steps on the CPU, on maps with channels last, (B, height, width, C); see `can_compile`.
 
     Parameters
     ----------
@@ -68,8 +93,18 @@ class CompiledPasses:
         self._batch = len(batch)
         self._dtype = images.dtype
 
-    def convolve(self, step: ConvStep) -> None:
+    def make(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> None:
         """See :class:`Passes`."""
+        match step:
+            case ConvStep():
+                self._convolve(step)
+            case PoolStep(node=AvgPool() as node, rectify=False):
+                source = self._maps[step.source]
+                self._maps[step.number] = average(source, node.kernel, node.stride, node.padding)
+            case _:
+                raise TypeError(f"{step} is not compiled")
+
+    def _convolve(self, step: ConvStep) -> None:
         weight, x = self._weights[step.number].numpy(), self._maps[step.source]
         if can_convolve(weight):
             geometry = (step.node.stride, step.node.padding)
@@ -85,13 +120,6 @@ class CompiledPasses:
                 stride=step.node.stride,
                 padding=step.node.padding,
             )
-        )
-
-    def average(self, step: PoolStep) -> None:
-        """See :class:`Passes`."""
-        node = step.node
-        self._maps[step.number] = average(
-            self._maps[step.source], node.kernel, node.stride, node.padding
         )
 
     def combine(self, step: MapStep, dropped: Set[int]) -> NDArray[np.uint64] | None:
@@ -144,54 +172,78 @@ class TorchPasses:
         self._network, self._weights, self._batch = network, weights, batch
         self._maps = dict.fromkeys(network.inputs, batch)
 
-    def convolve(self, step: ConvStep) -> None:
+    def make(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> None:
         """See :class:`Passes`."""
-        x = self._maps[step.source]
-        self._maps[step.number] = F.conv2d(
-            F.relu(x) if step.rectify else x,
-            self._weights[step.number],
-            stride=step.node.stride,
-            padding=step.node.padding,
-        )
-
-    def average(self, step: PoolStep) -> None:
-        """See :class:`Passes`."""
-        node = step.node
-        self._maps[step.number] = F.avg_pool2d(
-            self._maps[step.source],
-            node.kernel,
-            node.stride,
-            node.padding,
-            count_include_pad=False,
-        )
+        self._maps[step.number] = self._made(step)
 
     def combine(self, step: MapStep, dropped: Set[int]) -> Tensor | None:
         """See :class:`Passes`."""
-        total = self._batch.new_zeros((len(self._batch), *self._network.shapes[step.number]))
-        for term in step.terms:
-            total = total + self._joined(self._maps[term.source], term.joined)
+        total = self._sum(step)
         if step.keep:
             self._maps[step.number] = total
-        return total.flatten(1) > 0 if step.once else None
+        return total.permute(0, 2, 3, 1).flatten(1) > 0 if step.once else None
 
     def products(self, code: Tensor) -> NDArray[np.int64]:
-        """See :class:`Passes`; exact, as float32 holds every whole number up to 2²⁴."""
-        products = np.zeros((len(code), len(code)), np.int64)
-        for part in torch.split(code, _EXACT_IN_FLOAT32 - 1, dim=1):
-            ones = part.to(torch.float32)
-            products += (ones @ ones.T).to(torch.int64).cpu().numpy()
-        return products
+        """See :class:`Passes`."""
+        if code.device.type == "cpu":
+            return code_products(packed(code.numpy()))
+        return float_products(code)
 
     def drop(self, number: int) -> None:
         """See :class:`Passes`."""
         self._maps.pop(number)
 
-    def _joined(self, x: Tensor, joined: Joined) -> Tensor:
-        if joined is Joined.NORMALISED:
+    def _made(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> Tensor:
+        match step:
+            case ConvStep(node=node):
+                x, weight = self._read(step.source, step.rectify), self._weights[step.number]
+                return F.conv2d(x, weight, stride=node.stride, padding=node.padding)
+            case PoolStep(node=node):
+                x, geometry = self._read(step.source, step.rectify), (node.kernel, node.stride)
+                if isinstance(node, AvgPool):
+                    return F.avg_pool2d(x, *geometry, node.padding, count_include_pad=False)
+                return torch.max_pool2d(x, *geometry, node.padding)
+            case TruncateStep(node=node):
+                x = self._maps[step.source][:, : node.channels]
+                return F.relu(x) if step.rectify else x
+            case ConcatStep(terms=terms):
+                return torch.cat([self._read(term.source, term.rectify) for term in terms], dim=1)
+
+    def _read(self, source: int, rectify: bool) -> Tensor:
+        x = self._maps[source]
+        return F.relu(x) if rectify else x
+
+    def _sum(self, step: MapStep) -> Tensor:
+        if not step.terms:
+            zeros = self._batch.new_zeros((len(self._batch), *self._network.shapes[step.number]))
+            return zeros.contiguous(memory_format=torch.channels_last)
+        first, *others = (self._joined(term) for term in step.terms)
+        return sum(others, start=first)
+
+    def _joined(self, term: Term) -> Tensor:
+        x = self._read(term.source, term.rectify)
+        if term.joined is Joined.NORMALISED:
             return F.batch_norm(x, None, None, training=True, eps=BATCH_NORM_EPSILON)
-        if joined is Joined.AVERAGED:
+        if term.joined is Joined.AVERAGED:
             return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
         return x
+
+
+def packed(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Return a code, (B, units), as bits, (B, words); spare bits are zero."""
+    octets = np.packbits(code, axis=1)
+    words = np.zeros((len(code), -(-octets.shape[1] // 8)), np.uint64)
+    words.view(np.uint8)[:, : octets.shape[1]] = octets
+    return words
+
+
+def float_products(code: Tensor) -> NDArray[np.int64]:
+    """Return C Cᵀ for a code, (B, units); exact, as float32 holds whole numbers up to 2²⁴."""
+    products = np.zeros((len(code), len(code)), np.int64)
+    for part in torch.split(code, _EXACT_IN_FLOAT32 - 1, dim=1):
+        ones = part.to(torch.float32)
+        products += (ones @ ones.T).to(torch.int64).cpu().numpy()
+    return products
 
 
 def channels_last(x: Tensor) -> NDArray[Any]:

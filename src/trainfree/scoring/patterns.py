@@ -8,15 +8,19 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.tape import Tape
 from trainfree.spaces.network import (
     AvgPool,
+    Concat,
     Conv,
     GlobalAvgPool,
     Linear,
+    MaxPool,
     Network,
     Node,
     Relu,
+    Truncate,
 )
 
 _WORD = 64
@@ -38,7 +42,14 @@ def thin(network: Network, size: int) -> Network:
     """Return the network with all channels divided by the stem's, for images of ``size``².
 
     The stem then has one channel. Rounded down, at least one channel stays.
+
+    Raises
+    ------
+    UndefinedScoreError
+        When the network divides or cuts channels itself: one channel cannot be divided.
     """
+    if any(isinstance(node, Concat | Truncate) for node in network.nodes):
+        raise UndefinedScoreError("a cell that divides its channels cannot be thinned to one")
     stem = next(node for node in network.nodes if isinstance(node, Conv)).out_channels
     channels = {number: max(1, shape[0] // stem) for number, shape in enumerate(network.shapes)}
     channels[0] = network.shapes[0][0]
@@ -70,7 +81,7 @@ def _shape(
             return (node.out_features,)
         case Conv(source=source):
             side = -(-shapes[source][1] // node.stride)
-        case AvgPool(source=source):
+        case AvgPool(source=source) | MaxPool(source=source):
             side = (shapes[source][1] + 2 * node.padding - node.kernel) // node.stride + 1
         case _ if node.sources:
             side = shapes[node.sources[0]][1]

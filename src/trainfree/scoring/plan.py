@@ -2,9 +2,9 @@
 
 On a CPU most of the time beside the convolutions goes into moving feature maps. The plan therefore
 joins what can be done while a map is in cache: normalising or averaging the maps that enter a cell
-node, adding them up and taking the sum's binary code are one step, and a convolution rectifies what
-it reads. Nothing is computed that no ReLU depends on, and every map is dropped after its last
-reader.
+node, adding them up and taking the sum's binary code are one step, and whoever reads behind a ReLU
+rectifies what it reads. Nothing is computed that no ReLU depends on, and every map is dropped after
+its last reader.
 """
 
 from __future__ import annotations
@@ -13,7 +13,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from trainfree.spaces.network import Add, AvgPool, BatchNorm, Conv, Input, Network, Relu
+from trainfree.spaces.network import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Input,
+    MaxPool,
+    Network,
+    Relu,
+    Truncate,
+    Zeros,
+)
 
 
 class Joined(Enum):
@@ -26,10 +38,11 @@ class Joined(Enum):
 
 @dataclass(frozen=True)
 class Term:
-    """A summand: the map of node ``source``."""
+    """A summand: the map of node ``source``, or its positive part."""
 
     source: int
     joined: Joined
+    rectify: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,11 +62,12 @@ class ConvStep:
 
 @dataclass(frozen=True)
 class PoolStep:
-    """Average the map ``source`` as node ``number`` says."""
+    """Pool the map ``source``, or its positive part, as node ``number`` says."""
 
     number: int
-    node: AvgPool
+    node: AvgPool | MaxPool
     source: int
+    rectify: bool = False
 
     @property
     def reads(self) -> set[int]:
@@ -62,8 +76,36 @@ class PoolStep:
 
 
 @dataclass(frozen=True)
+class TruncateStep:
+    """Take the first channels of the map ``source``, or of its positive part."""
+
+    number: int
+    node: Truncate
+    source: int
+    rectify: bool
+
+    @property
+    def reads(self) -> set[int]:
+        """Maps this step needs."""
+        return {self.source}
+
+
+@dataclass(frozen=True)
+class ConcatStep:
+    """Join the channels of the terms of node ``number``, all of them plain."""
+
+    number: int
+    terms: tuple[Term, ...]
+
+    @property
+    def reads(self) -> set[int]:
+        """Maps this step needs."""
+        return {term.source for term in self.terms}
+
+
+@dataclass(frozen=True)
 class MapStep:
-    """Add up the terms of node ``number``, at most three; no terms make zeros.
+    """Add up the terms of node ``number``; no terms make zeros.
 
     Parameters
     ----------
@@ -85,7 +127,7 @@ class MapStep:
         return {term.source for term in self.terms}
 
 
-Step = ConvStep | PoolStep | MapStep
+Step = ConvStep | PoolStep | TruncateStep | ConcatStep | MapStep
 
 
 @dataclass(frozen=True)
@@ -127,14 +169,22 @@ class _Planner:
             node = self._nodes[number]
             if isinstance(node, Relu) or self._joins_a_sum(number):
                 continue  # the step that reads it does it
-            if isinstance(node, Conv):
-                source = self._behind_relu(node.source)
-                yield ConvStep(number, node, source, rectify=source != node.source)
-            elif isinstance(node, AvgPool) and not self._joinable(number):
-                yield PoolStep(number, node, node.source)
-            elif not isinstance(node, Input):
-                yield self._map_step(number, self._terms(number), made=True)
-                continue
+            match node:
+                case Input():
+                    pass
+                case Conv(source=source):
+                    yield ConvStep(number, node, *self._read(source))
+                case Truncate(source=source):
+                    yield TruncateStep(number, node, *self._read(source))
+                case Concat(sources=sources):
+                    yield ConcatStep(number, tuple(map(self._plain, sources)))
+                case AvgPool(source=source) | MaxPool(source=source) if not self._joinable(number):
+                    yield PoolStep(number, node, *self._read(source))
+                case Zeros() | Add() | BatchNorm() | AvgPool():
+                    yield self._map_step(number, self._terms(number), made=True)
+                    continue
+                case _:
+                    raise TypeError(f"{type(node).__name__} before a ReLU is not supported here")
             if self._readers[number].once:
                 yield self._map_step(number, (Term(number, Joined.PLAIN),), made=False)
 
@@ -143,19 +193,26 @@ class _Planner:
         for number in self._needed:
             node = self._nodes[number]
             if isinstance(node, Relu):
-                entry = found[node.source]
+                entry = found[self._read(node.source)[0]]
                 entry.once += node.modules
                 entry.official += node.modules * (2 if node.wrapped else 1)
                 continue
             for source in node.sources:
-                entry = found[self._behind_relu(source)]
+                entry = found[self._read(source)[0]]
                 entry.sums += isinstance(node, Add)
                 entry.others += not isinstance(node, Add)
         return found
 
-    def _behind_relu(self, source: int) -> int:
-        before = self._nodes[source]
-        return before.source if isinstance(before, Relu) else source
+    def _read(self, source: int) -> tuple[int, bool]:
+        """Return the map to read for node ``source``, and whether to rectify it."""
+        rectify = False
+        while isinstance(before := self._nodes[source], Relu):
+            source, rectify = before.source, True
+        return source, rectify
+
+    def _plain(self, source: int) -> Term:
+        source, rectify = self._read(source)
+        return Term(source, Joined.PLAIN, rectify)
 
     def _joinable(self, number: int) -> bool:
         """Whether the node can be computed on the way into a sum."""
@@ -176,15 +233,16 @@ class _Planner:
         if self._joinable(number):
             return (self._joined(number),)
         return tuple(
-            self._joined(source) if self._joins_a_sum(source) else Term(source, Joined.PLAIN)
+            self._joined(source) if self._joins_a_sum(source) else self._plain(source)
             for source in node.sources
         )
 
     def _joined(self, number: int) -> Term:
         node = self._nodes[number]
         (source,) = node.sources
+        source, rectify = self._read(source)
         how = Joined.AVERAGED if isinstance(node, AvgPool) else Joined.NORMALISED
-        return Term(source, how)
+        return Term(source, how, rectify)
 
     def _map_step(self, number: int, terms: tuple[Term, ...], made: bool) -> MapStep:
         readers = self._readers[number]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainfree.scoring.tape import Tape
-from trainfree.spaces.network import AvgPool, BatchNorm, Conv, Relu
+from trainfree.spaces.network import AvgPool, BatchNorm, Conv, MaxPool, Relu
 
 
 @torch.no_grad()
@@ -21,7 +21,7 @@ def smallest_eigenvalues(tape: Tape) -> float:
     """
     groups: dict[tuple[int, ...], list[tuple[int, Tensor]]] = defaultdict(list)
     for number, node in enumerate(tape.network.nodes):
-        if isinstance(node, Conv | BatchNorm | Relu | AvgPool):
+        if isinstance(node, Conv | BatchNorm | Relu | AvgPool | MaxPool):
             times = node.modules if isinstance(node, Relu) else 1
             features = tape.first[number][0].flatten(1).to(torch.float64)
             groups[tuple(features.shape)].append((times, features))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainfree import proxies
 from trainfree.errors import ConfigError
 from trainfree.images.datasets import InputKind
 from trainfree.provenance import canonical_json, code_hash, settings_hash
-from trainfree.proxies import PROXY_NAMES, module_of, versions_of
 from trainfree.randomness import stream
+from trainfree.spaces import module_of, skeleton_of
 
 Initialization = Literal["pytorch", "xavier", "kaiming", "normal"]
 
@@ -98,16 +98,19 @@ def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:
     return np.sort(order[: setting.sample])
 
 
-def scoring_code_hash(proxies: Sequence[str]) -> str:
-    """Return the hash of all code of the suite that decides the scores of ``proxies``.
+def scoring_code_hash(setting: Setting) -> str:
+    """Return the hash of all code of the suite that decides the scores of ``setting``.
 
-    Installed proxies count with their package's version; the code of extra files is hashed in the
-    setting.
+    That is the engine, the space and the proxies. Installed proxies count with their package's
+    version; the code of extra files is hashed in the setting.
     """
     own = code_hash(
-        "trainfree.scoring.shard", *(module_of(name) for name in proxies if name in PROXY_NAMES)
+        "trainfree.scoring.shard",
+        module_of(setting.space),
+        skeleton_of(setting.space),
+        *(proxies.module_of(name) for name in setting.proxies if name in proxies.PROXY_NAMES),
     )
-    installed = versions_of(proxies)
+    installed = proxies.versions_of(setting.proxies)
     return settings_hash({"own": own, **installed}) if installed else own
 
 

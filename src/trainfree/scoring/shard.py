@@ -23,9 +23,8 @@ from trainfree.scoring.schema import Row, scores_dataset
 from trainfree.scoring.setting import Setting, scored_architectures, scoring_code_hash
 from trainfree.scoring.status import Status, judge, judge_failure
 from trainfree.scoring.weights import draw_weights
-from trainfree.spaces import load_space
-from trainfree.spaces.nasbench201.skeleton import build_network
-from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.spaces import build_network, load_space
+from trainfree.spaces.protocol import Space
 from trainfree.storage import open_dataset, provenance_attributes, write_dataset
 
 log = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ def score_shard(
         attributes = {
             **provenance_attributes(
                 settings=asdict(setting),
-                code=scoring_code_hash(setting.proxies),
+                code=scoring_code_hash(setting),
                 source_hashes={"images": source.attrs["content_sha256"]},
                 seed=setting.seed,
                 device=_device_name(batch.device),
@@ -100,7 +99,7 @@ class _Scorer:
     """Scores one architecture after the other with the same mini-batch."""
 
     def __init__(
-        self, setting: Setting, space: CellSpace, batch: torch.Tensor, labels: torch.Tensor
+        self, setting: Setting, space: Space, batch: torch.Tensor, labels: torch.Tensor
     ) -> None:
         self._setting, self._space = setting, space
         self._batch, self._labels = batch, labels
@@ -111,10 +110,8 @@ class _Scorer:
         self._synchronize = torch.cuda.synchronize if cuda else lambda: None
 
     def warm_up(self) -> None:
-        """Score a cell of convolutions, unrecorded, so that start-up costs are in no row."""
-        operations = self._space.operations
-        conv = max(code for code, name in enumerate(operations) if "conv" in name)
-        self.row(self._space.index_of([conv] * self._space.edges))
+        """Score an architecture, unrecorded, so that start-up costs are in no row."""
+        self.row(self._space.warm_up_architecture)
 
     def row(self, arch: int) -> Row:
         """Return the row of one architecture."""

@@ -4,10 +4,11 @@ With non-negative weights and inputs all ReLUs are open and R is a polynomial in
 homogeneous of degree one in each layer. By Euler's theorem the sum over one layer's weights is the
 derivative of R along that layer's scale, and the sum over all layers is dR(eᵗθ)/dt at t = 0. The
 pass carries the pair (value, derivative) through the network: a layer with weights maps (h, h') to
-(W h, W h' + W h), everything else maps both alike. A positive image of ones makes every number
-positive, so nothing cancels. The image being constant, maps are computed only as far as their
-border is felt (:mod:`trainfree.scoring.borders`). The pair is rescaled by powers of two on the way,
-with the exponent kept aside, so nothing overflows.
+(W h, W h' + W h), maximum pooling takes both where the value is largest, everything else maps both
+alike. A positive image of ones makes every number positive, so nothing cancels. The image being
+constant, maps are computed only as far as their border is felt (:mod:`trainfree.scoring.borders`).
+The pair is rescaled by powers of two on the way, with the exponent kept aside, so nothing
+overflows.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ from trainfree.spaces.network import (
     Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     GlobalAvgPool,
     Input,
     Linear,
+    MaxPool,
     Network,
     Relu,
+    Truncate,
     Zeros,
 )
 
@@ -94,11 +98,20 @@ def _execute(
         case AvgPool(source=source):
             pair, exponent = read(source, source_size(network, number, size))
             return average(pair, node.kernel, node.stride, node.padding), exponent
+        case MaxPool(source=source):
+            pair, exponent = read(source, source_size(network, number, size))
+            return _largest(node, pair), exponent
         case GlobalAvgPool(source=source):
             pair, exponent = read(source, network.shapes[source][1])
             return pair.mean(axis=(1, 2)), exponent
         case Add(sources=sources):
             return _add([read(source, size) for source in sources])
+        case Concat(sources=sources):
+            pairs, top = _aligned([read(source, size) for source in sources])
+            return np.concatenate(pairs, axis=3), top
+        case Truncate(source=source):
+            pair, exponent = read(source, size)
+            return np.ascontiguousarray(pair[..., : node.channels]), exponent
         case _:
             raise TypeError(f"{type(node).__name__} is not supported here")
 
@@ -129,13 +142,42 @@ def _rescale(pair: _Pair, exponent: int) -> _Scaled:
     return pair * 2.0**-shift, exponent + shift
 
 
+def _largest(node: MaxPool, pair: _Pair) -> _Pair:
+    """Take value and derivative from the first place of each window where the value is largest."""
+    pad = node.padding
+    around = ((pad, pad), (pad, pad), (0, 0))
+    value = np.pad(pair[0], around, constant_values=-inf)
+    derivative = np.pad(pair[1], around)
+    rows, columns = (
+        (side - node.kernel) // node.stride * node.stride + 1 for side in value.shape[:2]
+    )
+    windows = [
+        (slice(top, top + rows, node.stride), slice(left, left + columns, node.stride))
+        for top in range(node.kernel)
+        for left in range(node.kernel)
+    ]
+    best = np.stack([value[windows[0]], derivative[windows[0]]])
+    for window in windows[1:]:
+        seen = np.stack([value[window], derivative[window]])
+        best = np.where(seen[0] > best[0], seen, best)
+    return best
+
+
 def _add(summands: list[_Scaled]) -> _Scaled:
-    """Add after bringing all to the largest exponent; what underflows was below the last bit."""
-    top = max(exponent for _, exponent in summands)
-    if any(exponent != top for _, exponent in summands):
-        summands = [summand for summand in summands if summand[0].any()] or summands[:1]
-        top = max(exponent for _, exponent in summands)
-    total = np.zeros_like(summands[0][0])
-    for pair, exponent in summands:
-        total += pair if exponent == top else pair * 2.0 ** max(exponent - top, _SMALLEST_EXPONENT)
+    pairs, top = _aligned(summands)
+    total = np.zeros_like(pairs[0])
+    for pair in pairs:
+        total += pair
     return total, top
+
+
+def _aligned(parts: list[_Scaled]) -> tuple[list[_Pair], int]:
+    """Bring all to the largest exponent; what underflows was below the last bit of a sum."""
+    exponents = {exponent for _, exponent in parts}
+    if len(exponents) == 1:
+        return [pair for pair, _ in parts], exponents.pop()
+    top = max((exponent for pair, exponent in parts if pair.any()), default=0)
+    shifts = [min(max(exponent - top, _SMALLEST_EXPONENT), 0) for _, exponent in parts]
+    return [
+        pair * 2.0**shift if shift else pair for (pair, _), shift in zip(parts, shifts, strict=True)
+    ], top

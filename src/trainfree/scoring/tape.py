@@ -17,12 +17,15 @@ from trainfree.spaces.network import (
     Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     GlobalAvgPool,
     Input,
     Linear,
+    MaxPool,
     Network,
     Relu,
+    Truncate,
     Zeros,
 )
 
@@ -53,7 +56,8 @@ class Tape:
     ----------
     values
         Outputs by node number, (B, C, height, width) or (B, features): all that a node with
-        weights, a ReLU or the end of a block reads or makes.
+        weights or a ReLU reads or makes, all that pooling for the maximum or over the whole map
+        reads, and the ends of blocks.
     first
         The output of every node for the first image, (1, C, height, width) or (1, features).
     statistics
@@ -111,6 +115,8 @@ def kept_nodes(network: Network) -> set[int]:
     for number, node in enumerate(network.nodes):
         if isinstance(node, Conv | Linear | Relu):
             kept |= {number, *node.sources}
+        elif isinstance(node, MaxPool | GlobalAvgPool):
+            kept.add(node.source)
     return kept
 
 
@@ -160,6 +166,13 @@ class _Run:
                 return F.avg_pool2d(
                     values[source], node.kernel, node.stride, node.padding, count_include_pad=False
                 )
+            case MaxPool(source=source):
+                return torch.max_pool2d(values[source], node.kernel, node.stride, node.padding)
+            case Truncate(source=source):
+                first = values[source][:, : node.channels]
+                return first.contiguous(memory_format=torch.channels_last)
+            case Concat(sources=sources):
+                return torch.cat([values[source] for source in sources], dim=1)
             case Add(sources=sources):
                 total = values[sources[0]] + values[sources[1]]
                 for source in sources[2:]:

@@ -15,8 +15,7 @@ from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.shard import attempt
 from trainfree.scoring.status import Status
 from trainfree.scoring.weights import draw_weights
-from trainfree.spaces import load_space
-from trainfree.spaces.nasbench201.skeleton import build_network
+from trainfree.spaces import build_network, load_space
 
 SIZE, CLASSES = 8, 10
 SPACE = "nasbench201_mini"

@@ -17,8 +17,9 @@ from typing import ClassVar
 import numpy as np
 
 from trainfree.errors import ConfigError
-from trainfree.search.protocol import PaidScores, Preset, Space
+from trainfree.search.protocol import PaidScores, Preset
 from trainfree.search.rea import ReaSettings, RegularizedEvolution
+from trainfree.spaces.protocol import Space
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
-from trainfree.search.protocol import Preset, Space, fitness_rank, require_at_least
+from trainfree.search.protocol import Preset, fitness_rank, require_at_least, with_edges
+from trainfree.spaces.protocol import EdgeSpace, Space
 
 FloatArray = NDArray[np.float64]
 CodeArray = NDArray[np.int64]
@@ -81,13 +82,14 @@ class Bohb:
     assisted = False
 
     def __init__(self, space: Space, rng: np.random.Generator, settings: BohbSettings) -> None:
-        self._space, self._rng, self._settings = space, rng, settings
+        self._space = with_edges(space, "bohb")
+        self._rng, self._settings = rng, settings
         self.rung = 0
         self._stages = _stages(settings)
         self._missing = 0
         self._waiting: list[int] = []
         self._stage: list[Evaluation] = []
-        self._models = [RungModel(space, settings) for _ in range(settings.rungs)]
+        self._models = [RungModel(self._space, settings) for _ in range(settings.rungs)]
 
     def ask(self) -> int:
         """Return a newcomer of the bracket's first rung, or the next that was promoted."""
@@ -126,7 +128,7 @@ class Bohb:
 class RungModel:
     """Densities of the good and of the other architectures of one rung."""
 
-    def __init__(self, space: Space, settings: BohbSettings) -> None:
+    def __init__(self, space: EdgeSpace, settings: BohbSettings) -> None:
         self._least, self._operations = space.edges + 1, len(space.operations)
         self._settings = settings
         self._order: list[tuple[bool, float, int]] = []

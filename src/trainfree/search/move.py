@@ -15,8 +15,9 @@ from typing import ClassVar
 import numpy as np
 
 from trainfree.errors import ConfigError
-from trainfree.search.protocol import PaidScores, Preset, Space, require_at_least
+from trainfree.search.protocol import PaidScores, Preset, require_at_least
 from trainfree.search.rea import ReaSettings, RegularizedEvolution
+from trainfree.spaces.protocol import Space
 
 
 @dataclass(frozen=True)

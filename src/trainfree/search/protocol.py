@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from trainfree.errors import ConfigError, UnknownNameError, near_match
-from trainfree.spaces.nasbench201.space import MutationRule
+from trainfree.spaces.protocol import EdgeSpace, Space
 
 BLOCK = 256
 """Steps for which random numbers are drawn at a time.
@@ -26,51 +26,6 @@ A fixed number, so that the first N steps of a run do not depend on how many fol
 
 Overshoot = Literal["stop_before", "allow", "interpolate"]
 """What happens to the evaluation that passes the end of a budget of seconds, see ``budget.py``."""
-
-
-class Space(Protocol):
-    """What the algorithms need of a search space."""
-
-    @property
-    def name(self) -> str:
-        """The space's name."""
-        ...
-
-    @property
-    def operations(self) -> tuple[str, ...]:
-        """Operations an edge may carry."""
-        ...
-
-    @property
-    def edges(self) -> int:
-        """Number of edges of a cell."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def index_of(self, digits: Sequence[int]) -> int:
-        """Return the index of an architecture given by its operation code on each edge."""
-        ...
-
-    def digits(self, index: int) -> tuple[int, ...]:
-        """Return the operation code on each edge."""
-        ...
-
-    def to_string(self, index: int) -> str:
-        """Return an architecture's string form."""
-        ...
-
-    def sample(self, rng: np.random.Generator) -> int:
-        """Return an architecture drawn uniformly."""
-        ...
-
-    def mutate(self, index: int, rng: np.random.Generator, rule: MutationRule) -> int:
-        """Return an architecture that differs from ``index`` in exactly one edge."""
-        ...
-
-    def neighbours(self, index: int) -> list[int]:
-        """Return all architectures that differ from ``index`` in exactly one edge."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -209,6 +164,24 @@ def require_at_least(minimum: int, **values: int) -> None:
     for key, value in values.items():
         if value < minimum:
             raise ConfigError(f"{key}: expected at least {minimum}, found {value}")
+
+
+def with_edges(space: Space, algorithm: str) -> EdgeSpace:
+    """Return the space as one of fixed edges.
+
+    Raises
+    ------
+    ConfigError
+        When the algorithm does not apply, since it chooses an operation for each edge and the
+        space's cells have no fixed ones.
+    """
+    if isinstance(space, EdgeSpace):
+        return space
+    raise ConfigError(
+        f"{algorithm} chooses an operation for each of a fixed number of edges, which cells of "
+        f"{space.name} do not have; choose an algorithm that samples and mutates whole cells, "
+        "such as random, rea or area"
+    )
 
 
 def _has_type_of(value: object, default: object) -> bool:

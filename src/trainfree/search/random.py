@@ -12,7 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from trainfree.search.protocol import BLOCK, Preset, Space
+from trainfree.search.protocol import BLOCK, Preset
+from trainfree.spaces.protocol import Space
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from typing import Any, ClassVar, get_args
 import numpy as np
 
 from trainfree.errors import ConfigError
-from trainfree.search.protocol import BLOCK, Preset, Space, fitness_rank, require_at_least
-from trainfree.spaces.nasbench201.space import MutationRule
+from trainfree.search.protocol import BLOCK, Preset, fitness_rank, require_at_least
+from trainfree.spaces.protocol import MutationRule, Space
 
 MUTATIONS: tuple[str, ...] = get_args(MutationRule)
 

@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
-from trainfree.search.protocol import BLOCK, Preset, Space
+from trainfree.search.protocol import BLOCK, Preset, with_edges
+from trainfree.spaces.protocol import Space
 
 FloatArray = NDArray[np.float64]
 
@@ -63,14 +64,15 @@ class Reinforce:
     rung = 0
 
     def __init__(self, space: Space, rng: np.random.Generator, settings: ReinforceSettings) -> None:
-        shape = (space.edges, len(space.operations))
-        self._space, self._settings = space, settings
+        self._space, self._settings = with_edges(space, "reinforce"), settings
+        edges = self._space.edges
+        shape = (edges, len(space.operations))
         self.logits: FloatArray = INITIAL_SPREAD * rng.standard_normal(shape)
         self._adam = Adam(self.logits, settings.learning_rate)
         self._baseline = MovingBaseline(settings.baseline_momentum)
         self._noise = _gumbel_noise(shape, rng)
         self._one_hot = np.eye(len(space.operations))
-        self._choice: NDArray[np.intp] = np.zeros(space.edges, dtype=np.intp)
+        self._choice: NDArray[np.intp] = np.zeros(edges, dtype=np.intp)
         self._worst = math.nan
 
     def ask(self) -> int:

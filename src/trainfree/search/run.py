@@ -32,10 +32,11 @@ from trainfree.search.budget import (
     record,
 )
 from trainfree.search.plan import SearchPlan
-from trainfree.search.protocol import PaidScores, SearchAlgorithm, Space, make_settings
+from trainfree.search.protocol import PaidScores, SearchAlgorithm, make_settings
 from trainfree.search.schema import Answers, Trace, search_dataset
 from trainfree.search.signals import Signals, load_signals
-from trainfree.spaces import load_space
+from trainfree.spaces import load_space, module_of
+from trainfree.spaces.protocol import Space
 from trainfree.storage import provenance_attributes, write_dataset
 
 
@@ -221,7 +222,9 @@ def _attributes(job: SearchJob, signals: Signals) -> dict[str, str | int | float
             "seed": job.seed,
             "inputs": signals.source_hashes,
         },
-        code=code_hash("trainfree.search.run", f"trainfree.search.{plan.algorithm}"),
+        code=code_hash(
+            "trainfree.search.run", f"trainfree.search.{plan.algorithm}", module_of(job.space)
+        ),
         source_hashes=signals.source_hashes,
         seed=job.seed,
     )

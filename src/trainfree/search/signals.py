@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.search import ACCURACY
-from trainfree.search.protocol import Space
+from trainfree.spaces.protocol import Space
 from trainfree.storage import read_dataset
 
 FloatArray = NDArray[np.float64]

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from trainfree.search.area import AreaSettings, AssistedEvolution
 from trainfree.search.protocol import Preset
-from trainfree.spaces.nasbench201.space import MutationRule
+from trainfree.spaces.protocol import MutationRule
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from trainfree.analysis.inputs import outcome_title, status_names, texts
 from trainfree.analysis.tables import MISSING, number, seconds
 from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
 from trainfree.benchmarks.schema import MEAN_SEED
-from trainfree.errors import DataFileError
+from trainfree.errors import ConfigError, DataFileError
 from trainfree.spaces import load_space
 from trainfree.spaces.nasbench201.canonical import canonical_form, is_connected
 from trainfree.spaces.nasbench201.space import CellSpace
@@ -35,8 +35,15 @@ def show_architecture(text: str, run: Run, screen: Screen) -> None:
     ------
     ArchitectureError
         When ``text`` names no architecture of the space.
+    ConfigError
+        When the run is of a space whose cells have no operations on edges to draw.
     """
     space = load_space(run.space)
+    if not isinstance(space, CellSpace):
+        raise ConfigError(
+            f"show draws cells with an operation on each edge, which {run.space} does not have; "
+            "use it with nasbench201"
+        )
     benchmark, absent = _benchmark(run.benchmark)
     index = find_architecture(space, text, benchmark)
     screen.line(f"architecture {index} of {run.space}, 0 to {len(space) - 1}")

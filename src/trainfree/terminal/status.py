@@ -16,6 +16,7 @@ from trainfree.errors import DataFileError
 from trainfree.progress import duration
 from trainfree.provenance import canonical_json, code_hash
 from trainfree.scoring.setting import scoring_code_hash
+from trainfree.spaces import module_of
 from trainfree.storage import open_dataset, read_dataset
 from trainfree.terminal.logs import NO_MESSAGE, error_in, failed_logs, mean_seconds, progress_of
 from trainfree.terminal.run import Job, Run, jobs_of
@@ -135,7 +136,7 @@ def _wanted_attributes(run: Run) -> dict[Path, tuple[str, dict[str, str]]]:
     """Return the kind of each data file and the attributes that the configuration asks for."""
     wanted: dict[Path, tuple[str, dict[str, str]]] = {run.benchmark: ("benchmark", {})}
     for dataset, setting in run.settings.items():
-        code = scoring_code_hash(setting.proxies)
+        code = scoring_code_hash(setting)
         attributes = {"config_hash": setting.hash, "code_hash": code}
         wanted[run.images(dataset)] = ("images", {})
         for path in (*run.shards(dataset), run.scores(dataset)):
@@ -148,7 +149,9 @@ def _wanted_attributes(run: Run) -> dict[Path, tuple[str, dict[str, str]]]:
                 {
                     "config": canonical_json({**settings, "seed": run.seed}),
                     "code_hash": code_hash(
-                        "trainfree.search.run", f"trainfree.search.{plan.algorithm}"
+                        "trainfree.search.run",
+                        f"trainfree.search.{plan.algorithm}",
+                        module_of(run.space),
                     ),
                 },
             )

@@ -48,13 +48,14 @@ def build_network(space: GraphCellSpace, index: int, image_size: int, classes: i
         )
     matrix, ops = space.specification(index).require_valid()
     builder = NetworkBuilder()
-    x = _convolve(builder, builder.input(3, image_size), space.stem_channels, kernel=3)
+    image = builder.input(3, image_size)
+    x = builder.end_block(_convolve(builder, image, space.stem_channels, kernel=3))
     for stack in range(STACKS):
         channels = space.stem_channels << stack
         if stack > 0:
             x = builder.max_pool(x, kernel=2, stride=2, padding=0)
         for _ in range(space.modules_per_stack):
-            x = _cell(builder, x, channels, matrix, ops)
+            x = builder.end_block(_cell(builder, x, channels, matrix, ops))
     builder.linear(builder.global_avg_pool(x), classes)
     return builder.network()
 

@@ -9,7 +9,7 @@ by hash; it stands beside the index in benchmark files as ``official_index``.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Self, get_args
@@ -45,6 +45,7 @@ from trainfree.spaces.nasbench101.specification import (
 CellMutation = Literal["published", "one_change"]
 INTERIOR = MOST_VERTICES - 2
 _TRIALS = 64
+_WARM_UP = "conv3x3-bn-relu~0+conv1x1-bn-relu~1+maxpool3x3~0~1+output~0~2~3"
 _EXAMPLE = "conv3x3-bn-relu~0+maxpool3x3~0~1+output~1~2"
 _VERTEX = re.compile(r"([^~+]+)((?:~[0-9]+)+)")
 
@@ -81,6 +82,11 @@ class GraphCellSpace:
     def operations(self) -> tuple[str, ...]:
         """Operations an interior vertex may carry."""
         return OPERATIONS
+
+    @property
+    def warm_up_architecture(self) -> int:
+        """Index of a cell with every operation, sums, projections and a concatenation."""
+        return self.parse(_WARM_UP)
 
     @cached_property
     def cells(self) -> tuple[NDArray[np.int64], Bits, Codes]:
@@ -251,7 +257,7 @@ class GraphCellSpace:
             near = self.neighbours(index) or [index]
             return near[int(rng.integers(len(near)))]
         if rule != "published":
-            raise UnknownNameError("mutation of cells", rule, get_args(CellMutation))
+            raise UnknownNameError(f"mutation in {self.name}", rule, get_args(CellMutation))
         bits, digits = self._encoding(index, rng)
         while True:
             flips = rng.random(len(PAIRS)) < 1 / MOST_VERTICES
@@ -310,6 +316,10 @@ class GraphCellSpace:
             f"architecture {text!r} is malformed: expected {expected}, found {found}; "
             f"a well-formed one is {_EXAMPLE!r}"
         )
+
+
+SPACES: Mapping[str, Callable[[], GraphCellSpace]] = {"nasbench101": GraphCellSpace.published}
+"""The spaces of this module by name."""
 
 
 def _without_others(bits: Bits, codes: Codes, kept: Sequence[int]) -> tuple[Bits, Codes]:

@@ -10,15 +10,16 @@ the NAS-Bench-201 files is another order and comes with the benchmark table.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
-from trainfree.errors import ArchitectureError, near_match
+from trainfree.errors import ArchitectureError, UnknownNameError, near_match
+from trainfree.spaces.protocol import MutationRule
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
@@ -29,7 +30,7 @@ NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "av
 NASLIB_EDGES = ((1, 0), (2, 0), (3, 0), (2, 1), (3, 1), (3, 2))
 _NASLIB_POSITIONS = tuple(EDGES.index(edge) for edge in NASLIB_EDGES)
 
-MutationRule = Literal["edge", "node_then_edge"]
+MUTATIONS = ("edge", "node_then_edge")
 _EXAMPLE = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
 _TERM = re.compile(r"([^~|+]+)~([0-9]+)")
 
@@ -74,6 +75,12 @@ class CellSpace:
     def place_values(self) -> tuple[int, ...]:
         """What one step of each edge's operation code adds to the index."""
         return tuple(len(self.operations) ** (self.edges - 1 - edge) for edge in range(self.edges))
+
+    @property
+    def warm_up_architecture(self) -> int:
+        """Index of the cell of the space's largest convolutions alone."""
+        conv = max(code for code, name in enumerate(self.operations) if "conv" in name)
+        return self.index_of([conv] * self.edges)
 
     def __len__(self) -> int:
         return int(len(self.operations) ** self.edges)
@@ -186,6 +193,11 @@ class CellSpace:
             ``"edge"`` draws the edge uniformly; ``"node_then_edge"`` draws a node, then one of
             the edges into it, as the NAS-Bench-201 and NATS-Bench scripts do, so that the edge
             probabilities are 1/3, 1/6, 1/6, 1/9, 1/9, 1/9.
+
+        Raises
+        ------
+        UnknownNameError
+            For another rule.
         """
         edge = self._draw_edge(rng, rule)
         place, base = self.place_values[edge], len(self.operations)
@@ -206,6 +218,8 @@ class CellSpace:
     def _draw_edge(self, rng: np.random.Generator, rule: MutationRule) -> int:
         if rule == "edge":
             return int(rng.integers(self.edges))
+        if rule != "node_then_edge":
+            raise UnknownNameError(f"mutation in {self.name}", rule, MUTATIONS)
         node = 1 + int(rng.integers(NODES - 1))
         return EDGES.index((node, int(rng.integers(node))))
 
@@ -222,3 +236,10 @@ class CellSpace:
             f"architecture {text!r} is malformed: expected {expected}, found {found}; "
             f"a well-formed one is {_EXAMPLE!r}"
         )
+
+
+SPACES: Mapping[str, Callable[[], CellSpace]] = {
+    "nasbench201": CellSpace.published,
+    "nasbench201_mini": CellSpace.mini,
+}
+"""The spaces of this module by name."""
