@@ -30,7 +30,7 @@ paper: $(READY)
 	@cat results/tables/summary.txt
 
 paper-tables: $(READY)
-	@python -m trainfree publish-tables --configfile config/config.yaml $(PAPER)
+	@python -m trainfree publish-tables --configfile $(PAPER)
 
 test: $(READY) lint
 	@pytest -n 2 --dist loadgroup

@@ -16,6 +16,7 @@ from analysis_fixtures import ERROR, write_scores
 from terminal_fixtures import SIZE, make_run, screen, write_run_benchmark, write_run_scores
 
 from trainfree import cli
+from trainfree.cli.terminal import run_of
 from trainfree.terminal.run import jobs_of
 from trainfree.terminal.status import show_status
 from trainfree.workflow import running_since
@@ -191,10 +192,10 @@ def test_the_command_reads_the_configuration_as_the_workflow_does(
 def test_the_jobs_are_those_of_the_workflow(repository, tmp_path, monkeypatch):
     """Snakemake's own list of outputs and of logs, for the test configuration."""
     monkeypatch.chdir(repository)
-    arguments = cli._parser().parse_args(
+    arguments = cli.parser().parse_args(
         ["status", "--configfile", "config/test.yaml", "--folder", "."]
     )
-    jobs = jobs_of(cli._run(arguments))
+    jobs = jobs_of(run_of(arguments))
 
     def snakemake(*options):
         program = str(Path(sys.executable).parent / "snakemake")

@@ -1,0 +1,67 @@
+"""The ``trainfree`` command: one subcommand a job, each a thin call into its room.
+
+A module a stage, in the order in which data flows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from trainfree import __version__
+from trainfree.cli import (
+    authors,
+    configuration,
+    nasbench101,
+    papers,
+    preparation,
+    report,
+    scoring,
+    search,
+    tables,
+    terminal,
+)
+from trainfree.cli.command import Handler
+from trainfree.errors import TrainfreeError
+
+DESCRIPTION = "Score architectures without training, search by the scores, compare with the papers."
+EXIT_USER_ERROR = 2
+STAGES = (
+    configuration,
+    authors,
+    preparation,
+    nasbench101,
+    scoring,
+    search,
+    tables,
+    papers,
+    report,
+    terminal,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return the exit status.
+
+    0, or what the subcommand says; 2 with a message on standard error for a user's error.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    arguments = parser().parse_args(argv)
+    handler: Handler = arguments.handler
+    try:
+        return handler(arguments) or 0
+    except TrainfreeError as error:
+        print(f"trainfree: error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all subcommands."""
+    program = argparse.ArgumentParser(prog="trainfree", description=DESCRIPTION)
+    program.add_argument("--version", action="version", version=f"trainfree {__version__}")
+    commands = program.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for stage in STAGES:
+        stage.add_commands(commands)
+    return program

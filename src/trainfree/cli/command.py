@@ -1,0 +1,39 @@
+"""How a subcommand is declared: a name, a handler, a line of help.
+
+Handlers import their rooms themselves, so that no command pays for another's libraries.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+DEFAULT_CONFIG = Path("config/config.yaml")
+Handler = Callable[[argparse.Namespace], int | None]
+
+if TYPE_CHECKING:  # not a class that can be subscribed at run time
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def command(commands: Commands, name: str, handler: Handler, text: str) -> argparse.ArgumentParser:
+    """Add a subcommand and return its parser.
+
+    ``handler`` gets the parsed arguments; what it returns is the exit status, None meaning 0.
+    """
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def add_configfile(parser: argparse.ArgumentParser) -> None:
+    """Let a subcommand take configuration files as Snakemake does."""
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", default=[], help=f"laid over {DEFAULT_CONFIG}"
+    )
+
+
+def configuration_files(arguments: argparse.Namespace) -> tuple[Path, ...]:
+    """Return the files that make the configuration, later ones winning."""
+    return (DEFAULT_CONFIG, *arguments.configfile)

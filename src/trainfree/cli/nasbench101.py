@@ -1,0 +1,81 @@
+"""Commands about NAS-Bench-101 and about how accuracy lies in a space."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainfree.cli.command import command
+
+if TYPE_CHECKING:
+    from trainfree.cli.command import Commands
+
+
+def add_commands(commands: Commands) -> None:
+    """Declare them."""
+    cells = command(
+        commands, "enumerate-nasbench101", _enumerate_nasbench101, "list and hash all cells"
+    )
+    prepare = command(
+        commands, "prepare-nasbench101", _prepare_nasbench101, "convert trained accuracies"
+    )
+    prepare.add_argument(
+        "--source", type=Path, required=True, help="official .tfrecord file, or a mirror's .npz"
+    )
+    landscape = command(
+        commands, "prepare-landscape", _prepare_landscape, "walk through a space, compare cells"
+    )
+    landscape.add_argument("--walks", type=int, required=True, help="number of random walks")
+    landscape.add_argument("--steps", type=int, required=True, help="architectures a walk visits")
+    for parser in (cells, prepare, landscape):
+        parser.add_argument("--output", type=Path, required=True)
+    tables = command(
+        commands, "tabulate-landscape", _tabulate_landscape, "tabulate how accuracy lies in a space"
+    )
+    tables.add_argument("--landscape", type=Path, required=True)
+    tables.add_argument("--published", type=Path, required=True)
+    tables.add_argument("--resamples", type=int, required=True)
+    tables.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
+    for parser in (landscape, tables):
+        parser.add_argument("--benchmark", type=Path, required=True)
+        parser.add_argument("--seed", type=int, required=True)
+
+
+def _enumerate_nasbench101(arguments: argparse.Namespace) -> None:
+    from trainfree.spaces.nasbench101.cells_file import write_cells
+
+    counts = write_cells(arguments.output)
+    sizes = ", ".join(f"{count} with {size} vertices" for size, count in counts.items())
+    print(f"{sum(counts.values())} cells: {sizes}")
+
+
+def _prepare_nasbench101(arguments: argparse.Namespace) -> None:
+    from trainfree.benchmarks.nasbench101.prepared import prepare_nasbench101
+
+    prepare_nasbench101(arguments.source, arguments.output)
+
+
+def _prepare_landscape(arguments: argparse.Namespace) -> None:
+    from trainfree.benchmarks.landscape import prepare_landscape
+
+    prepare_landscape(
+        arguments.benchmark,
+        arguments.output,
+        walks=arguments.walks,
+        steps=arguments.steps,
+        seed=arguments.seed,
+    )
+
+
+def _tabulate_landscape(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.landscape import tabulate_landscape
+
+    tabulate_landscape(
+        arguments.benchmark,
+        arguments.landscape,
+        arguments.stem,
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+        published=arguments.published,
+    )

@@ -1,0 +1,98 @@
+"""Commands that set the papers' tables beside ours."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainfree.cli.command import add_configfile, command, configuration_files
+
+if TYPE_CHECKING:
+    from trainfree.analysis.all_tables import Files
+    from trainfree.cli.command import Commands
+    from trainfree.config import Config
+
+
+def add_commands(commands: Commands) -> None:
+    """Declare them."""
+    table = command(commands, "tabulate", _tabulate, "set a paper's table beside ours")
+    table.add_argument("name", help="file name of the table, without suffix")
+    table.add_argument("--scores", type=Path, nargs="*", default=[])
+    table.add_argument("--searches", type=Path, nargs="*", default=[])
+    table.add_argument("--benchmark", type=Path)
+    table.add_argument("--published", type=Path, nargs="*", default=[])
+    table.add_argument("--settings", required=True, help="settings of the tables as JSON")
+    table.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
+    board = command(commands, "scoreboard", _scoreboard, "count the verdicts")
+    board.add_argument("--comparisons", type=Path, nargs="+", required=True)
+    board.add_argument("--folder", type=Path, required=True, help="folder of the output")
+    every = command(commands, "tables", _tables, "make every table that the existing files allow")
+    copy = command(commands, "publish-tables", _publish_tables, "copy tables for the repository")
+    copy.add_argument("--output", type=Path, default=Path("reports/measured"))
+    for parser in (every, copy):
+        add_configfile(parser)
+        parser.add_argument("--results", type=Path, default=Path("results"))
+        parser.add_argument("--data", type=Path, default=Path("data"))
+        parser.add_argument("--published", type=Path, default=Path("reports/published"))
+
+
+def _tabulate(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.all_tables import tabulate_one
+    from trainfree.analysis.published import read_published
+    from trainfree.analysis.settings import AnalysisSettings
+    from trainfree.analysis.study import Study
+
+    tabulate_one(
+        arguments.name,
+        Study(arguments.scores, arguments.searches, arguments.benchmark),
+        [read_published(path) for path in arguments.published],
+        AnalysisSettings.from_json(arguments.settings),
+        arguments.stem,
+    )
+
+
+def _scoreboard(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.scoreboard import tabulate_scoreboard
+
+    tabulate_scoreboard(arguments.comparisons, arguments.folder)
+
+
+def _tables(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.all_tables import tabulate_all
+    from trainfree.analysis.settings import AnalysisSettings
+
+    config, files = _run_files(arguments)
+    settings = AnalysisSettings.from_json(config.table_settings_json)
+    made = tabulate_all(files, arguments.results / "tables", settings)
+    print(f"made {len(made)} tables: {', '.join(made)}")
+
+
+def _publish_tables(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.publish import publish_tables
+
+    _, files = _run_files(arguments)
+    names = " ".join(str(path) for path in configuration_files(arguments))
+    publish_tables(
+        arguments.results / "tables",
+        arguments.output,
+        files.published,
+        files.scores,
+        files.benchmark,
+        f"snakemake --configfile {names}",
+    )
+
+
+def _run_files(arguments: argparse.Namespace) -> tuple[Config, Files]:
+    """Return the configuration and where the workflow puts the files that tables are made of."""
+    from trainfree.analysis.all_tables import Files
+    from trainfree.config import load_config
+
+    config = load_config(*configuration_files(arguments))
+    folder = arguments.results
+    return config, Files(
+        scores=tuple(folder / path for path in config.score_paths()),
+        searches=tuple(folder / path for path in config.search_paths()),
+        benchmark=arguments.data / "benchmarks" / f"{config.space}.h5",
+        published=tuple(sorted(arguments.published.glob("*.yaml"))),
+    )

@@ -1,0 +1,69 @@
+"""Commands that bring in sources: images, benchmarks, others' scores."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainfree.cli.command import command
+
+if TYPE_CHECKING:
+    from trainfree.cli.command import Commands
+
+
+def add_commands(commands: Commands) -> None:
+    """Declare them."""
+    images = command(commands, "prepare-images", _prepare_images, "fetch and convert images")
+    images.add_argument("--dataset", required=True)
+    images.add_argument("--seed", type=int, default=0, help="root seed of generated images")
+    benchmark = command(
+        commands, "prepare-benchmark", _prepare_benchmark, "fetch and convert trained accuracies"
+    )
+    benchmark.add_argument("--space", required=True)
+    benchmark.add_argument("--nats-archive", help="official NATS-tss folder or .tar")
+    independent = command(
+        commands, "prepare-independent", _prepare_independent, "fetch others' proxy scores"
+    )
+    independent.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
+    independent.add_argument("--output", type=Path, required=True)
+    for parser in (images, benchmark):
+        parser.add_argument("--order", nargs="+", required=True, help="sources, first to last")
+        parser.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
+        parser.add_argument("--timeout", type=float, default=10.0, help="seconds to connect")
+        parser.add_argument("--cache", type=Path, required=True, help="folder for downloads")
+        parser.add_argument("--output", type=Path, required=True)
+
+
+def _prepare_images(arguments: argparse.Namespace) -> None:
+    from trainfree.images.prepare import prepare_images
+
+    prepare_images(
+        arguments.dataset,
+        arguments.output,
+        order=arguments.order,
+        cache=arguments.cache,
+        mirror=arguments.mirror,
+        timeout=arguments.timeout,
+        seed=arguments.seed,
+    )
+
+
+def _prepare_benchmark(arguments: argparse.Namespace) -> None:
+    from trainfree.benchmarks.prepare import prepare_benchmark
+
+    prepare_benchmark(
+        arguments.space,
+        arguments.output,
+        order=arguments.order,
+        cache=arguments.cache,
+        mirror=arguments.mirror,
+        nats_archive=arguments.nats_archive,
+        timeout=arguments.timeout,
+    )
+
+
+def _prepare_independent(arguments: argparse.Namespace) -> None:
+    from trainfree.sources.independent import prepare_independent
+
+    prepare_independent(arguments.output, arguments.mirror)

@@ -1,0 +1,53 @@
+"""Commands that score architectures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainfree.cli.command import command
+
+if TYPE_CHECKING:
+    from trainfree.cli.command import Commands
+
+
+def add_commands(commands: Commands) -> None:
+    """Declare them."""
+    shard = command(commands, "score-shard", _score_shard, "score a range of architectures")
+    shard.add_argument("--images", type=Path, required=True, help="prepared image set")
+    shard.add_argument("--first", type=int, required=True, help="first architecture index")
+    shard.add_argument("--last", type=int, required=True, help="last architecture index")
+    shard.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    shard.add_argument("--threads", type=int, default=1)
+    merge = command(commands, "merge-scores", _merge_scores, "join shards into one file")
+    merge.add_argument("shards", type=Path, nargs="+")
+    for parser in (shard, merge):
+        parser.add_argument("--setting", required=True, help="scoring setting as JSON")
+        parser.add_argument("--output", type=Path, required=True)
+
+
+def _score_shard(arguments: argparse.Namespace) -> None:
+    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.setting import Setting
+
+    setting = Setting.from_json(arguments.setting)
+    with device_slot(arguments.device) as device:
+        from trainfree.scoring.shard import score_shard  # torch must see the slot's device only
+
+        score_shard(
+            setting,
+            arguments.first,
+            arguments.last,
+            images=arguments.images,
+            output=arguments.output,
+            device=device,
+            threads=arguments.threads,
+        )
+
+
+def _merge_scores(arguments: argparse.Namespace) -> None:
+    from trainfree.scoring.merge import merge_shards
+    from trainfree.scoring.setting import Setting
+
+    merge_shards(arguments.shards, Setting.from_json(arguments.setting), arguments.output)
