@@ -188,7 +188,7 @@ def test_the_command_reads_the_configuration_as_the_workflow_does(
 @pytest.mark.workflow
 @pytest.mark.xdist_group("workflow")
 def test_the_jobs_are_those_of_the_workflow(repository, tmp_path, monkeypatch):
-    """Snakemake's own list of outputs and logs, for the test configuration."""
+    """Snakemake's own plan, its outputs and logs, for the test configuration."""
     monkeypatch.chdir(repository)
     arguments = cli._parser().parse_args(
         ["status", "--configfile", "config/test.yaml", "--folder", "."]
@@ -198,14 +198,17 @@ def test_the_jobs_are_those_of_the_workflow(repository, tmp_path, monkeypatch):
     places = ["--snakefile", str(repository / "Snakefile"), "--directory", str(tmp_path)]
     config = ["--configfile", str(repository / "config" / "test.yaml")]
     done = subprocess.run(
-        [program, "--cores", "1", "--summary", *places, *config],
+        [program, "--cores", "1", "--dry-run", *places, *config],
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, "PYTHONPATH": str(repository / "src")},
     )
-    lines = [line.split("\t") for line in done.stdout.splitlines()]
-    header = lines[0]
-    output, log = header.index("output_file"), header.index("log-file(s)")
-    theirs = {(line[output], line[log]) for line in lines[1:]}
+    theirs, outputs = set(), []
+    for line in (done.stdout + done.stderr).splitlines():
+        key, _, value = line.strip().partition(": ")
+        if key == "output":
+            outputs = value.split(", ")
+        elif key == "log":
+            theirs |= {(output, value) for output in outputs}
     assert {(str(path), str(job.log)) for job in jobs for path in job.outputs} == theirs
