@@ -212,7 +212,7 @@ ROOMS = {
     "search": {"spaces"},
     "analysis": set(),
     "report": {"analysis"},
-    "terminal": {"sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"},
+    "terminal": {"workflow", "sources", "spaces", "benchmarks", "scoring", "search", "analysis"},
 }
 LEAVES = {"errors", "lifeline", "progress", "randomness", "provenance", "storage"}
 

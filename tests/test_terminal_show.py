@@ -163,5 +163,5 @@ def test_scores_of_a_shard_have_no_rank_yet(tmp_path):
     shown, stream = screen()
     show_architecture("100", run, shown)
     row = next(line for line in stream.getvalue().splitlines() if line.startswith("naswot"))
-    assert row.split()[1:4] == ["100.0000", "–", "ok"]
+    assert row.split()[1:4] == ["100", "–", "ok"]
     assert "ranks need the merged scores" in stream.getvalue()
