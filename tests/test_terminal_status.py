@@ -12,7 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from analysis_fixtures import ERROR, write_scores
-from terminal_fixtures import SIZE, make_run, screen, write_run_benchmark, write_run_scores
+from terminal_fixtures import (
+    SIZE,
+    make_run,
+    screen,
+    write_run_benchmark,
+    write_run_images,
+    write_run_scores,
+)
 
 from trainfree import cli
 from trainfree.terminal.run import jobs_of
@@ -67,6 +74,7 @@ def test_only_all_names_every_job(run):
 
 def test_what_is_there_is_done_and_the_rest_is_estimated(run):
     write_run_benchmark(run)
+    write_run_images(run)
     write_run_scores(run, path=run.shards("generated")[0])
     cost = Path("logs/benchmarks") / Path(SHARD_LOG).relative_to("logs").with_suffix(".tsv")
     write(run.folder / cost, "s\th:m:s\n120.5\t0:02:00\n")
@@ -76,6 +84,7 @@ def test_what_is_there_is_done_and_the_rest_is_estimated(run):
 
 
 def test_other_settings_and_other_code_are_outdated(run):
+    write_run_images(run)
     write_run_scores(run, config_hash="0" * 16)
     first, second, _ = run.shards("generated")
     write_run_scores(run, path=first, code_hash="1" * 16)
@@ -86,6 +95,21 @@ def test_other_settings_and_other_code_are_outdated(run):
     assert stages(text)["shards"] == "1 3 1 outdated, 1 to do"
     assert "generated: made with other settings" in text
     assert "generated 000-242: made by other code" in text
+
+
+def test_what_is_made_of_undone_things_is_outdated(run):
+    write_run_images(run)
+    for path in run.shards("generated"):
+        write_run_scores(run, path=path)
+    write_run_scores(run)
+    assert stages(status(run)[1])["scores"] == "1 1 done"
+    write(run.folder / "results/report/index.html", "<html>")
+    run.shards("generated")[1].unlink()
+    text = status(run)[1]
+    assert stages(text)["shards"] == "2 3 1 to do"
+    assert stages(text)["scores"] == "0 1 1 outdated"
+    assert stages(text)["report"] == "0 1 1 outdated"
+    assert "generated: made of earlier files" in text
 
 
 def test_a_damaged_file_is_named(run):
