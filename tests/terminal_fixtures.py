@@ -12,6 +12,7 @@ from analysis_fixtures import write_scores
 
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.config import parse_config
+from trainfree.images.prepare import prepare_images
 from trainfree.scoring.setting import scoring_code_hash
 from trainfree.sources.delivery import SourceSettings
 from trainfree.terminal.run import Run
@@ -87,6 +88,12 @@ def write_run_benchmark(run: Run) -> Path:
         timeout=1.0,
     )
     return run.benchmark
+
+
+def write_run_images(run: Run) -> Path:
+    path = run.images("generated")
+    prepare_images("generated", path, order=["generated"], cache=run.folder, mirror=None, timeout=1)
+    return path
 
 
 def screen() -> tuple[Screen, io.StringIO]:

@@ -174,6 +174,23 @@ def test_rows_stand_beside_each_other_by_their_words_when_their_number_changed()
     assert found["value"].count == 1
 
 
+def test_rows_that_changed_places_are_still_compared_with_themselves():
+    ours = [{"row": "a", "budget": "5", "rank": "1"}, {"row": "b", "budget": "7", "rank": "2"}]
+    theirs = [{"row": "b", "budget": "7", "rank": "1.5"}, {"row": "a", "budget": "5", "rank": "1"}]
+    (found,) = table_differences("t", ours, theirs)
+    assert (found.what, found.differing, found.largest) == ("rank", 1, 0.5)
+
+
+def test_architectures_differ_without_a_size(first, second):
+    def change(search: xr.Dataset) -> xr.Dataset:
+        search["trace_arch"].values[1, 2] += 1
+        return search
+
+    edit(second / SEARCH, "search", change)
+    found = line_with(compare(first, second)[1], "trace_arch").split()
+    assert found[2:] == ["1", "30", "run", "1", "step", "2:", "2", "→", "3"]
+
+
 def test_cells_of_text_differ_without_a_size():
     ours, theirs = [{"verdict": "reproduced"}], [{"verdict": "not reproduced"}]
     (found,) = table_differences("t", ours, theirs)

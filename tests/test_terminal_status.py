@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from analysis_fixtures import ERROR, write_scores
-from terminal_fixtures import SIZE, make_run, screen, write_run_benchmark, write_run_scores
+from terminal_fixtures import (
+    SIZE,
+    make_run,
+    screen,
+    write_run_benchmark,
+    write_run_images,
+    write_run_scores,
+)
 
 from trainfree import cli
 from trainfree.cli.terminal import run_of
@@ -69,6 +75,7 @@ def test_only_all_names_every_job(run):
 
 def test_what_is_there_is_done_and_the_rest_is_estimated(run):
     write_run_benchmark(run)
+    write_run_images(run)
     write_run_scores(run, path=run.shards("generated")[0])
     cost = Path("logs/benchmarks") / Path(SHARD_LOG).relative_to("logs").with_suffix(".tsv")
     write(run.folder / cost, "s\th:m:s\n120.5\t0:02:00\n")
@@ -78,6 +85,7 @@ def test_what_is_there_is_done_and_the_rest_is_estimated(run):
 
 
 def test_other_settings_and_other_code_are_outdated(run):
+    write_run_images(run)
     write_run_scores(run, config_hash="0" * 16)
     first, second, _ = run.shards("generated")
     write_run_scores(run, path=first, code_hash="1" * 16)
@@ -88,6 +96,21 @@ def test_other_settings_and_other_code_are_outdated(run):
     assert stages(text)["shards"] == "1 3 1 outdated, 1 to do"
     assert "generated: made with other settings" in text
     assert "generated 000-242: made by other code" in text
+
+
+def test_what_is_made_of_undone_things_is_outdated(run):
+    write_run_images(run)
+    for path in run.shards("generated"):
+        write_run_scores(run, path=path)
+    write_run_scores(run)
+    assert stages(status(run)[1])["scores"] == "1 1 done"
+    write(run.folder / "results/report/index.html", "<html>")
+    run.shards("generated")[1].unlink()
+    text = status(run)[1]
+    assert stages(text)["shards"] == "2 3 1 to do"
+    assert stages(text)["scores"] == "0 1 1 outdated"
+    assert stages(text)["report"] == "0 1 1 outdated"
+    assert "generated: made of earlier files" in text
 
 
 def test_a_damaged_file_is_named(run):
@@ -190,26 +213,27 @@ def test_the_command_reads_the_configuration_as_the_workflow_does(
 @pytest.mark.workflow
 @pytest.mark.xdist_group("workflow")
 def test_the_jobs_are_those_of_the_workflow(repository, tmp_path, monkeypatch):
-    """Snakemake's own list of outputs and of logs, for the test configuration."""
+    """Snakemake's own plan, its outputs and logs, for the test configuration."""
     monkeypatch.chdir(repository)
     arguments = cli.parser().parse_args(
         ["status", "--configfile", "config/test.yaml", "--folder", "."]
     )
     jobs = jobs_of(run_of(arguments))
-
-    def snakemake(*options):
-        program = str(Path(sys.executable).parent / "snakemake")
-        places = ["--snakefile", str(repository / "Snakefile"), "--directory", str(tmp_path)]
-        config = ["--configfile", str(repository / "config" / "test.yaml")]
-        return subprocess.run(
-            [program, "--cores", "1", *options, *places, *config],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "PYTHONPATH": str(repository / "src")},
-        ).stdout
-
-    outputs = {line.split("\t")[0] for line in snakemake("--summary").splitlines()[1:]}
-    assert {str(path) for job in jobs for path in job.outputs} == outputs
-    logs = set(re.findall(r"^ +log: (\S+)", snakemake("--dry-run"), re.MULTILINE))
-    assert {str(job.log) for job in jobs} == logs
+    program = str(Path(sys.executable).parent / "snakemake")
+    places = ["--snakefile", str(repository / "Snakefile"), "--directory", str(tmp_path)]
+    config = ["--configfile", str(repository / "config" / "test.yaml")]
+    done = subprocess.run(
+        [program, "--cores", "1", "--dry-run", *places, *config],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(repository / "src")},
+    )
+    theirs, outputs = set(), []
+    for line in (done.stdout + done.stderr).splitlines():
+        key, _, value = line.strip().partition(": ")
+        if key == "output":
+            outputs = value.split(", ")
+        elif key == "log":
+            theirs |= {(output, value) for output in outputs}
+    assert {(str(path), str(job.log)) for job in jobs for path in job.outputs} == theirs

@@ -111,5 +111,5 @@ def _remote(
     try:
         source.reach(settings)
     except SourceError as error:
-        return Probe(source.address, False, str(error))
+        return Probe(source.address, False, str(error).removeprefix(f"{source.address}: "))
     return Probe(source.address, True, "reachable")

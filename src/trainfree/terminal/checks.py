@@ -93,9 +93,10 @@ def check_program(name: str, use: str, *, needed: bool) -> Check:
     """Check that a program is found where jobs will look for it."""
     beside_python = Path(sys.executable).parent
     found = shutil.which(name, path=f"{beside_python}{os.pathsep}{os.environ.get('PATH', '')}")
+    what = f"program {name}"
     if found:
-        return Check(name, "ok", found)
-    return Check(name, "missing" if needed else "note", f"not found; needed {use}")
+        return Check(what, "ok", found)
+    return Check(what, "missing" if needed else "note", f"not found; needed {use}")
 
 
 def check_devices(choice: str) -> Iterator[Check]:

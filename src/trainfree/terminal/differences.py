@@ -23,6 +23,8 @@ from trainfree.errors import DataFileError
 
 MEASURED = {"seconds", "proxy_seconds", "scoring_seconds", "answer_scoring_seconds"}
 """Variables of data files, and columns of tables, that hold measured seconds."""
+IDENTIFIERS = {"trace_arch", "answer"}
+"""Variables of architecture indices, whose distances mean nothing."""
 MEASURED_TABLES = {"timing"}
 MEASURED_UNITS = {"s", "ms"}
 _NOT_PROVENANCE = {"config", "schema", "schema_version"}
@@ -41,7 +43,7 @@ class Difference:
     differing, count
         Entries that differ, and all there are on both sides.
     largest
-        Largest absolute difference, NaN where it is not of numbers.
+        Largest absolute difference, NaN where it is not of quantities.
     example
         The first entry that differs, with both values.
     measured
@@ -116,7 +118,8 @@ def _array_difference(
     if not differs.any():
         return
     largest = math.nan
-    if ours.dtype.kind in "fiu" and theirs.dtype.kind in "fiu":
+    numeric = ours.dtype.kind in "fiu" and theirs.dtype.kind in "fiu"
+    if numeric and name not in IDENTIFIERS:
         largest = _largest(ours[differs].astype(float), theirs[differs].astype(float))
     place = tuple(int(axis[0]) for axis in np.nonzero(differs))
     where = " ".join(
@@ -162,8 +165,7 @@ def table_differences(
 ) -> Iterator[Difference]:
     """Yield how two tables differ, column by column.
 
-    Rows stand beside each other in their order where there are equally many, otherwise by the
-    cells that are not numbers.
+    Rows stand beside each other by the words that name them, whatever their order.
     """
     pairs, alone = _paired(first, second)
     if alone:
@@ -199,17 +201,37 @@ def _column(name: str, unequal: Sequence[tuple[int, str, str]], count: int) -> D
 
 def _paired(first: Sequence[Row], second: Sequence[Row]) -> tuple[list[tuple[Row, Row]], int]:
     """Return the pairs of rows, and how many rows have no partner."""
-    if len(first) == len(second):
-        return list(zip(first, second, strict=True)), 0
+    names = _naming_columns(first, second)
     waiting: dict[tuple[str, ...], list[Row]] = {}
     for row in second:
-        waiting.setdefault(_key(row), []).append(row)
-    pairs = [(row, waiting[_key(row)].pop(0)) for row in first if waiting.get(_key(row))]
+        waiting.setdefault(_key(row, names), []).append(row)
+    pairs = []
+    for row in first:
+        if partners := waiting.get(_key(row, names)):
+            pairs.append((row, partners.pop(0)))
     return pairs, len(first) + len(second) - 2 * len(pairs)
 
 
-def _key(row: Row) -> tuple[str, ...]:
-    return tuple(cell for cell in row.values() if cell and _number(cell) is None)
+def _naming_columns(first: Sequence[Row], second: Sequence[Row]) -> list[str]:
+    """Return the columns of words that say what a row is about.
+
+    Those that hold the same words in both tables; where rows were added, those before the first
+    number.
+    """
+    columns = list(first[0]) if first else []
+    rows = [*first, *second]
+    words = [name for name in columns if all(_number(row.get(name, "")) is None for row in rows)]
+    if len(first) == len(second):
+        return [
+            name
+            for name in words
+            if Counter(row.get(name) for row in first) == Counter(row.get(name) for row in second)
+        ]
+    return [name for name, column in zip(words, columns, strict=False) if name == column]
+
+
+def _key(row: Row, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(row.get(name, "") for name in names)
 
 
 def _number(cell: str) -> float | None:

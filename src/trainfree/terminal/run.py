@@ -71,6 +71,10 @@ class Run:
         name = f"{self.settings[dataset].name}.h5"
         return self.folder / "results" / "scores" / self.space / dataset / name
 
+    def search(self, dataset: str, name: str) -> Path:
+        """Return the file of a search."""
+        return self.folder / "results" / "search" / self.space / dataset / f"{name}.h5"
+
     def shards(self, dataset: str) -> list[Path]:
         """Return the shards of a data set in the order of their architectures."""
         folder = self.scores(dataset).with_suffix("") / "shards"
@@ -86,8 +90,9 @@ class Job:
     ----------
     stage, name
         What it makes: a stage of the run, and which part of the stage.
-    outputs
-        The files it makes.
+    outputs, inputs
+        The files it makes, and those it is made of. For tables and figures these are all data
+        files of the run, of which some tables read only a part.
     log, cost
         Its log, and the table of seconds and memory that Snakemake writes when it has ended well.
     """
@@ -95,66 +100,80 @@ class Job:
     stage: str
     name: str
     outputs: tuple[Path, ...]
+    inputs: tuple[Path, ...]
     log: Path
     cost: Path
 
 
 def jobs_of(run: Run) -> list[Job]:
-    """Return all jobs of a run, stage by stage."""
-    return [*_input_jobs(run), *_score_jobs(run), *_search_jobs(run), *_report_jobs(run)]
+    """Return all jobs of a run, stage by stage; none comes before those it is made of."""
+    data = [*_input_jobs(run), *_score_jobs(run), *_search_jobs(run)]
+    made = [path for job in data if job.stage not in ("images", "shards") for path in job.outputs]
+    shown = list(_shown_jobs(run, made))
+    page = [run.folder / "results" / "report" / "index.html"]
+    parts = [path for job in shown for path in job.outputs]
+    return [*data, *shown, _job(run, "report", "index.html", "write_report", page, parts)]
 
 
-def _job(run: Run, stage: str, name: str, place: str, *outputs: Path) -> Job:
+def _job(
+    run: Run,
+    stage: str,
+    name: str,
+    place: str,
+    outputs: Sequence[Path],
+    inputs: Sequence[Path] = (),
+) -> Job:
     log = run.folder / "logs" / f"{place}.log"
     cost = run.folder / "logs" / "benchmarks" / f"{place}.tsv"
-    return Job(stage, name, outputs, log, cost)
+    return Job(stage, name, tuple(outputs), tuple(inputs), log, cost)
 
 
 def _input_jobs(run: Run) -> Iterator[Job]:
     for dataset in run.settings:
-        yield _job(run, "images", dataset, f"prepare_images/{dataset}", run.images(dataset))
+        yield _job(run, "images", dataset, f"prepare_images/{dataset}", [run.images(dataset)])
     place = f"prepare_benchmark/{run.space}"
-    yield _job(run, "accuracies", run.space, place, run.benchmark)
+    yield _job(run, "accuracies", run.space, place, [run.benchmark])
 
 
 def _score_jobs(run: Run) -> Iterator[Job]:
     for dataset, setting in run.settings.items():
         where = f"{run.space}/{dataset}/{setting.name}"
         for path in run.shards(dataset):
-            place = f"score_shard/{where}/{path.stem}"
-            yield _job(run, "shards", f"{dataset} {path.stem}", place, path)
+            place, name = f"score_shard/{where}/{path.stem}", f"{dataset} {path.stem}"
+            yield _job(run, "shards", name, place, [path], [run.images(dataset)])
     for dataset, setting in run.settings.items():
         place = f"merge_scores/{run.space}/{dataset}/{setting.name}"
-        yield _job(run, "scores", dataset, place, run.scores(dataset))
+        yield _job(run, "scores", dataset, place, [run.scores(dataset)], run.shards(dataset))
 
 
 def _search_jobs(run: Run) -> Iterator[Job]:
     for dataset in run.settings:
-        for name in run.plans:
-            where = f"{run.space}/{dataset}/{name}"
-            output = run.folder / "results" / "search" / f"{where}.h5"
-            yield _job(run, "searches", f"{dataset} {name}", f"search/{where}", output)
+        for name, plan in run.plans.items():
+            inputs = [run.benchmark, *([run.scores(dataset)] if plan.proxies else [])]
+            place = f"search/{run.space}/{dataset}/{name}"
+            outputs = [run.search(dataset, name)]
+            yield _job(run, "searches", f"{dataset} {name}", place, outputs, inputs)
 
 
-def _report_jobs(run: Run) -> Iterator[Job]:
+def _shown_jobs(run: Run, data: Sequence[Path]) -> Iterator[Job]:
+    """Yield what makes tables and figures."""
     results = run.folder / "results"
     for name in GENERAL_TABLES:
-        yield _job(run, "tables", name, f"tabulate_{name}", *_table(results, name))
+        yield _job(run, "tables", name, f"tabulate_{name}", _table(results, name), data)
     for name in (*run.paper_tables, *FURTHER_TABLES):
-        yield _job(run, "tables", name, f"tabulate_paper/{name}", *_table(results, name))
+        yield _job(run, "tables", name, f"tabulate_paper/{name}", _table(results, name), data)
     board = [*_table(results, "scoreboard"), *_table(results, "published")]
-    yield _job(run, "tables", "scoreboard", "scoreboard", *board)
+    yield _job(run, "tables", "scoreboard", "scoreboard", board, data)
     summary = [*_table(results, "summary"), results / "tables" / "summary.txt"]
-    yield _job(run, "tables", "summary", "summarize", *summary)
+    yield _job(run, "tables", "summary", "summarize", summary, data)
     for dataset in run.settings:
         for proxy in dict.fromkeys(name for plan in run.plans.values() for name in plan.proxies):
             name = f"scores-{run.space}-{dataset}-{proxy}"
             place = f"plot_scores/{run.space}/{dataset}/{proxy}"
-            yield _job(run, "figures", name, place, *_figure(results, name))
+            yield _job(run, "figures", name, place, _figure(results, name), data)
         name = f"search-{run.space}-{dataset}"
         place = f"plot_search/{run.space}/{dataset}"
-        yield _job(run, "figures", name, place, *_figure(results, name))
-    yield _job(run, "report", "index.html", "write_report", results / "report" / "index.html")
+        yield _job(run, "figures", name, place, _figure(results, name), data)
 
 
 def _table(results: Path, name: str) -> list[Path]:

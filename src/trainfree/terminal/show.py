@@ -166,10 +166,11 @@ def _score_rows(
 ) -> Iterable[tuple[str, str, str, str, str]]:
     for proxy in texts(scores["proxy"]):
         column = scores["score"].sel(proxy=proxy).to_numpy().astype(np.float64)
+        score = float(column[place])
         spent = float(scores["proxy_seconds"].sel(proxy=proxy)[place])
         yield (
             proxy,
-            number(float(column[place]), 4),
+            number(score, 0 if score.is_integer() else 4),
             rank_of(column, place) if whole else MISSING,
             str(status_names(scores, proxy)[place]),
             seconds(spent),

@@ -69,8 +69,14 @@ def show_status(run: Run, screen: Screen, *, every: bool = False) -> int:
 def _findings(run: Run, since: float | None) -> Iterable[Finding]:
     wanted = _wanted_attributes(run)
     failed = failed_logs(run.folder)
+    undone: set[Path] = set()
     for job in jobs_of(run):
-        yield _judge(job, wanted.get(job.outputs[0], ("", {})), failed, since)
+        finding = _judge(job, wanted.get(job.outputs[0], ("", {})), failed, since)
+        if finding.state == "done" and not undone.isdisjoint(job.inputs):
+            finding = Finding(job, "outdated", "made of earlier files; the next run makes it anew")
+        if finding.state != "done":
+            undone.update(job.outputs)
+        yield finding
 
 
 def _judge(
@@ -143,8 +149,7 @@ def _wanted_attributes(run: Run) -> dict[Path, tuple[str, dict[str, str]]]:
             wanted[path] = ("scores", attributes)
         for name, plan in run.plans.items():
             settings = {"space": run.space, "dataset": dataset, "plan": asdict(plan)}
-            path = run.folder / "results" / "search" / run.space / dataset / f"{name}.h5"
-            wanted[path] = (
+            wanted[run.search(dataset, name)] = (
                 "search",
                 {
                     "config": canonical_json({**settings, "seed": run.seed}),
