@@ -1,13 +1,16 @@
 """The checked configuration, and what follows from it: names of files, shards and searches."""
 
 import os
+import shlex
 
 from snakemake.exceptions import WorkflowError
 
 from trainfree.analysis.published import find_table, read_published, table_names
 from trainfree.analysis.proxy_agreement import INDEPENDENT_COLUMNS
+from trainfree.benchmarks.prepare import benchmark_code_hash
 from trainfree.config import parse_config
 from trainfree.errors import TrainfreeError
+from trainfree.images.prepare import images_code_hash
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
 from trainfree.scoring.setting import (
@@ -16,7 +19,8 @@ from trainfree.scoring.setting import (
     scoring_code_hash,
     shard_ranges,
 )
-from trainfree.spaces import load_space, module_of
+from trainfree.search.plan import search_code_hash
+from trainfree.spaces import load_space
 from trainfree.workflow import export_environment, hold_run_lock, relative
 
 try:
@@ -157,6 +161,16 @@ def shards_of(wildcards):
         setting=setting.name,
         shard=shard_ranges(size, SHARD_SIZES[setting]),
     )
+
+
+def space_files(space):
+    """Return the files of the user's own that a space is in."""
+    return CONFIG.space_files if space == CONFIG.space else []
+
+
+def extra_option(files):
+    """Return files of the user's own as an option of a command."""
+    return " ".join(["--extra", *map(shlex.quote, files)]) if files else ""
 
 
 def search_inputs(wildcards):

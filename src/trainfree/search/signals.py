@@ -33,7 +33,12 @@ TRAININGS: dict[str, tuple[str, ...]] = {
     "imagenet16-120": ("ImageNet16-120",),
 }
 """The benchmark's names of the trainings on an image set; validation is read from the first,
-the test accuracy rather from the last."""
+the test accuracy rather from the last. A data set of the user's own has its own name there."""
+
+
+def trainings_on(dataset: str) -> tuple[str, ...]:
+    """Return the benchmark's names of the trainings on an image set."""
+    return TRAININGS.get(dataset, (dataset,))
 
 
 class Column(NamedTuple):
@@ -111,8 +116,6 @@ def load_signals(
         When a file is missing, does not hold the whole space in order, or has no accuracy for
         the data set.
     """
-    if dataset not in TRAININGS:
-        raise UnknownNameError("data set", dataset, TRAININGS)
     trained = read_dataset(benchmark, "benchmark")
     _require_whole_space(trained, space, benchmark)
     columns = _accuracy_columns(trained, benchmark)
@@ -185,7 +188,7 @@ def _signal_column(columns: Iterable[Column], dataset: str, path: Path) -> Colum
 
     Failing that, validation at the fewest known epochs, and only then a test accuracy.
     """
-    trainings = TRAININGS[dataset]
+    trainings = trainings_on(dataset)
 
     def preference(column: Column) -> tuple[bool, float, int]:
         few_first = math.inf if column.epochs == UNSTATED_EPOCHS else column.epochs
@@ -198,7 +201,7 @@ def _signal_column(columns: Iterable[Column], dataset: str, path: Path) -> Colum
 
 def _headline_column(columns: Iterable[Column], dataset: str, path: Path) -> Column:
     """Choose the accuracy that is reported: test accuracy after the most epochs."""
-    trainings = TRAININGS[dataset]
+    trainings = trainings_on(dataset)
 
     def preference(column: Column) -> tuple[bool, int, int]:
         return (column.split == "test", column.epochs, trainings.index(column.dataset))
@@ -208,11 +211,11 @@ def _headline_column(columns: Iterable[Column], dataset: str, path: Path) -> Col
 
 def _of_trainings(columns: Iterable[Column], dataset: str, path: Path) -> list[Column]:
     columns = list(columns)
-    found = [column for column in columns if column.dataset in TRAININGS[dataset]]
+    found = [column for column in columns if column.dataset in trainings_on(dataset)]
     if not found:
         raise DataFileError(
             f"{path}: has no accuracy for the data set {dataset}: expected the benchmark data set "
-            f"{' or '.join(TRAININGS[dataset])}, found "
+            f"{' or '.join(trainings_on(dataset))}, found "
             f"{', '.join(column.label for column in columns) or 'no accuracy at all'}; "
             "search on a data set that the benchmark covers or choose another source"
         )
