@@ -109,9 +109,7 @@ def configuration_keys() -> str:
     from trainfree.config import Config
 
     schema = Config.model_json_schema()
-    top = {
-        key: value for key, value in schema["properties"].items() if not _section(value, schema)
-    }
+    top = {key: value for key, value in schema["properties"].items() if not _section(value, schema)}
     blocks = ["## Top level", _key_table(top, schema)]
     for key, value in schema["properties"].items():
         section = _section(value, schema)

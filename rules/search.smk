@@ -14,20 +14,18 @@ rule search:
         "../envs/trainfree.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards: 3000 if wildcards.space == "nasbench101" else 1000,
         runtime=30,
     params:
-        plan=lambda wildcards: SEARCHES[wildcards.search].to_json(),
+        plan=lambda wildcards: plan_of(wildcards).to_json(),
         scores=lambda wildcards, input: (
             f"--scores {input.scores}" if "scores" in input.keys() else ""
         ),
         seed=CONFIG.seed,
         extra=lambda wildcards: extra_option(
-            CONFIG.search_files(SEARCHES[wildcards.search])
+            search_files(plan_of(wildcards), wildcards.space)
         ),
-        code=lambda wildcards: search_code_hash(
-            SEARCHES[wildcards.search], wildcards.space
-        ),
+        code=lambda wildcards: search_code_hash(plan_of(wildcards), wildcards.space),
     shell:
         "python -m trainfree search --space {wildcards.space} --dataset {wildcards.dataset}"
         " --plan {params.plan:q} {params.scores} {params.extra} --benchmark {input.benchmark}"

@@ -92,7 +92,9 @@ def declared_names(kind: Kind, path: Path) -> list[str]:
     """
     names = kind.declared(_tree(path, f"{kind.room}.extra"), path)
     if not names:
-        raise ConfigError(f"{path}: {kind.room}.extra names it; expected {kind.content}, found none")
+        raise ConfigError(
+            f"{path}: {kind.room}.extra names it; expected {kind.content}, found none"
+        )
     for name in names:
         if not re.fullmatch(f"[a-z0-9{kind.joint}]+", name):
             raise ConfigError(
