@@ -57,7 +57,7 @@ $(READY): pyproject.toml $(CONSTRAINTS)
 	@touch $(READY)
 
 docs: $(READY)
-	@mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo "documentation: $(CURDIR)/site/index.html"
 
 bench: $(READY)

@@ -13,6 +13,7 @@ import posixpath
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +32,13 @@ ELSEWHERE = {
 }
 MARKER = re.compile(r"^<!-- generated: ([a-z ]+) -->$", flags=re.MULTILINE)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
-FENCED = re.compile(r"^(```|~~~).*?^\1\s*$|^(?: {4}.*\n?)+|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(
+    r"^(```|~~~).*?^\1\s*$|(?<=\n\n)(?: {4}[^\n]*\n?)+|`[^`\n]+`", re.MULTILINE | re.DOTALL
+)
 
 
-def sources() -> dict[str, str]:
+@cache
+def sources() -> Mapping[str, str]:
     """Return the file in the repository of every page, by page."""
     own = {
         path.relative_to(ROOT / "docs").as_posix(): path.relative_to(ROOT).as_posix()
@@ -72,11 +76,11 @@ def _link(found: re.Match[str], source: str, page: str) -> str:
     if not path or re.match(r"[a-z]+:", target):
         return found[0]
     wanted = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
-    pages = {file: name for name, file in sources().items()}
-    if wanted.startswith("docs/") and wanted not in pages:  # an image
-        pages[wanted] = wanted.removeprefix("docs/")
-    if wanted in pages:
-        there = posixpath.relpath(pages[wanted], posixpath.dirname(page) or ".")
+    shown_as = next((name for name, file in sources().items() if file == wanted), None)
+    if shown_as is None and wanted.startswith("docs/"):
+        shown_as = wanted.removeprefix("docs/")  # an image
+    if shown_as is not None:
+        there = posixpath.relpath(shown_as, posixpath.dirname(page) or ".")
         return f"{image}[{text}]({there}{'#' + anchor if anchor else ''})"
     shown = text.strip("`")
     return f"`{wanted}`" if shown in (wanted, path) else f"{text} (`{wanted}`)"
@@ -265,13 +269,21 @@ def _write_benchmark(folder: Path) -> Path:
     return path
 
 
-def _write_scores(folder: Path, first: int = 0, last: int = 1) -> Path:
-    from trainfree.config import parse_config
+def _write_scores(
+    folder: Path, first: int = 0, last: int = 1, proxies: tuple[str, ...] = ("params",)
+) -> Path:
+    from trainfree.scoring.setting import Setting
     from trainfree.scoring.shard import score_shard
 
-    config = parse_config({"space": "nasbench201_mini", "datasets": ["generated"]})
     path = folder / "scores.h5"
-    setting = config.scoring_setting("generated")
+    setting = Setting(
+        *("nasbench201_mini", "generated"),
+        proxies=proxies,
+        batch_size=8,
+        initialization="pytorch",
+        input="images",
+        seed=0,
+    )
     score_shard(setting, first, last, _write_images(folder), path, device="cpu", threads=1)
     return path
 

@@ -51,7 +51,7 @@ GREY = (127.5, 127.5, 127.5)
 DATASETS = {{"{name}": DatasetSpec("{name}", 8, 3, GREY, GREY, ("{name}",))}}
 
 def read_images(spec):
-    image = np.arange(40 * 8 * 8 * 3, dtype=np.{kind}).reshape(40, 8, 8, 3)
+    image = (np.arange(40 * 8 * 8 * 3) ** 2 % 251).astype(np.{kind}).reshape(40, 8, 8, 3)
     return ImageSet(image, np.arange(40) % {labels}, np.zeros(40, dtype=np.int8))
 """
 
@@ -205,7 +205,9 @@ def test_a_variation_of_a_space_is_one_line(tmp_path):
         *(f"trainfree.proxies.{name}" for name in setting.proxies),
         "trainfree.spaces.nasbench201.skeleton",
     )
-    with pytest.raises(ConfigError, match="N = 100 is larger than the space few_cells with its 64"):
+    with pytest.raises(
+        ConfigError, match="N = 1000 is larger than the space few_cells with its 64"
+    ):
         parse_config({"space": "few_cells", "spaces": {"extra": [str(path)]}})
 
 
