@@ -236,7 +236,7 @@ def _described(dataset: xr.Dataset) -> str:
 
 
 def _meaning(variable: xr.DataArray) -> str:
-    meaning = str(variable.attrs.get("long_name", ""))
+    meaning = str(variable.attrs.get("long_name", "labels"))
     flags = variable.attrs.get("flag_meanings")
     if flags is None:
         return meaning

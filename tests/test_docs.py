@@ -289,7 +289,7 @@ def test_files_are_described_as_they_were_written(hooks):
     text = hooks.data_file("search")()
     assert "| `answer_accuracy` | run, budget, outcome | float64 | percent |" in text
     assert "`clock_note`" in text
-    assert "1 singular" in hooks.data_file("scores")()
+    assert "0 train, 1 test" in hooks.data_file("images")()
     assert "*not reproduced*" in hooks.verdict_rule()
 
 

@@ -19,7 +19,7 @@ def add_commands(commands: Commands) -> None:
         commands, "new-search", _new_search, "write a search algorithm to start from, with its test"
     )
     for parser in (proxy, search):
-        parser.add_argument("name")
+        parser.add_argument("name", help="small letters, digits and underscores")
         parser.add_argument("--folder", type=Path, default=Path(), help="where to write it")
 
 

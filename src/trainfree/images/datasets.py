@@ -38,7 +38,7 @@ class DatasetSpec:
         Per channel (red, green, blue), on the scale 0..255, as NAS-Bench-201 normalises.
     benchmark_datasets
         Names in the benchmark tables of the trainings on these images; the first one is the
-        data set on which validation accuracy is read.
+        data set on which validation accuracy is read. Not needed for a user's own.
     """
 
     name: str
@@ -46,7 +46,7 @@ class DatasetSpec:
     classes: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    benchmark_datasets: tuple[str, ...]
+    benchmark_datasets: tuple[str, ...] = ()
 
 
 DATASETS: dict[str, DatasetSpec] = {
