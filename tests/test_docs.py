@@ -32,7 +32,10 @@ READMES = [
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 # Programs that pages name besides our own; what they get is not checked.
 OTHERS = {"pip", "pytest", "."}
-COMMAND_PAGES = ["docs/command-line.md", "docs/configuration.md", "docs/offline.md"]
+WITH_COMMANDS = [
+    *("README.md", "config/README.md", "config/nasbench101.yaml", "profiles/README.md"),
+    *("docs/command-line.md", "docs/configuration.md", "docs/offline.md"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -239,14 +242,14 @@ def test_commands_of_pages_are_taken_by_their_programs(path, folder):
             assert program in OTHERS, f"{path.name}: {words}"
 
 
-@pytest.mark.parametrize("name", ["config/README.md", "config/nasbench101.yaml", *COMMAND_PAGES])
+@pytest.mark.parametrize("name", WITH_COMMANDS)
 def test_commands_within_text_are_taken_by_their_programs(name):
     """Indented ones, and those in backticks that are whole."""
     text = (ROOT / name).read_text()
     found = re.findall(r"`((?:trainfree|snakemake) [^`…]+)`", text)
     found += re.findall(r"^#? {4,}((?:trainfree|snakemake) [^…\n]+)$", text, re.MULTILINE)
     for line in found:
-        program, *arguments = shlex.split(line, comments=True)
+        program, *arguments = shlex.split(re.split(r" {2,}", line)[0], comments=True)
         if program == "snakemake":
             parsed = get_argument_parser().parse_args(arguments)
             assert set(parsed.targets) <= targets(), line
