@@ -33,7 +33,7 @@ BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", flags=re.MULTILINE | re.DOT
 # Programs that pages name besides our own; what they get is not checked.
 OTHERS = {"pip", "pytest", "."}
 WITH_COMMANDS = [
-    *("README.md", "config/README.md", "config/nasbench101.yaml", "profiles/README.md"),
+    *("README.md", "config/README.md", "config/nasbench101.yaml"),
     *("docs/command-line.md", "docs/configuration.md", "docs/offline.md"),
 ]
 
