@@ -1,13 +1,16 @@
 """The checked configuration, and what follows from it: names of files, shards and searches."""
 
 import os
+import shlex
 
 from snakemake.exceptions import WorkflowError
 
 from trainfree.analysis.published import find_table, read_published, table_names
 from trainfree.analysis.proxy_agreement import INDEPENDENT_COLUMNS
+from trainfree.benchmarks.prepare import benchmark_code_hash
 from trainfree.config import parse_config
 from trainfree.errors import TrainfreeError
+from trainfree.images.prepare import images_code_hash
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
 from trainfree.scoring.setting import (
@@ -15,7 +18,8 @@ from trainfree.scoring.setting import (
     scoring_code_hash,
     shard_ranges,
 )
-from trainfree.spaces import load_space, module_of
+from trainfree.search.plan import search_code_hash
+from trainfree.spaces import load_space
 from trainfree.workflow import export_environment, hold_run_lock, relative
 
 try:
@@ -177,6 +181,21 @@ def shards_of(wildcards):
 def plan_of(wildcards):
     """Return the plan of a search file."""
     return PLANS[wildcards.space, wildcards.dataset, wildcards.search]
+
+
+def space_files(space):
+    """Return the files of the user's own that a space is in."""
+    return CONFIG.space_files if space == CONFIG.space else []
+
+
+def search_files(plan, space):
+    """Return the files of the user's own that a search is made with."""
+    return [*CONFIG.search_files(plan), *space_files(space)]
+
+
+def extra_option(files):
+    """Return files of the user's own as an option of a command."""
+    return " ".join(["--extra", *map(shlex.quote, files)]) if files else ""
 
 
 def search_inputs(wildcards):

@@ -15,15 +15,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trainfree.errors import ConfigError, UnknownNameError, near_match
-from trainfree.images.datasets import DATASETS, InputKind
+from trainfree.extensions import Kind, declared_names, hashed, load_files
+from trainfree.images.datasets import DATASET_KIND, InputKind, dataset_names
 from trainfree.proxies import proxy_names
-from trainfree.proxies.extra import file_hash
 from trainfree.scoring.devices import DeviceChoice
 from trainfree.scoring.setting import Initialization, Setting
-from trainfree.search import ACCURACY
+from trainfree.search import ACCURACY, algorithm_names
 from trainfree.search.plan import SearchPlan, make_plan
 from trainfree.search.protocol import Overshoot
-from trainfree.spaces import SPACE_NAMES, load_space
+from trainfree.spaces import SPACE_KIND, load_space, space_names
 
 Positive = Annotated[int, Field(ge=1)]
 Margin = Annotated[float, Field(gt=0)]
@@ -70,10 +70,25 @@ class ProxiesConfig(_Section):
         "installed packages with an entry point in trainfree.proxies need not be named.",
     )
 
-    @property
-    def hashed(self) -> tuple[tuple[str, str], ...]:
-        """Each file with the hash of its code."""
-        return tuple((path, file_hash(Path(path))) for path in self.extra)
+
+class ImagesConfig(_Section):
+    """Image sets beside the suite's own."""
+
+    extra: list[str] = Field(
+        default=[],
+        description="Python files with image sets of your own, as seen from the working folder; "
+        "installed packages with an entry point in trainfree.images need not be named.",
+    )
+
+
+class SpacesConfig(_Section):
+    """Spaces beside the suite's own."""
+
+    extra: list[str] = Field(
+        default=[],
+        description="Python files with spaces of your own, as seen from the working folder; "
+        "installed packages with an entry point in trainfree.spaces need not be named.",
+    )
 
 
 class AgreementConfig(_Section):
@@ -181,6 +196,12 @@ class SearchConfig(_Section):
         min_length=1,
         description="Numbers N of evaluated architectures after which a run is read out.",
     )
+    extra: list[str] = Field(
+        default=[],
+        description="Python files with search algorithms of your own, as seen from the working "
+        "folder; an algorithm has its file's name. Installed packages with an entry point in "
+        "trainfree.search need not be named.",
+    )
     searches: dict[str, SearchEntry | None] = Field(
         default_factory=_default_searches,
         description="Searches by name; null drops one that an earlier file named.",
@@ -264,6 +285,8 @@ class Config(_Section):
     datasets: list[str] = Field(default=["cifar10"], min_length=1, description="Image data sets.")
     sources: SourcesConfig = SourcesConfig()
     proxies: ProxiesConfig = ProxiesConfig()
+    spaces: SpacesConfig = SpacesConfig()
+    images: ImagesConfig = ImagesConfig()
     scoring: ScoringConfig = ScoringConfig()
     agreement: AgreementConfig = AgreementConfig()
     nasbench101: NasBench101Config = NasBench101Config()
@@ -280,8 +303,21 @@ class Config(_Section):
             initialization=self.scoring.initialization,
             input=self.scoring.input,
             seed=self.seed,
-            extra=self.proxies.hashed,
+            extra=hashed([*self.proxies.extra, *self.space_files, *self.image_files(dataset)]),
         )
+
+    @property
+    def space_files(self) -> list[str]:
+        """Those of ``spaces.extra`` that the space is in."""
+        return _files_with(SPACE_KIND, self.space, self.spaces.extra)
+
+    def image_files(self, dataset: str) -> list[str]:
+        """Return those of ``images.extra`` that a data set is in."""
+        return _files_with(DATASET_KIND, dataset, self.images.extra)
+
+    def search_files(self, plan: SearchPlan) -> list[str]:
+        """Return the file of the user's own that a search's algorithm is in, if it is in one."""
+        return [path for path in self.search.extra if Path(path).stem == plan.algorithm]
 
     def nasbench101_setting(self, first_hashes: int = 0) -> Setting:
         """Return what decides the scores of a sample of NAS-Bench-101, or of its first cells."""
@@ -296,7 +332,7 @@ class Config(_Section):
             sample=self.nasbench101.sample,
             sample_seed=self.seed,
             sample_of=first_hashes,
-            extra=self.proxies.hashed,
+            extra=hashed(self.proxies.extra),
         )
 
     def score_paths(self) -> list[str]:
@@ -321,8 +357,13 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        _require("space", [self.space], SPACE_NAMES)
-        _require("data set", self.datasets, list(DATASETS))
+        spaces = [Path(path) for path in self.spaces.extra]
+        algorithms = [Path(path) for path in self.search.extra]
+        images = [Path(path) for path in self.images.extra]
+        _require("space", [self.space], space_names(spaces))
+        _require("data set", self.datasets, dataset_names(images))
+        algorithm_names(algorithms)  # the plans ask for algorithms by name themselves
+        load_files([*spaces, *algorithms, *images])
         known = proxy_names([Path(path) for path in self.proxies.extra])
         for proxies in (self.scoring.proxies, self.nasbench101.proxies):
             _require("proxy", proxies, known)
@@ -408,6 +449,10 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both_maps = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merge(merged[key], value) if both_maps else value
     return merged
+
+
+def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if name in declared_names(kind, Path(path))]
 
 
 def _require(kind: str, names: list[str], known: list[str]) -> None:

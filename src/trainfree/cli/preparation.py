@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import command
+from trainfree.cli.command import add_extra, command
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -28,6 +28,7 @@ def add_commands(commands: Commands) -> None:
     independent.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
     independent.add_argument("--output", type=Path, required=True)
     for parser in (images, benchmark):
+        add_extra(parser)
         parser.add_argument("--order", nargs="+", required=True, help="sources, first to last")
         parser.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
         parser.add_argument("--timeout", type=float, default=10.0, help="seconds to connect")
@@ -46,6 +47,7 @@ def _prepare_images(arguments: argparse.Namespace) -> None:
         mirror=arguments.mirror,
         timeout=arguments.timeout,
         seed=arguments.seed,
+        extra=arguments.extra,
     )
 
 
@@ -60,6 +62,7 @@ def _prepare_benchmark(arguments: argparse.Namespace) -> None:
         mirror=arguments.mirror,
         nats_archive=arguments.nats_archive,
         timeout=arguments.timeout,
+        extra=arguments.extra,
     )
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 from trainfree.errors import ConfigError
+from trainfree.extensions import load_files
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
-from trainfree.images.datasets import DATASETS
+from trainfree.images.datasets import spec_of
 from trainfree.lifeline import require_run
 from trainfree.progress import track
-from trainfree.proxies import load_extra, load_proxy
+from trainfree.proxies import load_proxy
 from trainfree.proxies.registry import Proxy, UndefinedScoreError
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
@@ -48,6 +49,7 @@ def score_shard(
     threads
         CPU threads torch may use.
     """
+    load_files(Path(path) for path, _ in setting.extra)
     space = load_space(setting.space)
     architectures = scored_architectures(setting, len(space))
     if not 0 <= first <= last < len(architectures):
@@ -103,9 +105,8 @@ class _Scorer:
     ) -> None:
         self._setting, self._space = setting, space
         self._batch, self._labels = batch, labels
-        load_extra([Path(path) for path, _ in setting.extra])
         self._proxies: list[Proxy] = [load_proxy(name) for name in setting.proxies]
-        self._dataset = DATASETS[setting.dataset]
+        self._dataset = spec_of(setting.dataset)
         cuda = batch.device.type == "cuda"
         self._synchronize = torch.cuda.synchronize if cuda else lambda: None
 
