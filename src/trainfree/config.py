@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -88,6 +89,20 @@ class AgreementConfig(_Section):
     shard_size: Positive = Field(default=50, description="Architectures per job.")
 
 
+class StabilityConfig(_Section):
+    """Scores of the same architectures under several draws (target ``proxy_stability``)."""
+
+    architectures: Annotated[int, Field(ge=2)] = Field(
+        default=50, description="Architectures, drawn uniformly from the space."
+    )
+    draws: Annotated[int, Field(ge=2)] = Field(
+        default=5,
+        description="Draws of the mini-batch, of the weights and of both; the first is common to "
+        "the three, so that each architecture is scored 3 · draws − 2 times.",
+    )
+    shard_size: Positive = Field(default=10, description="Architectures per job.")
+
+
 class NasBench101Config(_Section):
     """Scores of NAS-Bench-101 cells on CIFAR-10 (target ``nasbench101_scores``)."""
 
@@ -122,6 +137,11 @@ class ScoringConfig(_Section):
     )
     input: InputKind = Field(
         default="images", description="Mini-batch of real images, or standard normal noise."
+    )
+    sample: Positive | None = Field(
+        default=None,
+        description="Only so many architectures, drawn uniformly from the space: for the tables "
+        "of proxies. Searches guided by scores need those of all.",
     )
     shard_size: Positive = Field(
         default=1000, description="Architectures per job; does not change any score."
@@ -234,6 +254,7 @@ class Config(_Section):
     proxies: ProxiesConfig = ProxiesConfig()
     scoring: ScoringConfig = ScoringConfig()
     agreement: AgreementConfig = AgreementConfig()
+    stability: StabilityConfig = StabilityConfig()
     nasbench101: NasBench101Config = NasBench101Config()
     search: SearchConfig = SearchConfig()
     analysis: AnalysisConfig = AnalysisConfig()
@@ -248,8 +269,15 @@ class Config(_Section):
             initialization=self.scoring.initialization,
             input=self.scoring.input,
             seed=self.seed,
+            sample=self.scoring.sample or 0,
+            sample_seed=self.seed if self.scoring.sample else 0,
             extra=self.proxies.hashed,
         )
+
+    def stability_setting(self, dataset: str) -> Setting:
+        """Return what decides the scores that are drawn several times."""
+        scored = self.scoring_setting(dataset)
+        return replace(scored, sample=self.stability.architectures, sample_seed=self.seed)
 
     @property
     def nasbench101_setting(self) -> Setting:
@@ -299,11 +327,25 @@ class Config(_Section):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         size = len(load_space(self.space))
+        for key, count in (
+            ("scoring.sample", self.scoring.sample or 0),
+            ("stability.architectures", self.stability.architectures),
+        ):
+            if count > size:
+                raise ConfigError(
+                    f"{key}: {count} architectures are more than the space {self.space} has "
+                    f"({size}); choose fewer"
+                )
         for name, plan in self.search.plans().items():
             where = f"search.searches.{name}"
             for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
                 if proxy in plan.proxies:
                     self._require_scored(f"{where}.{key}", proxy)
+                    if self.scoring.sample:
+                        raise ConfigError(
+                            f"{where}.{key}: the search needs the scores of all architectures; "
+                            "leave scoring.sample out, or drop the search by setting it to null"
+                        )
             if plan.counts and plan.counts[-1] > size:
                 raise ConfigError(
                     f"{where}.budgets: N = {plan.counts[-1]} is larger than the space "
