@@ -107,7 +107,8 @@ def spread_ratio(scores: Floats) -> float:
     if min(scores.shape) < 2:
         return float("nan")
     shrunk = scores / max(float(np.abs(scores).max()), np.finfo(float).tiny)  # squares overflow
-    between_draws = np.sqrt(shrunk.var(axis=0, ddof=1).mean())
+    # Differences from the first draw: equal scores then have a variance of exactly 0.
+    between_draws = np.sqrt((shrunk - shrunk[0]).var(axis=0, ddof=1).mean())
     between_architectures = shrunk.mean(axis=0).std(ddof=1)
     if not between_architectures > 1e-12:
         return float("nan")

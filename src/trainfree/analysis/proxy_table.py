@@ -80,9 +80,9 @@ def tabulate_proxies(
         target = targets(known, scored.settings["dataset"], benchmark)[0]
         truth = pd.Series(accuracy_of(target, scored.data, path, benchmark))
         for proxy in map(str, scored.scores):
-            row = {**scored.settings, "proxy": proxy, "target": target.name}
-            row |= _measured(scored.scores[proxy], truth, scored.params, resamples, seed)
-            rows.append(row | {"seconds_alone": scored.cost[proxy]})
+            named = {**scored.settings, "proxy": proxy, "target": target.name}
+            row = _measured(scored.scores[proxy], truth, scored.params, resamples, seed)
+            rows.append({**named, **row, "seconds_alone": scored.cost[proxy]})
         pairs.append(_of_each_with_each(scored.scores, scored.settings))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     write_tables(frame, *show_proxies(frame), output_stem)

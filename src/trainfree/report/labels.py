@@ -67,7 +67,8 @@ def label_points(
     figure.draw_without_rendering()
     scale = 72.0 / figure.dpi
     at = axes.transData.transform(np.column_stack([x, y])) * scale
-    frame = _Box(*(axes.get_window_extent().extents * scale))
+    left, bottom, right, top = (float(side) for side in axes.get_window_extent().extents)
+    frame = _Box(left * scale, bottom * scale, right * scale, top * scale)
     points = [_Box(px - POINT, py - POINT, px + POINT, py + POINT) for px, py in at]
     placed: dict[int, _Box] = {}
     # From the right, where the labels have the least room beside them.

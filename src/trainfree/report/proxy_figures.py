@@ -63,7 +63,8 @@ def plot_pairs(scores: Path, pairs: Path, output_stem: Path) -> None:
     attributes = _attributes(scores, "scores")
     table = _rows(pairs, attributes).set_index("proxy")
     square = table[[str(name) for name in table.index]]
-    undefined = [str(name) for name in square if np.isnan(square.loc[name, name])]
+    same = np.isnan(np.diag(square.to_numpy(dtype=float)))
+    undefined = [str(name) for name in square.columns[same]]
     square = square.drop(index=undefined, columns=undefined)
     if len(square) < 2:
         raise DataFileError(f"{pairs}: expected at least 2 proxies that are not constant")
@@ -314,7 +315,7 @@ def _heat_map(
             colour = ON_DARK if abs(value) > 0.65 else ON_LIGHT
             axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
     bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=25, pad=0.02)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.set_label("Spearman's ρ", color=INK)
 
 

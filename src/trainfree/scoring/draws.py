@@ -79,7 +79,7 @@ def score_draws(
     seeds = drawn_seeds(setting.seed, draws)
     architectures = chosen_architectures(setting, first, last)
     prepare_torch(threads)
-    parts = []
+    parts: list[xr.Dataset] = []
     for image_seed, weight_seed in track(seeds, output.stem):
         drawn = replace(setting, seed=weight_seed)
         scorer = Scorer.on_images(drawn, images, image_seed, device)
