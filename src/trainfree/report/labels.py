@@ -40,7 +40,12 @@ class _Box(NamedTuple):
 
 
 def label_points(
-    axes: Axes, x: Floats, y: Floats, names: Sequence[str], size: float = 7.0
+    axes: Axes,
+    x: Floats,
+    y: Floats,
+    names: Sequence[str],
+    bars: tuple[Floats, Floats] | None = None,
+    size: float = 7.0,
 ) -> list[_Box]:
     """Write each name near its point, with a thin line to those that had to go farther.
 
@@ -53,6 +58,8 @@ def label_points(
         Where the points are drawn.
     x, y, names
         Place and name of each point.
+    bars
+        Lower and upper end of a vertical line through each point, to be kept free as well.
     size
         Of the letters, in points.
 
@@ -70,15 +77,26 @@ def label_points(
     left, bottom, right, top = (float(side) for side in axes.get_window_extent().extents)
     frame = _Box(left * scale, bottom * scale, right * scale, top * scale)
     points = [_Box(px - POINT, py - POINT, px + POINT, py + POINT) for px, py in at]
+    taken = points + _lines(axes, x, bars, scale)
     placed: dict[int, _Box] = {}
     # From the right, where the labels have the least room beside them.
     for place in np.argsort(-at[:, 0], kind="stable").tolist():
         width, height = _extent(axes, names[place], size, scale)
-        taken = [*placed.values(), *points]
-        box = _free_place(at[place], width, height, frame, taken)
+        box = _free_place(at[place], width, height, frame, [*placed.values(), *taken])
         placed[place] = box
         _write(axes, (float(x[place]), float(y[place])), at[place], names[place], size, box)
     return [placed[place] for place in range(len(names))]
+
+
+def _lines(axes: Axes, x: Floats, bars: tuple[Floats, Floats] | None, scale: float) -> list[_Box]:
+    if bars is None:
+        return []
+    below, above = (axes.transData.transform(np.column_stack([x, end])) * scale for end in bars)
+    return [
+        _Box(float(low[0]) - 0.5, float(low[1]), float(low[0]) + 0.5, float(high[1]))
+        for low, high in zip(below, above, strict=True)
+        if np.isfinite([low, high]).all()
+    ]
 
 
 def _extent(axes: Axes, name: str, size: float, scale: float) -> tuple[float, float]:

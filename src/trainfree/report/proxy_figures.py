@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
@@ -42,6 +44,7 @@ DIVERGING = "RdBu_r"  # ColorBrewer's, which the colour-blind can read
 UNDEFINED = "#c9c9c9"
 ON_LIGHT, ON_DARK = "#111111", "#ffffff"  # not the theme's: the cells keep their colours
 NUMBERED = 14
+WRAP = 24
 Attributes = Mapping[str, Any]
 
 
@@ -101,7 +104,7 @@ def plot_outcomes(scores: Path, benchmark: Path, outcomes: Path, output_stem: Pa
     attributes = _attributes(scores, "scores")
     rows = _rows(outcomes, attributes)
     named = zip(rows["kind"], rows["outcome"], strict=True)
-    rows = rows.assign(named=[outcome_name(*names) for names in named])
+    rows = rows.assign(named=["\n".join(wrap(outcome_name(*names), WRAP)) for names in named])
     columns = list(dict.fromkeys(rows["named"]))
     square = pd.DataFrame(
         {name: rows[rows["named"] == name].set_index("proxy")["spearman"] for name in columns}
@@ -110,7 +113,7 @@ def plot_outcomes(scores: Path, benchmark: Path, outcomes: Path, output_stem: Pa
     names = [str(name) for name in square.index]
     counts = sorted(set(rows["n"]))
     with figure_style():
-        figure = new_figure(2.2 + 0.42 * len(columns), 2.4 + ROW * len(names))
+        figure = new_figure(2.2 + 0.38 * len(columns), 1.9 + ROW * len(names))
         _heat_map(figure, square.to_numpy(dtype=float), names, columns, numbered=True)
         caption = _sentences(
             "Spearman's ρ of score and quantity, proxies ordered by the first column. A high score "
@@ -156,10 +159,11 @@ def plot_cost(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         axes.plot(x, y, "o", markersize=4.5, color=SERIES[0], markeredgecolor=GROUND)
         axes.axhline(0, color=MUTED, linewidth=0.7)
         axes.set_xlim(x.min() / 2.2, x.max() * 2.6)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_xlabel("seconds an architecture, the proxy alone")
         axes.set_ylabel(f"Spearman's ρ with {outcome_title(str(drawn['target'].iloc[0]))}")
         rule_lines(axes)
-        label_points(axes, x, y, [str(name) for name in drawn["proxy"]])
+        label_points(axes, x, y, [str(name) for name in drawn["proxy"]], (low, high))
         caption = _sentences(
             "Rank correlation with accuracy and its 95 % bootstrap interval against the mean "
             "scoring time of the proxy alone, shared work included, as measured where the scores "
@@ -202,6 +206,7 @@ def plot_bias(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         _with_interval(left, rows, _GIVEN, places, SERIES[0])
         _with_interval(right, rows, "beside_params", places, SERIES[1])
         left.set_yticks(places, [str(name) for name in rows["proxy"]], fontsize=7.5)
+        left.set_ylim(-0.7, len(rows) - 0.3)
         left.set_xlabel("Spearman's ρ with accuracy")
         right.set_xlabel("gain in ρ beside params")
         for axes in (left, right):
@@ -316,7 +321,8 @@ def _heat_map(
             axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
     bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=25, pad=0.02)
     bar.outline.set_visible(False)
-    bar.set_label("Spearman's ρ", color=INK)
+    bar.ax.tick_params(labelsize=7, length=2)
+    bar.set_label("Spearman's ρ", color=INK, fontsize=7.5)
 
 
 def _with_interval(axes: Axes, rows: pd.DataFrame, name: str, places: Any, colour: str) -> None:
