@@ -103,7 +103,7 @@ def _extent(axes: Axes, name: str, size: float, scale: float) -> tuple[float, fl
     text = axes.text(0, 0, name, fontsize=size)
     extent = text.get_window_extent()
     text.remove()
-    return extent.width * scale, extent.height * scale
+    return extent.width * scale + GAP, extent.height * scale
 
 
 def _free_place(

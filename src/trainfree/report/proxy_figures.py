@@ -152,10 +152,10 @@ def plot_cost(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         for name in ("seconds_alone", "spearman", "spearman_low", "spearman_high")
     )
     with figure_style():
-        figure = new_figure(WIDTH, 4.9)
+        figure = new_figure(WIDTH, 5.4)
         axes = figure.subplots()
         axes.set_xscale("log")
-        axes.vlines(x, low, high, color=MUTED, linewidth=0.7)
+        axes.vlines(x, low, high, color=MUTED, linewidth=0.7, alpha=0.55)
         axes.plot(x, y, "o", markersize=4.5, color=SERIES[0], markeredgecolor=GROUND)
         axes.axhline(0, color=MUTED, linewidth=0.7)
         axes.set_xlim(x.min() / 2.2, x.max() * 2.6)
