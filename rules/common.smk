@@ -15,10 +15,12 @@ from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
 from trainfree.scoring.setting import (
     Setting,
+    draws_code_hash,
     scoring_code_hash,
     shard_ranges,
 )
 from trainfree.search.plan import search_code_hash
+from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import load_space
 from trainfree.workflow import export_environment, hold_run_lock, relative
 
@@ -57,6 +59,8 @@ AGREEMENT = [
     )
     for more in range(2)
 ]
+# The same architectures under several draws of mini-batch and weights.
+STABILITY = {dataset: CONFIG.stability_setting(dataset) for dataset in CONFIG.datasets}
 NASBENCH101 = CONFIG.nasbench101_setting()
 # The NASWOT paper's own sample of it.
 NASBENCH101_FIRST = CONFIG.nasbench101_setting(CONFIG.nasbench101.first_hashes)
@@ -71,8 +75,16 @@ SHARD_SIZES = {
 BY_PLACE = {
     (setting.space, setting.dataset, setting.name): setting for setting in SHARD_SIZES
 }
+if len(BY_PLACE) < len(SHARD_SIZES):
+    raise WorkflowError(
+        "two scores files have the same name: scoring.sample and agreement.sample, or batch sizes, "
+        "agree while the proxies differ; change one of them"
+    )
 SETTING_NAME = SETTINGS[CONFIG.datasets[0]].name
-SHARDS = shard_ranges(len(load_space(CONFIG.space)), CONFIG.scoring.shard_size)
+SHARDS = shard_ranges(
+    SETTINGS[CONFIG.datasets[0]].size(len(load_space(CONFIG.space))),
+    CONFIG.scoring.shard_size,
+)
 SEARCHES = CONFIG.search.plans()
 # Every search by its place; NAS-Bench-101's own ones are for the target nasbench101_scores.
 PLANS = {
@@ -152,6 +164,23 @@ FIGURE_FILES = expand(
     "results/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "png"]
 )
 REPORT = "results/report/index.html"
+
+# What networks of the space cost and achieve on hardware, where anybody has looked.
+HARDWARE = (
+    f"data/benchmarks/hardware-{CONFIG.space}.h5"
+    if f"{CONFIG.space}-hardware" in RECIPES
+    else []
+)
+DRAWS_NAME = f"{STABILITY[CONFIG.datasets[0]].name}-d{CONFIG.stability.draws}"
+DRAWS_FILES = expand(
+    "results/draws/{space}/{dataset}/{drawn}/{shard}.h5",
+    space=CONFIG.space,
+    dataset=CONFIG.datasets,
+    drawn=DRAWS_NAME,
+    shard=shard_ranges(CONFIG.stability.architectures, CONFIG.stability.shard_size),
+)
+PROXY_TABLES = ["proxies", "proxy_pairs", "proxy_outcomes"]
+PROXY_FIGURES = ["proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias"]
 
 
 def first_and_last(wildcards):

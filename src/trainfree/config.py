@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -103,6 +104,20 @@ class AgreementConfig(_Section):
     shard_size: Positive = Field(default=50, description="Architectures per job.")
 
 
+class StabilityConfig(_Section):
+    """Scores of the same architectures under several draws (target ``proxy_stability``)."""
+
+    architectures: Annotated[int, Field(ge=2)] = Field(
+        default=50, description="Architectures, drawn uniformly from the space."
+    )
+    draws: Annotated[int, Field(ge=2)] = Field(
+        default=5,
+        description="Draws of the mini-batch, of the weights and of both; the first is common to "
+        "the three, so that each architecture is scored 3 · draws − 2 times.",
+    )
+    shard_size: Positive = Field(default=10, description="Architectures per job.")
+
+
 class ScoringConfig(_Section):
     """What is scored, and how."""
 
@@ -117,6 +132,11 @@ class ScoringConfig(_Section):
     )
     input: InputKind = Field(
         default="images", description="Mini-batch of real images, or standard normal noise."
+    )
+    sample: Positive | None = Field(
+        default=None,
+        description="Only so many architectures, drawn uniformly from the space: for the tables "
+        "of proxies. Searches guided by scores need those of all.",
     )
     shard_size: Positive = Field(
         default=1000, description="Architectures per job; does not change any score."
@@ -289,6 +309,7 @@ class Config(_Section):
     images: ImagesConfig = ImagesConfig()
     scoring: ScoringConfig = ScoringConfig()
     agreement: AgreementConfig = AgreementConfig()
+    stability: StabilityConfig = StabilityConfig()
     nasbench101: NasBench101Config = NasBench101Config()
     search: SearchConfig = SearchConfig()
     analysis: AnalysisConfig = AnalysisConfig()
@@ -303,6 +324,8 @@ class Config(_Section):
             initialization=self.scoring.initialization,
             input=self.scoring.input,
             seed=self.seed,
+            sample=self.scoring.sample or 0,
+            sample_seed=self.seed if self.scoring.sample else 0,
             extra=hashed([*self.proxies.extra, *self.space_files, *self.image_files(dataset)]),
         )
 
@@ -318,6 +341,11 @@ class Config(_Section):
     def search_files(self, plan: SearchPlan) -> list[str]:
         """Return the file of the user's own that a search's algorithm is in, if it is in one."""
         return [path for path in self.search.extra if Path(path).stem == plan.algorithm]
+
+    def stability_setting(self, dataset: str) -> Setting:
+        """Return what decides the scores that are drawn several times."""
+        scored = self.scoring_setting(dataset)
+        return replace(scored, sample=self.stability.architectures, sample_seed=self.seed)
 
     def nasbench101_setting(self, first_hashes: int = 0) -> Setting:
         """Return what decides the scores of a sample of NAS-Bench-101, or of its first cells."""
@@ -371,6 +399,12 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
+        self._require_fits(
+            {
+                "scoring.sample": self.scoring.sample or 0,
+                "stability.architectures": self.stability.architectures,
+            }
+        )
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)
@@ -386,10 +420,25 @@ class Config(_Section):
             for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
                 if proxy in plan.proxies:
                     self._require_scored(f"{where}.{key}", proxy, scored, section)
+                    if self.scoring.sample and section == "search":
+                        raise ConfigError(
+                            f"{where}.{key}: the search needs the scores of all architectures; "
+                            "leave scoring.sample out, or drop the search by setting it to null"
+                        )
             if plan.counts and plan.counts[-1] > size:
                 raise ConfigError(
                     f"{where}.budgets: N = {plan.counts[-1]} is larger than the space "
                     f"{space} with its {size} architectures; choose N <= {size}"
+                )
+
+    def _require_fits(self, counts: Mapping[str, int]) -> None:
+        """Check that no more architectures are wanted than the space has."""
+        size = len(load_space(self.space))
+        for key, count in counts.items():
+            if count > size:
+                raise ConfigError(
+                    f"{key}: {count} architectures are more than the space {self.space} has "
+                    f"({size}); choose fewer"
                 )
 
     def _require_scored(self, key: str, proxy: str, scored: list[str], section: str) -> None:

@@ -29,6 +29,11 @@ def add_commands(commands: Commands) -> None:
     independent.add_argument("--output", type=Path, required=True)
     for parser in (images, benchmark):
         add_extra(parser)
+    hardware = command(
+        commands, "prepare-hardware", _prepare_hardware, "fetch latency, energy, deployed accuracy"
+    )
+    hardware.add_argument("--space", required=True)
+    for parser in (images, benchmark, hardware):
         parser.add_argument("--order", nargs="+", required=True, help="sources, first to last")
         parser.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
         parser.add_argument("--timeout", type=float, default=10.0, help="seconds to connect")
@@ -63,6 +68,19 @@ def _prepare_benchmark(arguments: argparse.Namespace) -> None:
         nats_archive=arguments.nats_archive,
         timeout=arguments.timeout,
         extra=arguments.extra,
+    )
+
+
+def _prepare_hardware(arguments: argparse.Namespace) -> None:
+    from trainfree.benchmarks.hardware import prepare_hardware
+
+    prepare_hardware(
+        arguments.space,
+        arguments.output,
+        order=arguments.order,
+        cache=arguments.cache,
+        mirror=arguments.mirror,
+        timeout=arguments.timeout,
     )
 
 

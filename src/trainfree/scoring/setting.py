@@ -127,8 +127,17 @@ def scoring_code_hash(setting: Setting) -> str:
     That is the engine, the space and the proxies. Installed proxies count with their package's
     version; the code of extra files is hashed in the setting.
     """
+    return _code_hash_with("trainfree.scoring.shard", setting)
+
+
+def draws_code_hash(setting: Setting) -> str:
+    """Return the same for several draws of the same architectures."""
+    return _code_hash_with("trainfree.scoring.draws", setting)
+
+
+def _code_hash_with(engine: str, setting: Setting) -> str:
     return code_hash(
-        "trainfree.scoring.shard",
+        engine,
         *spaces.network_modules(setting.space),
         *(proxies.module_of(name) for name in setting.proxies if name in proxies.PROXY_NAMES),
         outside=versions_of(PROXY, setting.proxies)

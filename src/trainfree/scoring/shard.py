@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from pathlib import Path
+from typing import Self
 
 import torch
 
@@ -49,33 +50,49 @@ def score_shard(
     threads
         CPU threads torch may use.
     """
+    architectures = chosen_architectures(setting, first, last)
+    prepare_torch(threads)
+    scorer = Scorer.on_images(setting, images, setting.seed, device)
+    scorer.warm_up()
+    rows = []
+    for arch in track(architectures, output.stem):
+        require_run()
+        rows.append(scorer.row(arch))
+    attributes = scores_attributes(setting, scoring_code_hash(setting), images, device, threads)
+    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
+
+
+def chosen_architectures(setting: Setting, first: int, last: int) -> list[int]:
+    """Return the architectures at the places ``first`` to ``last`` of the setting's list.
+
+    Raises
+    ------
+    ConfigError
+        When there are no such places.
+    """
     load_files(Path(path) for path, _ in setting.extra)
-    space = load_space(setting.space)
-    architectures = scored_architectures(setting, len(space))
+    architectures = scored_architectures(setting, len(load_space(setting.space)))
     if not 0 <= first <= last < len(architectures):
         raise ConfigError(
             f"shard {first}-{last} is not in {setting.space} with its {len(architectures)} "
             "architectures"
         )
-    _prepare_torch(threads)
-    keep_freed_memory()
-    pixels = load_mini_batch(images, setting.batch_size, setting.seed, setting.input)
-    batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
-    labels = load_mini_batch_labels(images, setting.batch_size, setting.seed)
-    scorer = _Scorer(setting, space, batch, torch.from_numpy(labels).to(device))
-    scorer.warm_up()
-    rows = []
-    for arch in track(architectures[first : last + 1].tolist(), output.stem):
-        require_run()
-        rows.append(scorer.row(arch))
+    chosen: list[int] = architectures[first : last + 1].tolist()
+    return chosen
+
+
+def scores_attributes(
+    setting: Setting, code: str, images: Path, device: str, threads: int
+) -> dict[str, str | int]:
+    """Return the attributes of a file with scores of ``setting``."""
     with open_dataset(images, "images") as source:
-        attributes = {
+        return {
             **provenance_attributes(
                 settings=asdict(setting),
-                code=scoring_code_hash(setting),
+                code=code,
                 source_hashes={"images": source.attrs["content_sha256"]},
                 seed=setting.seed,
-                device=_device_name(batch.device),
+                device=_device_name(torch.device(device)),
                 threads=threads,
             ),
             **_own_attributes(setting),
@@ -83,7 +100,6 @@ def score_shard(
             "image_source": str(source.attrs["source_note"]),
             "stand_in": int(source.attrs["stand_in"]),
         }
-    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
 
 
 def _own_attributes(setting: Setting) -> dict[str, str | int]:
@@ -97,8 +113,19 @@ def _own_attributes(setting: Setting) -> dict[str, str | int]:
     }
 
 
-class _Scorer:
+class Scorer:
     """Scores one architecture after the other with the same mini-batch."""
+
+    @classmethod
+    def on_images(cls, setting: Setting, images: Path, seed: int, device: str) -> Self:
+        """Return a scorer on the mini-batch that ``seed`` draws.
+
+        The setting's own seed draws weights and everything else.
+        """
+        pixels = load_mini_batch(images, setting.batch_size, seed, setting.input)
+        batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
+        labels = load_mini_batch_labels(images, setting.batch_size, seed)
+        return cls(setting, load_space(setting.space), batch, torch.from_numpy(labels).to(device))
 
     def __init__(
         self, setting: Setting, space: Space, batch: torch.Tensor, labels: torch.Tensor
@@ -171,8 +198,9 @@ def attempt(
     return *judge(value), seconds
 
 
-def _prepare_torch(threads: int) -> None:
-    """Make torch repeatable, and as exact on a GPU as on the CPU."""
+def prepare_torch(threads: int) -> None:
+    """Make torch repeatable, as exact on a GPU as on the CPU, and keep the memory it frees."""
+    keep_freed_memory()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.allow_tf32 = False
