@@ -4,6 +4,7 @@
 # make bench  speed of the scoring engine against a plain reference
 # make paper        the papers' settings in full (hours without a GPU)
 # make paper-tables copy that run's tables to reports/measured, for the repository
+# make nasbench101-tables, make agreement-table   the same for runs of their own, made if need be
 # make clean  forget results and compiled code (not data, not the environment)
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ CONSTRAINTS := requirements/constraints.txt
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run paper paper-tables test test-slurm lint bench constraints clean
+.PHONY: run paper paper-tables nasbench101-tables agreement-table test test-slurm lint bench constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -31,6 +32,22 @@ paper: $(READY)
 
 paper-tables: $(READY)
 	@python -m trainfree publish-tables --configfile $(PAPER)
+
+NB101 := snakemake nasbench101 nasbench101_scores --configfile config/nasbench101.yaml
+
+nasbench101-tables: $(READY)
+	@$(NB101) --cores $(CORES) --quiet rules
+	@python -m trainfree publish-table nasbench101_naswot_table1 nasbench101_naswot_figure3 \
+		nasbench101_naswot_figure3_first --command "$(NB101)" --scores results/scores/nasbench101/cifar10/*.h5 \
+		--benchmark data/benchmarks/nasbench101.h5
+	@python -m trainfree publish-table landscape-nasbench101 --command "$(NB101)" \
+		--benchmark data/benchmarks/nasbench101.h5
+
+agreement-table: $(READY)
+	@snakemake proxy_agreement --cores $(CORES) --quiet rules
+	@python -m trainfree publish-table proxy_agreement --command "snakemake proxy_agreement" \
+		--scores results/scores/nasbench201/cifar10/b64-pytorch-images-s*-n*.h5 \
+		--benchmark data/benchmarks/nasbench201.h5
 
 test: $(READY) lint
 	@pytest -n 2 --dist loadgroup

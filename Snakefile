@@ -111,6 +111,9 @@ rule nasbench101_scores:
     input:
         multiext("results/tables/nasbench101_naswot_table1", ".csv", ".md", ".tex"),
         multiext("results/tables/nasbench101_naswot_figure3", ".csv", ".md", ".tex"),
+        multiext(
+            "results/tables/nasbench101_naswot_figure3_first", ".csv", ".md", ".tex"
+        ),
 
 
 rule landscape:

@@ -12,7 +12,6 @@ from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
 from trainfree.scoring.setting import (
     Setting,
-    scored_architectures,
     scoring_code_hash,
     shard_ranges,
 )
@@ -35,7 +34,7 @@ wildcard_constraints:
     search=r"[a-z0-9_]+(-[a-z0-9_]+)*",
     proxy=r"[a-z0-9_]+",
     analysed=r"nasbench[a-z0-9_]+",
-    printed=r"naswot_[a-z0-9]+",
+    printed=r"naswot_[a-z0-9_]+",
 
 
 SETTINGS = {dataset: CONFIG.scoring_setting(dataset) for dataset in CONFIG.datasets}
@@ -54,10 +53,14 @@ AGREEMENT = [
     )
     for more in range(2)
 ]
-NASBENCH101 = CONFIG.nasbench101_setting
+NASBENCH101 = CONFIG.nasbench101_setting()
+# The NASWOT paper's own sample of it.
+NASBENCH101_FIRST = CONFIG.nasbench101_setting(CONFIG.nasbench101.first_hashes)
 # What each scores file is made with, and how many architectures a job scores.
 SHARD_SIZES = {
     NASBENCH101: CONFIG.nasbench101.shard_size,
+    # Each job puts all cells into the published order first, which takes a minute.
+    NASBENCH101_FIRST: 10 * CONFIG.nasbench101.shard_size,
     **dict.fromkeys(AGREEMENT, CONFIG.agreement.shard_size),
     **dict.fromkeys(SETTINGS.values(), CONFIG.scoring.shard_size),
 }
@@ -67,6 +70,18 @@ BY_PLACE = {
 SETTING_NAME = SETTINGS[CONFIG.datasets[0]].name
 SHARDS = shard_ranges(len(load_space(CONFIG.space)), CONFIG.scoring.shard_size)
 SEARCHES = CONFIG.search.plans()
+# Every search by its place; NAS-Bench-101's own ones are for the target nasbench101_scores.
+PLANS = {
+    **{
+        ("nasbench101", "cifar10", name): plan
+        for name, plan in CONFIG.nasbench101.plans().items()
+    },
+    **{
+        (CONFIG.space, dataset, name): plan
+        for dataset in CONFIG.datasets
+        for name, plan in SEARCHES.items()
+    },
+}
 GUIDES = list(
     dict.fromkeys(name for plan in SEARCHES.values() for name in plan.proxies)
 )
@@ -149,7 +164,7 @@ def setting_of(wildcards):
 def shards_of(wildcards):
     """Return the shards of a scores file."""
     setting = setting_of(wildcards)
-    size = len(scored_architectures(setting, len(load_space(setting.space))))
+    size = setting.size(len(load_space(setting.space)))
     return expand(
         "results/scores/{space}/{dataset}/{setting}/shards/{shard}.h5",
         space=setting.space,
@@ -159,12 +174,19 @@ def shards_of(wildcards):
     )
 
 
+def plan_of(wildcards):
+    """Return the plan of a search file."""
+    return PLANS[wildcards.space, wildcards.dataset, wildcards.search]
+
+
 def search_inputs(wildcards):
     """Return the files a search reads: scores only when a proxy guides or assists it."""
     files = {"benchmark": f"data/benchmarks/{wildcards.space}.h5"}
-    if SEARCHES[wildcards.search].proxies:
+    if plan_of(wildcards).proxies:
+        own = wildcards.space == CONFIG.space
+        setting = SETTING_NAME if own else NASBENCH101.name
         files["scores"] = (
-            f"results/scores/{wildcards.space}/{wildcards.dataset}/{SETTING_NAME}.h5"
+            f"results/scores/{wildcards.space}/{wildcards.dataset}/{setting}.h5"
         )
     return files
 
@@ -206,3 +228,10 @@ def nasbench101_source(wildcards):
         "NAS-Bench-101: expected sources.nasbench101 (an official .tfrecord file) or a mirror "
         "folder (sources.mirror or TRAINFREE_MIRROR), found neither; name one of them"
     )
+
+
+def nasbench101_scores(wildcards):
+    """Return the scores behind a table: of a uniform sample, or of the paper's own kind."""
+    first = wildcards.printed.endswith("_first")
+    setting = NASBENCH101_FIRST if first else NASBENCH101
+    return f"results/scores/{setting.space}/{setting.dataset}/{setting.name}.h5"

@@ -101,7 +101,11 @@ rule tabulate_landscape:
 
 rule tabulate_nasbench101:
     input:
-        scores=f"results/scores/nasbench101/cifar10/{NASBENCH101.name}.h5",
+        scores=nasbench101_scores,
+        searches=expand(
+            "results/search/nasbench101/cifar10/{search}.h5",
+            search=CONFIG.nasbench101.plans(),
+        ),
         benchmark="data/benchmarks/nasbench101.h5",
         published=relative(
             BASE / "reports" / "published" / "nasbench101" / "naswot.yaml"
@@ -123,6 +127,6 @@ rule tabulate_nasbench101:
         code=code_hash("trainfree.analysis.comparison"),
     shell:
         "python -m trainfree tabulate nasbench101_{wildcards.printed} --scores {input.scores}"
-        " --benchmark {input.benchmark} --published {input.published}"
+        " --searches {input.searches} --benchmark {input.benchmark} --published {input.published}"
         " --settings {params.settings:q}"
         " --stem results/tables/nasbench101_{wildcards.printed} > {log} 2>&1"

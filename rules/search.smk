@@ -14,17 +14,17 @@ rule search:
         "../envs/trainfree.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards: 3000 if wildcards.space == "nasbench101" else 1000,
         runtime=30,
     params:
-        plan=lambda wildcards: SEARCHES[wildcards.search].to_json(),
+        plan=lambda wildcards: plan_of(wildcards).to_json(),
         scores=lambda wildcards, input: (
             f"--scores {input.scores}" if "scores" in input.keys() else ""
         ),
         seed=CONFIG.seed,
         code=lambda wildcards: code_hash(
             "trainfree.search.run",
-            f"trainfree.search.{SEARCHES[wildcards.search].algorithm}",
+            f"trainfree.search.{plan_of(wildcards).algorithm}",
             module_of(wildcards.space),
         ),
     shell:

@@ -51,9 +51,10 @@ def test_the_published_cells_are_those_of_the_paper_file(repository):
         for cell, _ in read_published(folder / "naswot.yaml").pairs()
     }
     for cell, _ in own.pairs():
-        assert cell == paper[cell.table, cell.row, cell.column]
+        printed = cell.model_copy(update={"table": cell.table.removesuffix(", first hashes")})
+        assert printed == paper[printed.table, cell.row, cell.column]
     kinds = {m.kind for _, m in find_table([own], "nasbench101_naswot_table1").cells}
-    assert kinds == {"random", "best_scored", "none"}
+    assert kinds == {"random", "best_scored", "answer"}
 
 
 def test_the_tau_of_a_small_sample_has_the_error_of_the_sample():

@@ -14,7 +14,7 @@ from analysis_fixtures import write_benchmark, write_scores, write_search
 from trainfree.analysis import comparison, scoreboard
 from trainfree.analysis.all_tables import Files, tabulate_all, tabulate_one
 from trainfree.analysis.comparison import tabulate_published
-from trainfree.analysis.publish import FURTHER, check_layout, publish_tables
+from trainfree.analysis.publish import FURTHER, check_layout, publish_one, publish_tables
 from trainfree.analysis.published import Published, read_published
 from trainfree.analysis.scoreboard import count_verdicts, tabulate_scoreboard
 from trainfree.analysis.settings import AnalysisSettings
@@ -225,6 +225,19 @@ def test_equal_inputs_give_equal_bytes(whole: Path, files: Files, tmp_path: Path
     assert names == sorted(path.name for path in tmp_path.iterdir())
     for name in names:
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_one_table_is_copied_with_what_made_it(whole: Path, files: Files, tmp_path: Path) -> None:
+    options = (tmp_path, list(files.scores), files.benchmark, "snakemake one")
+    publish_one("regret", whole, *options)
+    text = (tmp_path / "regret.md").read_text()
+    assert text.startswith((whole / "regret.md").read_text())
+    assert "with `snakemake one`: scores of cifar10" in text
+    assert (tmp_path / "regret.csv").read_bytes() == (whole / "regret.csv").read_bytes()
+    publish_one("ranks", whole, tmp_path, [], files.benchmark, "snakemake two")
+    assert "with `snakemake two`: trained accuracies" in (tmp_path / "ranks.md").read_text()
+    with pytest.raises(DataFileError, match=r"nothing\.md: no such table; make it first"):
+        publish_one("nothing", whole, *options)
 
 
 class TestPartialInputs:

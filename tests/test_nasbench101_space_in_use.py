@@ -77,7 +77,7 @@ def test_a_rule_of_the_other_space_is_named():
 
 
 def test_the_configuration_knows_the_sample():
-    setting = parse_config({"nasbench101": {"sample": 7, "batch_size": 16}}).nasbench101_setting
+    setting = parse_config({"nasbench101": {"sample": 7, "batch_size": 16}}).nasbench101_setting()
     assert (setting.space, setting.sample, setting.batch_size) == ("nasbench101", 7, 16)
     assert setting.name == "b16-kaiming-images-s0-n7"
     with pytest.raises(ConfigError, match="naswott"):

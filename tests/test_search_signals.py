@@ -11,7 +11,8 @@ import xarray as xr
 
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.images.datasets import DATASETS
-from trainfree.search.signals import TRAININGS, load_signals, over_seeds
+from trainfree.search.accounts import TRAININGS, over_seeds
+from trainfree.search.signals import load_signals
 from trainfree.spaces import load_space
 from trainfree.storage import provenance_attributes, write_dataset
 

@@ -76,9 +76,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "errno" not in str(error):
-            raise  # HDF5 reports a full disk on closing as RuntimeError; other ones are bugs
+    except OSError as error:
         raise DataFileError(
             f"{path}: cannot be written ({error}); nothing was kept. "
             "Check the free disk space and the permissions of the folder, then run again"
@@ -115,9 +113,9 @@ def write_dataset(dataset: xr.Dataset, path: Path, kind: str) -> None:
         if missing:
             raise ValueError(f"variable {name!r} of a {kind} file lacks {', '.join(missing)}")
     dataset = dataset.assign_attrs(schema=kind, schema_version=SCHEMA_VERSIONS[kind])
-    write_atomically(
-        path, lambda temporary: dataset.to_netcdf(temporary, engine="h5netcdf", format="NETCDF4")
-    )
+    # Made in memory: on a full disk HDF5 may crash the process instead of raising an error.
+    content = dataset.to_netcdf(engine="h5netcdf", format="NETCDF4")
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def open_dataset(

@@ -83,6 +83,27 @@ def publish_tables(
     write_text(output / INDEX, _index(read_table(tables / f"{SCOREBOARD}.csv"), texts, line))
 
 
+def publish_one(
+    name: str, tables: Path, output: Path, scores: Sequence[Path], benchmark: Path, command: str
+) -> None:
+    """Write a copy of a table of another run, with its own provenance, beside those of the run.
+
+    The parameters are those of :func:`publish_tables`; ``scores`` may be empty.
+
+    Raises
+    ------
+    DataFileError
+        When the table or a file behind it is missing.
+    """
+    path = tables / f"{name}.md"
+    if not path.is_file():
+        raise DataFileError(f"{path}: no such table; make it first with {command}")
+    line = provenance_line(scores, benchmark, command)
+    write_text(output / path.name, f"{path.read_text(encoding='utf-8')}\n{line}\n")
+    csv = path.with_suffix(".csv").read_text(encoding="utf-8")
+    write_text(output / f"{name}.csv", csv)
+
+
 def check_layout(folder: Path, published: Sequence[Path]) -> None:
     """Check that the tables of a folder are those of the current code and published numbers.
 
@@ -118,11 +139,12 @@ def provenance_line(scores: Sequence[Path], benchmark: Path, command: str) -> st
     with open_dataset(benchmark, "benchmark") as trained:
         source = trained.attrs.get("source_note", "source not recorded")
         accuracies = f"trained accuracies {trained.attrs['config_hash']}: {source}"
+        attributes = attributes or dict(trained.attrs)
     libraries = json.loads(str(attributes.get("libraries", "{}")))
     versions = ", ".join(f"{name} {libraries[name]}" for name in sorted(libraries))
     return (
         f"*Measured by trainfree {attributes.get('trainfree_version', '?')} with `{command}`: "
-        f"{'; '.join(parts)}; {accuracies}; {versions}.*"
+        f"{'; '.join([*parts, accuracies])}; {versions}.*"
     )
 
 
@@ -147,7 +169,9 @@ def _index(counted: pd.DataFrame, texts: Mapping[str, str], line: str) -> str:
         [
             "# Measured tables",
             "",
-            "A copy of one run's tables, made by `make paper-tables`; do not edit it.",
+            "A copy of one run's tables, made by `make paper-tables`; do not edit it. Tables of",
+            "other runs stand beside it, each with a line on what made it: NAS-Bench-101",
+            "(`make nasbench101-tables`), and the proxies beside others' (`make agreement-table`).",
             "",
             markdown_text(readable, title),
             *links,

@@ -30,6 +30,13 @@ def add_commands(commands: Commands) -> None:
     every = command(commands, "tables", _tables, "make every table that the existing files allow")
     copy = command(commands, "publish-tables", _publish_tables, "copy tables for the repository")
     copy.add_argument("--output", type=Path, default=Path("reports/measured"))
+    one = command(commands, "publish-table", _publish_table, "copy one table for the repository")
+    one.add_argument("names", nargs="+", help="file names of tables, without suffix")
+    one.add_argument("--results", type=Path, default=Path("results"))
+    one.add_argument("--output", type=Path, default=Path("reports/measured"))
+    one.add_argument("--scores", type=Path, nargs="*", default=[], help="files behind the table")
+    one.add_argument("--benchmark", type=Path, required=True, help="file behind the table")
+    one.add_argument("--command", required=True, help="what made the table, for its reader")
     for parser in (every, copy):
         add_configfile(parser)
         parser.add_argument("--results", type=Path, default=Path("results"))
@@ -81,6 +88,20 @@ def _publish_tables(arguments: argparse.Namespace) -> None:
         files.benchmark,
         f"snakemake --configfile {names}",
     )
+
+
+def _publish_table(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.publish import publish_one
+
+    for name in arguments.names:
+        publish_one(
+            name,
+            arguments.results / "tables",
+            arguments.output,
+            arguments.scores,
+            arguments.benchmark,
+            arguments.command,
+        )
 
 
 def _run_files(arguments: argparse.Namespace) -> tuple[Config, Files]:

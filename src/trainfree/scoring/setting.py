@@ -14,7 +14,8 @@ from trainfree.errors import ConfigError
 from trainfree.images.datasets import InputKind
 from trainfree.provenance import canonical_json, code_hash, settings_hash
 from trainfree.randomness import stream
-from trainfree.spaces import module_of, skeleton_of
+from trainfree.spaces import load_space, module_of, skeleton_of
+from trainfree.spaces.protocol import PublishedOrder
 
 Initialization = Literal["pytorch", "xavier", "kaiming", "normal"]
 
@@ -27,6 +28,8 @@ class Setting:
     ----------
     sample, sample_seed
         Only so many architectures, drawn without replacement by this root seed; 0 for all.
+    sample_of
+        Drawn from so many that stand first in the published table; 0 for the whole space.
     extra
         Files of proxies with the hashes of their code, so that an edit scores anew.
     """
@@ -40,6 +43,7 @@ class Setting:
     seed: int
     sample: int = 0
     sample_seed: int = 0
+    sample_of: int = 0
     extra: tuple[tuple[str, str], ...] = ()
 
     @classmethod
@@ -69,7 +73,13 @@ class Setting:
     def name(self) -> str:
         """Name in file paths, for example ``b32-pytorch-images-s0``."""
         name = f"b{self.batch_size}-{self.initialization}-{self.input}-s{self.seed}"
-        return f"{name}-n{self.sample}" if self.sample else name
+        if not self.sample:
+            return name
+        return f"{name}-n{self.sample}" + (f"of{self.sample_of}" if self.sample_of else "")
+
+    def size(self, space_size: int) -> int:
+        """Return how many architectures of a space of ``space_size`` are scored."""
+        return self.sample or space_size
 
     @property
     def hash(self) -> str:
@@ -85,17 +95,27 @@ def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:
     Raises
     ------
     ConfigError
-        When the sample is larger than the space.
+        When the sample is larger than what it is drawn from, or the space's published table has
+        no order of its own.
     """
     if not setting.sample:
         return np.arange(space_size)
-    if setting.sample > space_size:
+    pool = min(setting.sample_of or space_size, space_size)
+    if setting.sample > pool:
         raise ConfigError(
             f"a sample of {setting.sample} architectures is more than {setting.space} has "
-            f"({space_size}); choose a smaller one"
+            f"to draw from ({pool}); choose a smaller one"
         )
-    order = stream(setting.sample_seed, "architecture-sample").permutation(space_size)
-    return np.sort(order[: setting.sample])
+    drawn = stream(setting.sample_seed, "architecture-sample").permutation(pool)[: setting.sample]
+    if setting.sample_of:
+        space = load_space(setting.space)
+        if not isinstance(space, PublishedOrder):
+            raise ConfigError(
+                f"sample_of: the first {setting.sample_of} architectures of the published table "
+                f"were asked for, and {setting.space} has no such order; leave it out"
+            )
+        drawn = space.first_published(pool)[drawn]
+    return np.sort(drawn)
 
 
 def scoring_code_hash(setting: Setting) -> str:

@@ -53,7 +53,7 @@ class AssistedEvolution(RegularizedEvolution):
         self, space: Space, rng: np.random.Generator, settings: AreaSettings, scores: PaidScores
     ) -> None:
         super().__init__(space, rng, settings)
-        drawn = [space.sample(rng) for _ in range(settings.scored)]
+        drawn = [scores.draw(space, rng) for _ in range(settings.scored)]
         ranked = sorted(((scores.rank(index), index) for index in drawn), key=_rank, reverse=True)
         self._chosen = iter([index for _, index in ranked[: settings.population]])
 

@@ -94,7 +94,12 @@ class SearchPlan:
 
 
 def make_plan(
-    name: str, entry: Mapping[str, Any], *, runs: int, budgets: Sequence[int]
+    name: str,
+    entry: Mapping[str, Any],
+    *,
+    runs: int,
+    budgets: Sequence[int],
+    where: str = "search.searches",
 ) -> SearchPlan:
     """Return the plan of an entry of ``search.searches``.
 
@@ -102,13 +107,15 @@ def make_plan(
     ----------
     runs, budgets
         Used where the entry does not say otherwise.
+    where
+        The configuration key that holds the entry, for messages.
 
     Raises
     ------
     ConfigError
         Naming the key of the entry that is wrong.
     """
-    where = f"search.searches.{name}"
+    where = f"{where}.{name}"
     if not NAME.fullmatch(name):
         raise ConfigError(
             f"{where}: expected a name of small letters, digits and _, in parts joined by -, "

@@ -46,14 +46,43 @@ class PaidScores:
     ----------
     scores, seconds
         By architecture index: the score, NaN where it failed, and what scoring took.
+    scored
+        The architectures that have a score, where only a sample of the space has one.
     """
 
-    def __init__(self, scores: Sequence[float], seconds: Sequence[float]) -> None:
-        self._scores, self._seconds = scores, seconds
+    def __init__(
+        self,
+        scores: Sequence[float],
+        seconds: Sequence[float],
+        scored: Sequence[int] | None = None,
+    ) -> None:
+        self._scores, self._seconds, self._scored = scores, seconds, scored
+        self._known = None if scored is None else frozenset(scored)
         self.spent = 0.0
 
+    def draw(self, space: Space, rng: np.random.Generator) -> int:
+        """Return an architecture drawn uniformly from those that can be scored.
+
+        The scored ones being a uniform sample of the space, so is what is drawn from them.
+        """
+        if self._scored is None:
+            return space.sample(rng)
+        return self._scored[int(rng.integers(len(self._scored)))]
+
     def rank(self, index: int) -> tuple[bool, float]:
-        """Score an architecture and return a sort key, see :func:`fitness_rank`."""
+        """Score an architecture and return a sort key, see :func:`fitness_rank`.
+
+        Raises
+        ------
+        ConfigError
+            When it has no score, because only a sample of the space was scored.
+        """
+        if self._known is not None and index not in self._known:
+            raise ConfigError(
+                f"architecture {index} has no score, only a sample of {len(self._known)} has; "
+                "score the whole space, or use an algorithm that scores nothing but its first "
+                "architectures, such as area"
+            )
         self.spent += self._seconds[index]
         return fitness_rank(self._scores[index])
 

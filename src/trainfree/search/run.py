@@ -129,7 +129,8 @@ def _all_runs(
     fitness, seconds = signals.fitness.tolist(), signals.training_seconds.tolist()
     assistance = None
     if signals.assistance is not None and signals.assistance_seconds is not None:
-        assistance = signals.assistance.tolist(), signals.assistance_seconds.tolist()
+        scored = None if signals.assisted is None else signals.assisted.tolist()
+        assistance = signals.assistance.tolist(), signals.assistance_seconds.tolist(), scored
     identity = "/".join(filter(None, ("search", plan.algorithm, plan.signal, plan.proxy)))
     records = []
     for run in track(range(plan.runs), plan.name):

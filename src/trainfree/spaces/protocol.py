@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 MutationRule = Literal["edge", "node_then_edge", "published", "one_change"]
 """The rules of all spaces; a space says which ones it has."""
@@ -67,4 +68,13 @@ class EdgeSpace(Space, Protocol):
 
     def digits(self, index: int) -> tuple[int, ...]:
         """Return the operation code on each edge."""
+        ...
+
+
+@runtime_checkable
+class PublishedOrder(Space, Protocol):
+    """A space whose published table has an order of its own, which published samples refer to."""
+
+    def first_published(self, count: int) -> NDArray[np.int64]:
+        """Return the indices of the architectures that stand first in the published table."""
         ...

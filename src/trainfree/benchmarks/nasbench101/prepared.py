@@ -26,6 +26,7 @@ from trainfree.benchmarks.nasbench101.trained_cells import (
     TIME,
     TrainedCells,
 )
+from trainfree.benchmarks.nasbench101.training_time import estimate_times
 from trainfree.errors import DataFileError, SourceError
 from trainfree.provenance import code_hash
 from trainfree.spaces.nasbench101.space import GraphCellSpace
@@ -33,6 +34,7 @@ from trainfree.storage import open_dataset, provenance_attributes, write_dataset
 
 SPACE = "nasbench101"
 DATASET = "cifar10"
+ESTIMATED_SECONDS = "estimated_train_seconds"
 _ROWS_A_CHUNK = 16384
 _WORTH_COMPRESSING = 0.5
 """Share of missing numbers from which on compression saves more space than it costs time."""
@@ -111,6 +113,7 @@ def cells_dataset(cells: TrainedCells, attributes: dict[str, Any]) -> xr.Dataset
                 "s",
                 "duration of the whole training, mean over its repeats",
             )
+    variables |= _estimated_times(space, variables["train_seconds"], index)
     variables["params"] = _variable(
         ("arch", "dataset"), cells.params[order, None], "1", "number of trained parameters"
     )
@@ -124,6 +127,28 @@ def cells_dataset(cells: TrainedCells, attributes: dict[str, Any]) -> xr.Dataset
         variables[name] = _variable(axes, column[order], "1", meaning)
     coordinates = _coordinates(space, cells, index, order)
     return xr.Dataset(variables, coords=coordinates, attrs=attributes)
+
+
+def _estimated_times(
+    space: GraphCellSpace, seconds: xr.Variable, index: NDArray[np.int64]
+) -> dict[str, xr.Variable]:
+    """Return estimates of the longest training's duration where only a sample was measured."""
+    measured = seconds.to_numpy()[:, 0, -1].astype(np.float64)
+    if len(index) < len(space) or not np.isnan(measured).any():
+        return {}
+    estimated = estimate_times(space, measured)
+    if estimated is None:
+        return {}
+    variable = _variable(
+        ("arch",),
+        estimated.seconds.astype(np.float32),
+        "s",
+        "duration of the longest training, estimated from the work of the network's parts",
+        fitted_cells=estimated.n,
+        r_squared=estimated.r_squared,
+        median_error=estimated.median_error,
+    )
+    return {ESTIMATED_SECONDS: variable}
 
 
 def _space_indices(space: GraphCellSpace, cells: TrainedCells) -> NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from trainfree.provenance import code_hash
-from trainfree.spaces.nasbench101.encoding import bits_matrix, operation_digits
-from trainfree.spaces.nasbench101.graph_hash import hash_of_neighbours
+from trainfree.spaces.nasbench101.cell_hashes import cell_hashes, places_by_hash
 from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.storage import provenance_attributes, write_dataset
-
-Neighbours = list[list[int]]
 
 
 def write_cells(output: Path) -> dict[int, int]:
@@ -33,7 +29,7 @@ def write_cells(output: Path) -> dict[int, int]:
     """
     space = GraphCellSpace.published()
     vertices, bits, codes = space.cells
-    hashes = cell_hashes(space)
+    hashes = cell_hashes(*space.cells)
     columns: dict[str, tuple[NDArray[np.generic], str]] = {
         "vertices": (vertices.astype(np.uint8), "number of vertices"),
         "graph_bits": (bits.astype(np.int32), "edges: from x to y > x is bit x + y(y - 1)/2"),
@@ -60,37 +56,3 @@ def write_cells(output: Path) -> dict[int, int]:
     write_dataset(xr.Dataset(variables, attrs={**attributes, "space": space.name}), output, "cells")
     sizes, counts = np.unique(vertices, return_counts=True)
     return dict(zip(sizes.tolist(), counts.tolist(), strict=True))
-
-
-def cell_hashes(
-    space: GraphCellSpace, first: int = 0, last: int | None = None
-) -> NDArray[np.uint8]:
-    """Return the published hash of each cell from ``first`` to before ``last``, (cells, 16)."""
-    vertices, bits, codes = (column[first:last].tolist() for column in space.cells)
-    digests = b"".join(
-        bytes.fromhex(hash_of_neighbours(*_neighbours(size, graph), [-1, *_labels(size, code), -2]))
-        for size, graph, code in zip(vertices, bits, codes, strict=True)
-    )
-    return np.frombuffer(digests, dtype=np.uint8).reshape(-1, 16)
-
-
-def places_by_hash(hashes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the place of each hash when they are sorted."""
-    order = np.lexsort(hashes.T[::-1])
-    places = np.empty(len(order), dtype=np.int64)
-    places[order] = np.arange(len(order))
-    return places
-
-
-@cache
-def _neighbours(vertices: int, bits: int) -> tuple[Neighbours, Neighbours]:
-    matrix = bits_matrix(vertices, bits)
-    return (
-        [np.flatnonzero(row).tolist() for row in matrix],
-        [np.flatnonzero(column).tolist() for column in matrix.T],
-    )
-
-
-@cache
-def _labels(vertices: int, code: int) -> list[int]:
-    return operation_digits(vertices)[code].tolist()  # type: ignore[no-any-return]

@@ -112,7 +112,7 @@ def _cell_parameters(space: GraphCellSpace, matrix: Matrix) -> tuple[int, NDArra
     """
     fixed, last = 0, len(matrix) - 1
     by_operation = np.zeros((last - 1, len(OPERATIONS)), dtype=np.int64)
-    for before, after in _cell_widths(space):
+    for before, after in cell_widths(space):
         channels = vertex_channels(before, after, matrix)
         for vertex in range(1, last):
             for number, name in enumerate(OPERATIONS):
@@ -125,7 +125,7 @@ def _cell_parameters(space: GraphCellSpace, matrix: Matrix) -> tuple[int, NDArra
     return fixed, by_operation
 
 
-def _cell_widths(space: GraphCellSpace) -> list[tuple[int, int]]:
+def cell_widths(space: GraphCellSpace) -> list[tuple[int, int]]:
     """Return input and output channels of each cell of the network."""
     widths, before = [], space.stem_channels
     for stack in range(STACKS):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import ArchitectureError, UnknownNameError
+from trainfree.spaces.nasbench101.cell_hashes import cell_hashes, places_by_hash
 from trainfree.spaces.nasbench101.encoding import (
     PAIRS,
     Bits,
@@ -109,6 +110,15 @@ class GraphCellSpace:
             result[vertices] = np.take_along_axis(places, first.astype(np.int64), axis=1)
             start += int(is_cell.sum())
         return result
+
+    @cached_property
+    def _by_hash(self) -> NDArray[np.int64]:
+        """Indices in the order of the published table; most of a minute."""
+        return np.argsort(places_by_hash(cell_hashes(*self.cells)))
+
+    def first_published(self, count: int) -> NDArray[np.int64]:
+        """Return the cells that stand first in the published table, which is ordered by hash."""
+        return self._by_hash[:count]
 
     def __len__(self) -> int:
         return len(self.cells[0])
