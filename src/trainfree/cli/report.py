@@ -77,5 +77,5 @@ def _absent(arguments: argparse.Namespace) -> dict[Path, str]:
     from trainfree.cli.terminal import run_of
     from trainfree.terminal.status import missing_products
 
-    arguments.folder = Path()
+    arguments.folder = arguments.results.parent
     return missing_products(run_of(arguments))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from trainfree.errors import DataFileError
 from trainfree.report.page_tables import TableView, made_view
 from trainfree.storage import open_dataset
 
+OWN_SCORES = ("proxy_agreement",)
+_SPACE = re.compile(r"nasbench\d+(_mini)?")
 FOLDED = ("config", "source_hashes", "libraries")
 
 
@@ -69,8 +72,11 @@ class Provenance:
             Any of ``scores``, ``searches``, ``benchmarks``.
         table
             Its name; where a space stands in it, files of that space are meant, otherwise those
-            of the space of the first file.
+            of the space of the first file. A table with scores of its own is made from none of
+            them.
         """
+        if table.startswith(OWN_SCORES):
+            return ""
         parts = {"scores": _scores_text, "searches": _searches_text, "benchmarks": _trained_text}
         told = (parts[kind](self._of_space(kind, table)) for kind in parts if kind in kinds)
         return "; ".join(filter(None, told))
@@ -78,8 +84,8 @@ class Provenance:
     def _of_space(self, kind: str, table: str) -> list[Made]:
         every = [*self.scores, *self.benchmarks, *self.searches]
         spaces = list(dict.fromkeys(made.attributes.get("space", "") for made in every))
-        named = sorted((name for name in spaces if name and name in table), key=len)
-        space = named[-1] if named else next(iter(spaces), "")
+        named = _SPACE.search(table)
+        space = named.group() if named else next(iter(spaces), "")
         files: tuple[Made, ...] = getattr(self, kind)
         return [made for made in files if made.attributes.get("space") == space]
 

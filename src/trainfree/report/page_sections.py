@@ -79,8 +79,10 @@ PAPERS = Plan(
     "Does it agree with the papers?",
     "Papers",
     "The papers' tables, cell by cell: the printed number, the measured one and a verdict.",
-    tables=("naswot_table*", "naswot_*", "politecnico_table*", "politecnico_*", "nasbench101_*")
-    + ("published",),
+    tables=(
+        *("naswot_table*", "naswot_*", "politecnico_table*", "politecnico_*"),
+        *("nasbench*", "published"),
+    ),
     expected=("published",),
 )
 SECTIONS = (

@@ -20,7 +20,6 @@ _NUMBER = re.compile(r"[-−]?(?:\d[\d,]*(?:\.\d+)?|∞)")
 _MARKUP = re.compile(r"\\(.)|&(lt|amp);|(\|)")
 _ENTITIES = {"lt": "<", "amp": "&"}
 _HEADING_END = re.compile(r"[;.](?= )|(?= \()")
-_BREAK = "\0"  # no cell holds it: XML and HTML forbid it, and the writers' split drops it
 
 
 @dataclass(frozen=True)
@@ -133,8 +132,8 @@ def parse_markdown(text: str, origin: Path) -> Parsed:
             "as trainfree writes tables, found something else; delete it and run again"
         )
     numeric = tuple(rule.endswith(":") for rule in rows[1])
-    (title,) = _plain(lines[0][2:-2])
-    return Parsed(title, rows[0], numeric, tuple(rows[2:]))
+    title = _plain(lines[0][2:-2])
+    return Parsed("|".join(title), rows[0], numeric, tuple(rows[2:]))
 
 
 def made_view(
@@ -195,12 +194,15 @@ def _cells(line: str) -> tuple[str, ...]:
 
 def _plain(text: str) -> list[str]:
     """Return the cells of a line without its markup."""
-
-    def undo(found: re.Match[str]) -> str:
+    cells, place = [""], 0
+    for found in _MARKUP.finditer(text):
         letter, entity, bar = found.groups()
-        return _BREAK if bar else letter or _ENTITIES[entity]
-
-    return _MARKUP.sub(undo, text).split(_BREAK)
+        cells[-1] += text[place : found.start()] + (letter or _ENTITIES.get(entity, ""))
+        place = found.end()
+        if bar:
+            cells.append("")
+    cells[-1] += text[place:]
+    return cells
 
 
 def _is_number(text: str) -> bool:
