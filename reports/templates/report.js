@@ -48,14 +48,13 @@ function addFilter(table, rows) {
   field.placeholder = "words";
   field.setAttribute("aria-controls", table.id);
   field.addEventListener("input", () => {
-    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = field.value.trim().toLowerCase();
     let shown = 0;
     for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
+      row.hidden = !row.textContent.toLowerCase().includes(words);
       shown += !row.hidden;
     }
-    count.textContent = words.length ? `${shown} of ${rows.length} rows.` : `${rows.length} rows.`;
+    count.textContent = words ? `${shown} of ${rows.length} rows.` : `${rows.length} rows.`;
     announcement.textContent = count.textContent;
   });
   box.prepend(label);
