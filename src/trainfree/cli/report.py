@@ -32,12 +32,18 @@ def add_commands(commands: Commands) -> None:
     stability.add_argument("--table", type=Path, required=True, help="table of stability (CSV)")
     for parser in (scatter, search, stability):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
-    report = command(commands, "report", _report, "write the HTML report")
-    report.add_argument("--tables", type=Path, required=True, help="folder")
-    report.add_argument("--figures", type=Path, required=True, help="folder")
-    report.add_argument("--scores", type=Path, nargs="+", required=True)
-    report.add_argument("--templates", type=Path, required=True, help="folder")
-    report.add_argument("--output", type=Path, required=True)
+    report = command(commands, "report", _report, "write the HTML report from what there is")
+    report.add_argument("--results", type=Path, default=Path("results"), help="folder")
+    report.add_argument("--data", type=Path, default=Path("data"), help="folder")
+    report.add_argument("--logs", type=Path, default=Path("logs"), help="folder")
+    report.add_argument("--scores", type=Path, nargs="*", help="default: all in --results")
+    report.add_argument("--searches", type=Path, nargs="*", help="default: all in --results")
+    report.add_argument("--benchmarks", type=Path, nargs="*", help="default: all in --data")
+    report.add_argument("--templates", type=Path, help="folder, default: the checkout's")
+    report.add_argument("--output", type=Path, help="default: report/index.html in --results")
+    report.add_argument(
+        "--configfile", type=Path, nargs="+", help="also name what this configuration lacks"
+    )
 
 
 def _plot_scores(arguments: argparse.Namespace) -> None:
@@ -73,12 +79,33 @@ def _plot_stability(arguments: argparse.Namespace) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from trainfree.report.page import render_report
+    from trainfree.report.page import TEMPLATES, Contents, render_report
 
-    render_report(
-        arguments.tables,
-        arguments.figures,
-        arguments.output,
-        arguments.scores,
-        templates=arguments.templates,
+    results = arguments.results
+    output = arguments.output or results / "report" / "index.html"
+    contents = Contents(
+        tables=results / "tables",
+        figures=results / "figures",
+        scores=_named_or_found(arguments.scores, results / "scores", "*/*/*.h5"),
+        searches=_named_or_found(arguments.searches, results / "search", "*/*/*.h5"),
+        benchmarks=_named_or_found(arguments.benchmarks, arguments.data / "benchmarks", "*.h5"),
+        costs=arguments.logs / "benchmarks",
+        absent=_absent(arguments),
     )
+    render_report(contents, output, arguments.templates or TEMPLATES)
+    print(f"wrote {output}")
+
+
+def _named_or_found(named: list[Path] | None, folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern)) if named is None else named
+
+
+def _absent(arguments: argparse.Namespace) -> dict[Path, str]:
+    """Return what the named configuration would have and is not there, and why."""
+    if arguments.configfile is None:
+        return {}
+    from trainfree.cli.terminal import run_of
+    from trainfree.terminal.status import missing_products
+
+    arguments.folder = arguments.results.parent
+    return missing_products(run_of(arguments))

@@ -66,6 +66,18 @@ def show_status(run: Run, screen: Screen, *, every: bool = False) -> int:
     return int(any(one.state in ("failed", "damaged") for one in findings))
 
 
+def missing_products(run: Run) -> dict[Path, str]:
+    """Return the files of a run that are not there, and why, without images and shards."""
+    active = running_since(run.folder)
+    return {
+        path: f"{one.state}, {one.detail}" if one.detail else one.state
+        for one in _findings(run, None if active is None else active[1])
+        if one.job.stage not in ("images", "shards", "report")
+        for path in one.job.outputs
+        if not path.is_file()
+    }
+
+
 def _findings(run: Run, since: float | None) -> Iterable[Finding]:
     wanted = _wanted_attributes(run)
     failed = failed_logs(run.folder)
