@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -55,7 +57,7 @@ def score_shard(
             f"shard {first}-{last} is not in {setting.space} with its {len(architectures)} "
             "architectures"
         )
-    _prepare_torch(threads)
+    prepare_torch(threads)
     keep_freed_memory()
     pixels = load_mini_batch(images, setting.batch_size, setting.seed, setting.input)
     batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
@@ -66,33 +68,50 @@ def score_shard(
     for arch in track(architectures[first : last + 1].tolist(), output.stem):
         require_run()
         rows.append(scorer.row(arch))
+    attributes = measured_attributes(
+        setting, asdict(setting), scoring_code_hash(setting), images, batch.device, threads
+    )
+    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
+
+
+def measured_attributes(
+    setting: Setting,
+    settings: Mapping[str, Any],
+    code: str,
+    images: Path,
+    device: torch.device,
+    threads: int,
+    sources: Mapping[str, str] | None = None,
+) -> dict[str, str | int]:
+    """Return the attributes of a file of scores: provenance, the setting and the images.
+
+    Parameters
+    ----------
+    settings
+        Everything that decides the content.
+    sources
+        Hashes of what was read beside the images.
+    """
     with open_dataset(images, "images") as source:
-        attributes = {
+        return {
             **provenance_attributes(
-                settings=asdict(setting),
-                code=scoring_code_hash(setting),
-                source_hashes={"images": source.attrs["content_sha256"]},
+                settings=settings,
+                code=code,
+                source_hashes={"images": source.attrs["content_sha256"], **(sources or {})},
                 seed=setting.seed,
-                device=_device_name(batch.device),
+                device=_device_name(device),
                 threads=threads,
             ),
-            **_own_attributes(setting),
+            "space": setting.space,
+            "dataset": setting.dataset,
+            "setting": setting.name,
+            "batch_size": setting.batch_size,
+            "initialization": setting.initialization,
+            "input": setting.input,
             "image_count": int(source.sizes["n"]),
             "image_source": str(source.attrs["source_note"]),
             "stand_in": int(source.attrs["stand_in"]),
         }
-    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
-
-
-def _own_attributes(setting: Setting) -> dict[str, str | int]:
-    return {
-        "space": setting.space,
-        "dataset": setting.dataset,
-        "setting": setting.name,
-        "batch_size": setting.batch_size,
-        "initialization": setting.initialization,
-        "input": setting.input,
-    }
 
 
 class _Scorer:
@@ -170,7 +189,7 @@ def attempt(
     return *judge(value), seconds
 
 
-def _prepare_torch(threads: int) -> None:
+def prepare_torch(threads: int) -> None:
     """Make torch repeatable, and as exact on a GPU as on the CPU."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
