@@ -15,6 +15,7 @@ from trainfree.scoring.setting import (
     scoring_code_hash,
     shard_ranges,
 )
+from trainfree.scoring.studies import study_code_hash
 from trainfree.spaces import load_space, module_of
 from trainfree.workflow import export_environment, hold_run_lock, relative
 
@@ -148,6 +149,18 @@ FIGURE_FILES = expand(
     "results/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "png"]
 )
 REPORT = "results/report/index.html"
+# For the targets ablation and training.
+ABLATION_FILES = expand(
+    "results/ablation/{space}/{dataset}.h5",
+    space=CONFIG.space,
+    dataset=CONFIG.datasets,
+)
+TRAINING_FILES = expand(
+    "results/training/{space}/{dataset}/shards/{place}.h5",
+    space=CONFIG.space,
+    dataset=CONFIG.datasets[0],
+    place=range(CONFIG.training.architectures),
+)
 
 
 def first_and_last(wildcards):
