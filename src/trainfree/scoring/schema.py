@@ -41,7 +41,9 @@ def scores_dataset(rows: Sequence[Row], proxies: Sequence[str]) -> xr.Dataset:
             "score": variable(
                 by_proxy, [row.scores for row in rows], "proxy score, higher is better"
             ),
-            "status": variable(by_proxy, statuses, "what became of the score", "1", **status_flags()),
+            "status": variable(
+                by_proxy, statuses, "what became of the score", "1", **status_flags()
+            ),
             "message": variable(
                 ("arch",),
                 np.array([row.message for row in rows], dtype=object),

@@ -114,8 +114,7 @@ def draw_seeds(setting: AblationSetting) -> list[int]:
     """Return a root seed for each draw; the first is the suite's own."""
     seed = setting.base.seed
     others = (
-        int(stream(seed, "ablation/draw", draw).integers(2**32))
-        for draw in range(1, setting.draws)
+        int(stream(seed, "ablation/draw", draw).integers(2**32)) for draw in range(1, setting.draws)
     )
     return [seed, *others]
 
