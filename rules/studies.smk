@@ -19,13 +19,13 @@ rule choose_architectures:
         mem_mb=1000,
         runtime=10,
     params:
-        count=CONFIG.training.architectures,
+        architectures=CONFIG.training.architectures,
         above=CONFIG.training.above_percent,
         seed=CONFIG.seed,
         code=code_hash("trainfree.analysis.choice"),
     shell:
         "python -m trainfree choose-architectures --study {wildcards.study} --benchmark {input}"
-        " --dataset {wildcards.dataset} --count {params.count} --above {params.above}"
+        " --dataset {wildcards.dataset} --count {params.architectures} --above {params.above}"
         " --seed {params.seed} --output {output} > {log} 2>&1"
 
 

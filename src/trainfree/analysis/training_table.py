@@ -138,7 +138,7 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
         {
             "epoch": [number(value, 0) for value in frame["epoch"]],
             "score ± std over architectures": [
-                with_spread(*pair, digits=1) for pair in pairs("score_mean", "score_std")
+                with_spread(mean, std, 1) for mean, std in pairs("score_mean", "score_std")
             ],
             "mean change": [number(value, 1) for value in frame["change_mean"]],
             "lowest to highest": [

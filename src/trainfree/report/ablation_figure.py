@@ -66,7 +66,7 @@ def _figure(ablation: xr.Dataset) -> Figure:
     figure = new_figure(WIDTH, 2 * ROW_HEIGHT * len(proxies))
     panels = figure.subplots(2 * len(proxies), 2, squeeze=False)
     for place, proxy in enumerate(proxies):
-        own = panels[2 * place : 2 * place + 2].ravel()
+        own = panels[2 * place : 2 * place + 2].ravel().tolist()
         for axes, arm in zip(own, TITLES, strict=False):
             _draw_arm(axes, finite_scores(ablation, arm, proxy), TITLES[arm])
             axes.set_ylabel(f"{proxy} score")

@@ -87,7 +87,7 @@ def _figure(study: xr.Dataset, score: Floats, outcome: str) -> Figure:
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     bar = figure.colorbar(colours, ax=[above, below], aspect=40, pad=0.02)
     bar.set_label(f"final accuracy (%): {outcome}")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 

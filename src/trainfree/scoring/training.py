@@ -167,11 +167,11 @@ def _epoch(
 ) -> tuple[float, float]:
     """Train on all images once; return mean loss and percent right, as seen on the way."""
     total, right = 0.0, 0
-    for rows in torch.from_numpy(order).to(images.device).split(batch_size):
+    for rows in torch.split(torch.from_numpy(order).to(images.device), batch_size):
         optimizer.zero_grad()
         logits = module(images[rows].contiguous(memory_format=torch.channels_last))
         loss = F.cross_entropy(logits, labels[rows])
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += float(loss.detach()) * len(rows)
         right += int((logits.detach().argmax(dim=1) == labels[rows]).sum())
@@ -189,15 +189,16 @@ def _like(values: NDArray[np.float32], batch: Tensor) -> Tensor:
 
 
 def _dataset(epochs: list[Epoch], chosen: xr.Dataset) -> xr.Dataset:
-    def column(name: str, long_name: str, units: str = "1", **attrs: object) -> Any:
-        values = np.array([[getattr(epoch, name) for epoch in epochs]])
-        return variable(("arch", "epoch"), values, long_name, units, **attrs)
+    def column(name: str, long_name: str, units: str = "1", dtype: type = float) -> Any:
+        values = np.array([[getattr(epoch, name) for epoch in epochs]], dtype=dtype)
+        more = status_flags() if name == "status" else {}
+        return variable(("arch", "epoch"), values, long_name, units, **more)
 
     number = variable(("epoch",), np.arange(len(epochs)), "passes over the images")
     return xr.Dataset(
         {
             "score": column("score", "NASWOT score, higher is better"),
-            "status": column("status", "what became of the score", **status_flags()),
+            "status": column("status", "what became of the score", dtype=np.int8),
             "loss": column("loss", "mean cross-entropy over the images, as trained"),
             "training_accuracy": column("accuracy", "share right, as trained", "percent"),
             "seconds": column("seconds", "measured time of the epoch's training", "s"),
