@@ -30,6 +30,7 @@ include: "rules/proxies.smk"
 include: "rules/aggregate.smk"
 include: "rules/report.smk"
 include: "rules/nasbench101.smk"
+include: "rules/studies.smk"
 
 
 onstart:
@@ -55,6 +56,8 @@ localrules:
     nasbench101,
     nasbench101_scores,
     landscape,
+    ablation,
+    training,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -149,3 +152,26 @@ rule nasbench101_scores:
 rule landscape:
     input:
         multiext(f"results/tables/landscape-{CONFIG.space}", ".csv", ".md", ".tex"),
+
+
+# What a score owes to the draw of images, weights and batch size.
+rule ablation:
+    input:
+        multiext("results/tables/ablation", ".csv", ".md", ".tex"),
+        expand(
+            "results/figures/ablation-{space}-{dataset}.{suffix}",
+            space=CONFIG.space,
+            dataset=CONFIG.datasets,
+            suffix=["svg", "png"],
+        ),
+
+
+# The score after every epoch of training.
+rule training:
+    input:
+        multiext("results/tables/training", ".csv", ".md", ".tex"),
+        multiext(
+            f"results/figures/training-{CONFIG.space}-{CONFIG.datasets[0]}",
+            ".svg",
+            ".png",
+        ),

@@ -19,6 +19,7 @@ from trainfree.scoring.setting import (
     scoring_code_hash,
     shard_ranges,
 )
+from trainfree.scoring.studies import study_code_hash
 from trainfree.search.plan import search_code_hash
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import load_space
@@ -164,6 +165,18 @@ FIGURE_FILES = expand(
     "results/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "png"]
 )
 REPORT = "results/report/index.html"
+# For the targets ablation and training.
+ABLATION_FILES = expand(
+    "results/ablation/{space}/{dataset}.h5",
+    space=CONFIG.space,
+    dataset=CONFIG.datasets,
+)
+TRAINING_FILES = expand(
+    "results/training/{space}/{dataset}/shards/{place}.h5",
+    space=CONFIG.space,
+    dataset=CONFIG.datasets[0],
+    place=range(CONFIG.training.architectures),
+)
 
 # What networks of the space cost and achieve on hardware, where anybody has looked.
 HARDWARE = (

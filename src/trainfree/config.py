@@ -21,6 +21,7 @@ from trainfree.images.datasets import DATASET_KIND, InputKind, dataset_names
 from trainfree.proxies import proxy_names
 from trainfree.scoring.devices import DeviceChoice
 from trainfree.scoring.setting import Initialization, Setting
+from trainfree.scoring.studies import AblationSetting, TrainingSetting
 from trainfree.search import ACCURACY, algorithm_names
 from trainfree.search.plan import SearchPlan, make_plan
 from trainfree.search.protocol import Overshoot
@@ -271,6 +272,43 @@ class NasBench101Config(_Section):
         return _plans(self.searches, "nasbench101.searches")
 
 
+class AblationConfig(_Section):
+    """Scores under changed images, weights and batch sizes (target ``ablation``)."""
+
+    proxies: list[str] = Field(
+        default=["naswot"], min_length=1, description="Proxies to compute for every draw."
+    )
+    draws: Annotated[int, Field(ge=2)] = Field(
+        default=20, description="Draws of each arm; the NASWOT paper took 20."
+    )
+    batch_sizes: list[Positive] = Field(
+        default=[32, 64, 128, 256],
+        min_length=1,
+        description="Batch sizes of the arms that change it; the other arms have "
+        "scoring.batch_size.",
+    )
+
+
+class TrainingConfig(_Section):
+    """Scores after every epoch of training, on the first data set (target ``training``)."""
+
+    architectures: Annotated[int, Field(ge=2)] = Field(
+        default=10, description="Architectures to train; a job each."
+    )
+    above_percent: Annotated[float, Field(ge=0, lt=100)] = Field(
+        default=90.0,
+        description="They are drawn from those above this validation accuracy in the benchmark.",
+    )
+    epochs: Positive = Field(default=12, description="Epochs; the NASWOT paper trained 100.")
+    images: Annotated[int, Field(ge=0)] = Field(
+        default=512, description="Training images; 0 for all there are."
+    )
+    batch_size: Positive = Field(default=32, description="Images in a step of the training.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        default=0.1, description="Of plain SGD: no momentum, decay, schedule or augmentation."
+    )
+
+
 class AnalysisConfig(_Section):
     """Tables."""
 
@@ -311,6 +349,8 @@ class Config(_Section):
     agreement: AgreementConfig = AgreementConfig()
     stability: StabilityConfig = StabilityConfig()
     nasbench101: NasBench101Config = NasBench101Config()
+    ablation: AblationConfig = AblationConfig()
+    training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
@@ -363,6 +403,19 @@ class Config(_Section):
             extra=hashed(self.proxies.extra),
         )
 
+    def ablation_setting(self, dataset: str) -> AblationSetting:
+        """Return what decides the scores of the ablation on a data set."""
+        base = replace(self.scoring_setting(dataset), proxies=tuple(self.ablation.proxies))
+        return AblationSetting(base, self.ablation.draws, tuple(self.ablation.batch_sizes))
+
+    def training_setting(self) -> TrainingSetting:
+        """Return what decides the scores during training, on the first data set."""
+        base = replace(self.scoring_setting(self.datasets[0]), proxies=("naswot",), extra=())
+        training = self.training
+        return TrainingSetting(
+            base, training.epochs, training.images, training.batch_size, training.learning_rate
+        )
+
     def score_paths(self) -> list[str]:
         """Return the merged scores files, below the folder of results."""
         return [
@@ -393,7 +446,7 @@ class Config(_Section):
         algorithm_names(algorithms)  # the plans ask for algorithms by name themselves
         load_files([*spaces, *algorithms, *images])
         known = proxy_names([Path(path) for path in self.proxies.extra])
-        for proxies in (self.scoring.proxies, self.nasbench101.proxies):
+        for proxies in (self.scoring.proxies, self.nasbench101.proxies, self.ablation.proxies):
             _require("proxy", proxies, known)
         return self
 

@@ -29,6 +29,9 @@ SCHEMA_VERSIONS = {
     "landscape": 1,
     "hardware": 1,
     "draws": 1,
+    "choice": 1,
+    "ablation": 1,
+    "training": 1,
 }
 
 

@@ -6,10 +6,11 @@ score owes to the architecture and what to the draw.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 import xarray as xr
 
 from trainfree.errors import ConfigError
@@ -20,8 +21,8 @@ from trainfree.scoring.setting import Setting, draws_code_hash
 from trainfree.scoring.shard import (
     Scorer,
     chosen_architectures,
+    measured_attributes,
     prepare_torch,
-    scores_attributes,
 )
 from trainfree.storage import write_dataset
 
@@ -94,5 +95,12 @@ def score_draws(
         image_seed=("draw", np.array([seed for seed, _ in seeds])),
         weight_seed=("draw", np.array([seed for _, seed in seeds])),
     )
-    attributes = scores_attributes(setting, draws_code_hash(setting), images, device, threads)
+    attributes = measured_attributes(
+        setting,
+        asdict(setting),
+        draws_code_hash(setting),
+        images,
+        torch.device(device),
+        threads,
+    )
     write_dataset(dataset.assign_attrs({**attributes, "draws": draws}), output, "draws")

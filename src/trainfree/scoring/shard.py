@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 
@@ -58,7 +59,14 @@ def score_shard(
     for arch in track(architectures, output.stem):
         require_run()
         rows.append(scorer.row(arch))
-    attributes = scores_attributes(setting, scoring_code_hash(setting), images, device, threads)
+    attributes = measured_attributes(
+        setting,
+        asdict(setting),
+        scoring_code_hash(setting),
+        images,
+        torch.device(device),
+        threads,
+    )
     write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
 
 
@@ -81,36 +89,44 @@ def chosen_architectures(setting: Setting, first: int, last: int) -> list[int]:
     return chosen
 
 
-def scores_attributes(
-    setting: Setting, code: str, images: Path, device: str, threads: int
+def measured_attributes(
+    setting: Setting,
+    settings: Mapping[str, Any],
+    code: str,
+    images: Path,
+    device: torch.device,
+    threads: int,
+    sources: Mapping[str, str] | None = None,
 ) -> dict[str, str | int]:
-    """Return the attributes of a file with scores of ``setting``."""
+    """Return the attributes of a file of scores: provenance, the setting and the images.
+
+    Parameters
+    ----------
+    settings
+        Everything that decides the content.
+    sources
+        Hashes of what was read beside the images.
+    """
     with open_dataset(images, "images") as source:
         return {
             **provenance_attributes(
-                settings=asdict(setting),
+                settings=settings,
                 code=code,
-                source_hashes={"images": source.attrs["content_sha256"]},
+                source_hashes={"images": source.attrs["content_sha256"], **(sources or {})},
                 seed=setting.seed,
-                device=_device_name(torch.device(device)),
+                device=_device_name(device),
                 threads=threads,
             ),
-            **_own_attributes(setting),
+            "space": setting.space,
+            "dataset": setting.dataset,
+            "setting": setting.name,
+            "batch_size": setting.batch_size,
+            "initialization": setting.initialization,
+            "input": setting.input,
             "image_count": int(source.sizes["n"]),
             "image_source": str(source.attrs["source_note"]),
             "stand_in": int(source.attrs["stand_in"]),
         }
-
-
-def _own_attributes(setting: Setting) -> dict[str, str | int]:
-    return {
-        "space": setting.space,
-        "dataset": setting.dataset,
-        "setting": setting.name,
-        "batch_size": setting.batch_size,
-        "initialization": setting.initialization,
-        "input": setting.input,
-    }
 
 
 class Scorer:
