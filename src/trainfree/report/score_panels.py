@@ -45,6 +45,7 @@ class Panel(NamedTuple):
     outcome: str
     drawn: pd.DataFrame
     taus: Floats
+    stand_in: bool
 
 
 def plot_score_panels(
@@ -117,7 +118,7 @@ def _panel(
     kept = both[both["accuracy"] > LEAST_ACCURACY]
     taus = drawn_taus(both, settings) if len(kept) >= FEWEST else np.array([np.nan])
     drawn = kept.iloc[drawn_places(len(kept), settings, 0)]
-    return Panel(proxy, target.name, drawn, taus)
+    return Panel(proxy, target.name, drawn, taus, bool(scored.attrs.get("stand_in", 0)))
 
 
 def _draw(panels: Sequence[Sequence[Panel]]) -> Figure:
@@ -147,7 +148,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         rasterized=True,
     )
     if finite.any():
-        accuracy_axis(axes, accuracy)
+        accuracy_axis(axes, accuracy, apart=0.11)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         if np.abs(score[finite]).max() >= 1e5:
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -156,6 +157,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     between = "" if np.isnan(spread) else f" ± {number(spread, 3)}"
     lowest = int((~finite).sum())
     note = f", {number(lowest, 0)} at −∞" if lowest else ""
+    note += ", stand-in images" if panel.stand_in else ""
     axes.set_title(
         f"τ = {number(float(panel.taus.mean()), 3)}{between}\n"
         f"n = {number(len(panel.drawn), 0)}{note}",
