@@ -29,6 +29,7 @@ include: "rules/agreement.smk"
 include: "rules/proxies.smk"
 include: "rules/aggregate.smk"
 include: "rules/report.smk"
+include: "rules/figures.smk"
 include: "rules/nasbench101.smk"
 include: "rules/studies.smk"
 
@@ -58,6 +59,8 @@ localrules:
     landscape,
     ablation,
     training,
+    kernels,
+    nasbench101_kernels,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -175,3 +178,19 @@ rule training:
             ".svg",
             ".png",
         ),
+
+
+# The matrices behind the scores, a row of architectures from the worst to the best.
+rule kernels:
+    input:
+        expand(
+            "results/figures/kernels-{space}-{dataset}.{suffix}",
+            space=CONFIG.space,
+            dataset=CONFIG.datasets,
+            suffix=["svg", "png"],
+        ),
+
+
+rule nasbench101_kernels:
+    input:
+        multiext("results/figures/kernels-nasbench101-cifar10", ".svg", ".png"),

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from dataclasses import replace
 
 from snakemake.exceptions import WorkflowError
 
@@ -13,6 +14,7 @@ from trainfree.errors import TrainfreeError
 from trainfree.images.prepare import images_code_hash
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
+from trainfree.scoring.kernels_code import kernels_code_hash
 from trainfree.scoring.setting import (
     Setting,
     draws_code_hash,
@@ -159,7 +161,14 @@ FIGURES = [
         dataset=CONFIG.datasets,
         proxy=GUIDES,
     ),
-    *expand("search-{space}-{dataset}", space=CONFIG.space, dataset=CONFIG.datasets),
+    *expand(
+        "{name}-{space}-{dataset}",
+        name=["search", "best_so_far"],
+        space=CONFIG.space,
+        dataset=CONFIG.datasets,
+    ),
+    f"score_panels-{CONFIG.space}",
+    f"score_tau-{CONFIG.space}",
 ]
 FIGURE_FILES = expand(
     "results/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "png"]
@@ -218,6 +227,15 @@ def shards_of(wildcards):
         setting=setting.name,
         shard=shard_ranges(size, SHARD_SIZES[setting]),
     )
+
+
+def kernel_setting(wildcards):
+    """Return the setting whose mini-batch and weights the kernels of a space are made with."""
+    if wildcards.space == CONFIG.space:
+        setting = CONFIG.scoring_setting(wildcards.dataset)
+    else:
+        setting = CONFIG.nasbench101_setting()
+    return replace(setting, proxies=("naswot",), sample=0, sample_of=0)
 
 
 def plan_of(wildcards):

@@ -80,7 +80,10 @@ def plot_score_panels(
     trained = read_benchmark(benchmark)
     files = {path: read_scores(path) for path in scores}
     panels = [
-        [_panel(scored, path, trained, benchmark, proxy, settings) for path, scored in files.items()]
+        [
+            _panel(scored, path, trained, benchmark, proxy, settings)
+            for path, scored in files.items()
+        ]
         for proxy in proxies
     ]
     if not any(len(panel.drawn) for row in panels for panel in row):

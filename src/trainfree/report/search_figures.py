@@ -26,7 +26,7 @@ from trainfree.report.search_lines import (
     colours_of,
     dashes_of,
     guide,
-    label_margin,
+    label_ends,
     muted_title,
     read_searches,
 )
@@ -239,9 +239,7 @@ def _ranks_with_failed_lowest(fitness: Floats) -> NDArray[np.int64]:
     return ranks
 
 
-def _time_figure(
-    timed: Sequence[Answers], files: Sequence[xr.Dataset], outcome: str
-) -> Figure:
+def _time_figure(timed: Sequence[Answers], files: Sequence[xr.Dataset], outcome: str) -> Figure:
     colours = colours_of(files)
     figure = new_figure(WIDTH, 4.6)
     axes = figure.subplots()
@@ -266,7 +264,7 @@ def _time_figure(
             capsize=2,
             capthick=0.8,
         )
-        _name_budgets(axes, answers, x)
+    _name_budgets(axes, timed, spread)
     axes.set_xlabel("seconds of a search (scoring measured, training simulated)")
     axes.set_ylabel(accuracy_title(outcome))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
@@ -275,25 +273,35 @@ def _time_figure(
     if timed:
         ends = np.array([answers.seconds[-1] for answers in timed]) * spread
         means = np.array([answers.mean[-1] for answers in timed])
-        label_margin(
-            axes, ends, means, [a.name for a in timed], [colours[a.guide] for a in timed]
-        )
+        of_guide = [colours[answers.guide] for answers in timed]
+        label_ends(axes, ends, means, [answers.name for answers in timed], of_guide)
     return figure
 
 
-def _name_budgets(axes: Axes, answers: Answers, x: Floats) -> None:
-    """Write N at the points of a search that was read out at several numbers of evaluations."""
-    if not answers.by_number or len(answers.budgets) < 2:
-        return
-    for place, (at, mean, budget) in enumerate(zip(x, answers.mean, answers.budgets, strict=True)):
-        axes.annotate(
-            f"{'N = ' if place == 0 else ''}{number(budget, 0)}",
-            (at, mean),
-            (4, -9),
-            textcoords="offset points",
-            fontsize=6,
-            color=INK,
-        )
+def _name_budgets(axes: Axes, timed: Sequence[Answers], spread: Floats) -> None:
+    """Write N at the points of searches that were read out at several numbers of evaluations.
+
+    Points that fall together share one.
+    """
+    written: set[tuple[float, float, float]] = set()
+    for answers, factor in zip(timed, spread, strict=True):
+        if not answers.by_number or len(answers.budgets) < 2:
+            continue
+        for place, (at, mean) in enumerate(
+            zip(answers.seconds * factor, answers.mean, strict=True)
+        ):
+            budget = answers.budgets[place]
+            key = (budget, round(float(np.log10(at)), 1), round(float(mean), 0))
+            if key not in written:
+                written.add(key)
+                axes.annotate(
+                    f"{'N = ' if place == 0 else ''}{number(budget, 0)}",
+                    (at, mean),
+                    (5, -9),
+                    textcoords="offset points",
+                    fontsize=6,
+                    color=INK,
+                )
 
 
 def _dodged(timed: Sequence[Answers]) -> Floats:
@@ -322,7 +330,9 @@ def _scoring_span(timed: Sequence[Answers]) -> str:
 
 def _time_legend(figure: Figure, colours: dict[str, str], timed: Sequence[Answers]) -> None:
     clocks = [clock for clock in MARKERS if any(answers.clock == clock for answers in timed)]
-    guides = [Line2D([], [], color=colour, linewidth=4, label=name) for name, colour in colours.items()]
+    guides = [
+        Line2D([], [], color=colour, linewidth=4, label=name) for name, colour in colours.items()
+    ]
     marks = [
         Line2D([], [], color=INK, linestyle="", marker=MARKERS[clock], markersize=4.5, label=clock)
         for clock in clocks
@@ -378,11 +388,13 @@ def _curve_figure(
         shown = [curves[place][panel] for place in places]
         ends = np.array([(c.x[-1], c.mean[-1]) for c in shown if c is not None])
         of_guide = [colours[guide(files[place])] for place in places]
-        label_margin(axes, ends[:, 0], ends[:, 1], [names[place] for place in places], of_guide)
+        label_ends(axes, ends[:, 0], ends[:, 1], [names[place] for place in places], of_guide)
     return figure
 
 
-def _draw_curve(axes: Axes, curve: Curve, colour: str, dash: tuple[float, tuple[float, ...]]) -> None:
+def _draw_curve(
+    axes: Axes, curve: Curve, colour: str, dash: tuple[float, tuple[float, ...]]
+) -> None:
     axes.plot(curve.x, curve.mean, color=colour, linestyle=dash, linewidth=1.3)
     if np.isfinite(curve.low).all():
         high = np.minimum(curve.high, 99.99)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,6 +20,7 @@ from trainfree.report.style import DASHES, INK, MUTED, SERIES, Dash
 
 TRAINED, ASSISTED = "trained accuracy", "trained accuracy, assisted by"
 LABEL_SIZE = 7.0
+NEAR_MARGIN = 10.0
 _AT = 1.035
 _MORE_DASHES: tuple[Dash, ...] = (*DASHES, (0.0, (8.0, 1.5)), (0.0, (3.0, 1.2, 1.0, 1.2, 1.0, 1.2)))
 
@@ -69,22 +71,46 @@ def dashes_of(files: Sequence[xr.Dataset]) -> list[Dash]:
     return found
 
 
-def label_margin(
+def label_ends(
     axes: Axes, x: Floats, y: Floats, names: Sequence[str], colours: Sequence[str]
 ) -> None:
-    """Write names in the right margin, one below the other, with a thin line to each point."""
+    """Write names at the ends of lines: in the right margin, with a thin line to each end.
+
+    Lines that end far from it have theirs above or below their ends.
+    """
+    near = x > x.max() / NEAR_MARGIN
+    for place in (~near).nonzero()[0].tolist():
+        beside = ~near & (abs(np.log(x / x[place])) < np.log(NEAR_MARGIN)) & (y > y[place])
+        axes.annotate(
+            names[place],
+            (float(x[place]), float(y[place])),
+            (0, -11 if beside.any() else 6),
+            textcoords="offset points",
+            ha="right",
+            fontsize=LABEL_SIZE,
+            color=INK,
+        )
+    chosen = near.nonzero()[0].tolist()
+    places = [(float(x[place]), float(y[place])) for place in chosen]
+    _label_margin(axes, places, [names[p] for p in chosen], [colours[p] for p in chosen])
+
+
+def _label_margin(
+    axes: Axes,
+    places: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    colours: Sequence[str],
+) -> None:
     figure = axes.get_figure(root=True)
     if not isinstance(figure, Figure):
         raise TypeError("names need axes that stand in a figure")
     figure.draw_without_rendering()
     height = axes.get_window_extent().height * 72.0 / figure.dpi
-    wanted = axes.transAxes.inverted().transform(
-        axes.transData.transform(list(zip(x.tolist(), y.tolist(), strict=True)))
-    )[:, 1]
+    wanted = axes.transAxes.inverted().transform(axes.transData.transform(places))[:, 1]
     for place, at in enumerate(spread_apart(wanted.tolist(), 1.25 * LABEL_SIZE / height)):
         axes.annotate(
             names[place],
-            xy=(float(x[place]), float(y[place])),
+            xy=places[place],
             xytext=(_AT, at),
             textcoords="axes fraction",
             va="center",
@@ -147,11 +173,6 @@ def search_notes(files: Sequence[xr.Dataset]) -> list[str]:
         *noted,
         *clocks,
     ]
-
-
-def title_of_place(attributes: Mapping[Any, Any]) -> str:
-    """Return the space of a file, for titles."""
-    return str(attributes["space"])
 
 
 def muted_title(legend: Any) -> None:

@@ -62,7 +62,9 @@ def plot_tau(
     longest = max(len(rows) for rows in panels)
     with figure_style():
         figure = new_figure(PANEL_WIDTH * len(panels) + 0.4, 1.25 + ROW * longest)
-        for axes, rows in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for axes, rows in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+        ):
             _draw(axes, rows, longest)
         handles = [
             Patch(color=SERIES[0], label="proxy"),
@@ -118,9 +120,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, longest: int) -> None:
     axes.hlines(places, low, high, color=INK, linewidth=1.3)
     ends = np.nanmax([np.nan_to_num(high), np.nan_to_num(tau), np.zeros(len(tau))], axis=0)
     for place, value, end in zip(places, tau, ends, strict=True):
-        axes.text(
-            end + 0.015, place, number(float(value), 3), va="center", fontsize=7, color=INK
-        )
+        axes.text(end + 0.015, place, number(float(value), 3), va="center", fontsize=7, color=INK)
     least = min(0.0, float(np.nanmin([0.0, *low, *tau])))
     axes.set_xlim(least - (0.03 if least else 0.0), max(float(ends.max()), 0.1) * 1.0 + 0.16)
     axes.set_ylim(-0.6, longest - 0.4)

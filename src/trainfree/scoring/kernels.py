@@ -14,22 +14,17 @@ from trainfree.images.batches import load_mini_batch
 from trainfree.images.datasets import spec_of
 from trainfree.lifeline import require_run
 from trainfree.progress import track
-from trainfree.provenance import code_hash
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.kernels_code import kernels_code_hash
 from trainfree.scoring.linear_algebra import log_abs_determinant
 from trainfree.scoring.schema import variable
 from trainfree.scoring.setting import Setting
 from trainfree.scoring.shard import measured_attributes, prepare_torch
 from trainfree.scoring.weights import draw_weights
-from trainfree.spaces import build_network, load_space, module_of, skeleton_of
+from trainfree.spaces import build_network, load_space
 from trainfree.storage import read_dataset, write_dataset
-
-
-def kernels_code_hash(space: str) -> str:
-    """Return the hash of all code of the suite that decides the kernels."""
-    return code_hash(__name__, module_of(space), skeleton_of(space))
 
 
 def compute_kernels(
