@@ -16,9 +16,9 @@ from trainfree.analysis.search_table import tabulate_search
 from trainfree.analysis.summary import summarize
 from trainfree.analysis.tables import write_tables
 from trainfree.analysis.timing import tabulate_timing
+from trainfree.report.page import Contents
 from trainfree.report.score_figures import plot_score_accuracy
 from trainfree.report.search_figures import plot_search
-from trainfree.report.page import Contents
 from trainfree.spaces import load_space
 from trainfree.storage import read_dataset, write_dataset
 

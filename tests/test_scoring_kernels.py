@@ -28,7 +28,14 @@ SETTING = Setting("nasbench201_mini", "generated", ("naswot",), 8, "pytorch", "i
 def made(tmp_path_factory) -> Path:
     """A folder with images, chosen architectures and their kernels."""
     folder = tmp_path_factory.mktemp("kernels")
-    prepare_images("generated", folder / "images.h5", order=["generated"])
+    prepare_images(
+        "generated",
+        folder / "images.h5",
+        order=["generated"],
+        cache=folder,
+        mirror=None,
+        timeout=1,
+    )
     space = load_space(SETTING.space)
     rng = np.random.default_rng(0)
     accuracy = rng.uniform(20, 90, len(space))

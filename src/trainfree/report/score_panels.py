@@ -31,7 +31,7 @@ from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title
-from trainfree.report.captions import image_notes, sentences, source_note
+from trainfree.report.captions import accuracy_note, image_notes, sentences
 from trainfree.report.style import SERIES, figure_style, new_figure, rule_lines, write_figure
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.5, 2.3
@@ -194,5 +194,5 @@ def _caption(
         "Scores of −∞ rank lowest in τ and have no point." if infinite else "",
         f"Mini-batches of {batches}, initialisation {first['initialization']}, root seed {seeds}.",
         image_notes(scored.attrs for scored in files),
-        f"Accuracies: {source_note(trained.attrs.get('source_note'), trained.attrs.get('stand_in'))}",
+        accuracy_note(trained.attrs),
     )

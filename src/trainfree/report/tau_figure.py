@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.tables import number, read_table
 from trainfree.errors import DataFileError
-from trainfree.report.captions import image_notes, sentences, source_note
+from trainfree.report.captions import accuracy_note, image_notes, sentences
 from trainfree.report.style import (
     INK,
     MUTED,
@@ -56,7 +56,9 @@ def plot_tau(
         with open_dataset(path, "scores") as scored:
             attributes.append(dict(scored.attrs))
     with open_dataset(benchmark, "benchmark") as trained:
-        accuracies = source_note(trained.attrs.get("source_note"), trained.attrs.get("stand_in"))
+        accuracies = accuracy_note(trained.attrs)
+    settings = sorted({str(found["setting"]) for found in attributes})
+    seeds = sorted({str(found.get("seed", "?")) for found in attributes})
     table = read_table(correlations)
     panels = [_rows(table, found, correlations) for found in attributes]
     longest = max(len(rows) for rows in panels)
@@ -81,10 +83,9 @@ def plot_tau(
             "Proxies without τ give all architectures the same score."
             if any(rows["kendall"].isna().any() for rows in panels)
             else "",
-            f"Settings {', '.join(sorted({str(found['setting']) for found in attributes}))}, "
-            f"root seed {', '.join(sorted({str(found.get('seed', '?')) for found in attributes}))}.",
+            f"Settings {', '.join(settings)}, root seed {', '.join(seeds)}.",
             image_notes(attributes),
-            f"Accuracies: {accuracies}",
+            accuracies,
         )
         title = f"Kendall's τ of the proxies: {attributes[0]['space']}"
         write_figure(figure, output_stem, title, caption)
