@@ -151,7 +151,7 @@ def spread_apart(wanted: Sequence[float], gap: float) -> list[float]:
     for place in reversed(order):  # down from the top where a block stands out
         found[place] = min(found[place], ceiling)
         ceiling = found[place] - gap
-    floor = min(0.0, ceiling + gap)
+    floor = min(0.0, 1.0 - (len(order) - 1) * gap)
     for place in order:
         found[place] = max(found[place], floor)
         floor = found[place] + gap
