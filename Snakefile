@@ -59,8 +59,6 @@ localrules:
     landscape,
     ablation,
     training,
-    kernels,
-    nasbench101_kernels,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -178,19 +176,3 @@ rule training:
             ".svg",
             ".png",
         ),
-
-
-# The matrices behind the scores, a row of architectures from the worst to the best.
-rule kernels:
-    input:
-        expand(
-            "results/figures/kernels-{space}-{dataset}.{suffix}",
-            space=CONFIG.space,
-            dataset=CONFIG.datasets,
-            suffix=["svg", "png"],
-        ),
-
-
-rule nasbench101_kernels:
-    input:
-        multiext("results/figures/kernels-nasbench101-cifar10", ".svg", ".png"),

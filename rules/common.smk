@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from dataclasses import replace
 
 from snakemake.exceptions import WorkflowError
 
@@ -14,7 +13,6 @@ from trainfree.errors import TrainfreeError
 from trainfree.images.prepare import images_code_hash
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
-from trainfree.scoring.kernels_code import kernels_code_hash
 from trainfree.scoring.setting import (
     Setting,
     draws_code_hash,
@@ -227,15 +225,6 @@ def shards_of(wildcards):
         setting=setting.name,
         shard=shard_ranges(size, SHARD_SIZES[setting]),
     )
-
-
-def kernel_setting(wildcards):
-    """Return the setting whose mini-batch and weights the kernels of a space are made with."""
-    if wildcards.space == CONFIG.space:
-        setting = CONFIG.scoring_setting(wildcards.dataset)
-    else:
-        setting = CONFIG.nasbench101_setting()
-    return replace(setting, proxies=("naswot",), sample=0, sample_of=0)
 
 
 def plan_of(wildcards):

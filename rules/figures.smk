@@ -1,4 +1,4 @@
-"""The papers' figures of stored results, and kernels: those are a target of their own."""
+"""The papers' figures of stored results, all data sets or all searches in one."""
 
 
 rule plot_score_panels:
@@ -93,57 +93,3 @@ rule plot_best:
     shell:
         "python -m trainfree plot-best --searches {input.searches}"
         " --settings {params.settings:q} --stem {params.stem} > {log} 2>&1"
-
-
-rule compute_kernels:
-    input:
-        choice="results/kernels/{space}/{dataset}/architectures.h5",
-        images="data/images/{dataset}.h5",
-    output:
-        "results/kernels/{space}/{dataset}.h5",
-    log:
-        "logs/compute_kernels/{space}/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/compute_kernels/{space}/{dataset}.tsv"
-    conda:
-        "../envs/trainfree.yaml"
-    threads: 1
-    resources:
-        gpu=gpus_per_job(CONFIG.scoring.device),
-        mem_mb=4000,
-        runtime=60,
-    params:
-        setting=lambda wildcards: kernel_setting(wildcards).json,
-        device=CONFIG.scoring.device,
-        code=lambda wildcards: kernels_code_hash(wildcards.space),
-    shell:
-        "python -m trainfree compute-kernels --choice {input.choice} --images {input.images}"
-        " --setting {params.setting:q} --device {params.device} --threads {threads}"
-        " --output {output} > {log} 2>&1"
-
-
-rule plot_kernels:
-    input:
-        "results/kernels/{space}/{dataset}.h5",
-    output:
-        report(
-            "results/figures/kernels-{space}-{dataset}.svg",
-            caption="../reports/captions/kernels.rst",
-            category="Figures",
-        ),
-        "results/figures/kernels-{space}-{dataset}.png",
-    log:
-        "logs/plot_kernels/{space}/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/plot_kernels/{space}/{dataset}.tsv"
-    conda:
-        "../envs/trainfree.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
-        code=code_hash("trainfree.report.kernel_figure"),
-    shell:
-        "python -m trainfree plot-kernels --kernels {input} --stem {params.stem} > {log} 2>&1"

@@ -32,7 +32,6 @@ SCHEMA_VERSIONS = {
     "choice": 1,
     "ablation": 1,
     "training": 1,
-    "kernels": 1,
 }
 
 

@@ -1,8 +1,7 @@
-"""The architectures of the studies of the NASWOT score, drawn by their trained accuracy.
+"""The architectures of the two studies of the NASWOT score, drawn by their trained accuracy.
 
 The ablation has one of each band of five percentiles in the upper half of the space, the training
-study so many of those above a validation accuracy (NASWOT paper, Figures 5 and 6), the kernels
-one of each tenth of the space.
+study so many of those above a validation accuracy (NASWOT paper, Figures 5 and 6).
 """
 
 from __future__ import annotations
@@ -31,9 +30,8 @@ from trainfree.provenance import code_hash
 from trainfree.randomness import stream
 from trainfree.storage import provenance_attributes, write_dataset
 
-Study = Literal["ablation", "training", "kernels"]
+Study = Literal["ablation", "training"]
 BAND, LOWEST_BAND = 5, 50
-TENTH = 10
 Random = Callable[[int], np.random.Generator]
 
 
@@ -53,8 +51,8 @@ def choose_architectures(
     benchmark
         Benchmark file of the space.
     dataset
-        Image set whose accuracies decide: those of the validation set, where there are
-        any, for the training study, those of the test set for the others.
+        Image set whose accuracies decide: those of the test set for the ablation, those of the
+        validation set, where there are any, for the training study.
     count, above
         Of the training study: how many, and above which accuracy in percent.
 
@@ -69,15 +67,12 @@ def choose_architectures(
         target = _validation(table, dataset) or target
     accuracy = target.accuracy.to_numpy(dtype=np.float64)
     title = outcome_title(target.name)
-    if study == "training":
+    if study == "ablation":
+        places = one_of_each_band(accuracy, lambda band: stream(seed, "choice/ablation", band))
+        rule = f"one of each {BAND} % band of {title} accuracy from {LOWEST_BAND} % to 100 %"
+    else:
         places = some_above(accuracy, above, count, stream(seed, "choice/training"), benchmark)
         rule = f"{count} above {number(above, 1)} % {title} accuracy"
-    else:
-        lowest, width = (LOWEST_BAND, BAND) if study == "ablation" else (0, TENTH)
-        places = one_of_each_band(
-            accuracy, lambda band: stream(seed, f"choice/{study}", band), lowest, width
-        )
-        rule = f"one of each {width} % band of {title} accuracy from {lowest} % to 100 %"
     chosen = _dataset(table, target, places).assign_attrs(
         **provenance_attributes(
             settings={
@@ -99,9 +94,7 @@ def choose_architectures(
     return chosen
 
 
-def one_of_each_band(
-    accuracy: Floats, random: Random, lowest: int = LOWEST_BAND, width: int = BAND
-) -> NDArray[np.intp]:
+def one_of_each_band(accuracy: Floats, random: Random) -> NDArray[np.intp]:
     """Return one place of each band of percentiles, the lowest band first.
 
     Parameters
@@ -110,13 +103,11 @@ def one_of_each_band(
         Percent, NaN where missing: such are in no band. Equals stand in the order given.
     random
         Returns the random numbers of a band.
-    lowest, width
-        Where the bands begin and how wide they are, in percent of the architectures.
     """
     order = np.argsort(accuracy, kind="stable")[: int(np.isfinite(accuracy).sum())]
     chosen = []
-    for band in range((100 - lowest) // width):
-        low, high = (lowest + width * (band + more) for more in range(2))
+    for band in range((100 - LOWEST_BAND) // BAND):
+        low, high = (LOWEST_BAND + BAND * (band + more) for more in range(2))
         first, last = (ceil(len(order) * edge / 100) for edge in (low, high))
         if first == last:
             raise DataFileError(f"{len(order)} accuracies: none is in the band {low}-{high} %")

@@ -14,7 +14,6 @@ from trainfree import __version__
 from trainfree.cli import (
     authors,
     configuration,
-    kernels,
     nasbench101,
     papers,
     preparation,
@@ -38,7 +37,6 @@ STAGES = (
     scoring,
     search,
     studies,
-    kernels,
     tables,
     papers,
     report,

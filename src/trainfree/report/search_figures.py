@@ -274,7 +274,8 @@ def _time_figure(timed: Sequence[Answers], files: Sequence[xr.Dataset], outcome:
         ends = np.array([answers.seconds[-1] for answers in timed]) * spread
         means = np.array([answers.mean[-1] for answers in timed])
         of_guide = [colours[answers.guide] for answers in timed]
-        label_ends(axes, ends, means, [answers.name for answers in timed], of_guide)
+        names = [answers.name for answers in timed]
+        label_ends(axes, ends, means, names, of_guide, behind=True)
     return figure
 
 

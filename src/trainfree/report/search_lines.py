@@ -72,11 +72,18 @@ def dashes_of(files: Sequence[xr.Dataset]) -> list[Dash]:
 
 
 def label_ends(
-    axes: Axes, x: Floats, y: Floats, names: Sequence[str], colours: Sequence[str]
+    axes: Axes,
+    x: Floats,
+    y: Floats,
+    names: Sequence[str],
+    colours: Sequence[str],
+    *,
+    behind: bool = False,
 ) -> None:
     """Write names at the ends of lines: in the right margin, with a thin line to each end.
 
-    Lines that end far from it have theirs above or below their ends.
+    Lines that end far from it have theirs above or below their ends, or ``behind`` them where no
+    other line follows.
     """
     near = x > x.max() / NEAR_MARGIN
     for place in (~near).nonzero()[0].tolist():
@@ -84,9 +91,9 @@ def label_ends(
         axes.annotate(
             names[place],
             (float(x[place]), float(y[place])),
-            (0, -11 if beside.any() else 6),
+            (8, 1) if behind else (0, -11 if beside.any() else 6),
             textcoords="offset points",
-            ha="right",
+            ha="left" if behind else "right",
             fontsize=LABEL_SIZE,
             color=INK,
         )
