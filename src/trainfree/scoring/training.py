@@ -190,7 +190,7 @@ def _like(values: NDArray[np.float32], batch: Tensor) -> Tensor:
 
 def _dataset(epochs: list[Epoch], chosen: xr.Dataset) -> xr.Dataset:
     def column(name: str, long_name: str, units: str = "1", dtype: type = float) -> Any:
-        values = np.array([[getattr(epoch, name) for epoch in epochs]], dtype=dtype)
+        values: NDArray[Any] = np.array([[getattr(e, name) for e in epochs]], dtype=dtype)
         more = status_flags() if name == "status" else {}
         return variable(("arch", "epoch"), values, long_name, units, **more)
 
