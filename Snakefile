@@ -26,6 +26,7 @@ include: "rules/prepare.smk"
 include: "rules/score.smk"
 include: "rules/search.smk"
 include: "rules/agreement.smk"
+include: "rules/proxies.smk"
 include: "rules/aggregate.smk"
 include: "rules/report.smk"
 include: "rules/nasbench101.smk"
@@ -50,6 +51,8 @@ localrules:
     searches,
     proxy_agreement,
     proxy_tables,
+    proxy_figures,
+    proxy_stability,
     nasbench101,
     nasbench101_scores,
     landscape,
@@ -96,10 +99,37 @@ rule proxy_agreement:
         multiext("results/tables/proxy_agreement", ".csv", ".md", ".tex"),
 
 
+# Proxies beside each other, with everything that is known of the trained networks.
 rule proxy_tables:
     input:
-        multiext("results/tables/proxies", ".csv", ".md", ".tex"),
-        multiext("results/tables/proxy_pairs", ".csv", ".md", ".tex"),
+        expand(
+            "results/tables/{name}.{suffix}",
+            name=PROXY_TABLES,
+            suffix=["csv", "md", "tex"],
+        ),
+
+
+rule proxy_figures:
+    input:
+        expand(
+            "results/figures/{name}-{space}-{dataset}.{suffix}",
+            name=PROXY_FIGURES,
+            space=CONFIG.space,
+            dataset=CONFIG.datasets,
+            suffix=["svg", "png"],
+        ),
+
+
+# The same architectures under other mini-batches and other weights.
+rule proxy_stability:
+    input:
+        multiext("results/tables/proxy_stability", ".csv", ".md", ".tex"),
+        expand(
+            "results/figures/proxy_stability-{space}-{dataset}.{suffix}",
+            space=CONFIG.space,
+            dataset=CONFIG.datasets,
+            suffix=["svg", "png"],
+        ),
 
 
 rule nasbench101:

@@ -71,6 +71,8 @@ rule write_report:
         tables=TABLE_FILES,
         figures=FIGURE_FILES,
         scores=MERGED_SCORES,
+        searches=SEARCH_FILES,
+        benchmark=BENCHMARK,
         templates=TEMPLATE_FILES,
     output:
         report(REPORT, caption="../reports/captions/report.rst", category="Report"),
@@ -82,12 +84,12 @@ rule write_report:
         "../envs/trainfree.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=1500,
         runtime=10,
     params:
         templates=lambda wildcards, input: str(Path(input.templates[0]).parent),
         code=code_hash("trainfree.report.page"),
     shell:
-        "python -m trainfree report --tables results/tables --figures results/figures"
-        " --scores {input.scores} --templates {params.templates} --output {output}"
+        "python -m trainfree report --scores {input.scores} --searches {input.searches}"
+        " --benchmarks {input.benchmark} --templates {params.templates} --output {output}"
         " > {log} 2>&1"

@@ -29,16 +29,16 @@ rule choose_architectures:
         " --seed {params.seed} --output {output} > {log} 2>&1"
 
 
-rule score_draws:
+rule score_ablation:
     input:
         choice="results/ablation/{space}/{dataset}/architectures.h5",
         images="data/images/{dataset}.h5",
     output:
         "results/ablation/{space}/{dataset}.h5",
     log:
-        "logs/score_draws/{space}/{dataset}.log",
+        "logs/score_ablation/{space}/{dataset}.log",
     benchmark:
-        "logs/benchmarks/score_draws/{space}/{dataset}.tsv"
+        "logs/benchmarks/score_ablation/{space}/{dataset}.tsv"
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -53,7 +53,7 @@ rule score_draws:
             CONFIG.ablation_setting(wildcards.dataset), "trainfree.scoring.ablation"
         ),
     shell:
-        "python -m trainfree score-draws --choice {input.choice} --images {input.images}"
+        "python -m trainfree score-ablation --choice {input.choice} --images {input.images}"
         " --setting {params.setting:q} --device {params.device} --threads {threads}"
         " --output {output} > {log} 2>&1"
 

@@ -2,83 +2,60 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from html.parser import HTMLParser
+import zlib
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from analysis_fixtures import (
-    write_benchmark,
-    write_scoreboard,
-    write_scores,
-    write_study,
-)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_fixtures import HOSTILE, Page, contents_of, write_hostile_run, write_run
 
-from trainfree.analysis.correlations import tabulate_correlations
-from trainfree.analysis.search_table import tabulate_search
-from trainfree.analysis.summary import summarize
-from trainfree.analysis.timing import tabulate_timing
+from trainfree.analysis.tables import LATEX_ESCAPES, latex_text, markdown_text
+from trainfree.cli import main
 from trainfree.errors import DataFileError
-from trainfree.report.figures import plot_score_accuracy, plot_search
-from trainfree.report.page import render_report, sort_key
-
-VOID = {"meta", "img", "br", "hr", "link", "input"}
-
-
-class Page(HTMLParser):
-    """Checks that tags balance and collects what the tests ask about."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def all(self, *names: str) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag in names]
+from trainfree.report import page_points
+from trainfree.report.page import Contents, render_report, summary_facts
+from trainfree.report.page_figures import UNCAPTIONED, anchor_of
+from trainfree.report.page_points import collect_points
+from trainfree.report.page_provenance import costs_table
+from trainfree.report.page_tables import parse_markdown, read_tables, sort_key
+from trainfree.storage import read_dataset
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
-    folder = tmp_path_factory.mktemp("study")
-    made, tables, figures = write_study(folder), folder / "tables", folder / "figures"
-    scores, benchmark = made["scores"], made["benchmark"]
-    published = repository / "reports" / "published" / "naswot.yaml"
-    tabulate_correlations(scores, benchmark, tables / "correlations", 50, 0, published)
-    tabulate_search(made["searches"], tables / "search", published)
-    tabulate_timing(scores, tables / "timing", published)
-    names = [tables / f"{name}.csv" for name in ("correlations", "search", "timing")]
-    summarize(*names, write_scoreboard(folder), scores, benchmark, tables / "summary")
-    for proxy in ("naswot", "synflow"):
-        plot_score_accuracy(scores[0], benchmark, proxy, figures / f"score-{proxy}")
-    plot_search(made["searches"], figures / "search")
-    return folder
-
-
-def render(study: Path, output: Path) -> str:
-    scores = study / "b32-pytorch-images-s0.h5"
-    render_report(study / "tables", study / "figures", output, [scores])
+def render(contents: Contents, output: Path) -> str:
+    render_report(contents, output)
     return output.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
+    return write_run(tmp_path_factory.mktemp("study"), repository)
+
+
+@pytest.fixture(scope="module")
 def text(study: Path) -> str:
-    return render(study, study / "report" / "index.html")
+    return render(contents_of(study), study / "report" / "index.html")
+
+
+def embedded(text: str) -> dict:
+    found = re.search(r'<script type="application/json" id="points">(.*?)</script>', text)
+    assert found
+    return json.loads(found[1])
+
+
+def unpacked(packed: str) -> bytes:
+    return zlib.decompress(base64.b64decode(packed))
+
+
+def column(packed: dict) -> np.ndarray:
+    return np.frombuffer(unpacked(packed["values"]), dtype=f"<{packed['type']}")
 
 
 def test_well_formed_and_accessible(text: str) -> None:
@@ -89,11 +66,20 @@ def test_well_formed_and_accessible(text: str) -> None:
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     assert len(page.all("caption")) == len(page.all("table"))
-    pictures = [a for a in page.all("svg") if a.get("role") == "img"]
+    assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
+    pictures = [a for a in page.all("svg") if a.get("role") == "img" and "hidden" not in a]
     assert len(pictures) == 3
     assert all(len(a["aria-label"] or "") > 50 for a in pictures)
     sortable = [a for a in page.all("th") if "aria-sort" in a]
     assert len(sortable) == len(page.all("button"))
+    for landmark in ("header", "nav", "main", "footer"):
+        assert len(page.all(landmark)) == 1
+    headings = {a.get("id") for a in page.all("h2")}
+    assert all(a["aria-labelledby"] in headings for a in page.all("section"))
+    regions = [a for a in page.all("div") if a.get("role") == "region"]
+    assert all(
+        a["tabindex"] == "0" and (a.keys() & {"aria-label", "aria-labelledby"}) for a in regions
+    )
 
 
 def test_ids_are_unique_and_references_inside(text: str) -> None:
@@ -107,20 +93,77 @@ def test_ids_are_unique_and_references_inside(text: str) -> None:
                 continue
             assert target.startswith(("#", "data:image/"))
             assert not target.startswith("#") or target[1:] in ids
+        for key in ("aria-labelledby", "aria-describedby"):
+            assert key not in attributes or attributes[key] in ids
 
 
 def test_nothing_is_fetched(text: str) -> None:
     assert not re.search(r"https?://", text)
-    assert not re.search(r"@import|url\((?!#)", text)
+    assert not re.search(r"@import|url\((?!#)|\bimport\(|fetch\(", text)
 
 
-def test_numbers_of_the_tables_are_on_the_page(study: Path, text: str) -> None:
+def test_numbers_of_the_tables_are_on_the_page(text: str) -> None:
     assert "86.61 ± 13.46" in text
     assert "306.19" in text
     assert "5 singular" in text
     for name in ("config hash", "code hash", "libraries", "device"):
         assert name in text
-    assert "Missing:" not in text
+
+
+def test_captions_say_n_seeds_data_and_stand_ins(study: Path, tmp_path: Path) -> None:
+    shown = " ".join(Page(render(contents_of(study), tmp_path / "p.html")).texts)
+    line = "60 architectures of nasbench201; setting b32-pytorch-images-s0; seed 0"
+    assert f"{line}; images: CIFAR-10 (10,000); accuracies of 60: made up for a test." in shown
+    assert "5 search files of 8 runs, root seed 0" in shown
+    scores = study / "b32-pytorch-images-s0.h5"
+    standing_in = read_dataset(scores, "scores").assign_attrs(stand_in=1)
+    standing_in.to_netcdf(tmp_path / "s.h5", engine="h5netcdf")
+    changed = replace(contents_of(study), scores=[tmp_path / "s.h5"])
+    shown = " ".join(Page(render(changed, tmp_path / "p.html")).texts)
+    assert "images: CIFAR-10 (10,000, stand-in)" in shown
+    assert "Images, CIFAR-10 stand-in CIFAR-10, a subset" in " ".join(shown.split())
+
+
+def test_a_table_of_another_space_is_not_said_to_be_of_this_one(
+    study: Path, tmp_path: Path
+) -> None:
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "landscape-nasbench101.md").write_text("**A. B**\n\n| a |\n| ---: |\n| 1 |\n")
+    text = render(replace(contents_of(study), tables=tables), tmp_path / "p.html")
+    assert "were not named to this page" in text
+    assert "Made from" not in text
+
+
+def test_verdicts_have_words_and_stand_beside_the_measured_value(study: Path, text: str) -> None:
+    table = read_tables(study / "tables")["naswot_table2a"]
+    place = table.columns.index("Measured")
+    assert table.columns[place - 1 : place + 2] == ("Published", "Measured", "Verdict")
+    verdicts = [row[place + 1] for row in table.rows]
+    assert {cell.text for cell in verdicts} >= {"reproduced", "not comparable"}
+    for cell in verdicts:
+        assert f'<span class="verdict {cell.verdict}">{cell.text}</span>' in text
+    board = read_tables(study / "tables")["scoreboard"]
+    for place, word in enumerate(("reproduced", "not reproduced", "not comparable"), start=1):
+        count = sum(int(row[place].text) for row in board.rows)
+        assert f"<b>{count}</b> {word}" in text
+
+
+def test_every_table_and_figure_of_the_folders_is_shown(study: Path, tmp_path: Path) -> None:
+    tables, figures = tmp_path / "tables", tmp_path / "figures"
+    tables.mkdir()
+    figures.mkdir()
+    (tables / "anything.csv").write_text("first,second\nx,1.5\n")
+    (tables / "own.md").write_text("**Own; y (z). More**\n\n| a | Verdict |\n| :--- | :--- |\n")
+    (figures / "drawn.svg").write_text(
+        "<svg xmlns='http://www.w3.org/2000/svg'><desc>x</desc></svg>"
+    )
+    text = render(Contents(tables, figures), tmp_path / "p.html")
+    page = Page(text)
+    assert {a["id"] for a in page.all("table")} == {"table-anything", "table-own"}
+    assert [a["id"] for a in page.all("figure")] == ["figure-drawn"]
+    assert UNCAPTIONED in text
+    assert "<strong>Own.</strong> Y (z). More." in text
 
 
 def test_rows_can_be_sorted_by_number(text: str) -> None:
@@ -135,58 +178,214 @@ def test_rows_can_be_sorted_by_number(text: str) -> None:
     assert sort_key("–") == ""
 
 
-def test_equal_inputs_give_equal_bytes(study: Path, text: str, tmp_path: Path) -> None:
-    assert render(study, tmp_path / "again.html") == text
-
-
-def test_hostile_names_are_escaped(tmp_path: Path, repository: Path) -> None:
-    name = "<script>alert('x')</script>"
-    accuracy = np.linspace(10, 90, 8)
-    benchmark = write_benchmark(tmp_path / "b.h5", {("cifar10", "test", 200, "mean"): accuracy})
-    scores = write_scores(
-        tmp_path / "s.h5", {name: accuracy}, image_source='"><img src=x onerror=alert(1)>'
+def test_points_are_those_of_the_files(study: Path, text: str) -> None:
+    scores = read_dataset(study / "b32-pytorch-images-s0.h5", "scores")
+    accuracy = read_dataset(study / "nasbench201.h5", "benchmark")["accuracy"]
+    payload = embedded(text)
+    (one,) = payload["sets"]
+    assert (
+        json.loads(unpacked(payload["names"][one["names"]]))
+        == scores["architecture"].to_numpy().tolist()
     )
-    tables, figures = tmp_path / "tables", tmp_path / "figures"
-    tabulate_correlations([scores], benchmark, tables / "correlations", 50, 0)
-    tabulate_timing([scores], tables / "timing", None)
-    plot_score_accuracy(scores, benchmark, name, figures / "score-x")
-    render_report(tables, figures, tmp_path / "p.html", [scores])
-    text = (tmp_path / "p.html").read_text(encoding="utf-8")
+    np.testing.assert_array_equal(column(one["arch"]), scores["arch"])
+    wanted = accuracy.sel(dataset="cifar10", split="test", epochs=200, seed="mean")
+    np.testing.assert_allclose(column(one["accuracy"]), wanted, rtol=1e-6)
+    by_name = {proxy["name"]: column(proxy) for proxy in one["proxies"]}
+    assert list(by_name) == ["naswot", "synflow", "params"]
+    np.testing.assert_allclose(by_name["naswot"], scores["score"].sel(proxy="naswot"), rtol=1e-6)
+    assert np.isneginf(by_name["naswot"]).sum() == 5
+    assert np.isnan(by_name["synflow"]).sum() == 1
+
+
+def test_large_whole_numbers_are_exact() -> None:
+    values = np.array([121_823_455.0, -np.inf, np.nan])
+    packed = page_points._column(values)
+    np.testing.assert_array_equal(column(packed), values)
+    assert page_points._column(np.array([1.5]))["type"] == "f4"
+
+
+def test_what_has_no_room_is_said(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = contents_of(study)
+    monkeypatch.setattr(page_points, "LARGEST_PAYLOAD", 500)
+    points = collect_points(contents.scores, contents.benchmarks)
+    assert [proxy["name"] for proxy in points.sets[0]["proxies"]] == ["naswot", "params"]
+    assert any("no room on the page for synflow" in line for line in points.omitted)
+    assert "no file of trained accuracies" in collect_points(contents.scores, []).omitted[0]
+
+
+def test_equal_inputs_give_equal_bytes(study: Path, text: str, tmp_path: Path) -> None:
+    assert render(contents_of(study), tmp_path / "again.html") == text
+
+
+def test_run_times_are_summed_by_rule(study: Path, tmp_path: Path) -> None:
+    table = costs_table(study / "costs")
+    assert table is not None
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["score_shard", "2", "42.8", "30.2", "512"]
+    ]
+    assert costs_table(tmp_path / "none") is None
+    (tmp_path / "a.tsv").write_text("x\n1\n")
+    with pytest.raises(DataFileError, match=r"a\.tsv: expected a column s"):
+        costs_table(tmp_path)
+
+
+def test_summary_by_data_set(tmp_path: Path) -> None:
+    rows = [
+        '"cifar10, b1: scored",5,,n',
+        '"cifar100, b1: scored",6.25,%,',
+        "published cells reproduced,3,,",
+    ]
+    path = tmp_path / "summary.csv"
+    path.write_text("\n".join(["metric,value,unit,note", *rows, ""]))
+    facts = summary_facts(path)
+    assert list(facts) == ["CIFAR-10, b1", "CIFAR-100, b1", ""]
+    assert facts["CIFAR-100, b1"][0].value == "6.25"
+    assert "" not in summary_facts(path, with_counts=True)
+
+
+hostile_text = st.text(
+    st.one_of(
+        st.sampled_from("|*_`[]\\&<>$#%{}~^\"'\n amplt;"), st.characters(exclude_categories=["Cs"])
+    ),
+    max_size=20,
+)
+
+
+@given(st.lists(st.tuples(hostile_text, hostile_text), max_size=3), hostile_text)
+@settings(max_examples=60)
+def test_markdown_is_read_back(rows: list[tuple[str, str]], title: str) -> None:
+    frame = pd.DataFrame(rows, columns=["a|b", "<c>"], dtype=object)
+    parsed = parse_markdown(markdown_text(frame, title), Path("x.md"))
+    one_line = [tuple(" ".join(cell.split()) for cell in row) for row in rows]
+    assert list(parsed.rows) == one_line
+    assert (parsed.title, parsed.columns) == (" ".join(title.split()), ("a|b", "<c>"))
+
+
+@given(hostile_text)
+@settings(max_examples=60)
+def test_latex_has_no_markup_of_a_name(name: str) -> None:
+    body = latex_text(pd.DataFrame({"x": [name]}), "t").split("\\midrule\n")[1]
+    cell = body.split(" \\\\\n\\bottomrule")[0]
+    for escape in sorted(LATEX_ESCAPES.values(), key=len, reverse=True):
+        cell = cell.replace(escape, "")
+    assert not set(cell) & set("\\&%$#_{}~^<>\n")
+
+
+def test_hostile_names_are_escaped(tmp_path: Path) -> None:
+    contents = write_hostile_run(tmp_path)
+    text = render(contents, tmp_path / "p.html")
     page = Page(text)
-    assert len(page.all("script")) == 1
+    assert len(page.all("script")) == 3
     assert page.all("img") == []
-    assert "alert(&#39;x&#39;)" in text
-    (figures / "score-x.svg").unlink()
-    render_report(tables, figures, tmp_path / "p.html", [scores])
-    (image,) = Page((tmp_path / "p.html").read_text(encoding="utf-8")).all("img")
+    assert not any(key.startswith("on") for _, attributes in page.tags for key in attributes)
+    assert HOSTILE in " ".join(page.texts)
+    payload = embedded(text)
+    assert payload["sets"][0]["proxies"][0]["name"] == HOSTILE
+    assert json.loads(unpacked(payload["names"][0]))[0] == f"|{HOSTILE}0~0|"
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name or "") for name in ids)
+    (contents.figures / "scores-x.svg").unlink()
+    (image,) = Page(render(contents, tmp_path / "p.html")).all("img")
     assert (image["src"] or "").startswith("data:image/png;base64,")
-    assert name in (image["alt"] or "")
+    assert HOSTILE in (image["alt"] or "")
+
+
+@given(st.text(max_size=30))
+@settings(max_examples=40)
+def test_anchors_are_plain(name: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9-]*", anchor_of(name))
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    output = tmp_path / "p.html"
-    render_report(tmp_path / "tables", tmp_path / "figures", output, [tmp_path / "none.h5"])
-    text = output.read_text(encoding="utf-8")
+    contents = Contents(
+        tmp_path / "tables",
+        tmp_path / "figures",
+        scores=[tmp_path / "none.h5"],
+        absent={
+            tmp_path / "tables" / "naswot_table1.csv": "failed, no more memory <x>",
+            tmp_path / "figures" / "scores-a-b-c.svg": "to do",
+        },
+    )
+    text = render(contents, tmp_path / "p.html")
     Page(text)
-    for name in (
-        "summary.csv",
-        "correlations.csv",
-        "search.csv",
-        "timing.csv",
-        "score…",
-        "none.h5",
+    for name in ("summary", "correlations", "search", "timing", "significance", "scoreboard"):
+        assert f"the table {name}: it was not there when this page was made" in text
+    assert "the figures score…: it was not there" in text
+    assert "the table naswot_table1: failed, no more memory &lt;x&gt;" in text
+    assert "the figure scores-a-b-c: to do" in text
+    assert "none.h5: there is no such file" in text
+    assert "trained accuracies: none was named or found" in text
+    assert "This run is partial:" in text
+
+
+def test_nothing_is_called_missing_that_is_there(study: Path, text: str) -> None:
+    listed = re.findall(r"<li>the (?:table|figures?) (\S+):", text)
+    there = {path.stem for path in (study / "tables").iterdir()}
+    assert listed
+    assert not there & set(listed)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which nothing has run yet."""
+    for name in ("config", "reports"):
+        (tmp_path / name).symlink_to(repository / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_command_on_a_folder_with_nothing(workplace: Path) -> None:
+    assert main(["report"]) == 0
+    text = (workplace / "results" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "scores: none was named or found" in text
+
+
+def test_command_names_what_a_configuration_lacks_and_why(workplace: Path) -> None:
+    log = workplace / "logs" / "tabulate_correlations.log"
+    log.parent.mkdir()
+    log.write_text("trainfree: error: s.h5: is damaged\n")
+    assert main(["report", "--configfile", "config/test.yaml"]) == 0
+    text = (workplace / "results" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "the table correlations: failed, s.h5: is damaged" in text
+    assert "the table naswot_table2a: to do" in text
+    assert "b8-pytorch-images-s0.h5: to do" in text
+    assert "the figure search-nasbench201_mini-generated: to do" in text
+
+
+def test_command_finds_what_there_is(study: Path, workplace: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for source, target in (
+        ("tables", results / "tables"),
+        ("figures", results / "figures"),
+        (
+            "b32-pytorch-images-s0.h5",
+            results / "scores/nasbench201/cifar10/b32-pytorch-images-s0.h5",
+        ),
+        ("rea.h5", results / "search/nasbench201/cifar10/rea.h5"),
+        ("nasbench201.h5", tmp_path / "data/benchmarks/nasbench201.h5"),
+        ("costs", tmp_path / "logs/benchmarks"),
     ):
-        assert name in text
-    assert text.count("Missing:") == 6
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(study / source)
+    assert main(["report", "--output", "p.html"]) == 0
+    text = (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert embedded(text)["sets"][0]["space"] == "nasbench201"
+    assert "1 search file of 8 runs" in text
+    assert "table-provenance-costs" in text
 
 
-def test_table_of_another_version_and_missing_template(tmp_path: Path) -> None:
+def test_damaged_tables_and_missing_template(tmp_path: Path) -> None:
     tables = tmp_path / "tables"
     tables.mkdir()
-    (tables / "timing.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataFileError, match="lacks the column part, name"):
-        render_report(tables, tmp_path, tmp_path / "p.html", [])
-    (tables / "timing.csv").unlink()
+    for damaged in ("a,b\n1,2\n", "**t**\n\n| a | b |\n| --- | --- |\n| 1 |\n", "**t**"):
+        (tables / "timing.md").write_text(damaged)
+        with pytest.raises(DataFileError, match=r"timing\.md: expected a caption in bold"):
+            render_report(Contents(tables, tmp_path), tmp_path / "p.html")
+    (tables / "timing.md").unlink()
+    (tables / "summary.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataFileError, match="lacks the column metric, value"):
+        render_report(Contents(tables, tmp_path), tmp_path / "p.html")
+    (tables / "summary.csv").unlink()
     with pytest.raises(DataFileError, match=r"report\.html\.j2"):
-        render_report(tables, tmp_path, tmp_path / "p.html", [], templates=tmp_path)
+        render_report(Contents(tables, tmp_path), tmp_path / "p.html", templates=tmp_path)
     assert not (tmp_path / "p.html").exists()

@@ -1,4 +1,7 @@
 "use strict";
+const announcement = document.getElementById("announcement");
+const LONG_TABLE = 20;
+
 for (const table of document.querySelectorAll("table[data-sortable]")) {
   const body = table.tBodies[0];
   const original = [...body.rows];
@@ -15,8 +18,11 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
         rows.sort((a, b) => compare(a.cells[column], b.cells[column], sign));
       }
       body.append(...rows);
+      const how = direction === "none" ? "in its first order" : `sorted by ${header.textContent.trim()}, ${direction}`;
+      announcement.textContent = `Table ${how}`;
     });
   });
+  if (original.length > LONG_TABLE) addFilter(table, original);
 }
 
 function compare(a, b, sign) {
@@ -31,6 +37,37 @@ function compare(a, b, sign) {
   return left === right ? 0 : sign * (left < right ? -1 : 1);
 }
 
+function addFilter(table, rows) {
+  const box = table.closest(".table");
+  const count = box.querySelector(".count");
+  const label = document.createElement("label");
+  const field = document.createElement("input");
+  label.className = "filter";
+  label.append("Rows with ", field);
+  field.type = "search";
+  field.placeholder = "words";
+  field.setAttribute("aria-controls", table.id);
+  field.addEventListener("input", () => {
+    const words = field.value.trim().toLowerCase();
+    let shown = 0;
+    for (const row of rows) {
+      row.hidden = !row.textContent.toLowerCase().includes(words);
+      shown += !row.hidden;
+    }
+    count.textContent = words ? `${shown} of ${rows.length} rows.` : `${rows.length} rows.`;
+    announcement.textContent = count.textContent;
+  });
+  box.prepend(label);
+}
+
+// What is folded on the screen is printed, and folded again afterwards.
+const unfolded = [];
 window.addEventListener("beforeprint", () => {
-  for (const fold of document.querySelectorAll("details")) fold.open = true;
+  for (const fold of document.querySelectorAll("details:not([open])")) {
+    fold.open = true;
+    unfolded.push(fold);
+  }
+});
+window.addEventListener("afterprint", () => {
+  for (const fold of unfolded.splice(0)) fold.open = false;
 });

@@ -20,14 +20,30 @@ def add_commands(commands: Commands) -> None:
     scatter.add_argument("--proxy", required=True)
     search = command(commands, "plot-search", _plot_search, "plot accuracy against search time")
     search.add_argument("--searches", type=Path, nargs="+", required=True)
-    for parser in (scatter, search):
+    proxies = command(commands, "plot-proxies", _plot_proxies, "draw the tables of proxies")
+    proxies.add_argument("--scores", type=Path, required=True)
+    proxies.add_argument("--benchmark", type=Path, required=True)
+    for table in ("proxies", "pairs", "outcomes"):
+        proxies.add_argument(f"--{table}", type=Path, required=True, help="table (CSV)")
+    proxies.add_argument("--folder", type=Path, required=True, help="of the figures")
+    proxies.add_argument("--suffix", required=True, help="of their names: what was scored")
+    stability = command(commands, "plot-stability", _plot_stability, "draw how stable scores are")
+    stability.add_argument("--draws", type=Path, required=True, help="one of the table's files")
+    stability.add_argument("--table", type=Path, required=True, help="table of stability (CSV)")
+    for parser in (scatter, search, stability):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
-    report = command(commands, "report", _report, "write the HTML report")
-    report.add_argument("--tables", type=Path, required=True, help="folder")
-    report.add_argument("--figures", type=Path, required=True, help="folder")
-    report.add_argument("--scores", type=Path, nargs="+", required=True)
-    report.add_argument("--templates", type=Path, required=True, help="folder")
-    report.add_argument("--output", type=Path, required=True)
+    report = command(commands, "report", _report, "write the HTML report from what there is")
+    report.add_argument("--results", type=Path, default=Path("results"), help="folder")
+    report.add_argument("--data", type=Path, default=Path("data"), help="folder")
+    report.add_argument("--logs", type=Path, default=Path("logs"), help="folder")
+    report.add_argument("--scores", type=Path, nargs="*", help="default: all in --results")
+    report.add_argument("--searches", type=Path, nargs="*", help="default: all in --results")
+    report.add_argument("--benchmarks", type=Path, nargs="*", help="default: all in --data")
+    report.add_argument("--templates", type=Path, help="folder, default: the checkout's")
+    report.add_argument("--output", type=Path, help="default: report/index.html in --results")
+    report.add_argument(
+        "--configfile", type=Path, nargs="+", help="also name what this configuration lacks"
+    )
 
 
 def _plot_scores(arguments: argparse.Namespace) -> None:
@@ -42,13 +58,54 @@ def _plot_search(arguments: argparse.Namespace) -> None:
     plot_search(arguments.searches, arguments.stem)
 
 
-def _report(arguments: argparse.Namespace) -> None:
-    from trainfree.report.page import render_report
+def _plot_proxies(arguments: argparse.Namespace) -> None:
+    from trainfree.report import proxy_figures as figures
 
-    render_report(
-        arguments.tables,
-        arguments.figures,
-        arguments.output,
-        arguments.scores,
-        templates=arguments.templates,
+    def stem(name: str) -> Path:
+        folder: Path = arguments.folder
+        return folder / f"{name}-{arguments.suffix}"
+
+    scores, benchmark = arguments.scores, arguments.benchmark
+    figures.plot_pairs(scores, arguments.pairs, stem("proxy_pairs"))
+    figures.plot_outcomes(scores, benchmark, arguments.outcomes, stem("proxy_outcomes"))
+    figures.plot_cost(scores, benchmark, arguments.proxies, stem("proxy_cost"))
+    figures.plot_bias(scores, benchmark, arguments.proxies, stem("proxy_bias"))
+
+
+def _plot_stability(arguments: argparse.Namespace) -> None:
+    from trainfree.report.proxy_figures import plot_stability
+
+    plot_stability(arguments.draws, arguments.table, arguments.stem)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from trainfree.report.page import TEMPLATES, Contents, render_report
+
+    results = arguments.results
+    output = arguments.output or results / "report" / "index.html"
+    contents = Contents(
+        tables=results / "tables",
+        figures=results / "figures",
+        scores=_named_or_found(arguments.scores, results / "scores", "*/*/*.h5"),
+        searches=_named_or_found(arguments.searches, results / "search", "*/*/*.h5"),
+        benchmarks=_named_or_found(arguments.benchmarks, arguments.data / "benchmarks", "*.h5"),
+        costs=arguments.logs / "benchmarks",
+        absent=_absent(arguments),
     )
+    render_report(contents, output, arguments.templates or TEMPLATES)
+    print(f"wrote {output}")
+
+
+def _named_or_found(named: list[Path] | None, folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern)) if named is None else named
+
+
+def _absent(arguments: argparse.Namespace) -> dict[Path, str]:
+    """Return what the named configuration would have and is not there, and why."""
+    if arguments.configfile is None:
+        return {}
+    from trainfree.cli.terminal import run_of
+    from trainfree.terminal.status import missing_products
+
+    arguments.folder = arguments.results.parent
+    return missing_products(run_of(arguments))

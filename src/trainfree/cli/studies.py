@@ -21,16 +21,18 @@ def add_commands(commands: Commands) -> None:
     choice.add_argument("--count", type=int, required=True, help="how many, for training")
     choice.add_argument("--above", type=float, required=True, help="percent, for training")
     choice.add_argument("--seed", type=int, required=True)
-    draws = command(commands, "score-draws", _score_draws, "score the draws of the ablation")
+    ablation = command(
+        commands, "score-ablation", _score_ablation, "score the draws of the ablation"
+    )
     training = command(commands, "train-architecture", _train, "train and score an architecture")
     training.add_argument("--place", type=int, required=True, help="which of the chosen, from 0")
-    for parser in (draws, training):
+    for parser in (ablation, training):
         parser.add_argument("--setting", required=True, help="the study's setting as JSON")
         parser.add_argument("--choice", type=Path, required=True, help="chosen architectures")
         parser.add_argument("--images", type=Path, required=True, help="prepared image set")
         parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
         parser.add_argument("--threads", type=int, default=1)
-    for parser in (choice, draws, training):
+    for parser in (choice, ablation, training):
         parser.add_argument("--output", type=Path, required=True)
     readers = {
         "tabulate-ablation": (_tabulate_ablation, "tabulate what scores owe to draws"),
@@ -59,15 +61,17 @@ def _choose(arguments: argparse.Namespace) -> None:
     )
 
 
-def _score_draws(arguments: argparse.Namespace) -> None:
+def _score_ablation(arguments: argparse.Namespace) -> None:
     from trainfree.scoring.devices import device_slot
     from trainfree.scoring.studies import AblationSetting
 
     setting = AblationSetting.from_json(arguments.setting)
     with device_slot(arguments.device) as device:
-        from trainfree.scoring.ablation import score_draws  # torch must see the slot's device only
+        from trainfree.scoring.ablation import (
+            score_ablation,  # torch must see the slot's device only
+        )
 
-        score_draws(
+        score_ablation(
             setting,
             arguments.choice,
             arguments.images,

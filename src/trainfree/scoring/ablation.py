@@ -10,15 +10,15 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainfree.extensions import load_files
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
-from trainfree.images.datasets import DATASETS
+from trainfree.images.datasets import spec_of
 from trainfree.lifeline import require_run
 from trainfree.progress import track
-from trainfree.proxies import load_extra, load_proxy
+from trainfree.proxies import load_proxy
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.memory import keep_freed_memory
 from trainfree.scoring.schema import status_flags, variable
 from trainfree.scoring.shard import attempt, measured_attributes, prepare_torch
 from trainfree.scoring.status import Status
@@ -36,7 +36,7 @@ from trainfree.spaces import build_network, load_space
 from trainfree.storage import read_dataset, write_dataset
 
 
-def score_draws(
+def score_ablation(
     setting: AblationSetting, choice: Path, images: Path, output: Path, device: str, threads: int
 ) -> None:
     """Score the chosen architectures under every draw of every arm and write the file.
@@ -56,8 +56,7 @@ def score_draws(
         When there are fewer training images than the largest batch.
     """
     prepare_torch(threads)
-    keep_freed_memory()
-    load_extra([Path(path) for path, _ in setting.base.extra])
+    load_files(Path(path) for path, _ in setting.base.extra)
     chosen = read_dataset(choice, "choice", {"space": setting.base.space})
     architectures = chosen["arch"].to_numpy().tolist()
     arms = ablation_arms(setting)
@@ -104,7 +103,7 @@ def score_draw(
         The mini-batch of the draw, (B, 3, y, x), channels last, and its classes, (B,).
     """
     setting, seed = draw.setting, draw.weights_seed
-    space, classes = load_space(setting.space), DATASETS[setting.dataset].classes
+    space, classes = load_space(setting.space), spec_of(setting.dataset).classes
     candidate = EngineCandidate(
         build=lambda: build_network(space, arch, batch.shape[-1], classes),
         draw=lambda network: draw_weights(

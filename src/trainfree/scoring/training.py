@@ -15,14 +15,13 @@ from torch.nn import functional as F
 
 from trainfree.errors import ConfigError, ImageError
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
-from trainfree.images.datasets import DATASETS, TRAIN
+from trainfree.images.datasets import TRAIN, spec_of
 from trainfree.lifeline import require_run
 from trainfree.progress import track
 from trainfree.randomness import stream
 from trainfree.scoring.activations import relu_kernels
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.linear_algebra import log_abs_determinant
-from trainfree.scoring.memory import keep_freed_memory
 from trainfree.scoring.schema import status_flags, variable
 from trainfree.scoring.shard import measured_attributes, prepare_torch
 from trainfree.scoring.status import Status, judge
@@ -73,7 +72,6 @@ def train_architecture(
         When there are fewer images than the setting asks for.
     """
     prepare_torch(threads)
-    keep_freed_memory()
     chosen = read_dataset(choice, "choice", {"space": setting.base.space})
     if not 0 <= place < chosen.sizes["arch"]:
         raise ConfigError(f"{choice}: has {chosen.sizes['arch']} architectures, found no {place}")
@@ -139,7 +137,7 @@ def train_and_score(
         (n, 3, y, x), channels last, and (n,); the first ones are the mini-batch.
     """
     base, space = setting.base, load_space(setting.base.space)
-    network = build_network(space, arch, images.shape[-1], DATASETS[base.dataset].classes)
+    network = build_network(space, arch, images.shape[-1], spec_of(base.dataset).classes)
     drawn = draw_weights(network, base.initialization, stream(base.seed, "weights", arch))
     batch = images[: base.batch_size]
     weights = {n: _like(w, batch) for n, w in drawn.weight.items()}
@@ -190,7 +188,7 @@ def _like(values: NDArray[np.float32], batch: Tensor) -> Tensor:
 
 def _dataset(epochs: list[Epoch], chosen: xr.Dataset) -> xr.Dataset:
     def column(name: str, long_name: str, units: str = "1", dtype: type = float) -> Any:
-        values: NDArray[Any] = np.array([[getattr(e, name) for e in epochs]], dtype=dtype)
+        values: NDArray[Any] = np.array([[getattr(epoch, name) for epoch in epochs]], dtype=dtype)
         more = status_flags() if name == "status" else {}
         return variable(("arch", "epoch"), values, long_name, units, **more)
 

@@ -14,9 +14,9 @@ import xarray as xr
 from trainfree.analysis.inputs import USABLE_STATUSES, status_names, texts
 from trainfree.errors import DataFileError
 from trainfree.progress import duration
-from trainfree.provenance import canonical_json, code_hash
+from trainfree.provenance import canonical_json
 from trainfree.scoring.setting import scoring_code_hash
-from trainfree.spaces import module_of
+from trainfree.search.plan import search_code_hash
 from trainfree.storage import open_dataset, read_dataset
 from trainfree.terminal.logs import NO_MESSAGE, error_in, failed_logs, mean_seconds, progress_of
 from trainfree.terminal.run import Job, Run, jobs_of
@@ -64,6 +64,18 @@ def show_status(run: Run, screen: Screen, *, every: bool = False) -> int:
             _show_groups(there, state, screen, every)
     _show_scores(run, screen)
     return int(any(one.state in ("failed", "damaged") for one in findings))
+
+
+def missing_products(run: Run) -> dict[Path, str]:
+    """Return the files of a run that are not there, and why, without images and shards."""
+    active = running_since(run.folder)
+    return {
+        path: f"{one.state}, {one.detail}" if one.detail else one.state
+        for one in _findings(run, None if active is None else active[1])
+        if one.job.stage not in ("images", "shards", "report")
+        for path in one.job.outputs
+        if not path.is_file()
+    }
 
 
 def _findings(run: Run, since: float | None) -> Iterable[Finding]:
@@ -153,11 +165,7 @@ def _wanted_attributes(run: Run) -> dict[Path, tuple[str, dict[str, str]]]:
                 "search",
                 {
                     "config": canonical_json({**settings, "seed": run.seed}),
-                    "code_hash": code_hash(
-                        "trainfree.search.run",
-                        f"trainfree.search.{plan.algorithm}",
-                        module_of(run.space),
-                    ),
+                    "code_hash": search_code_hash(plan, run.space),
                 },
             )
     return wanted

@@ -1,0 +1,236 @@
+"""What made the results: the attributes of the data files, and what the jobs took."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainfree.analysis.inputs import DATASET_TITLES
+from trainfree.analysis.tables import count_of, number, seconds
+from trainfree.errors import DataFileError
+from trainfree.report.page_tables import TableView, made_view
+from trainfree.storage import open_dataset
+
+OWN_SCORES = ("proxy_agreement",)
+_SPACE = re.compile(r"nasbench\d+(_mini)?")
+FOLDED = ("config", "source_hashes", "libraries")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A data file: its kind, its path, how many architectures or runs it holds, its attributes."""
+
+    kind: str
+    path: Path
+    count: int
+    attributes: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """What a heading calls it."""
+        keys = ("space", "dataset", "setting")
+        named = [self.attributes[key] for key in keys if self.attributes.get(key)]
+        return f"{self.kind}: {' / '.join(named) or self.path.name}"
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """The short attributes."""
+        items = sorted(self.attributes.items())
+        return tuple((key.replace("_", " "), text) for key, text in items if key not in FOLDED)
+
+    @property
+    def long_facts(self) -> tuple[tuple[str, str], ...]:
+        """The long attributes, set out over several lines."""
+        there = [key for key in FOLDED if key in self.attributes]
+        return tuple((key.replace("_", " "), _pretty(self.attributes[key])) for key in there)
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether it is made of something else than what its name says."""
+        note = self.attributes.get("image_source", self.attributes.get("source_note", ""))
+        return self.attributes.get("stand_in", "0") not in ("0", "") or "stand-in" in note
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The data files that the page is made of."""
+
+    scores: tuple[Made, ...]
+    searches: tuple[Made, ...]
+    benchmarks: tuple[Made, ...]
+
+    def line(self, kinds: Sequence[str], table: str) -> str:
+        """Return what a table is made from: architectures, seeds, data, stand-ins.
+
+        Parameters
+        ----------
+        kinds
+            Any of ``scores``, ``searches``, ``benchmarks``.
+        table
+            Its name; where a space stands in it, files of that space are meant, otherwise those
+            of the space of the first file. A table with scores of its own is made from none of
+            them.
+        """
+        if table.startswith(OWN_SCORES):
+            return ""
+        parts = {"scores": _scores_text, "searches": _searches_text, "benchmarks": _trained_text}
+        told = (parts[kind](self._of_space(kind, table)) for kind in parts if kind in kinds)
+        return "; ".join(filter(None, told))
+
+    def _of_space(self, kind: str, table: str) -> list[Made]:
+        every = [*self.scores, *self.benchmarks, *self.searches]
+        spaces = list(dict.fromkeys(made.attributes.get("space", "") for made in every))
+        named = _SPACE.search(table)
+        space = named.group() if named else next(iter(spaces), "")
+        files: tuple[Made, ...] = getattr(self, kind)
+        return [made for made in files if made.attributes.get("space") == space]
+
+    @property
+    def data_notes(self) -> tuple[tuple[str, str, bool], ...]:
+        """Each kind of data: title, what it is in full, whether it is a stand-in."""
+        notes = {}
+        for made in self.scores:
+            name = made.attributes.get("dataset", "")
+            title = f"Images, {DATASET_TITLES.get(name, name)}"
+            notes[title] = (made.attributes.get("image_source", ""), made.is_stand_in)
+        for made in self.benchmarks:
+            title = f"Trained accuracies, {made.attributes.get('space', made.path.stem)}"
+            notes[title] = (made.attributes.get("source_note", ""), made.is_stand_in)
+        return tuple((title, text or "not recorded", flag) for title, (text, flag) in notes.items())
+
+    def searches_table(self) -> TableView | None:
+        """Return the searches with seeds and hashes, None without any."""
+        columns = (
+            *("Data set", "Search", "Algorithm", "Guided by", "Preset", "Runs", "Root seed"),
+            *("Config hash", "Code hash"),
+        )
+        keys = ("dataset", "search", "algorithm", "signal", "preset", "runs", "seed")
+        rows = [
+            [made.attributes.get(key, "") for key in (*keys, "config_hash", "code_hash")]
+            for made in self.searches
+        ]
+        title = "Searches: what each search file says of itself"
+        return made_view("provenance-searches", title, columns, rows) if rows else None
+
+
+def read_provenance(
+    scores: Sequence[Path], searches: Sequence[Path], benchmarks: Sequence[Path]
+) -> Provenance:
+    """Return the attributes of all files that are there.
+
+    Raises
+    ------
+    DataFileError
+        When a file is damaged.
+    """
+    return Provenance(
+        tuple(_made(path, "scores", "arch") for path in scores if path.is_file()),
+        tuple(_made(path, "search", "run") for path in searches if path.is_file()),
+        tuple(_made(path, "benchmark", "arch") for path in benchmarks if path.is_file()),
+    )
+
+
+def costs_table(folder: Path) -> TableView | None:
+    """Return what the jobs of each rule took, from the files that Snakemake writes.
+
+    Parameters
+    ----------
+    folder
+        ``logs/benchmarks``.
+
+    Raises
+    ------
+    DataFileError
+        When a file there has no column of seconds.
+    """
+    rules: dict[str, list[tuple[float, float]]] = {}
+    for path in sorted(folder.rglob("*.tsv")):
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        rules.setdefault(rule, []).extend(_costs(path))
+    rows = []
+    for rule, costs in sorted(rules.items(), key=lambda item: -sum(s for s, _ in item[1])):
+        each = [spent for spent, _ in costs]
+        memory = max(used for _, used in costs)
+        shown = (seconds(sum(each)), seconds(max(each)), number(memory, 0))
+        rows.append((rule, number(len(costs), 0), *shown))
+    columns = ("Rule", "Jobs", "Seconds in all", "Longest job (s)", "Most memory (MiB)")
+    title = (
+        "Run times: wall seconds and largest resident memory of the jobs that ended well, as "
+        "Snakemake measured them in the latest run of each"
+    )
+    return made_view("provenance-costs", title, columns, rows) if rows else None
+
+
+def _made(path: Path, kind: str, counted: str) -> Made:
+    with open_dataset(path, kind, without=("architecture",)) as dataset:
+        attributes = {str(key): str(value) for key, value in dataset.attrs.items()}
+        return Made(kind, path, int(dataset.sizes.get(counted, 0)), attributes)
+
+
+def _costs(path: Path) -> Iterator[tuple[float, float]]:
+    with path.open(encoding="utf-8", newline="") as handle:
+        for row in csv.DictReader(handle, delimiter="\t"):
+            try:
+                yield float(row["s"]), _amount(row.get("max_rss"))
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataFileError(
+                    f"{path}: expected a column s with seconds, as Snakemake writes it, found "
+                    f"{', '.join(map(str, row))}; delete it"
+                ) from error
+
+
+def _amount(text: str | None) -> float:
+    return 0.0 if text in (None, "", "-", "NA") else float(text)
+
+
+def _scores_text(files: Sequence[Made]) -> str:
+    if not files:
+        return ""
+    counts = " or ".join(dict.fromkeys(number(made.count, 0) for made in files))
+    spaces = ", ".join(_values(files, "space"))
+    images = ", ".join(_images(made) for made in files)
+    settings = ", ".join(_values(files, "setting"))
+    seeds = ", ".join(_values(files, "seed"))
+    return f"{counts} architectures of {spaces}; setting {settings}; seed {seeds}; images: {images}"
+
+
+def _images(made: Made) -> str:
+    name = made.attributes.get("dataset", "?")
+    mark = ", stand-in" if made.is_stand_in else ""
+    count = made.attributes.get("image_count", "")
+    held = number(float(count), 0) if count.isdigit() else "?"
+    return f"{DATASET_TITLES.get(name, name)} ({held}{mark})"
+
+
+def _searches_text(files: Sequence[Made]) -> str:
+    if not files:
+        return ""
+    runs = sorted({made.count for made in files})
+    span = f"{runs[0]} to {runs[-1]}" if len(runs) > 1 else f"{runs[0]}"
+    seeds = ", ".join(_values(files, "seed"))
+    return f"{count_of(len(files), 'search file')} of {span} runs, root seed {seeds}"
+
+
+def _trained_text(files: Sequence[Made]) -> str:
+    told = []
+    for made in files:
+        note = made.attributes.get("source_note", "not recorded")
+        short = note.partition(",")[0].partition(" (")[0]
+        mark = " (stand-in)" if made.is_stand_in and "stand-in" not in short else ""
+        told.append(f"accuracies of {number(made.count, 0)}: {short}{mark}")
+    return "; ".join(told)
+
+
+def _values(files: Sequence[Made], key: str) -> list[str]:
+    return list(dict.fromkeys(made.attributes.get(key, "?") for made in files))
+
+
+def _pretty(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False)
+    except json.JSONDecodeError:
+        return text

@@ -1,0 +1,130 @@
+"""A small finished run of a real space, for the tests of the page and of the page in a browser."""
+
+from __future__ import annotations
+
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from analysis_fixtures import write_benchmark, write_scoreboard, write_scores, write_study
+
+from trainfree.analysis.correlations import tabulate_correlations
+from trainfree.analysis.search_table import tabulate_search
+from trainfree.analysis.summary import summarize
+from trainfree.analysis.tables import write_tables
+from trainfree.analysis.timing import tabulate_timing
+from trainfree.report.figures import plot_score_accuracy, plot_search
+from trainfree.report.page import Contents
+from trainfree.spaces import load_space
+from trainfree.storage import read_dataset, write_dataset
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+HOSTILE = "</script><img src=x onerror=alert(1)>&amp;'\"|\\$_{x}"
+
+
+class Page(HTMLParser):
+    """Checks that tags balance and collects what the tests ask about."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.texts.append(data)
+
+    def all(self, *names: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag in names]
+
+
+def contents_of(folder: Path) -> Contents:
+    """What the page of a folder of :func:`write_run` is made of."""
+    return Contents(
+        tables=folder / "tables",
+        figures=folder / "figures",
+        scores=[folder / "b32-pytorch-images-s0.h5"],
+        searches=sorted(path for path in folder.glob("r*.h5")),
+        benchmarks=[folder / "nasbench201.h5"],
+        costs=folder / "costs",
+    )
+
+
+def write_run(folder: Path, repository: Path, count: int = 60) -> Path:
+    """Write data, tables, figures and run times of a small study of NAS-Bench-201."""
+    made = write_study(folder, count)
+    name_architectures([made["scores"][0], made["benchmark"]], count)
+    published = repository / "reports" / "published" / "naswot.yaml"
+    tables, figures, scores = folder / "tables", folder / "figures", made["scores"]
+    tabulate_correlations(scores, made["benchmark"], tables / "correlations", 50, 0, published)
+    tabulate_search(made["searches"], tables / "search", published)
+    tabulate_timing(scores, tables / "timing", published)
+    board = write_scoreboard(tables)
+    names = [tables / f"{name}.csv" for name in ("correlations", "search", "timing")]
+    summarize(*names, board, scores, made["benchmark"], tables / "summary")
+    for name in ("naswot_table2a", "scoreboard"):
+        measured = repository / "reports" / "measured" / f"{name}.csv"
+        shutil.copy(measured, tables)
+        table, _, _made_from = measured.with_suffix(".md").read_text().rpartition("\n\n*")
+        (tables / f"{name}.md").write_text(table + "\n")
+    for proxy in ("naswot", "synflow"):
+        plot_score_accuracy(scores[0], made["benchmark"], proxy, figures / f"scores-{proxy}")
+    plot_search(made["searches"], figures / "search")
+    costs = folder / "costs" / "score_shard"
+    costs.mkdir(parents=True)
+    for place, seconds in enumerate(("12.5", "30.25")):
+        (costs / f"{place}.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:12\t512.5\n")
+    return folder
+
+
+def name_architectures(paths: list[Path], count: int) -> None:
+    """Give the architectures of files the names and indices of a real space."""
+    space = load_space("nasbench201")
+    chosen = np.linspace(0, len(space) - 1, count).astype(np.int64)
+    names = np.array([space.to_string(int(index)) for index in chosen], dtype=object)
+    for path in paths:
+        kind = "benchmark" if path.stem == "nasbench201" else "scores"
+        dataset = read_dataset(path, kind)
+        dataset = dataset.assign_coords(
+            arch=chosen, architecture=xr.Variable(("arch",), names)
+        ).assign_attrs(space="nasbench201")
+        write_dataset(dataset, path, kind)
+
+
+def write_hostile_run(folder: Path, name: str = HOSTILE) -> Contents:
+    """Write a run whose proxy, architectures, sources and table texts are markup."""
+    accuracy = np.linspace(10, 90, 8)
+    benchmark = write_benchmark(
+        folder / "b.h5", {("cifar10", "test", 200, "mean"): accuracy}, space="nasbench201"
+    )
+    scores = write_scores(folder / "s.h5", {name: accuracy}, image_source=name)
+    hostile_names = np.array([f"|{name}{place}~0|" for place in range(8)], dtype=object)
+    for path, kind in ((benchmark, "benchmark"), (scores, "scores")):
+        dataset = read_dataset(path, kind)
+        named = dataset.assign_coords(architecture=xr.Variable(("arch",), hostile_names))
+        write_dataset(named, path, kind)
+    tables, figures = folder / "tables", folder / "figures"
+    tabulate_correlations([scores], benchmark, tables / "correlations", 50, 0)
+    tabulate_timing([scores], tables / "timing", None)
+    plot_score_accuracy(scores, benchmark, name, figures / "scores-x")
+    frame = pd.DataFrame({name: [name], "more": ["1"]})
+    write_tables(frame, frame, name, tables / "own table & <b>.x")
+    return Contents(tables, figures, [scores], [], [benchmark])
