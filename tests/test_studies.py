@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import reference
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import kendalltau
@@ -152,6 +152,7 @@ def test_settings_survive_their_json_and_bad_json_is_named(study):
     arrays.arrays(np.float64, st.integers(40, 200), elements=st.floats(0, 100)),
     st.integers(0, 2**32),
 )
+@settings(max_examples=25)
 def test_one_architecture_of_each_band(accuracy, seed):
     accuracy[::7] = np.nan
     chosen = one_of_each_band(accuracy, lambda band: np.random.default_rng((seed, band)))
@@ -268,9 +269,9 @@ def twins(cell: str) -> tuple[TrainableNetwork, reference.TinyNetwork]:
             if number in drawn.bias:
                 layer.bias.copy_(torch.from_numpy(drawn.bias[number]))
         norms = [m for m in other.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-        own = (module._scale.values(), module._shift.values())
-        for norm, scale, shift in zip(norms, *own, strict=True):
-            for parameter, twin in ((norm.weight, scale), (norm.bias, shift)):
+        for norm, name in zip(norms, sorted(module._scale, key=int), strict=True):
+            pairs = (norm.weight, module._scale[name]), (norm.bias, module._shift[name])
+            for parameter, twin in pairs:
                 parameter.copy_(torch.randn(parameter.shape, generator=rng, dtype=torch.float64))
                 twin.copy_(parameter)
     return module, other
