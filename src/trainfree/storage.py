@@ -28,6 +28,7 @@ SCHEMA_VERSIONS = {
     "cells": 1,
     "landscape": 1,
     "choice": 1,
+    "kernels": 1,
     "ablation": 1,
     "training": 1,
 }

@@ -14,6 +14,7 @@ from trainfree import __version__
 from trainfree.cli import (
     authors,
     configuration,
+    kernels,
     nasbench101,
     papers,
     preparation,
@@ -37,6 +38,7 @@ STAGES = (
     search,
     tables,
     papers,
+    kernels,
     report,
     terminal,
 )
