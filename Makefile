@@ -1,6 +1,7 @@
 # make run    everything on real data: environment, downloads, scores, searches, tables, report
 # make test   the same environment, then all checks and tests
 # make test-slurm   one run on Debian's Slurm, installed and started for it (root, minutes)
+# make docs   the documentation, into site/ (opens from disk: site/index.html)
 # make bench  speed of the scoring engine against a plain reference
 # make paper        the papers' settings in full (hours without a GPU)
 # make paper-tables copy that run's tables to reports/measured, for the repository
@@ -17,7 +18,7 @@ CONSTRAINTS := requirements/constraints.txt
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run paper paper-tables nasbench101-tables agreement-table test test-slurm lint bench constraints clean
+.PHONY: run paper paper-tables nasbench101-tables agreement-table test test-slurm lint docs bench constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -72,6 +73,10 @@ $(READY): pyproject.toml $(CONSTRAINTS)
 	@python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[dev]"
 	@touch $(READY)
 
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "documentation: $(CURDIR)/site/index.html"
+
 bench: $(READY)
 	@python benchmarks/engine.py
 
@@ -80,5 +85,5 @@ constraints: $(READY)
 		> $(CONSTRAINTS).new && mv $(CONSTRAINTS).new $(CONSTRAINTS)
 
 clean:
-	rm -rf results logs .snakemake
+	rm -rf results logs .snakemake site
 	find src -name '*.nb[ci]' -delete

@@ -26,9 +26,11 @@ include: "rules/prepare.smk"
 include: "rules/score.smk"
 include: "rules/search.smk"
 include: "rules/agreement.smk"
+include: "rules/proxies.smk"
 include: "rules/aggregate.smk"
 include: "rules/report.smk"
 include: "rules/nasbench101.smk"
+include: "rules/studies.smk"
 
 
 onstart:
@@ -49,9 +51,13 @@ localrules:
     searches,
     proxy_agreement,
     proxy_tables,
+    proxy_figures,
+    proxy_stability,
     nasbench101,
     nasbench101_scores,
     landscape,
+    ablation,
+    training,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -93,10 +99,37 @@ rule proxy_agreement:
         multiext("results/tables/proxy_agreement", ".csv", ".md", ".tex"),
 
 
+# Proxies beside each other, with everything that is known of the trained networks.
 rule proxy_tables:
     input:
-        multiext("results/tables/proxies", ".csv", ".md", ".tex"),
-        multiext("results/tables/proxy_pairs", ".csv", ".md", ".tex"),
+        expand(
+            "results/tables/{name}.{suffix}",
+            name=PROXY_TABLES,
+            suffix=["csv", "md", "tex"],
+        ),
+
+
+rule proxy_figures:
+    input:
+        expand(
+            "results/figures/{name}-{space}-{dataset}.{suffix}",
+            name=PROXY_FIGURES,
+            space=CONFIG.space,
+            dataset=CONFIG.datasets,
+            suffix=["svg", "png"],
+        ),
+
+
+# The same architectures under other mini-batches and other weights.
+rule proxy_stability:
+    input:
+        multiext("results/tables/proxy_stability", ".csv", ".md", ".tex"),
+        expand(
+            "results/figures/proxy_stability-{space}-{dataset}.{suffix}",
+            space=CONFIG.space,
+            dataset=CONFIG.datasets,
+            suffix=["svg", "png"],
+        ),
 
 
 rule nasbench101:
@@ -119,3 +152,26 @@ rule nasbench101_scores:
 rule landscape:
     input:
         multiext(f"results/tables/landscape-{CONFIG.space}", ".csv", ".md", ".tex"),
+
+
+# What a score owes to the draw of images, weights and batch size.
+rule ablation:
+    input:
+        multiext("results/tables/ablation", ".csv", ".md", ".tex"),
+        expand(
+            "results/figures/ablation-{space}-{dataset}.{suffix}",
+            space=CONFIG.space,
+            dataset=CONFIG.datasets,
+            suffix=["svg", "png"],
+        ),
+
+
+# The score after every epoch of training.
+rule training:
+    input:
+        multiext("results/tables/training", ".csv", ".md", ".tex"),
+        multiext(
+            f"results/figures/training-{CONFIG.space}-{CONFIG.datasets[0]}",
+            ".svg",
+            ".png",
+        ),

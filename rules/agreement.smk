@@ -48,28 +48,3 @@ rule tabulate_agreement:
         "python -m trainfree tabulate-agreement --scores {input.scores}"
         " --benchmark {input.benchmark} --independent {input.independent}"
         " --stem results/tables/proxy_agreement > {log} 2>&1"
-
-
-rule tabulate_proxies:
-    input:
-        scores=MERGED_SCORES,
-        benchmark=BENCHMARK,
-    output:
-        multiext("results/tables/proxies", ".csv", ".md", ".tex"),
-        multiext("results/tables/proxy_pairs", ".csv", ".md", ".tex"),
-    log:
-        "logs/tabulate_proxies.log",
-    benchmark:
-        "logs/benchmarks/tabulate_proxies.tsv"
-    conda:
-        "../envs/trainfree.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        code=code_hash("trainfree.analysis.proxy_table"),
-    shell:
-        "python -m trainfree tabulate-proxies --scores {input.scores}"
-        " --benchmark {input.benchmark} --stem results/tables/proxies"
-        " --pairs results/tables/proxy_pairs > {log} 2>&1"

@@ -1,21 +1,28 @@
 """The checked configuration, and what follows from it: names of files, shards and searches."""
 
 import os
+import shlex
 
 from snakemake.exceptions import WorkflowError
 
 from trainfree.analysis.published import find_table, read_published, table_names
 from trainfree.analysis.proxy_agreement import INDEPENDENT_COLUMNS
+from trainfree.benchmarks.prepare import benchmark_code_hash
 from trainfree.config import parse_config
 from trainfree.errors import TrainfreeError
+from trainfree.images.prepare import images_code_hash
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
 from trainfree.scoring.setting import (
     Setting,
+    draws_code_hash,
     scoring_code_hash,
     shard_ranges,
 )
-from trainfree.spaces import load_space, module_of
+from trainfree.scoring.studies import study_code_hash
+from trainfree.search.plan import search_code_hash
+from trainfree.sources.recipes import RECIPES
+from trainfree.spaces import load_space
 from trainfree.workflow import export_environment, hold_run_lock, relative
 
 try:
@@ -53,6 +60,8 @@ AGREEMENT = [
     )
     for more in range(2)
 ]
+# The same architectures under several draws of mini-batch and weights.
+STABILITY = {dataset: CONFIG.stability_setting(dataset) for dataset in CONFIG.datasets}
 NASBENCH101 = CONFIG.nasbench101_setting()
 # The NASWOT paper's own sample of it.
 NASBENCH101_FIRST = CONFIG.nasbench101_setting(CONFIG.nasbench101.first_hashes)
@@ -67,8 +76,16 @@ SHARD_SIZES = {
 BY_PLACE = {
     (setting.space, setting.dataset, setting.name): setting for setting in SHARD_SIZES
 }
+if len(BY_PLACE) < len(SHARD_SIZES):
+    raise WorkflowError(
+        "two scores files have the same name: scoring.sample and agreement.sample, or batch sizes, "
+        "agree while the proxies differ; change one of them"
+    )
 SETTING_NAME = SETTINGS[CONFIG.datasets[0]].name
-SHARDS = shard_ranges(len(load_space(CONFIG.space)), CONFIG.scoring.shard_size)
+SHARDS = shard_ranges(
+    SETTINGS[CONFIG.datasets[0]].size(len(load_space(CONFIG.space))),
+    CONFIG.scoring.shard_size,
+)
 SEARCHES = CONFIG.search.plans()
 # Every search by its place; NAS-Bench-101's own ones are for the target nasbench101_scores.
 PLANS = {
@@ -148,6 +165,35 @@ FIGURE_FILES = expand(
     "results/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "png"]
 )
 REPORT = "results/report/index.html"
+# For the targets ablation and training.
+ABLATION_FILES = expand(
+    "results/ablation/{space}/{dataset}.h5",
+    space=CONFIG.space,
+    dataset=CONFIG.datasets,
+)
+TRAINING_FILES = expand(
+    "results/training/{space}/{dataset}/shards/{place}.h5",
+    space=CONFIG.space,
+    dataset=CONFIG.datasets[0],
+    place=range(CONFIG.training.architectures),
+)
+
+# What networks of the space cost and achieve on hardware, where anybody has looked.
+HARDWARE = (
+    f"data/benchmarks/hardware-{CONFIG.space}.h5"
+    if f"{CONFIG.space}-hardware" in RECIPES
+    else []
+)
+DRAWS_NAME = f"{STABILITY[CONFIG.datasets[0]].name}-d{CONFIG.stability.draws}"
+DRAWS_FILES = expand(
+    "results/draws/{space}/{dataset}/{drawn}/{shard}.h5",
+    space=CONFIG.space,
+    dataset=CONFIG.datasets,
+    drawn=DRAWS_NAME,
+    shard=shard_ranges(CONFIG.stability.architectures, CONFIG.stability.shard_size),
+)
+PROXY_TABLES = ["proxies", "proxy_pairs", "proxy_outcomes"]
+PROXY_FIGURES = ["proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias"]
 
 
 def first_and_last(wildcards):
@@ -177,6 +223,21 @@ def shards_of(wildcards):
 def plan_of(wildcards):
     """Return the plan of a search file."""
     return PLANS[wildcards.space, wildcards.dataset, wildcards.search]
+
+
+def space_files(space):
+    """Return the files of the user's own that a space is in."""
+    return CONFIG.space_files if space == CONFIG.space else []
+
+
+def search_files(plan, space):
+    """Return the files of the user's own that a search is made with."""
+    return [*CONFIG.search_files(plan), *space_files(space)]
+
+
+def extra_option(files):
+    """Return files of the user's own as an option of a command."""
+    return " ".join(["--extra", *map(shlex.quote, files)]) if files else ""
 
 
 def search_inputs(wildcards):

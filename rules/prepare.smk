@@ -18,10 +18,11 @@ rule prepare_images:
         order=CONFIG.sources.order,
         timeout=CONFIG.sources.timeout_seconds,
         seed=CONFIG.seed,
-        code=code_hash("trainfree.images.prepare"),
+        extra=lambda wildcards: extra_option(CONFIG.image_files(wildcards.dataset)),
+        code=lambda wildcards: images_code_hash(wildcards.dataset),
     shell:
         "python -m trainfree prepare-images --dataset {wildcards.dataset} --order {params.order}"
-        " --timeout {params.timeout} --seed {params.seed} --cache data/downloads"
+        " --timeout {params.timeout} --seed {params.seed} {params.extra} --cache data/downloads"
         " --output {output} > {log} 2>&1"
 
 
@@ -46,8 +47,9 @@ rule prepare_benchmark:
             if CONFIG.sources.nats_archive
             else ""
         ),
-        code=code_hash("trainfree.benchmarks.prepare"),
+        extra=lambda wildcards: extra_option(space_files(wildcards.space)),
+        code=lambda wildcards: benchmark_code_hash(wildcards.space),
     shell:
         "python -m trainfree prepare-benchmark --space {wildcards.space} --order {params.order}"
-        " --timeout {params.timeout} {params.archive} --cache data/downloads"
+        " --timeout {params.timeout} {params.archive} {params.extra} --cache data/downloads"
         " --output {output} > {log} 2>&1"

@@ -22,12 +22,11 @@ rule search:
             f"--scores {input.scores}" if "scores" in input.keys() else ""
         ),
         seed=CONFIG.seed,
-        code=lambda wildcards: code_hash(
-            "trainfree.search.run",
-            f"trainfree.search.{plan_of(wildcards).algorithm}",
-            module_of(wildcards.space),
+        extra=lambda wildcards: extra_option(
+            search_files(plan_of(wildcards), wildcards.space)
         ),
+        code=lambda wildcards: search_code_hash(plan_of(wildcards), wildcards.space),
     shell:
         "python -m trainfree search --space {wildcards.space} --dataset {wildcards.dataset}"
-        " --plan {params.plan:q} {params.scores} --benchmark {input.benchmark}"
+        " --plan {params.plan:q} {params.scores} {params.extra} --benchmark {input.benchmark}"
         " --seed {params.seed} --output {output} > {log} 2>&1"

@@ -56,6 +56,8 @@ def cell(value: float, spread: float | None, n: int | None, unit: str = "%") -> 
         (0.5, 10.0, None, 0.0, REPRODUCED),  # n not stated
         (0.6, 10.0, None, 0.0, NOT_COMPARABLE),
         (20.1, 10.0, None, 0.0, NOT_REPRODUCED),
+        (1.25, 0.05, None, 1.4, NOT_COMPARABLE),  # our own error is larger than that
+        (2.9, 0.05, None, 1.4, NOT_REPRODUCED),
     ],
 )
 def test_boundaries_of_means(difference, spread, n, error, word) -> None:

@@ -74,6 +74,19 @@ def test_readme_of_the_config_names_every_key(repository):
             "N = 15626 is larger than the space nasbench201 .*15625",
         ),
         ({"scoring": {"initialization": "he"}}, "scoring.initialization: .*'kaiming'"),
+        (
+            {"scoring": {"sample": 20}},
+            "random-naswot.signal: the search needs the scores of all .* to null",
+        ),
+        (
+            {"scoring": {"sample": 15626}, "search": {"searches": {}}},
+            "scoring.sample: 15626 architectures are more than the space nasbench201",
+        ),
+        (
+            {"space": "nasbench201_mini", "stability": {"architectures": 730}},
+            r"stability.architectures: 730 .* nasbench201_mini has \(729\)",
+        ),
+        ({"stability": {"draws": 1}}, "stability.draws: .*greater than or equal to 2"),
     ],
 )
 def test_wrong_values_name_key_expectation_and_finding(values, words):
@@ -125,3 +138,12 @@ def test_command_line_shows_the_whole_configuration(tmp_path, capsys):
     path.write_text("seed: 7\n")
     assert main(["check-config", str(path)]) == 0
     assert json.loads(capsys.readouterr().out)["seed"] == 7
+
+
+def test_a_sample_is_part_of_the_setting_and_no_sample_changes_nothing():
+    values = {"search": {"searches": {}}, "datasets": ["cifar10"], "seed": 4}
+    whole = parse_config(values).scoring_setting("cifar10")
+    sampled = parse_config({**values, "scoring": {"sample": 30}}).scoring_setting("cifar10")
+    assert (whole.sample, whole.sample_seed, whole.name) == (0, 0, "b32-pytorch-images-s4")
+    assert (sampled.sample, sampled.sample_seed) == (30, 4)
+    assert sampled.name == "b32-pytorch-images-s4-n30"

@@ -217,7 +217,7 @@ ROOMS = {
         "workflow",
     },
 }
-LEAVES = {"errors", "lifeline", "progress", "randomness", "provenance", "storage"}
+LEAVES = {"errors", "extensions", "lifeline", "progress", "randomness", "provenance", "storage"}
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -7,15 +7,19 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from analysis_fixtures import ERROR, OK, write_benchmark, write_scores
+from scipy.stats import kendalltau, spearmanr
 
-from trainfree.analysis.combination import combined, rank_aggregation, vote
+from trainfree.analysis.combination import (
+    AZ_NAS_PARTS,
+    VOTERS,
+    combined,
+    rank_aggregation,
+    vote,
+)
 from trainfree.analysis.proxy_table import partial_spearman, tabulate_proxies
 from trainfree.analysis.tables import read_table
-from trainfree.benchmarks.prepare import prepare_benchmark
-from trainfree.images.prepare import prepare_images
-from trainfree.scoring.merge import merge_shards
-from trainfree.scoring.setting import Setting
-from trainfree.scoring.shard import score_shard
+from trainfree.randomness import stream
 
 
 def test_rank_aggregation_multiplies_relative_ranks():
@@ -61,32 +65,90 @@ def test_partial_correlation_is_that_of_residuals_of_ranks():
     assert math.isnan(partial_spearman(third, second, third))
 
 
-def test_the_table_of_a_small_space(tmp_path):
-    prepare_images(
-        "generated", tmp_path / "i.h5", order=["generated"], cache=tmp_path, mirror=None, timeout=1
+def test_combinations_are_those_of_a_plain_reckoning_with_ties_and_infinities():
+    rng = np.random.default_rng(5)
+    names = sorted({*AZ_NAS_PARTS, *VOTERS})
+    scores = pd.DataFrame(rng.integers(0, 6, size=(25, len(names))).astype(float), columns=names)
+    scores.iloc[3, 1] = -math.inf
+    made = combined(scores)
+    assert list(made) == ["az_nas", "vote"]
+    for one in range(25):
+        total, won = 0.0, 0.0
+        for part in AZ_NAS_PARTS:
+            column = scores[part]
+            below = (column < column[one]).sum()
+            equal = (column == column[one]).sum()
+            total += math.log((below + (equal + 1) / 2) / 25)
+        for other in range(25):
+            if other != one:
+                ayes = sum(scores[name][one] > scores[name][other] for name in VOTERS)
+                noes = sum(scores[name][one] < scores[name][other] for name in VOTERS)
+                won += 1.0 if ayes > noes else 0.5 if ayes == noes else 0.0
+        assert made["az_nas"][one] == pytest.approx(total)
+        assert made["vote"][one] == pytest.approx(won / 24)
+
+
+COUNT = 40
+
+
+@pytest.fixture
+def table(tmp_path):
+    """The tables of made-up scores on a made-up benchmark; params are 0, 1, 2, … ."""
+    rng = np.random.default_rng(7)
+    accuracy = np.arange(COUNT) + rng.normal(scale=12, size=COUNT) + 30
+    accuracy[4] = np.nan
+    score = {
+        "params": np.arange(COUNT, dtype=float),
+        "good": np.where(
+            np.arange(COUNT) == 9, -np.inf, accuracy + rng.normal(scale=3, size=COUNT)
+        ),
+        "constant": np.ones(COUNT),
+        "failed": rng.normal(size=COUNT),
+    }
+    score["good"][4] = 1.0
+    scores = write_scores(
+        tmp_path / "s.h5", score, status={"failed": [ERROR] * 10 + [OK] * (COUNT - 10)}
     )
-    prepare_benchmark(
-        "nasbench201_mini",
-        tmp_path / "b.h5",
-        order=["generated"],
-        cache=tmp_path,
-        mirror=None,
-        nats_archive=None,
-        timeout=1,
-    )
-    proxies = ("params", "flops", "synflow", "constant", "random")
-    setting = Setting(
-        "nasbench201_mini", "generated", proxies, 4, "pytorch", "images", 0, sample=30
-    )
-    score_shard(setting, 0, 29, tmp_path / "i.h5", tmp_path / "s.h5", "cpu", threads=1)
-    merge_shards([tmp_path / "s.h5"], setting, tmp_path / "m.h5")
-    tabulate_proxies([tmp_path / "m.h5"], tmp_path / "b.h5", tmp_path / "t", tmp_path / "p")
-    table = read_table(tmp_path / "t.csv").set_index("proxy")
-    assert set(table.index) == set(proxies)
-    assert (table["n"] == 30).all()
-    assert math.isnan(table.loc["constant", "spearman"])
-    assert math.isnan(table.loc["params", "spearman_given_params"])
-    assert table.loc["params", "beside_params"] == pytest.approx(0)
-    pairs = read_table(tmp_path / "p.csv").set_index("proxy")
+    benchmark = write_benchmark(tmp_path / "b.h5", {("cifar10", "test", 200, "mean"): accuracy})
+    tabulate_proxies([scores], benchmark, tmp_path / "t", tmp_path / "p", resamples=100, seed=3)
+    return read_table(tmp_path / "t.csv").set_index("proxy"), tmp_path, score, accuracy
+
+
+def test_the_table_counts_and_correlates(table):
+    rows, folder, score, accuracy = table
+    assert rows["n"].to_dict() == {"params": 39, "good": 39, "constant": 39, "failed": 30 - 0}
+    assert rows["without_score"].to_dict()["failed"] == 10
+    assert rows.loc["good", "infinite"] == 1
+    known = ~np.isnan(accuracy)
+    for proxy in ("params", "good"):
+        pair = score[proxy][known], accuracy[known]
+        assert rows.loc[proxy, "spearman"] == pytest.approx(spearmanr(*pair).statistic, abs=1e-5)
+        assert rows.loc[proxy, "kendall"] == pytest.approx(kendalltau(*pair).statistic, abs=1e-5)
+        assert rows.loc[proxy, "spearman_low"] < rows.loc[proxy, "spearman"]
+        assert rows.loc[proxy, "spearman"] < rows.loc[proxy, "spearman_high"]
+    assert math.isnan(rows.loc["constant", "spearman"])
+    assert "the same for all" in rows.loc["constant", "note"]
+    assert math.isnan(rows.loc["params", "spearman_given_params"])
+    assert rows.loc["params", "beside_params"] == pytest.approx(0)
+    pairs = read_table(folder / "p.csv").set_index("proxy")
     assert pairs.loc["params", "params"] == 1
-    assert pairs.loc["params", "flops"] == pairs.loc["flops", "params"] > 0.9
+    assert pairs.loc["params", "good"] == pairs.loc["good", "params"] > 0
+    assert (folder / "t.md").read_text().splitlines()[4].count("good") == 1  # the best is first
+
+
+def test_what_a_proxy_adds_is_measured_on_the_same_draws(table):
+    """The intervals again, resample by resample, without the machinery for weighted ranks."""
+    rows, _, score, accuracy = table
+    known = ~np.isnan(accuracy)
+    good, truth, params = score["good"][known], accuracy[known], score["params"][known]
+    aggregated = rank_aggregation(pd.DataFrame({"good": good, "params": params}))
+    rng, gains, given = stream(3, "bootstrap"), [], []
+    for _ in range(100):
+        drawn = np.repeat(np.arange(39), np.bincount(rng.integers(39, size=39), minlength=39))
+        a, b, c, d = (pd.Series(values[drawn]) for values in (good, truth, params, aggregated))
+        gains.append(d.corr(b, method="spearman") - c.corr(b, method="spearman"))
+        given.append(partial_spearman(a, b, c))
+    for name, values in (("beside_params", gains), ("spearman_given_params", given)):
+        low, high = np.quantile(values, [0.025, 0.975])
+        assert rows.loc["good", f"{name}_low"] == pytest.approx(low, abs=1e-5)
+        assert rows.loc["good", f"{name}_high"] == pytest.approx(high, abs=1e-5)

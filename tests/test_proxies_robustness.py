@@ -10,13 +10,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trainfree import proxies
+from trainfree import extensions
 from trainfree.cli import main
 from trainfree.config import parse_config
 from trainfree.errors import ConfigError, TrainfreeError, UnknownNameError
+from trainfree.extensions import declared_names, file_hash, hashed, load_files
 from trainfree.images.prepare import prepare_images
-from trainfree.proxies import PROXY_NAMES, load_extra, load_proxy, proxy_names
-from trainfree.proxies.extra import declared_names, file_hash
+from trainfree.proxies import PROXY_NAMES, load_proxy, proxy_names
+from trainfree.proxies.extra import PROXY as PROXIES
 from trainfree.proxies.registry import NEEDS, Proxy, UndefinedScoreError, proxy
 from trainfree.scoring.merge import merge_shards
 from trainfree.scoring.setting import Setting, scored_architectures, scoring_code_hash
@@ -68,13 +69,16 @@ def test_a_network_without_a_path_never_gets_a_silent_number(name):
     assert status == Status.OK or score == -math.inf
 
 
+@pytest.fixture(scope="module", params=[1, -1], ids=["first to last", "last to first"])
+def scored_together(request):
+    """One candidate asked for all proxies, in either order."""
+    candidate = small_candidate(ALIVE)
+    return {name: candidate.score(load_proxy(name))[0] for name in PROXY_NAMES[:: request.param]}
+
+
 @pytest.mark.parametrize("name", PROXY_NAMES)
-def test_scores_repeat_bit_by_bit_whatever_was_asked_before(name):
-    alone = small_candidate(ALIVE)
-    after_others = small_candidate(ALIVE)
-    for other in reversed(PROXY_NAMES):
-        attempt(after_others, load_proxy(other), ALIVE)
-    assert alone.score(load_proxy(name))[0] == after_others.score(load_proxy(name))[0]
+def test_scores_repeat_bit_by_bit_whatever_was_asked_before(name, scored_together):
+    assert small_candidate(ALIVE).score(load_proxy(name))[0] == scored_together[name]
 
 
 def test_needs_say_which_proxies_do_without_data():
@@ -196,7 +200,7 @@ def test_a_file_named_in_the_config_is_scored(images, tmp_path):
     )
     setting = Setting(
         "nasbench201_mini", "generated", ("params", "extra_one"), 8, "pytorch", "images", 0,
-        extra=config.proxies.hashed,
+        extra=hashed(config.proxies.extra),
     )  # fmt: skip
     assert Setting.from_json(setting.json) == setting
     score_shard(setting, 3, 4, images, tmp_path / "a.h5", "cpu", threads=1)
@@ -231,16 +235,16 @@ def test_files_that_are_no_proxies_are_named_before_anything_runs(tmp_path, text
 def test_a_file_that_fails_when_executed_is_named(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("import no_such_module_anywhere\n" + PROXY.format(name="late", value="1.0"))
-    assert declared_names(path) == ["late"]
+    assert declared_names(PROXIES, path) == ["late"]
     with pytest.raises(ConfigError, match=r"mine\.py: ModuleNotFoundError"):
-        load_extra([path])
+        load_files([path])
 
 
 def test_installed_packages_offer_proxies(tmp_path, monkeypatch):
     (tmp_path / "offered_pkg.py").write_text(PROXY.format(name="offered", value="4.0"))
     monkeypatch.syspath_prepend(str(tmp_path))
     point = importlib.metadata.EntryPoint("offered", "offered_pkg", "trainfree.proxies")
-    monkeypatch.setattr(proxies, "_installed", lambda: [point])
+    monkeypatch.setattr(extensions, "installed", lambda kind: [point])
     assert "offered" in proxy_names()
     assert try_proxy("offered")[0].score == 4.0
     alone = Setting("nasbench201_mini", "generated", ("params",), 8, "pytorch", "images", 0)

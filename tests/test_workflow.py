@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -183,6 +184,20 @@ def test_tables_are_made_again_from_stored_files_without_torch(copy):
     assert {path.name: path.read_bytes() for path in tables.iterdir()} == before
 
 
+def test_proxies_are_compared_on_request_and_draws_are_scored_once(copy):
+    done = snakemake(copy, "--cores", "2", "proxy_figures", "proxy_stability")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("proxies", "proxy_pairs", "proxy_outcomes", "proxy_stability"):
+        assert (copy / "results" / "tables" / f"{name}.csv").stat().st_size > 0
+    figures = {path.name for path in (copy / "results" / "figures").glob("proxy_*.svg")}
+    place = "nasbench201_mini-generated.svg"
+    kinds = ("pairs", "outcomes", "cost", "bias", "stability")
+    assert figures == {f"proxy_{kind}-{place}" for kind in kinds}
+    table = copy / "src" / "trainfree" / "analysis" / "proxy_stability.py"
+    table.write_text(table.read_text() + "\nEDITED = True\n")
+    assert "score_draws" not in planned(copy, "--cores", "2", "proxy_stability")
+
+
 def test_an_edited_search_algorithm_recomputes_its_searches(copy):
     rea = copy / "src" / "trainfree" / "search" / "rea.py"
     rea.write_text(rea.read_text() + "\nEDITED = True\n")
@@ -323,3 +338,37 @@ def test_every_shipped_configuration_has_a_graph(fresh, config):
     plan = planned(fresh, "--configfile", f"config/{config}")
     shards, searches = {"config.yaml": (4, 9), "paper.yaml": (24, 39), "test.yaml": (3, 12)}[config]
     assert (plan["score_shard"], plan["search"]) == (shards, searches)
+
+
+def test_spaces_images_and_searches_of_ones_own_are_in_the_graph(fresh):
+    """The files of the documentation's pages; an edit of one is noticed where it counts."""
+    for page in ("adding-a-space.md", "adding-a-search-algorithm.md", "adding-a-data-set.md"):
+        text = (fresh / "docs" / page).read_text()
+        for name, code in re.findall(r'```python title="([^"]+)"\n(.*?)```', text, re.DOTALL):
+            (fresh / name).write_text(code)
+    searches = {"tabu": {"algorithm": "tabu"}, "random": {"algorithm": "random"}}
+    dropped = {f"{name}-{proxy}" for name in ("random", "rea") for proxy in ("naswot", "synflow")}
+    dropped |= {"rea", "reinforce", "reinforce-naswot", "reinforce-synflow"}
+    own = {
+        "space": "chains",
+        "datasets": ["squares"],
+        "spaces": {"extra": ["chains.py"]},
+        "images": {"extra": ["squares.py"]},
+        "search": {
+            "extra": ["tabu.py"],
+            "budgets": [5],
+            "searches": searches | dict.fromkeys(dropped),
+        },
+    }
+    (fresh / "own.yaml").write_text(yaml.safe_dump(own))
+    done = snakemake(fresh, "-n", "-p", "--configfile", "own.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    commands = [line for line in done.stdout.splitlines() if "python -m trainfree" in line]
+    with_file = {
+        name: sum(f"--extra {name}" in line for line in commands)
+        for name in ("chains.py", "squares.py", "tabu.py")
+    }
+    assert with_file == {"chains.py": 2, "squares.py": 1, "tabu.py": 1}
+    assert sum(line.count("--extra tabu.py chains.py") for line in commands) == 1
+    (scored,) = (line for line in commands if "score-shard" in line)
+    assert scored.count("chains.py") == scored.count("squares.py") == 1

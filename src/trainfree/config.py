@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,15 +16,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trainfree.errors import ConfigError, UnknownNameError, near_match
-from trainfree.images.datasets import DATASETS, InputKind
+from trainfree.extensions import Kind, declared_names, hashed, load_files
+from trainfree.images.datasets import DATASET_KIND, InputKind, dataset_names
 from trainfree.proxies import proxy_names
-from trainfree.proxies.extra import file_hash
 from trainfree.scoring.devices import DeviceChoice
 from trainfree.scoring.setting import Initialization, Setting
-from trainfree.search import ACCURACY
+from trainfree.scoring.studies import AblationSetting, TrainingSetting
+from trainfree.search import ACCURACY, algorithm_names
 from trainfree.search.plan import SearchPlan, make_plan
 from trainfree.search.protocol import Overshoot
-from trainfree.spaces import SPACE_NAMES, load_space
+from trainfree.spaces import SPACE_KIND, load_space, space_names
 
 Positive = Annotated[int, Field(ge=1)]
 Margin = Annotated[float, Field(gt=0)]
@@ -70,10 +72,25 @@ class ProxiesConfig(_Section):
         "installed packages with an entry point in trainfree.proxies need not be named.",
     )
 
-    @property
-    def hashed(self) -> tuple[tuple[str, str], ...]:
-        """Each file with the hash of its code."""
-        return tuple((path, file_hash(Path(path))) for path in self.extra)
+
+class ImagesConfig(_Section):
+    """Image sets beside the suite's own."""
+
+    extra: list[str] = Field(
+        default=[],
+        description="Python files with image sets of your own, as seen from the working folder; "
+        "installed packages with an entry point in trainfree.images need not be named.",
+    )
+
+
+class SpacesConfig(_Section):
+    """Spaces beside the suite's own."""
+
+    extra: list[str] = Field(
+        default=[],
+        description="Python files with spaces of your own, as seen from the working folder; "
+        "installed packages with an entry point in trainfree.spaces need not be named.",
+    )
 
 
 class AgreementConfig(_Section):
@@ -86,6 +103,20 @@ class AgreementConfig(_Section):
     )
     batch_size: Positive = Field(default=64, description="Images; the others used 64.")
     shard_size: Positive = Field(default=50, description="Architectures per job.")
+
+
+class StabilityConfig(_Section):
+    """Scores of the same architectures under several draws (target ``proxy_stability``)."""
+
+    architectures: Annotated[int, Field(ge=2)] = Field(
+        default=50, description="Architectures, drawn uniformly from the space."
+    )
+    draws: Annotated[int, Field(ge=2)] = Field(
+        default=5,
+        description="Draws of the mini-batch, of the weights and of both; the first is common to "
+        "the three, so that each architecture is scored 3 · draws − 2 times.",
+    )
+    shard_size: Positive = Field(default=10, description="Architectures per job.")
 
 
 class ScoringConfig(_Section):
@@ -102,6 +133,11 @@ class ScoringConfig(_Section):
     )
     input: InputKind = Field(
         default="images", description="Mini-batch of real images, or standard normal noise."
+    )
+    sample: Positive | None = Field(
+        default=None,
+        description="Only so many architectures, drawn uniformly from the space: for the tables "
+        "of proxies. Searches guided by scores need those of all.",
     )
     shard_size: Positive = Field(
         default=1000, description="Architectures per job; does not change any score."
@@ -181,6 +217,12 @@ class SearchConfig(_Section):
         min_length=1,
         description="Numbers N of evaluated architectures after which a run is read out.",
     )
+    extra: list[str] = Field(
+        default=[],
+        description="Python files with search algorithms of your own, as seen from the working "
+        "folder; an algorithm has its file's name. Installed packages with an entry point in "
+        "trainfree.search need not be named.",
+    )
     searches: dict[str, SearchEntry | None] = Field(
         default_factory=_default_searches,
         description="Searches by name; null drops one that an earlier file named.",
@@ -230,6 +272,43 @@ class NasBench101Config(_Section):
         return _plans(self.searches, "nasbench101.searches")
 
 
+class AblationConfig(_Section):
+    """Scores under changed images, weights and batch sizes (target ``ablation``)."""
+
+    proxies: list[str] = Field(
+        default=["naswot"], min_length=1, description="Proxies to compute for every draw."
+    )
+    draws: Annotated[int, Field(ge=2)] = Field(
+        default=20, description="Draws of each arm; the NASWOT paper took 20."
+    )
+    batch_sizes: list[Positive] = Field(
+        default=[32, 64, 128, 256],
+        min_length=1,
+        description="Batch sizes of the arms that change it; the other arms have "
+        "scoring.batch_size.",
+    )
+
+
+class TrainingConfig(_Section):
+    """Scores after every epoch of training, on the first data set (target ``training``)."""
+
+    architectures: Annotated[int, Field(ge=2)] = Field(
+        default=10, description="Architectures to train; a job each."
+    )
+    above_percent: Annotated[float, Field(ge=0, lt=100)] = Field(
+        default=90.0,
+        description="They are drawn from those above this validation accuracy in the benchmark.",
+    )
+    epochs: Positive = Field(default=12, description="Epochs; the NASWOT paper trained 100.")
+    images: Annotated[int, Field(ge=0)] = Field(
+        default=512, description="Training images; 0 for all there are."
+    )
+    batch_size: Positive = Field(default=32, description="Images in a step of the training.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        default=0.1, description="Of plain SGD: no momentum, decay, schedule or augmentation."
+    )
+
+
 class AnalysisConfig(_Section):
     """Tables."""
 
@@ -264,9 +343,14 @@ class Config(_Section):
     datasets: list[str] = Field(default=["cifar10"], min_length=1, description="Image data sets.")
     sources: SourcesConfig = SourcesConfig()
     proxies: ProxiesConfig = ProxiesConfig()
+    spaces: SpacesConfig = SpacesConfig()
+    images: ImagesConfig = ImagesConfig()
     scoring: ScoringConfig = ScoringConfig()
     agreement: AgreementConfig = AgreementConfig()
+    stability: StabilityConfig = StabilityConfig()
     nasbench101: NasBench101Config = NasBench101Config()
+    ablation: AblationConfig = AblationConfig()
+    training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
@@ -280,8 +364,28 @@ class Config(_Section):
             initialization=self.scoring.initialization,
             input=self.scoring.input,
             seed=self.seed,
-            extra=self.proxies.hashed,
+            sample=self.scoring.sample or 0,
+            sample_seed=self.seed if self.scoring.sample else 0,
+            extra=hashed([*self.proxies.extra, *self.space_files, *self.image_files(dataset)]),
         )
+
+    @property
+    def space_files(self) -> list[str]:
+        """Those of ``spaces.extra`` that the space is in."""
+        return _files_with(SPACE_KIND, self.space, self.spaces.extra)
+
+    def image_files(self, dataset: str) -> list[str]:
+        """Return those of ``images.extra`` that a data set is in."""
+        return _files_with(DATASET_KIND, dataset, self.images.extra)
+
+    def search_files(self, plan: SearchPlan) -> list[str]:
+        """Return the file of the user's own that a search's algorithm is in, if it is in one."""
+        return [path for path in self.search.extra if Path(path).stem == plan.algorithm]
+
+    def stability_setting(self, dataset: str) -> Setting:
+        """Return what decides the scores that are drawn several times."""
+        scored = self.scoring_setting(dataset)
+        return replace(scored, sample=self.stability.architectures, sample_seed=self.seed)
 
     def nasbench101_setting(self, first_hashes: int = 0) -> Setting:
         """Return what decides the scores of a sample of NAS-Bench-101, or of its first cells."""
@@ -296,7 +400,20 @@ class Config(_Section):
             sample=self.nasbench101.sample,
             sample_seed=self.seed,
             sample_of=first_hashes,
-            extra=self.proxies.hashed,
+            extra=hashed(self.proxies.extra),
+        )
+
+    def ablation_setting(self, dataset: str) -> AblationSetting:
+        """Return what decides the scores of the ablation on a data set."""
+        base = replace(self.scoring_setting(dataset), proxies=tuple(self.ablation.proxies))
+        return AblationSetting(base, self.ablation.draws, tuple(self.ablation.batch_sizes))
+
+    def training_setting(self) -> TrainingSetting:
+        """Return what decides the scores during training, on the first data set."""
+        base = replace(self.scoring_setting(self.datasets[0]), proxies=("naswot",), extra=())
+        training = self.training
+        return TrainingSetting(
+            base, training.epochs, training.images, training.batch_size, training.learning_rate
         )
 
     def score_paths(self) -> list[str]:
@@ -321,15 +438,26 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        _require("space", [self.space], SPACE_NAMES)
-        _require("data set", self.datasets, list(DATASETS))
+        spaces = [Path(path) for path in self.spaces.extra]
+        algorithms = [Path(path) for path in self.search.extra]
+        images = [Path(path) for path in self.images.extra]
+        _require("space", [self.space], space_names(spaces))
+        _require("data set", self.datasets, dataset_names(images))
+        algorithm_names(algorithms)  # the plans ask for algorithms by name themselves
+        load_files([*spaces, *algorithms, *images])
         known = proxy_names([Path(path) for path in self.proxies.extra])
-        for proxies in (self.scoring.proxies, self.nasbench101.proxies):
+        for proxies in (self.scoring.proxies, self.nasbench101.proxies, self.ablation.proxies):
             _require("proxy", proxies, known)
         return self
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
+        self._require_fits(
+            {
+                "scoring.sample": self.scoring.sample or 0,
+                "stability.architectures": self.stability.architectures,
+            }
+        )
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)
@@ -345,10 +473,25 @@ class Config(_Section):
             for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
                 if proxy in plan.proxies:
                     self._require_scored(f"{where}.{key}", proxy, scored, section)
+                    if self.scoring.sample and section == "search":
+                        raise ConfigError(
+                            f"{where}.{key}: the search needs the scores of all architectures; "
+                            "leave scoring.sample out, or drop the search by setting it to null"
+                        )
             if plan.counts and plan.counts[-1] > size:
                 raise ConfigError(
                     f"{where}.budgets: N = {plan.counts[-1]} is larger than the space "
                     f"{space} with its {size} architectures; choose N <= {size}"
+                )
+
+    def _require_fits(self, counts: Mapping[str, int]) -> None:
+        """Check that no more architectures are wanted than the space has."""
+        size = len(load_space(self.space))
+        for key, count in counts.items():
+            if count > size:
+                raise ConfigError(
+                    f"{key}: {count} architectures are more than the space {self.space} has "
+                    f"({size}); choose fewer"
                 )
 
     def _require_scored(self, key: str, proxy: str, scored: list[str], section: str) -> None:
@@ -408,6 +551,10 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both_maps = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merge(merged[key], value) if both_maps else value
     return merged
+
+
+def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if name in declared_names(kind, Path(path))]
 
 
 def _require(kind: str, names: list[str], known: list[str]) -> None:

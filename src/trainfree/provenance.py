@@ -44,13 +44,15 @@ def library_versions() -> dict[str, str]:
     return found
 
 
-def code_hash(*modules: str) -> str:
+def code_hash(*modules: str, outside: Mapping[str, str] | None = None) -> str:
     """Return a hash of the modules and of all trainfree modules they import.
 
     Imports are followed statically, inside functions too, so lazily imported modules count.
-    Modules that are loaded by name at run time (proxies) have to be listed by the caller.
+    Modules that are loaded by name at run time (proxies) have to be listed by the caller; code
+    from outside the suite counts with the hashes or versions in ``outside``.
     """
-    return _code_hash(tuple(sorted(set(modules))))
+    own = _code_hash(tuple(sorted(set(modules))))
+    return settings_hash({"own": own, **outside}) if outside else own
 
 
 @cache
@@ -92,8 +94,13 @@ def _tree(name: str) -> ast.Module:
 
 @cache
 def _imported_modules(name: str) -> frozenset[str]:
+    return imported_modules(_tree(name))
+
+
+def imported_modules(tree: ast.Module) -> frozenset[str]:
+    """Return the trainfree modules that a syntax tree imports."""
     found: set[str] = set()
-    for node in ast.walk(_tree(name)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:

@@ -27,6 +27,11 @@ SCHEMA_VERSIONS = {
     "search": 1,
     "cells": 1,
     "landscape": 1,
+    "hardware": 1,
+    "draws": 1,
+    "choice": 1,
+    "ablation": 1,
+    "training": 1,
 }
 
 

@@ -275,6 +275,11 @@ def _score_line(metric: str, counts: Mapping[Any, Any] | pd.Series) -> Line:
         f"{number(counts['not_reproduced'], 0)} not reproduced, "
         f"{number(counts['not_comparable'], 0)} not comparable or without input"
     )
+    if not counts["reproduced"] + counts["not_reproduced"]:
+        note += (
+            "; this run's settings, images or accuracies are not the papers', the reasons stand in "
+            "published.csv, and config/paper.yaml makes the run that compares"
+        )
     return Line(metric, float(counts["reproduced"]), "", note)
 
 

@@ -7,8 +7,9 @@ that is more. The standard error comes from the published spread and n and from 
   ``coarsest`` margins) that agreement would say nothing; then *not comparable*;
 * difference beyond the tolerance: *not reproduced*;
 * where the paper does not say how many runs or architectures it has averaged, its standard error
-  is unknown: within the margin *reproduced*; beyond twice the published spread, which even a
-  single observation would hardly show, *not reproduced*; between the two *not comparable*;
+  is unknown: within the margin *reproduced*; beyond twice the published spread and our own error
+  together, which even a single observation would hardly show, *not reproduced*; between the two
+  *not comparable*;
 * a reason against comparing (other hardware, a row that is not re-run, stand-in images) wins:
   *not comparable*;
 * an input that is absent: *missing*.
@@ -98,7 +99,7 @@ def judge(
     if math.isnan(margin):
         return Verdict(NOT_COMPARABLE, math.nan, obstacle or "no margin for this unit")
     if math.isnan(error):
-        verdict = _without_error(cell, difference, margin)
+        verdict = _without_error(cell, difference, margin, measured_error)
     else:
         verdict = _with_error(difference, margin, 2 * math.hypot(error, measured_error), settings)
     if obstacle:
@@ -119,9 +120,12 @@ def _with_error(
     return Verdict(REPRODUCED, tolerance, "")
 
 
-def _without_error(cell: Cell, difference: float, margin: float) -> Verdict:
+def _without_error(cell: Cell, difference: float, margin: float, measured_error: float) -> Verdict:
     if difference <= margin:
         return Verdict(REPRODUCED, margin, "")
-    if cell.spread is not None and difference > 2 * cell.spread:
+    own = 0.0 if math.isnan(measured_error) else measured_error
+    if cell.spread is not None and difference > 2 * math.hypot(cell.spread, own):
         return Verdict(NOT_REPRODUCED, margin, "")
+    if 2 * own > margin:
+        return Verdict(NOT_COMPARABLE, margin, "too few observations to tell")
     return Verdict(NOT_COMPARABLE, margin, "the paper does not say how many it has averaged")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from trainfree.benchmarks.hardware_form import HardwareTable
 from trainfree.benchmarks.schema import BenchmarkTable, Column
 from trainfree.randomness import stream
 from trainfree.sources.delivery import Delivery
@@ -50,6 +51,28 @@ def generate_benchmark(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
         },
         params=dict.fromkeys(_DATASETS, 1000.0 + 100 * small + 900 * large),
         flops=dict.fromkeys(_DATASETS, 50000.0 + 5000 * small + 45000 * large),
+    )
+
+
+def generate_hardware(space: CellSpace) -> HardwareTable:
+    """Return costs of one device that rise with the operations, and accuracies that fall short.
+
+    Like the real table, some architectures could not be measured.
+    """
+    digits = np.array(list(space))
+    rng = stream(0, "generated-hardware")
+    work = 1.0 + sum(
+        cost * _edges_with(space, digits, name)
+        for name, cost in {"nor_conv_3x3": 4.0, "nor_conv_1x1": 2.0, "avg_pool_3x3": 1.0}.items()
+    )
+    latency = work * np.exp(rng.normal(0.0, 0.1, len(space)))
+    energy = np.where(np.arange(len(space)) % 5 == 0, np.nan, 3.0 * latency)
+    accuracy = np.clip(60.0 + 2.0 * work + rng.normal(0.0, 3.0, len(space)), CHANCE, 99.0)
+    return HardwareTable(
+        "generated",
+        latency={"made-up device": latency},
+        energy={"made-up device": energy},
+        accuracy={"made-up quantisation": accuracy},
     )
 
 

@@ -11,11 +11,13 @@ from trainfree.benchmarks.mirror_table import read_mirror_table
 from trainfree.benchmarks.nats_archive import read_nats_archive
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset, check_percentages
 from trainfree.errors import SourceError
+from trainfree.extensions import load_files, outside_code
 from trainfree.provenance import code_hash
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
-from trainfree.spaces import load_space
+from trainfree.spaces import SPACE_KIND, SPACE_NAMES, definition_of, load_space
 from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.spaces.protocol import Space
 from trainfree.storage import provenance_attributes, write_dataset
 
 READERS: Mapping[str, Callable[[Delivery, CellSpace], BenchmarkTable]] = {
@@ -35,6 +37,7 @@ def prepare_benchmark(
     mirror: str | None,
     nats_archive: str | None,
     timeout: float,
+    extra: Sequence[Path] = (),
 ) -> None:
     """Write the benchmark file of a space.
 
@@ -55,6 +58,8 @@ def prepare_benchmark(
         Folder or .tar file of the official NATS-Bench archive.
     timeout
         Seconds to wait for a source's answer.
+    extra
+        The file of a space of the user's own, which brings its accuracies along.
 
     Raises
     ------
@@ -63,24 +68,57 @@ def prepare_benchmark(
     SourceError
         When no source delivers the accuracies, or the space has a command of its own.
     """
+    load_files(extra)
     known = load_space(space)
-    if not isinstance(known, CellSpace):
+    settings = source_settings(mirror=mirror, nats_archive=nats_archive, timeout=timeout)
+    if space not in SPACE_NAMES:
+        delivery, table = Delivery("extra", "extra"), _accuracies_of_own(known)
+    elif isinstance(known, CellSpace):
+        cells = known
+
+        def read(delivery: Delivery) -> tuple[Delivery, BenchmarkTable]:
+            where = ", ".join(map(str, delivery.files.values())) or delivery.form
+            return delivery, check_percentages(READERS[delivery.form](delivery, cells), where)
+
+        delivery, table = fetch(f"{space}-accuracies", order, cache, settings, read)
+    else:
         raise SourceError(
             f"{space}: its accuracies are in one large file that is named rather than fetched; "
             f"use the command prepare-{space}"
         )
-
-    def read(delivery: Delivery) -> tuple[Delivery, BenchmarkTable]:
-        where = ", ".join(map(str, delivery.files.values())) or delivery.form
-        return delivery, check_percentages(READERS[delivery.form](delivery, known), where)
-
-    settings = source_settings(mirror=mirror, nats_archive=nats_archive, timeout=timeout)
-    delivery, table = fetch(f"{space}-accuracies", order, cache, settings, read)
     attributes = provenance_attributes(
         settings={"space": space, "order": list(order)},
-        code=code_hash("trainfree.benchmarks.prepare"),
+        code=benchmark_code_hash(space),
         source_hashes={**delivery.sha256, **table.source_hashes},
     )
     note = "; ".join(part for part in (delivery.note, table.remark) if part)
     attributes |= {"space": space, "source": delivery.source, "source_note": note}
     write_dataset(benchmark_dataset(known, table, attributes), output, "benchmark")
+
+
+def benchmark_code_hash(space: str) -> str:
+    """Return the hash of all code that prepares the benchmark of a space."""
+    outside = outside_code(SPACE_KIND, [space])
+    return code_hash("trainfree.benchmarks.prepare", outside=outside)
+
+
+def _accuracies_of_own(space: Space) -> BenchmarkTable:
+    """Return what ``trained_accuracies`` beside a space of the user's own gives."""
+    module = definition_of(space.name)
+    read = getattr(module, "trained_accuracies", None)
+    if read is None:
+        raise SourceError(
+            f"{module.__file__}: has no function trained_accuracies(space), so nothing is known of "
+            f"how well the networks of {space.name} train; define it (docs/adding-a-space.md says "
+            "how), or make what needs no accuracies: snakemake scores"
+        )
+    table: BenchmarkTable = read(space)
+    columns = {f"accuracy {key}": column for key, column in table.accuracy.items()}
+    columns |= {f"train_seconds {key}": column for key, column in table.train_seconds.items()}
+    for name, column in columns.items():
+        if len(column) != len(space):
+            raise SourceError(
+                f"{module.__file__}: trained_accuracies: expected one value for each of the "
+                f"{len(space)} architectures of {space.name}, found {len(column)} in {name}"
+            )
+    return check_percentages(table, str(module.__file__))

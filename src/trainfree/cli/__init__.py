@@ -20,6 +20,7 @@ from trainfree.cli import (
     report,
     scoring,
     search,
+    studies,
     tables,
     terminal,
 )
@@ -35,6 +36,7 @@ STAGES = (
     nasbench101,
     scoring,
     search,
+    studies,
     tables,
     papers,
     report,

@@ -14,17 +14,40 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Declare them."""
-    new = command(commands, "new-proxy", _new_proxy, "write a proxy to start from, with its test")
-    new.add_argument("name")
-    new.add_argument("--folder", type=Path, default=Path(), help="where to write it")
+    proxy = command(commands, "new-proxy", _new_proxy, "write a proxy to start from, with its test")
+    search = command(
+        commands, "new-search", _new_search, "write a search algorithm to start from, with its test"
+    )
+    for parser in (proxy, search):
+        parser.add_argument("name", help="small letters, digits and underscores")
+        parser.add_argument("--folder", type=Path, default=Path(), help="where to write it")
 
 
 def _new_proxy(arguments: argparse.Namespace) -> None:
-    from trainfree.proxies.skeleton import write_skeleton
+    from trainfree.proxies import proxy_names
+    from trainfree.proxies.skeleton import SOURCE, TEST
+    from trainfree.skeletons import write_skeleton
 
-    proxy, test = write_skeleton(arguments.name, arguments.folder)
+    name = arguments.name
+    proxy, test = write_skeleton("proxy", name, arguments.folder, SOURCE, TEST, proxy_names())
     print(
         f"wrote {proxy} and {test}\n"
         f"try it:   pytest {test}\n"
-        f"use it:   proxies: {{extra: [{proxy}]}} and {arguments.name} in scoring.proxies"
+        f"use it:   proxies: {{extra: [{proxy}]}} and {name} in scoring.proxies"
+    )
+
+
+def _new_search(arguments: argparse.Namespace) -> None:
+    from trainfree.search import algorithm_names
+    from trainfree.search.skeleton import SOURCE, TEST
+    from trainfree.skeletons import write_skeleton
+
+    name = arguments.name
+    search, test = write_skeleton(
+        "algorithm", name, arguments.folder, SOURCE, TEST, algorithm_names()
+    )
+    print(
+        f"wrote {search} and {test}\n"
+        f"try it:   pytest {test}\n"
+        f"use it:   search: {{extra: [{search}], searches: {{{name}: {{algorithm: {name}}}}}}}"
     )

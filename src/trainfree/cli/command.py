@@ -34,6 +34,17 @@ def add_configfile(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_extra(parser: argparse.ArgumentParser) -> None:
+    """Let a subcommand take files of the user's own that define what it is to use."""
+    parser.add_argument(
+        "--extra",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="files of your own that define the space, the algorithm or the data set",
+    )
+
+
 def configuration_files(arguments: argparse.Namespace) -> tuple[Path, ...]:
     """Return the files that make the configuration, later ones winning."""
     return (DEFAULT_CONFIG, *arguments.configfile)

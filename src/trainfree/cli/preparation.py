@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import command
+from trainfree.cli.command import add_extra, command
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -28,6 +28,12 @@ def add_commands(commands: Commands) -> None:
     independent.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
     independent.add_argument("--output", type=Path, required=True)
     for parser in (images, benchmark):
+        add_extra(parser)
+    hardware = command(
+        commands, "prepare-hardware", _prepare_hardware, "fetch latency, energy, deployed accuracy"
+    )
+    hardware.add_argument("--space", required=True)
+    for parser in (images, benchmark, hardware):
         parser.add_argument("--order", nargs="+", required=True, help="sources, first to last")
         parser.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
         parser.add_argument("--timeout", type=float, default=10.0, help="seconds to connect")
@@ -46,6 +52,7 @@ def _prepare_images(arguments: argparse.Namespace) -> None:
         mirror=arguments.mirror,
         timeout=arguments.timeout,
         seed=arguments.seed,
+        extra=arguments.extra,
     )
 
 
@@ -59,6 +66,20 @@ def _prepare_benchmark(arguments: argparse.Namespace) -> None:
         cache=arguments.cache,
         mirror=arguments.mirror,
         nats_archive=arguments.nats_archive,
+        timeout=arguments.timeout,
+        extra=arguments.extra,
+    )
+
+
+def _prepare_hardware(arguments: argparse.Namespace) -> None:
+    from trainfree.benchmarks.hardware import prepare_hardware
+
+    prepare_hardware(
+        arguments.space,
+        arguments.output,
+        order=arguments.order,
+        cache=arguments.cache,
+        mirror=arguments.mirror,
         timeout=arguments.timeout,
     )
 

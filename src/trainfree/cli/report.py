@@ -20,7 +20,17 @@ def add_commands(commands: Commands) -> None:
     scatter.add_argument("--proxy", required=True)
     search = command(commands, "plot-search", _plot_search, "plot accuracy against search time")
     search.add_argument("--searches", type=Path, nargs="+", required=True)
-    for parser in (scatter, search):
+    proxies = command(commands, "plot-proxies", _plot_proxies, "draw the tables of proxies")
+    proxies.add_argument("--scores", type=Path, required=True)
+    proxies.add_argument("--benchmark", type=Path, required=True)
+    for table in ("proxies", "pairs", "outcomes"):
+        proxies.add_argument(f"--{table}", type=Path, required=True, help="table (CSV)")
+    proxies.add_argument("--folder", type=Path, required=True, help="of the figures")
+    proxies.add_argument("--suffix", required=True, help="of their names: what was scored")
+    stability = command(commands, "plot-stability", _plot_stability, "draw how stable scores are")
+    stability.add_argument("--draws", type=Path, required=True, help="one of the table's files")
+    stability.add_argument("--table", type=Path, required=True, help="table of stability (CSV)")
+    for parser in (scatter, search, stability):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     report = command(commands, "report", _report, "write the HTML report from what there is")
     report.add_argument("--results", type=Path, default=Path("results"), help="folder")
@@ -46,6 +56,26 @@ def _plot_search(arguments: argparse.Namespace) -> None:
     from trainfree.report.figures import plot_search
 
     plot_search(arguments.searches, arguments.stem)
+
+
+def _plot_proxies(arguments: argparse.Namespace) -> None:
+    from trainfree.report import proxy_figures as figures
+
+    def stem(name: str) -> Path:
+        folder: Path = arguments.folder
+        return folder / f"{name}-{arguments.suffix}"
+
+    scores, benchmark = arguments.scores, arguments.benchmark
+    figures.plot_pairs(scores, arguments.pairs, stem("proxy_pairs"))
+    figures.plot_outcomes(scores, benchmark, arguments.outcomes, stem("proxy_outcomes"))
+    figures.plot_cost(scores, benchmark, arguments.proxies, stem("proxy_cost"))
+    figures.plot_bias(scores, benchmark, arguments.proxies, stem("proxy_bias"))
+
+
+def _plot_stability(arguments: argparse.Namespace) -> None:
+    from trainfree.report.proxy_figures import plot_stability
+
+    plot_stability(arguments.draws, arguments.table, arguments.stem)
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Declare them."""
     shard = command(commands, "score-shard", _score_shard, "score a range of architectures")
-    shard.add_argument("--images", type=Path, required=True, help="prepared image set")
-    shard.add_argument("--first", type=int, required=True, help="first architecture index")
-    shard.add_argument("--last", type=int, required=True, help="last architecture index")
-    shard.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    shard.add_argument("--threads", type=int, default=1)
+    draws = command(commands, "score-draws", _score_draws, "score it under several draws")
+    draws.add_argument("--draws", type=int, required=True, help="of batch, of weights, of both")
+    for parser in (shard, draws):
+        parser.add_argument("--images", type=Path, required=True, help="prepared image set")
+        parser.add_argument("--first", type=int, required=True, help="first architecture index")
+        parser.add_argument("--last", type=int, required=True, help="last architecture index")
+        parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+        parser.add_argument("--threads", type=int, default=1)
     merge = command(commands, "merge-scores", _merge_scores, "join shards into one file")
     merge.add_argument("shards", type=Path, nargs="+")
-    for parser in (shard, merge):
+    for parser in (shard, draws, merge):
         parser.add_argument("--setting", required=True, help="scoring setting as JSON")
         parser.add_argument("--output", type=Path, required=True)
 
@@ -37,6 +40,26 @@ def _score_shard(arguments: argparse.Namespace) -> None:
 
         score_shard(
             setting,
+            arguments.first,
+            arguments.last,
+            images=arguments.images,
+            output=arguments.output,
+            device=device,
+            threads=arguments.threads,
+        )
+
+
+def _score_draws(arguments: argparse.Namespace) -> None:
+    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.setting import Setting
+
+    setting = Setting.from_json(arguments.setting)
+    with device_slot(arguments.device) as device:
+        from trainfree.scoring.draws import score_draws  # torch must see the slot's device only
+
+        score_draws(
+            setting,
+            arguments.draws,
             arguments.first,
             arguments.last,
             images=arguments.images,

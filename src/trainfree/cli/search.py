@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import command
+from trainfree.cli.command import add_extra, command
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -22,6 +22,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--benchmark", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
+    add_extra(parser)
 
 
 def _search(arguments: argparse.Namespace) -> None:
@@ -37,5 +38,6 @@ def _search(arguments: argparse.Namespace) -> None:
             benchmark=arguments.benchmark,
             output=arguments.output,
             seed=arguments.seed,
+            extra=tuple(arguments.extra),
         )
     )

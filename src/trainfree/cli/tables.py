@@ -31,7 +31,20 @@ def add_commands(commands: Commands) -> None:
     proxies.add_argument("--scores", type=Path, nargs="+", required=True)
     proxies.add_argument("--benchmark", type=Path, required=True)
     proxies.add_argument("--pairs", type=Path, required=True, help="output path, no suffix")
-    for parser in (*parsers.values(), agreement, proxies):
+    outcomes = command(
+        commands, "tabulate-outcomes", _tabulate_outcomes, "compare them with all that is known"
+    )
+    outcomes.add_argument("--scores", type=Path, nargs="+", required=True)
+    outcomes.add_argument("--benchmark", type=Path, required=True)
+    outcomes.add_argument("--hardware", type=Path, help="hardware file of the space")
+    for parser in (proxies, outcomes):
+        parser.add_argument("--resamples", type=int, required=True)
+        parser.add_argument("--seed", type=int, required=True)
+    stability = command(
+        commands, "tabulate-stability", _tabulate_stability, "compare draws of the same networks"
+    )
+    stability.add_argument("--draws", type=Path, nargs="+", required=True)
+    for parser in (*parsers.values(), agreement, proxies, outcomes, stability):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     for name in ("tabulate-correlations", "tabulate-timing", "summarize"):
         parsers[name].add_argument("--scores", type=Path, nargs="+", required=True)
@@ -88,7 +101,33 @@ def _summarize(arguments: argparse.Namespace) -> None:
 def _tabulate_proxies(arguments: argparse.Namespace) -> None:
     from trainfree.analysis.proxy_table import tabulate_proxies
 
-    tabulate_proxies(arguments.scores, arguments.benchmark, arguments.stem, arguments.pairs)
+    tabulate_proxies(
+        arguments.scores,
+        arguments.benchmark,
+        arguments.stem,
+        arguments.pairs,
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+    )
+
+
+def _tabulate_outcomes(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.proxy_outcomes import tabulate_outcomes
+
+    tabulate_outcomes(
+        arguments.scores,
+        arguments.benchmark,
+        arguments.hardware,
+        arguments.stem,
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+    )
+
+
+def _tabulate_stability(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.proxy_stability import tabulate_stability
+
+    tabulate_stability(arguments.draws, arguments.stem)
 
 
 def _tabulate_agreement(arguments: argparse.Namespace) -> None:

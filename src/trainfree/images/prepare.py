@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from trainfree.errors import ImageError, UnknownNameError
-from trainfree.images.datasets import DATASETS, TEST, TRAIN, DatasetSpec
+from trainfree.errors import ImageError
+from trainfree.extensions import find_module, load_files, outside_code
+from trainfree.images.datasets import DATASET_KIND, DATASETS, TEST, TRAIN, DatasetSpec, spec_of
 from trainfree.images.readers import ImageSet, read_images
 from trainfree.provenance import code_hash
 from trainfree.sources.delivery import Delivery, source_settings
@@ -27,6 +28,7 @@ def prepare_images(
     mirror: str | None,
     timeout: float,
     seed: int = 0,
+    extra: Sequence[Path] = (),
 ) -> None:
     """Write the images file of a data set.
 
@@ -46,6 +48,8 @@ def prepare_images(
         Seconds to wait for a source's answer.
     seed
         Root seed, used by artificial images only.
+    extra
+        The file of an image set of the user's own, which reads its images itself.
 
     Raises
     ------
@@ -54,17 +58,19 @@ def prepare_images(
     SourceError
         When no source delivers the images.
     ImageError
-        When all images are equal.
+        When all images are equal, or those of the user's own are not what they should be.
     """
-    if dataset not in DATASETS:
-        raise UnknownNameError("data set", dataset, DATASETS)
-    spec = DATASETS[dataset]
+    load_files(extra)
+    spec = spec_of(dataset)
 
     def read(delivery: Delivery) -> tuple[Delivery, ImageSet]:
         return delivery, read_images(delivery, spec, seed)
 
-    settings = source_settings(mirror=mirror, timeout=timeout)
-    delivery, images = fetch(f"{dataset}-images", order, cache, settings, read)
+    if dataset in DATASETS:
+        settings = source_settings(mirror=mirror, timeout=timeout)
+        delivery, images = fetch(f"{dataset}-images", order, cache, settings, read)
+    else:
+        delivery, images = _images_of_own(spec)
     write_dataset(images_dataset(spec, images, delivery, order=order, seed=seed), output, "images")
 
 
@@ -90,7 +96,7 @@ def images_dataset(
         settings["seed"] = seed
     attributes = provenance_attributes(
         settings=settings,
-        code=code_hash("trainfree.images.prepare"),
+        code=images_code_hash(spec.name),
         source_hashes=delivery.sha256,
         seed=seed if artificial else None,
     )
@@ -131,3 +137,34 @@ def images_dataset(
 def content_sha256(images: ImageSet) -> str:
     """Return the SHA-256 of the pixel bytes in official order (image, row, column, RGB)."""
     return hashlib.sha256(np.ascontiguousarray(images.image).data).hexdigest()
+
+
+def images_code_hash(dataset: str) -> str:
+    """Return the hash of all code that prepares an image set."""
+    return code_hash("trainfree.images.prepare", outside=outside_code(DATASET_KIND, [dataset]))
+
+
+def _images_of_own(spec: DatasetSpec) -> tuple[Delivery, ImageSet]:
+    """Return what ``read_images`` beside an image set of the user's own gives."""
+    module = find_module(DATASET_KIND, spec.name, DATASETS)
+    where = f"{module.__file__}: read_images"
+    if not hasattr(module, "read_images"):
+        raise ImageError(f"{where}: is not there; docs/adding-a-data-set.md says what it is")
+    images: ImageSet = module.read_images(spec)
+    count, size = len(images.image), spec.image_size
+    if images.image.shape != (count, size, size, 3) or images.image.dtype != np.uint8:
+        raise ImageError(
+            f"{where}: expected uint8 images of shape (n, {size}, {size}, 3), found "
+            f"{images.image.dtype} of shape {images.image.shape}"
+        )
+    for name, values, known in (
+        ("label", images.label, range(spec.classes)),
+        ("split", images.split, (TRAIN, TEST)),
+    ):
+        if values.shape != (count,) or not np.isin(values, list(known)).all():
+            raise ImageError(
+                f"{where}: {name}: expected {count} numbers from {min(known)} to {max(known)}, "
+                f"found shape {values.shape} with {sorted(set(values.ravel().tolist()))[:5]} …"
+            )
+    note = f"images of the user's own, as {Path(str(module.__file__)).name} reads them"
+    return Delivery("extra", "extra", note=note), images

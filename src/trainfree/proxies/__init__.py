@@ -9,12 +9,11 @@ results of no other. Proxies of others come from files that the configuration na
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainfree.errors import ConfigError, UnknownNameError
-from trainfree.proxies.extra import ENTRY_POINTS, declared_names, load_file
+from trainfree import extensions
+from trainfree.proxies.extra import PROXY
 from trainfree.proxies.registry import Proxy, is_registered, registered
 
 PROXY_NAMES = sorted(
@@ -35,21 +34,11 @@ def proxy_names(extra: Sequence[Path] = ()) -> list[str]:
         When an extra file is missing, is no Python or declares no proxy, or when a name is
         declared twice.
     """
-    names = dict.fromkeys(PROXY_NAMES, "trainfree")
-    found = [(point.name, f"the package of {point.value}") for point in _installed()]
-    found += [(name, str(path)) for path in extra for name in declared_names(path)]
-    for name, origin in found:
-        if name in names:
-            raise ConfigError(
-                f"proxy {name!r} of {origin} is already defined in {names[name]}; "
-                "give it another name"
-            )
-        names[name] = origin
-    return sorted(names)
+    return extensions.known_names(PROXY, PROXY_NAMES, extra)
 
 
 def load_proxy(name: str) -> Proxy:
-    """Return the proxy called ``name``; those of extra files are there after ``load_extra``.
+    """Return the proxy called ``name``; those of extra files once the files are loaded.
 
     Raises
     ------
@@ -59,32 +48,10 @@ def load_proxy(name: str) -> Proxy:
     if name in PROXY_NAMES:
         importlib.import_module(module_of(name))
     elif not is_registered(name):
-        points = [point for point in _installed() if point.name == name]
-        if not points:
-            raise UnknownNameError("proxy", name, proxy_names())
-        points[0].load()
+        extensions.find_module(PROXY, name, proxy_names())  # registers itself
     return registered(name)
-
-
-def load_extra(files: Sequence[Path]) -> None:
-    """Execute the files of ``proxies.extra``, so that their proxies can be loaded by name."""
-    for path in files:
-        load_file(path)
 
 
 def module_of(name: str) -> str:
     """Return the module that holds the suite's proxy ``name``, for its code hash."""
     return f"trainfree.proxies.{name}"
-
-
-def versions_of(names: Sequence[str]) -> dict[str, str]:
-    """Return the version of the package that each installed proxy among ``names`` comes from."""
-    points = {point.name: point for point in _installed() if point.name in names}
-    return {
-        name: f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-        for name, point in sorted(points.items())
-    }
-
-
-def _installed() -> list[importlib.metadata.EntryPoint]:
-    return sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda p: p.name)

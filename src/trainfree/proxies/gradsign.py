@@ -3,7 +3,7 @@
 from trainfree.proxies.registry import Candidate, proxy
 
 
-@proxy("gradsign", needs=["image_gradients", "labels"], cite="Zhang and Jia, ICLR 2022")
+@proxy("gradsign", needs=["image_gradients", "labels"], cite="Zhang and Jia, ICLR 2022 (GradSign)")
 def gradsign(candidate: Candidate) -> float:
     """Return Σ over weights |Σ over images sign(∂ loss / ∂ w)|, convolution and linear weights.
 

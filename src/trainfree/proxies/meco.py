@@ -3,7 +3,7 @@
 from trainfree.proxies.registry import Candidate, proxy
 
 
-@proxy("meco", needs=["activations"], cite="Jiang et al., NeurIPS 2023")
+@proxy("meco", needs=["activations"], cite="Jiang, Wang and Bie, NeurIPS 2023 (MeCo)")
 def meco(candidate: Candidate) -> float:
     """Return Σ over layers λ_min of the (C, C) correlation of the channels of one image.
 

@@ -6,10 +6,13 @@ from trainfree.proxies.registry import Candidate, proxy
 @proxy(
     "plain",
     needs=["weights", "gradients"],
-    cite="Mozer and Smolensky, 1989; summed over the network by Abdelfattah et al., ICLR 2021",
+    cite="code of Abdelfattah et al., ICLR 2021 (zero-cost-nas)",
 )
 def plain(candidate: Candidate) -> float:
     """Return Σ w · ∂L/∂w over convolution and linear weights, L the mean cross-entropy.
+
+    A measure of the code zero-cost-nas without a paper of its own; that it goes back to the
+    saliency of Mozer and Smolensky (Skeletonization, NIPS 1988) is our reading, not verified.
 
     A layer in front of a batch normalisation contributes nothing but rounding: its scale does not
     matter, so w · ∂L/∂w sums to 0. What is left comes from the few layers without one, and from the

@@ -1,15 +1,6 @@
 """A first version of a new proxy, with its test: ``trainfree new-proxy NAME``."""
 
-from __future__ import annotations
-
-import keyword
-import re
-from pathlib import Path
-
-from trainfree.errors import ConfigError
-from trainfree.storage import write_text
-
-PROXY = '''"""One line on what {name} looks at."""
+SOURCE = '''"""One line on what {name} looks at."""
 
 from trainfree.proxies.registry import Candidate, proxy
 
@@ -49,25 +40,3 @@ def test_a_network_without_a_path_is_no_good():
 def test_the_same_seed_gives_the_same_score(seed):
     assert try_proxy("{name}", FILE, seed=seed) == try_proxy("{name}", FILE, seed=seed)
 '''
-
-
-def write_skeleton(name: str, folder: Path) -> tuple[Path, Path]:
-    """Write ``<name>.py`` and ``test_<name>.py`` into ``folder`` and return their paths.
-
-    Raises
-    ------
-    ConfigError
-        When the name cannot be a Python function's or a table's, or a file is there already.
-    """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise ConfigError(
-            f"proxy {name!r}: expected a name of small letters, digits and underscores that "
-            "begins with a letter and is no Python keyword"
-        )
-    paths = folder / f"{name}.py", folder / f"test_{name}.py"
-    for path in paths:
-        if path.exists():
-            raise ConfigError(f"{path}: is there already; choose another name or folder")
-    for path, template in zip(paths, (PROXY, TEST), strict=True):
-        write_text(path, template.format(name=name))
-    return paths

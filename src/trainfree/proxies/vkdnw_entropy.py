@@ -7,7 +7,7 @@ from trainfree.proxies.registry import Candidate, UndefinedScoreError, proxy
 TINY = 1e-10
 
 
-@proxy("vkdnw_entropy", needs=["image_gradients"], cite="Tybl and Neumann, CVPR 2025")
+@proxy("vkdnw_entropy", needs=["image_gradients"], cite="Týbl and Neumann, CVPR 2025")
 def vkdnw_entropy(candidate: Candidate) -> float:
     """Return −Σ q ln q, q the nine deciles of the Fisher information's eigenvalues, by their sum.
 

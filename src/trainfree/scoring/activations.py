@@ -59,7 +59,7 @@ def relu_kernels(
     if compiled is None:
         compiled = batch.device.type == "cpu" and can_compile(plan)
     passes: Passes = (CompiledPasses if compiled else TorchPasses)(network, weights, batch)
-    once, official = _Kernel(len(batch)), _Kernel(len(batch))
+    once, official = KernelSum(len(batch)), KernelSum(len(batch))
     for step, dropped in plan:
         code = None
         with clock.phase("forward"):
@@ -77,7 +77,7 @@ def relu_kernels(
     return ReluKernels(once.matrix(), official.matrix())
 
 
-class _Kernel:
+class KernelSum:
     """Σ weight · (C Cᵀ + (1 − C)(1 − C)ᵀ), from the products C Cᵀ."""
 
     def __init__(self, images: int) -> None:
@@ -85,10 +85,12 @@ class _Kernel:
         self._units = 0
 
     def add(self, weight: int, products: NDArray[np.int64], units: int) -> None:
+        """Add the code of ``units`` units, given C Cᵀ, ``weight`` times."""
         self._products += weight * products
         self._units += weight * units
 
     def matrix(self) -> NDArray[np.float64]:
+        """Return the sum, whole numbers, (B, B)."""
         own = self._products.diagonal()
         kernel = self._units - own[:, None] - own[None, :] + 2 * self._products
         return kernel.astype(np.float64)

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from trainfree.errors import DataFileError
+from trainfree.extensions import load_files
 from trainfree.scoring.setting import Setting, scored_architectures
 from trainfree.spaces import load_space
 from trainfree.storage import read_dataset, write_dataset
@@ -23,6 +24,7 @@ def merge_shards(shards: Sequence[Path], setting: Setting, output: Path) -> None
         When a shard is missing, damaged, of another schema version or setting, was scored on
         other images or by other code, or when an architecture is missing or there twice.
     """
+    load_files(Path(path) for path, _ in setting.extra)
     parts = [
         _with_free_strings(read_dataset(path, "scores", {"config_hash": setting.hash}))
         for path in shards

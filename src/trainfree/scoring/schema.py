@@ -36,38 +36,36 @@ def scores_dataset(rows: Sequence[Row], proxies: Sequence[str]) -> xr.Dataset:
     by_proxy, by_phase = ("arch", "proxy"), ("arch", "phase")
     statuses = np.array([row.statuses for row in rows], dtype=np.int8)
     seconds = [[row.seconds[phase] for phase in PHASES] for row in rows]
-    flags = {
-        "flag_values": np.array([status.value for status in Status], dtype=np.int8),
-        "flag_meanings": " ".join(status.name.lower() for status in Status),
-    }
     return xr.Dataset(
         {
-            "score": _variable(
+            "score": variable(
                 by_proxy, [row.scores for row in rows], "proxy score, higher is better"
             ),
-            "status": _variable(by_proxy, statuses, "what became of the score", "1", **flags),
-            "message": _variable(
+            "status": variable(
+                by_proxy, statuses, "what became of the score", "1", **status_flags()
+            ),
+            "message": variable(
                 ("arch",),
                 np.array([row.message for row in rows], dtype=object),
                 "why a score failed",
             ),
-            "seconds": _variable(by_phase, seconds, "measured scoring time by phase", "s"),
-            "proxy_seconds": _variable(
+            "seconds": variable(by_phase, seconds, "measured scoring time by phase", "s"),
+            "proxy_seconds": variable(
                 by_proxy,
                 [row.proxy_seconds for row in rows],
                 "measured scoring time of the proxy alone, shared work included",
                 "s",
             ),
-            "relu_units": _variable(
+            "relu_units": variable(
                 ("arch",), [row.relu_units for row in rows], "rectified units for one image"
             ),
-            "params": _variable(("arch",), [row.params for row in rows], "learnable parameters"),
-            "flops": _variable(
+            "params": variable(("arch",), [row.params for row in rows], "learnable parameters"),
+            "flops": variable(
                 ("arch",), [row.flops for row in rows], "multiply-adds for one image"
             ),
         },
         coords={
-            "arch": _variable(("arch",), [row.arch for row in rows], "index in the space's order"),
+            "arch": variable(("arch",), [row.arch for row in rows], "index in the space's order"),
             "architecture": ("arch", np.array([row.architecture for row in rows], dtype=object)),
             "proxy": np.array(proxies, dtype=object),
             "phase": np.array(PHASES, dtype=object),
@@ -75,7 +73,16 @@ def scores_dataset(rows: Sequence[Row], proxies: Sequence[str]) -> xr.Dataset:
     )
 
 
-def _variable(
+def status_flags() -> dict[str, object]:
+    """Return the attributes that say what the numbers of a status variable mean."""
+    return {
+        "flag_values": np.array([status.value for status in Status], dtype=np.int8),
+        "flag_meanings": " ".join(status.name.lower() for status in Status),
+    }
+
+
+def variable(
     dims: tuple[str, ...], values: object, long_name: str, units: str = "1", **attrs: object
 ) -> tuple[tuple[str, ...], object, dict[str, object]]:
+    """Return a variable with what every variable of a file has to carry."""
     return dims, values, {"long_name": long_name, "units": units, **attrs}

@@ -9,12 +9,14 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from trainfree import proxies
+from trainfree import proxies, spaces
 from trainfree.errors import ConfigError
-from trainfree.images.datasets import InputKind
+from trainfree.extensions import versions_of
+from trainfree.images.datasets import DATASET_KIND, InputKind
 from trainfree.provenance import canonical_json, code_hash, settings_hash
+from trainfree.proxies.extra import PROXY
 from trainfree.randomness import stream
-from trainfree.spaces import load_space, module_of, skeleton_of
+from trainfree.spaces import load_space
 from trainfree.spaces.protocol import PublishedOrder
 
 Initialization = Literal["pytorch", "xavier", "kaiming", "normal"]
@@ -31,7 +33,8 @@ class Setting:
     sample_of
         Drawn from so many that stand first in the published table; 0 for the whole space.
     extra
-        Files of proxies with the hashes of their code, so that an edit scores anew.
+        Files of proxies, of the space and of the data set with the hashes of their code, so that
+        an edit scores anew.
     """
 
     space: str
@@ -124,14 +127,23 @@ def scoring_code_hash(setting: Setting) -> str:
     That is the engine, the space and the proxies. Installed proxies count with their package's
     version; the code of extra files is hashed in the setting.
     """
-    own = code_hash(
-        "trainfree.scoring.shard",
-        module_of(setting.space),
-        skeleton_of(setting.space),
+    return _code_hash_with("trainfree.scoring.shard", setting)
+
+
+def draws_code_hash(setting: Setting) -> str:
+    """Return the same for several draws of the same architectures."""
+    return _code_hash_with("trainfree.scoring.draws", setting)
+
+
+def _code_hash_with(engine: str, setting: Setting) -> str:
+    return code_hash(
+        engine,
+        *spaces.network_modules(setting.space),
         *(proxies.module_of(name) for name in setting.proxies if name in proxies.PROXY_NAMES),
+        outside=versions_of(PROXY, setting.proxies)
+        | versions_of(spaces.SPACE_KIND, [setting.space])
+        | versions_of(DATASET_KIND, [setting.dataset]),
     )
-    installed = proxies.versions_of(setting.proxies)
-    return settings_hash({"own": own, **installed}) if installed else own
 
 
 def shard_ranges(architectures: int, shard_size: int) -> list[str]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, Self
 
 import torch
 
 from trainfree.errors import ConfigError
+from trainfree.extensions import load_files
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
-from trainfree.images.datasets import DATASETS
+from trainfree.images.datasets import spec_of
 from trainfree.lifeline import require_run
 from trainfree.progress import track
-from trainfree.proxies import load_extra, load_proxy
+from trainfree.proxies import load_proxy
 from trainfree.proxies.registry import Proxy, UndefinedScoreError
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
@@ -48,64 +51,105 @@ def score_shard(
     threads
         CPU threads torch may use.
     """
-    space = load_space(setting.space)
-    architectures = scored_architectures(setting, len(space))
+    architectures = chosen_architectures(setting, first, last)
+    prepare_torch(threads)
+    scorer = Scorer.on_images(setting, images, setting.seed, device)
+    scorer.warm_up()
+    rows = []
+    for arch in track(architectures, output.stem):
+        require_run()
+        rows.append(scorer.row(arch))
+    attributes = measured_attributes(
+        setting,
+        asdict(setting),
+        scoring_code_hash(setting),
+        images,
+        torch.device(device),
+        threads,
+    )
+    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
+
+
+def chosen_architectures(setting: Setting, first: int, last: int) -> list[int]:
+    """Return the architectures at the places ``first`` to ``last`` of the setting's list.
+
+    Raises
+    ------
+    ConfigError
+        When there are no such places.
+    """
+    load_files(Path(path) for path, _ in setting.extra)
+    architectures = scored_architectures(setting, len(load_space(setting.space)))
     if not 0 <= first <= last < len(architectures):
         raise ConfigError(
             f"shard {first}-{last} is not in {setting.space} with its {len(architectures)} "
             "architectures"
         )
-    _prepare_torch(threads)
-    keep_freed_memory()
-    pixels = load_mini_batch(images, setting.batch_size, setting.seed, setting.input)
-    batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
-    labels = load_mini_batch_labels(images, setting.batch_size, setting.seed)
-    scorer = _Scorer(setting, space, batch, torch.from_numpy(labels).to(device))
-    scorer.warm_up()
-    rows = []
-    for arch in track(architectures[first : last + 1].tolist(), output.stem):
-        require_run()
-        rows.append(scorer.row(arch))
+    chosen: list[int] = architectures[first : last + 1].tolist()
+    return chosen
+
+
+def measured_attributes(
+    setting: Setting,
+    settings: Mapping[str, Any],
+    code: str,
+    images: Path,
+    device: torch.device,
+    threads: int,
+    sources: Mapping[str, str] | None = None,
+) -> dict[str, str | int]:
+    """Return the attributes of a file of scores: provenance, the setting and the images.
+
+    Parameters
+    ----------
+    settings
+        Everything that decides the content.
+    sources
+        Hashes of what was read beside the images.
+    """
     with open_dataset(images, "images") as source:
-        attributes = {
+        return {
             **provenance_attributes(
-                settings=asdict(setting),
-                code=scoring_code_hash(setting),
-                source_hashes={"images": source.attrs["content_sha256"]},
+                settings=settings,
+                code=code,
+                source_hashes={"images": source.attrs["content_sha256"], **(sources or {})},
                 seed=setting.seed,
-                device=_device_name(batch.device),
+                device=_device_name(device),
                 threads=threads,
             ),
-            **_own_attributes(setting),
+            "space": setting.space,
+            "dataset": setting.dataset,
+            "setting": setting.name,
+            "batch_size": setting.batch_size,
+            "initialization": setting.initialization,
+            "input": setting.input,
             "image_count": int(source.sizes["n"]),
             "image_source": str(source.attrs["source_note"]),
             "stand_in": int(source.attrs["stand_in"]),
         }
-    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
 
 
-def _own_attributes(setting: Setting) -> dict[str, str | int]:
-    return {
-        "space": setting.space,
-        "dataset": setting.dataset,
-        "setting": setting.name,
-        "batch_size": setting.batch_size,
-        "initialization": setting.initialization,
-        "input": setting.input,
-    }
-
-
-class _Scorer:
+class Scorer:
     """Scores one architecture after the other with the same mini-batch."""
+
+    @classmethod
+    def on_images(cls, setting: Setting, images: Path, seed: int, device: str) -> Self:
+        """Return a scorer on the mini-batch that ``seed`` draws.
+
+        The setting's own seed draws weights and everything else.
+        """
+        pixels = load_mini_batch(images, setting.batch_size, seed, setting.input)
+        batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
+        labels = load_mini_batch_labels(images, setting.batch_size, seed)
+        return cls(setting, load_space(setting.space), batch, torch.from_numpy(labels).to(device))
 
     def __init__(
         self, setting: Setting, space: Space, batch: torch.Tensor, labels: torch.Tensor
     ) -> None:
         self._setting, self._space = setting, space
         self._batch, self._labels = batch, labels
-        load_extra([Path(path) for path, _ in setting.extra])
         self._proxies: list[Proxy] = [load_proxy(name) for name in setting.proxies]
-        self._dataset = DATASETS[setting.dataset]
+        self._dataset = spec_of(setting.dataset)
         cuda = batch.device.type == "cuda"
         self._synchronize = torch.cuda.synchronize if cuda else lambda: None
 
@@ -170,8 +214,9 @@ def attempt(
     return *judge(value), seconds
 
 
-def _prepare_torch(threads: int) -> None:
-    """Make torch repeatable, and as exact on a GPU as on the CPU."""
+def prepare_torch(threads: int) -> None:
+    """Make torch repeatable, as exact on a GPU as on the CPU, and keep the memory it frees."""
+    keep_freed_memory()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.allow_tf32 = False

@@ -6,7 +6,7 @@ Train mode: batch normalisation uses the statistics of the batch. Maps that no g
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -104,6 +104,62 @@ def record(
     return Tape(network, parameters, run.values, run.first, run.statistics)
 
 
+def node_output(
+    network: Network,
+    number: int,
+    values: Mapping[int, Tensor],
+    batch: Tensor,
+    parameters: Parameters,
+    normalise: Callable[[int, Tensor], Tensor],
+) -> Tensor:
+    """Return the output of one node, (B, C, height, width) or (B, features).
+
+    Parameters
+    ----------
+    values
+        Outputs of the nodes it reads, by node number.
+    normalise
+        Batch normalisation of a node, given its number and its input.
+    """
+    node = network.nodes[number]
+    match node:
+        case Input():
+            return batch
+        case Zeros():
+            shape = (len(batch), *network.shapes[number])
+            zeros = torch.zeros(shape, dtype=batch.dtype, device=batch.device)
+            return zeros.contiguous(memory_format=torch.channels_last)
+        case Conv(source=source):
+            weight = parameters.weight[number]
+            return F.conv2d(values[source], weight, stride=node.stride, padding=node.padding)
+        case BatchNorm(source=source):
+            return normalise(number, values[source])
+        case Relu(source=source):
+            return F.relu(values[source])
+        case AvgPool(source=source):
+            return F.avg_pool2d(
+                values[source], node.kernel, node.stride, node.padding, count_include_pad=False
+            )
+        case MaxPool(source=source):
+            return torch.max_pool2d(values[source], node.kernel, node.stride, node.padding)
+        case Truncate(source=source):
+            first = values[source][:, : node.channels]
+            return first.contiguous(memory_format=torch.channels_last)
+        case Concat(sources=sources):
+            return torch.cat([values[source] for source in sources], dim=1)
+        case Add(sources=sources):
+            total = values[sources[0]] + values[sources[1]]
+            for source in sources[2:]:
+                total += values[source]
+            return total
+        case GlobalAvgPool(source=source):
+            return values[source].mean(dim=(2, 3))
+        case Linear(source=source):
+            return F.linear(values[source], parameters.weight[number], parameters.bias[number])
+        case _:
+            raise TypeError(f"{type(node).__name__} is not supported here")
+
+
 def last_readers(network: Network) -> dict[int, int]:
     """Return for each node that is read the last node that reads it."""
     return {source: number for number, node in enumerate(network.nodes) for source in node.sources}
@@ -136,55 +192,13 @@ class _Run:
 
     def execute(self, number: int) -> None:
         """Compute the output of a node, then drop what nobody reads any more."""
-        self.values[number] = self._output(number)
+        self.values[number] = node_output(
+            self.network, number, self.values, self.batch, self.parameters, self._normalise
+        )
         self.first[number] = self.values[number][:1].clone()
         for source in (*self.network.nodes[number].sources, number):
             if source not in self._kept and self._last_reader.get(source, number) == number:
                 self.values.pop(source, None)
-
-    def _output(self, number: int) -> Tensor:
-        node, values = self.network.nodes[number], self.values
-        match node:
-            case Input():
-                return self.batch
-            case Zeros():
-                shape = (len(self.batch), *self.network.shapes[number])
-                zeros = torch.zeros(shape, dtype=self.batch.dtype, device=self.batch.device)
-                return zeros.contiguous(memory_format=torch.channels_last)
-            case Conv(source=source):
-                return F.conv2d(
-                    values[source],
-                    self.parameters.weight[number],
-                    stride=node.stride,
-                    padding=node.padding,
-                )
-            case BatchNorm(source=source):
-                return self._normalise(number, values[source])
-            case Relu(source=source):
-                return F.relu(values[source])
-            case AvgPool(source=source):
-                return F.avg_pool2d(
-                    values[source], node.kernel, node.stride, node.padding, count_include_pad=False
-                )
-            case MaxPool(source=source):
-                return torch.max_pool2d(values[source], node.kernel, node.stride, node.padding)
-            case Truncate(source=source):
-                first = values[source][:, : node.channels]
-                return first.contiguous(memory_format=torch.channels_last)
-            case Concat(sources=sources):
-                return torch.cat([values[source] for source in sources], dim=1)
-            case Add(sources=sources):
-                total = values[sources[0]] + values[sources[1]]
-                for source in sources[2:]:
-                    total += values[source]
-                return total
-            case GlobalAvgPool(source=source):
-                return values[source].mean(dim=(2, 3))
-            case Linear(source=source):
-                weight, bias = self.parameters.weight[number], self.parameters.bias[number]
-                return F.linear(values[source], weight, bias)
-            case _:
-                raise TypeError(f"{type(node).__name__} is not supported here")
 
     def _normalise(self, number: int, x: Tensor) -> Tensor:
         if self.normalised is not None and number not in self.normalised:

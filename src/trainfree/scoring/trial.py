@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from trainfree.proxies import load_extra, load_proxy
+from trainfree.extensions import load_files
+from trainfree.proxies import load_proxy
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PhaseClock
@@ -56,7 +57,7 @@ def try_proxy(
         When the file cannot be loaded or the proxy does not exist.
     """
     if file is not None:
-        load_extra([file])
+        load_files([file])
     proxy = load_proxy(name)
     trials = []
     for arch in architectures:

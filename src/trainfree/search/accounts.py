@@ -31,7 +31,12 @@ TRAININGS: dict[str, tuple[str, ...]] = {
     "imagenet16-120": ("ImageNet16-120",),
 }
 """The benchmark's names of the trainings on an image set; validation is read from the first,
-the test accuracy rather from the last."""
+the test accuracy rather from the last. A data set of the user's own has its own name there."""
+
+
+def trainings_on(dataset: str) -> tuple[str, ...]:
+    """Return the benchmark's names of the trainings on an image set."""
+    return TRAININGS.get(dataset, (dataset,))
 
 
 class Column(NamedTuple):
@@ -133,7 +138,7 @@ def headline_column(columns: Iterable[Column], dataset: str, path: Path) -> Colu
     DataFileError
         When the benchmark has no accuracy for the data set.
     """
-    trainings = TRAININGS[dataset]
+    trainings = trainings_on(dataset)
 
     def preference(column: Column) -> tuple[bool, int, int]:
         return (column.split == "test", column.epochs, trainings.index(column.dataset))
@@ -146,7 +151,7 @@ def _signal_column(columns: Iterable[Column], dataset: str) -> Column:
 
     Failing that, validation at the fewest known epochs, and only then a test accuracy.
     """
-    trainings = TRAININGS[dataset]
+    trainings = trainings_on(dataset)
 
     def preference(column: Column) -> tuple[bool, float, int]:
         few_first = math.inf if column.epochs == UNSTATED_EPOCHS else column.epochs
@@ -159,11 +164,11 @@ def _signal_column(columns: Iterable[Column], dataset: str) -> Column:
 
 def _of_trainings(columns: Iterable[Column], dataset: str, path: Path) -> list[Column]:
     columns = list(columns)
-    found = [column for column in columns if column.dataset in TRAININGS[dataset]]
+    found = [column for column in columns if column.dataset in trainings_on(dataset)]
     if not found:
         raise DataFileError(
             f"{path}: has no accuracy for the data set {dataset}: expected the benchmark data set "
-            f"{' or '.join(TRAININGS[dataset])}, found "
+            f"{' or '.join(trainings_on(dataset))}, found "
             f"{', '.join(column.label for column in columns) or 'no accuracy at all'}; "
             "search on a data set that the benchmark covers or choose another source"
         )

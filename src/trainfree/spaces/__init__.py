@@ -1,16 +1,23 @@
 """Search spaces: encodings, enumeration, sampling, mutation and networks.
 
 A space is found by name; its modules are imported when it is asked for, so that an edit of one
-space touches the results of no other. Nothing here needs torch: a network is described as data
-(:mod:`trainfree.spaces.network`) and executed elsewhere.
+space touches the results of no other. Spaces of others come from files that the configuration
+names (``spaces.extra``) and from installed packages with an entry point in ``trainfree.spaces``.
+Nothing here needs torch: a network is described as data (:mod:`trainfree.spaces.network`) and
+executed elsewhere.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
+from types import ModuleType
 
-from trainfree.errors import UnknownNameError
+from trainfree import extensions
+from trainfree.errors import ConfigError
 from trainfree.spaces.network import Network
 from trainfree.spaces.protocol import Space
 
@@ -20,18 +27,64 @@ _FOLDERS = {
     "nasbench201_mini": "nasbench201",
 }
 SPACE_NAMES = list(_FOLDERS)
+_MEMBERS = (
+    *("operations", "warm_up_architecture", "__len__"),
+    *("to_string", "parse", "sample", "mutate", "neighbours"),
+)
 
 
-@cache
+def space_names(extra: Sequence[Path] = ()) -> list[str]:
+    """Return the names of all spaces: the suite's, installed ones and those of ``extra`` files.
+
+    No file is executed for this.
+
+    Raises
+    ------
+    ConfigError
+        When an extra file is missing, is no Python or defines no space, or when a name is there
+        twice.
+    """
+    return extensions.known_names(SPACE_KIND, SPACE_NAMES, extra)
+
+
 def load_space(name: str) -> Space:
-    """Return the space called ``name``.
+    """Return the space called ``name``; those of extra files once the files are loaded.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such space; the message suggests the nearest name.
+    ConfigError
+        When what a file or package offers is no space of that name.
+    """
+    return _made(definition_of(name), name)
+
+
+def definition_of(name: str) -> ModuleType:
+    """Return the module whose ``SPACES`` makes the space ``name``.
 
     Raises
     ------
     UnknownNameError
         When there is no such space; the message suggests the nearest name.
     """
-    space: Space = importlib.import_module(module_of(name)).SPACES[name]()
+    if name in _FOLDERS:
+        return importlib.import_module(f"trainfree.spaces.{_FOLDERS[name]}.space")
+    return extensions.find_module(SPACE_KIND, name, space_names())
+
+
+@cache
+def _made(module: ModuleType, name: str) -> Space:
+    space: Space = module.SPACES[name]()
+    if missing := [member for member in _MEMBERS if not hasattr(space, member)]:
+        raise ConfigError(
+            f"{module.__file__}: the space {name} lacks {', '.join(missing)}; "
+            "Space in trainfree/spaces/protocol.py says what each of them is"
+        )
+    if space.name != name:
+        raise ConfigError(
+            f"{module.__file__}: expected the space {name} to have that name, found {space.name!r}"
+        )
     return space
 
 
@@ -46,28 +99,52 @@ def build_network(space: Space, index: int, image_size: int, classes: int) -> Ne
         When images of this size do not fit the space's networks.
     """
     module = type(space).__module__  # also of a space that a caller made and no name stands for
-    skeleton = importlib.import_module(_skeleton_beside(module))
+    name = _skeleton_beside(module)
+    skeleton = sys.modules[name] if name == module else importlib.import_module(name)
     network: Network = skeleton.build_network(space, index, image_size, classes)
     return network
 
 
 def module_of(name: str) -> str:
-    """Return the module that holds the space ``name``, for its code hash.
+    """Return the module that holds the class of the space ``name``.
 
     Raises
     ------
     UnknownNameError
         When there is no such space; the message suggests the nearest name.
     """
-    if name not in _FOLDERS:
-        raise UnknownNameError("space", name, SPACE_NAMES)
-    return f"trainfree.spaces.{_FOLDERS[name]}.space"
+    if name in _FOLDERS:
+        return f"trainfree.spaces.{_FOLDERS[name]}.space"
+    return type(load_space(name)).__module__
 
 
 def skeleton_of(name: str) -> str:
-    """Return the module that builds the networks of the space ``name``, for its code hash."""
+    """Return the module that builds the networks of the space ``name``."""
     return _skeleton_beside(module_of(name))
 
 
+def encoding_modules(name: str) -> list[str]:
+    """Return the suite's modules behind a space's encoding and moves, for code hashes."""
+    return [module for module in (module_of(name),) if _is_own(module)]
+
+
+def network_modules(name: str) -> list[str]:
+    """Return the suite's modules behind a space and its networks, for code hashes."""
+    return [module for module in (module_of(name), skeleton_of(name)) if _is_own(module)]
+
+
 def _skeleton_beside(module: str) -> str:
-    return module.rpartition(".")[0] + ".skeleton"
+    """Return the module ``skeleton`` in the same folder, or for a space of others the very one."""
+    return module.rpartition(".")[0] + ".skeleton" if _is_own(module) else module
+
+
+def _is_own(module: str) -> bool:
+    return module.startswith("trainfree.")
+
+
+SPACE_KIND = extensions.Kind(
+    word="space",
+    room="spaces",
+    content='the line `SPACES = {"name": …}` with what makes each space (docs/adding-a-space.md)',
+    declared=extensions.keys_of("SPACES"),
+)

@@ -78,7 +78,8 @@ class Run:
     def shards(self, dataset: str) -> list[Path]:
         """Return the shards of a data set in the order of their architectures."""
         folder = self.scores(dataset).with_suffix("") / "shards"
-        names = shard_ranges(len(load_space(self.space)), self.shard_size)
+        size = self.settings[dataset].size(len(load_space(self.space)))
+        names = shard_ranges(size, self.shard_size)
         return [folder / f"{name}.h5" for name in names]
 
 

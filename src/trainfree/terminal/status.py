@@ -14,9 +14,9 @@ import xarray as xr
 from trainfree.analysis.inputs import USABLE_STATUSES, status_names, texts
 from trainfree.errors import DataFileError
 from trainfree.progress import duration
-from trainfree.provenance import canonical_json, code_hash
+from trainfree.provenance import canonical_json
 from trainfree.scoring.setting import scoring_code_hash
-from trainfree.spaces import module_of
+from trainfree.search.plan import search_code_hash
 from trainfree.storage import open_dataset, read_dataset
 from trainfree.terminal.logs import NO_MESSAGE, error_in, failed_logs, mean_seconds, progress_of
 from trainfree.terminal.run import Job, Run, jobs_of
@@ -165,11 +165,7 @@ def _wanted_attributes(run: Run) -> dict[Path, tuple[str, dict[str, str]]]:
                 "search",
                 {
                     "config": canonical_json({**settings, "seed": run.seed}),
-                    "code_hash": code_hash(
-                        "trainfree.search.run",
-                        f"trainfree.search.{plan.algorithm}",
-                        module_of(run.space),
-                    ),
+                    "code_hash": search_code_hash(plan, run.space),
                 },
             )
     return wanted

@@ -1,0 +1,124 @@
+"""Commands of the two studies of the score: the ablation, and the score during training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainfree.cli.command import command
+
+if TYPE_CHECKING:
+    from trainfree.cli.command import Commands
+
+
+def add_commands(commands: Commands) -> None:
+    """Declare them."""
+    choice = command(commands, "choose-architectures", _choose, "draw the architectures of a study")
+    choice.add_argument("--study", choices=("ablation", "training"), required=True)
+    choice.add_argument("--benchmark", type=Path, required=True)
+    choice.add_argument("--dataset", required=True, help="image set")
+    choice.add_argument("--count", type=int, required=True, help="how many, for training")
+    choice.add_argument("--above", type=float, required=True, help="percent, for training")
+    choice.add_argument("--seed", type=int, required=True)
+    ablation = command(
+        commands, "score-ablation", _score_ablation, "score the draws of the ablation"
+    )
+    training = command(commands, "train-architecture", _train, "train and score an architecture")
+    training.add_argument("--place", type=int, required=True, help="which of the chosen, from 0")
+    for parser in (ablation, training):
+        parser.add_argument("--setting", required=True, help="the study's setting as JSON")
+        parser.add_argument("--choice", type=Path, required=True, help="chosen architectures")
+        parser.add_argument("--images", type=Path, required=True, help="prepared image set")
+        parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+        parser.add_argument("--threads", type=int, default=1)
+    for parser in (choice, ablation, training):
+        parser.add_argument("--output", type=Path, required=True)
+    readers = {
+        "tabulate-ablation": (_tabulate_ablation, "tabulate what scores owe to draws"),
+        "tabulate-training": (_tabulate_training, "tabulate scores during training"),
+        "plot-ablation": (_plot_ablation, "plot what scores owe to draws"),
+        "plot-training": (_plot_training, "plot scores during training"),
+    }
+    for name, (handler, text) in readers.items():
+        parser = command(commands, name, handler, text)
+        several = {"nargs": "+"} if name != "plot-ablation" else {}
+        parser.add_argument("--scores", type=Path, required=True, **several)
+        parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
+
+
+def _choose(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.choice import choose_architectures
+
+    choose_architectures(
+        arguments.study,
+        arguments.benchmark,
+        arguments.dataset,
+        arguments.seed,
+        arguments.output,
+        count=arguments.count,
+        above=arguments.above,
+    )
+
+
+def _score_ablation(arguments: argparse.Namespace) -> None:
+    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.studies import AblationSetting
+
+    setting = AblationSetting.from_json(arguments.setting)
+    with device_slot(arguments.device) as device:
+        from trainfree.scoring.ablation import (
+            score_ablation,  # torch must see the slot's device only
+        )
+
+        score_ablation(
+            setting,
+            arguments.choice,
+            arguments.images,
+            arguments.output,
+            device=device,
+            threads=arguments.threads,
+        )
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.studies import TrainingSetting
+
+    setting = TrainingSetting.from_json(arguments.setting)
+    with device_slot(arguments.device) as device:
+        from trainfree.scoring.training import train_architecture  # as above
+
+        train_architecture(
+            setting,
+            arguments.place,
+            arguments.choice,
+            arguments.images,
+            arguments.output,
+            device=device,
+            threads=arguments.threads,
+        )
+
+
+def _tabulate_ablation(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.ablation_table import tabulate_ablation
+
+    tabulate_ablation(arguments.scores, arguments.stem)
+
+
+def _tabulate_training(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.training_table import tabulate_training
+
+    tabulate_training(arguments.scores, arguments.stem)
+
+
+def _plot_ablation(arguments: argparse.Namespace) -> None:
+    from trainfree.report.ablation_figure import plot_ablation
+
+    plot_ablation(arguments.scores, arguments.stem)
+
+
+def _plot_training(arguments: argparse.Namespace) -> None:
+    from trainfree.report.training_figure import plot_training
+
+    plot_training(arguments.scores, arguments.stem)

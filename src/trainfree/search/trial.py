@@ -1,0 +1,75 @@
+"""Trying a search algorithm on an artificial fitness, without files or a workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainfree.extensions import load_files
+from trainfree.randomness import stream
+from trainfree.search import load_algorithm
+from trainfree.search.budget import run_once
+from trainfree.search.protocol import PaidScores, make_settings
+from trainfree.spaces import load_space
+from trainfree.spaces.nasbench201.space import CellSpace
+
+SIZE = 729
+"""Architectures of the space ``nasbench201_mini``, which is searched."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The architectures a run asked for, in order, and the fitness it was told of each."""
+
+    asked: list[int]
+    fitness: list[float]
+
+
+def artificial_fitness() -> list[float]:
+    """Return one value an architecture, better with more convolutions; nothing was trained.
+
+    Small differences by architecture keep them apart.
+    """
+    order = stream(0, "trial-fitness").permutation(SIZE) / SIZE
+    worth = (sum(digits) for digits in CellSpace.mini())
+    return [value + 2.0 * place for value, place in zip(worth, order.tolist(), strict=True)]
+
+
+def try_search(
+    name: str,
+    file: Path | None = None,
+    *,
+    steps: int = 100,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    fitness: Sequence[float] | None = None,
+) -> Trial:
+    """Do one run on the space ``nasbench201_mini`` of 729 architectures.
+
+    Parameters
+    ----------
+    name
+        Name of the algorithm.
+    file
+        Its file, for an algorithm outside the suite.
+    settings
+        What differs from the algorithm's defaults.
+    fitness
+        One value an architecture; :func:`artificial_fitness` where it is not given.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be loaded, the algorithm does not exist or a setting is wrong.
+    """
+    if file is not None:
+        load_files([file])
+    algorithm = load_algorithm(name)
+    chosen, _ = make_settings(name, algorithm, settings or {})
+    told = list(fitness or artificial_fitness())
+    scores = [PaidScores(told, [1.0] * SIZE)] if algorithm.assisted else []
+    run = algorithm(load_space("nasbench201_mini"), stream(seed, "trial"), chosen, *scores)
+    asked = run_once(run, told, steps)
+    return Trial(asked, [told[index] for index in asked])
