@@ -417,15 +417,29 @@ class Config(_Section):
 
     def ablation_setting(self, dataset: str) -> AblationSetting:
         """Return what decides the scores of the ablation on a data set."""
-        base = replace(self.scoring_setting(dataset), proxies=tuple(self.ablation.proxies))
+        base = self._study_base(dataset, self.ablation.proxies, self.proxies.extra)
         return AblationSetting(base, self.ablation.draws, tuple(self.ablation.batch_sizes))
 
     def training_setting(self) -> TrainingSetting:
         """Return what decides the scores during training, on the first data set."""
-        base = replace(self.scoring_setting(self.datasets[0]), proxies=("naswot",), extra=())
         training = self.training
         return TrainingSetting(
-            base, training.epochs, training.images, training.batch_size, training.learning_rate
+            self._study_base(self.datasets[0], ["naswot"], []),
+            training.epochs,
+            training.images,
+            training.batch_size,
+            training.learning_rate,
+        )
+
+    def _study_base(self, dataset: str, proxies: list[str], extra: list[str]) -> Setting:
+        """Return how the suite scores a data set, of no sample, with other proxies."""
+        files = hashed([*extra, *self.space_files, *self.image_files(dataset)])
+        return replace(
+            self.scoring_setting(dataset),
+            proxies=tuple(proxies),
+            sample=0,
+            sample_seed=0,
+            extra=files,
         )
 
     def kernels_setting(self, space: str, dataset: str) -> Setting:

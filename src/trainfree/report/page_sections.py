@@ -93,7 +93,7 @@ SECTIONS = (
         "A useful proxy gives the better of two architectures the higher score before either is "
         "trained.",
         tables=("correlations", "kendall", "tau_sensitivity", "pearson_12_epochs"),
-        figures=("score*",),
+        figures=("score*", "kernel*"),
         expected=("correlations", "kendall", "tau_sensitivity", "pearson_12_epochs"),
         drawn=("score*",),
         kinds=("scores", "benchmarks"),
@@ -114,7 +114,7 @@ SECTIONS = (
         "Steadiness",
         "A few architectures scored again and again: with other draws, and as training goes on.",
         tables=("ablation*", "training*"),
-        figures=("ablation*", "training*", "kernel*"),
+        figures=("ablation*", "training*"),
         kinds=("scores", "benchmarks"),
     ),
     Plan(
