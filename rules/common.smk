@@ -16,6 +16,7 @@ from trainfree.scoring.devices import gpus_per_job
 from trainfree.scoring.setting import (
     Setting,
     draws_code_hash,
+    kernels_code_hash,
     scoring_code_hash,
     shard_ranges,
 )
@@ -160,6 +161,7 @@ FIGURES = [
         proxy=GUIDES,
     ),
     *expand("search-{space}-{dataset}", space=CONFIG.space, dataset=CONFIG.datasets),
+    *expand("kernels-{space}-{dataset}", space=CONFIG.space, dataset=CONFIG.datasets),
 ]
 FIGURE_FILES = expand(
     "results/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "png"]

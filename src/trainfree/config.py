@@ -119,6 +119,17 @@ class StabilityConfig(_Section):
     shard_size: Positive = Field(default=10, description="Architectures per job.")
 
 
+class KernelsConfig(_Section):
+    """The kernels that are drawn by accuracy (NASWOT paper, Figure 1)."""
+
+    architectures: Positive = Field(
+        default=10, description="Architectures, one of each of so many equal parts by accuracy."
+    )
+    batch_size: Annotated[int, Field(ge=2)] = Field(
+        default=128, description="Images; the NASWOT paper used 128."
+    )
+
+
 class ScoringConfig(_Section):
     """What is scored, and how."""
 
@@ -348,6 +359,7 @@ class Config(_Section):
     scoring: ScoringConfig = ScoringConfig()
     agreement: AgreementConfig = AgreementConfig()
     stability: StabilityConfig = StabilityConfig()
+    kernels: KernelsConfig = KernelsConfig()
     nasbench101: NasBench101Config = NasBench101Config()
     ablation: AblationConfig = AblationConfig()
     training: TrainingConfig = TrainingConfig()
@@ -428,6 +440,19 @@ class Config(_Section):
             sample=0,
             sample_seed=0,
             extra=files,
+        )
+
+    def kernels_setting(self, space: str, dataset: str) -> Setting:
+        """Return what decides the kernels that are drawn of a space on a data set."""
+        of_cells = space == "nasbench101"
+        return Setting(
+            space=space,
+            dataset=dataset,
+            proxies=("naswot",),
+            batch_size=self.kernels.batch_size,
+            initialization=(self.nasbench101 if of_cells else self.scoring).initialization,
+            input=self.scoring.input,
+            seed=self.seed,
         )
 
     def score_paths(self) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.published import Measure
@@ -140,12 +141,15 @@ def drawn_taus(
     )
     taus = []
     for draw in range(settings.tau_draws):
-        rng = stream(settings.seed, "tau/draw", draw)
-        chosen = rng.permutation(len(kept))[:DRAWN]
         counts = np.zeros(len(kept), dtype=np.int64)
-        counts[chosen] = 1
+        counts[drawn_places(len(kept), settings, draw)] = 1
         taus.append(pairs.statistics(counts).kendall)
     return np.array(taus)
+
+
+def drawn_places(count: int, settings: AnalysisSettings, draw: int) -> NDArray[np.intp]:
+    """Return which of ``count`` architectures above 15 % a draw of the paper's protocol takes."""
+    return stream(settings.seed, "tau/draw", draw).permutation(count)[:DRAWN]
 
 
 def _answer(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:

@@ -1,0 +1,144 @@
+"""Kendall's tau of every stored proxy, a panel a data set (NASWOT paper, Figure 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from trainfree.analysis.inputs import outcome_title
+from trainfree.analysis.tables import number, read_table
+from trainfree.errors import DataFileError
+from trainfree.report.captions import image_notes, sentences, source_note
+from trainfree.report.style import (
+    INK,
+    MUTED,
+    SERIES,
+    figure_style,
+    new_figure,
+    rule_lines,
+    write_figure,
+)
+from trainfree.storage import open_dataset
+
+PANEL_WIDTH, ROW = 2.6, 0.2
+CONTROLS = ("params", "flops", "relu_units", "l2_norm", "constant", "random")
+"""What stands beside proxies to see whether these know more: sizes, and what knows nothing."""
+
+CONTROL_COLOUR = "#8f99a3"
+
+
+def plot_tau(
+    correlations: Path, scores: Sequence[Path], benchmark: Path, output_stem: Path
+) -> None:
+    """Draw tau-b of every proxy with the headline accuracy, as bars with 95 % intervals.
+
+    Parameters
+    ----------
+    correlations
+        The table of correlations (CSV).
+    scores, benchmark
+        The files it was made of: one panel a scores file.
+    output_stem
+        Path without suffix; .svg and .png are written.
+
+    Raises
+    ------
+    DataFileError
+        When a file is missing or damaged, or the table has no row of a scores file.
+    """
+    attributes = []
+    for path in scores:
+        with open_dataset(path, "scores") as scored:
+            attributes.append(dict(scored.attrs))
+    with open_dataset(benchmark, "benchmark") as trained:
+        accuracies = source_note(trained.attrs.get("source_note"), trained.attrs.get("stand_in"))
+    table = read_table(correlations)
+    panels = [_rows(table, found, correlations) for found in attributes]
+    longest = max(len(rows) for rows in panels)
+    with figure_style():
+        figure = new_figure(PANEL_WIDTH * len(panels) + 0.4, 1.25 + ROW * longest)
+        for axes, rows in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            _draw(axes, rows, longest)
+        handles = [
+            Patch(color=SERIES[0], label="proxy"),
+            Patch(color=CONTROL_COLOUR, hatch="////", label="control: knows only size, or nothing"),
+        ]
+        for handle in handles[1:]:
+            handle.set_edgecolor("white")
+        figure.legend(handles=handles, loc="outside upper left", ncols=2)
+        caption = sentences(
+            "Kendall's τ-b of score and trained accuracy over all n architectures that have both, "
+            "scores of −∞ lowest; the whiskers are 95 % percentile intervals of "
+            f"{_span(panels, 'resamples')} bootstrap resamples of the architectures.",
+            f"n is {_span(panels, 'n')}.",
+            "Proxies without τ give all architectures the same score."
+            if any(rows["kendall"].isna().any() for rows in panels)
+            else "",
+            f"Settings {', '.join(sorted({str(found['setting']) for found in attributes}))}, "
+            f"root seed {', '.join(sorted({str(found.get('seed', '?')) for found in attributes}))}.",
+            image_notes(attributes),
+            f"Accuracies: {accuracies}",
+        )
+        title = f"Kendall's τ of the proxies: {attributes[0]['space']}"
+        write_figure(figure, output_stem, title, caption)
+
+
+def _rows(table: pd.DataFrame, attributes: dict[str, object], origin: Path) -> pd.DataFrame:
+    """Return the rows of a scores file's headline accuracy, the lowest tau first."""
+    keys = ("space", "dataset", "setting")
+    chosen = table[table["rows"] == "all"]
+    for key in keys:
+        chosen = chosen[chosen[key] == str(attributes[key])]
+    if chosen.empty:
+        place = ", ".join(str(attributes[key]) for key in keys)
+        raise DataFileError(f"{origin}: has no row of {place}; make it again")
+    chosen = chosen[chosen["target"] == chosen["target"].iloc[0]]
+    return chosen.sort_values("kendall", kind="stable", na_position="first")
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, longest: int) -> None:
+    places = np.arange(len(rows)) + longest - len(rows)
+    names = rows["proxy"].to_list()
+    tau, low, high = (
+        rows[name].to_numpy(dtype=float) for name in ("kendall", "kendall_low", "kendall_high")
+    )
+    control = [name in CONTROLS for name in names]
+    bars = axes.barh(places, np.nan_to_num(tau), height=0.72)
+    for bar, is_control in zip(bars, control, strict=True):
+        bar.set_facecolor(CONTROL_COLOUR if is_control else SERIES[0])
+        if is_control:
+            bar.set_hatch("////")
+            bar.set_edgecolor("white")
+            bar.set_linewidth(0)
+    axes.hlines(places, low, high, color=INK, linewidth=1.3)
+    ends = np.nanmax([np.nan_to_num(high), np.nan_to_num(tau), np.zeros(len(tau))], axis=0)
+    for place, value, end in zip(places, tau, ends, strict=True):
+        axes.text(
+            end + 0.015, place, number(float(value), 3), va="center", fontsize=7, color=INK
+        )
+    least = min(0.0, float(np.nanmin([0.0, *low, *tau])))
+    axes.set_xlim(least - (0.03 if least else 0.0), max(float(ends.max()), 0.1) * 1.0 + 0.16)
+    axes.set_ylim(-0.6, longest - 0.4)
+    axes.set_yticks(places, names, fontsize=7.5)
+    axes.tick_params(left=False)
+    rule_lines(axes)
+    axes.grid(visible=False, axis="y")
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.set_xlabel("Kendall's τ-b")
+    axes.set_title(_title(rows), loc="left", fontsize=8.5)
+
+
+def _title(rows: pd.DataFrame) -> str:
+    name, _, epochs = outcome_title(str(rows["target"].iloc[0])).partition(", ")
+    return f"{name}\n{epochs}" if epochs else name
+
+
+def _span(panels: Sequence[pd.DataFrame], column: str) -> str:
+    values = pd.concat([rows[column] for rows in panels])
+    low, high = (number(float(value), 0) for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
