@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainfree.errors import DataFileError
+from trainfree.extensions import load_files
 from trainfree.images.batches import load_mini_batch
-from trainfree.images.datasets import DATASETS
+from trainfree.images.datasets import spec_of
 from trainfree.lifeline import require_run
 from trainfree.progress import track
 from trainfree.randomness import stream
@@ -55,6 +56,7 @@ def store_kernels(
     DataFileError
         When architectures of another space were chosen, or a file is missing or damaged.
     """
+    load_files(Path(path) for path, _ in setting.extra)
     prepare_torch(threads)
     keep_freed_memory()
     chosen = read_dataset(choice, "choice", {"space": setting.space, "dataset": setting.dataset})
@@ -84,7 +86,7 @@ def kernel_of(setting: Setting, arch: int, batch: Tensor) -> NDArray[np.float64]
     """Return K_H of one architecture on a batch, (B, B)."""
     space, size = load_space(setting.space), batch.shape[-1]
     candidate = EngineCandidate(
-        build=lambda: build_network(space, arch, size, DATASETS[setting.dataset].classes),
+        build=lambda: build_network(space, arch, size, spec_of(setting.dataset).classes),
         draw=lambda network: draw_weights(
             network, setting.initialization, stream(setting.seed, "weights", arch)
         ),

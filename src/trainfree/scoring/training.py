@@ -72,6 +72,7 @@ def train_architecture(
     ImageError
         When there are fewer images than the setting asks for.
     """
+    load_files(Path(path) for path, _ in setting.base.extra)
     prepare_torch(threads)
     load_files(Path(path) for path, _ in setting.base.extra)
     chosen = read_dataset(choice, "choice", {"space": setting.base.space})
