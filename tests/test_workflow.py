@@ -402,3 +402,26 @@ def test_spaces_images_and_searches_of_ones_own_are_in_the_graph(fresh):
     assert sum(line.count("--extra tabu.py chains.py") for line in commands) == 1
     (scored,) = (line for line in commands if "score-shard" in line)
     assert scored.count("chains.py") == scored.count("squares.py") == 1
+
+
+STUDIES = {
+    **{"choose_architectures": 2, "score_ablation": 1, "train_architecture": 2},
+    **{"tabulate_ablation": 1, "plot_ablation": 1, "tabulate_training": 1, "plot_training": 1},
+    **{"ablation": 1, "training": 1},
+}
+
+
+def test_the_studies_are_targets_of_their_own(finished):
+    assert planned(finished, "--cores", "1", "ablation", "training") == STUDIES
+
+
+@pytest.mark.slow
+def test_the_studies_run_and_an_interrupted_training_goes_on(copy):
+    done = snakemake(copy, "--cores", "2", "ablation", "training")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert planned(copy, "--cores", "1", "ablation", "training") == {}
+    shards = copy / "results" / "training" / "nasbench201_mini" / "generated" / "shards"
+    (shards / "1.h5").unlink()
+    plan = planned(copy, "--cores", "1", "ablation", "training")
+    assert set(plan) == {"train_architecture", "tabulate_training", "plot_training", "training"}
+    assert plan["train_architecture"] == 1
