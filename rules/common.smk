@@ -16,6 +16,7 @@ from trainfree.scoring.devices import gpus_per_job
 from trainfree.scoring.setting import (
     Setting,
     draws_code_hash,
+    kernels_code_hash,
     scoring_code_hash,
     shard_ranges,
 )
@@ -161,7 +162,7 @@ FIGURES = [
     ),
     *expand(
         "{name}-{space}-{dataset}",
-        name=["search", "best_so_far"],
+        name=["search", "best_so_far", "kernels"],
         space=CONFIG.space,
         dataset=CONFIG.datasets,
     ),

@@ -13,7 +13,7 @@ from test_workflow import command, copy_of, environment, planned
 
 from trainfree.storage import read_dataset
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("clusters")]
 
 # One line a job in `calls`, one file a job with its state; the job named in `lost` never runs.
 SBATCH = """\

@@ -21,6 +21,7 @@ from snakemake.cli import get_argument_parser
 from trainfree.cli import main, parser
 from trainfree.config import Config, load_config
 from trainfree.proxies import registry
+from trainfree.storage import SCHEMA_VERSIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -294,6 +295,16 @@ def test_files_are_described_as_they_were_written(hooks):
     assert "`clock_note`" in text
     assert "0 train, 1 test" in hooks.data_file("images")()
     assert "*not reproduced*" in hooks.verdict_rule()
+
+
+def test_every_kind_of_file_and_every_target_is_named():
+    text = (ROOT / "docs" / "files.md").read_text()
+    for kind in SCHEMA_VERSIONS:
+        assert f"<!-- generated: {kind} file -->" in text or f"| `{kind}` |" in text, kind
+    text = (ROOT / "docs" / "command-line.md").read_text()
+    snakefile = (ROOT / "Snakefile").read_text()
+    for target in set(re.findall(r"^rule (\w+):", snakefile, re.MULTILINE)) - {"all"}:
+        assert f"| `snakemake {target} " in text, target
 
 
 @pytest.mark.skipif(find_spec("material") is None, reason="MkDocs Material is not installed")

@@ -135,6 +135,16 @@ def test_a_table_of_another_space_is_not_said_to_be_of_this_one(
     assert "Made from" not in text
 
 
+def test_a_table_without_measured_values_is_made_from_nothing(study: Path, tmp_path: Path) -> None:
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    head = "**A. B**\n\n| Row | Published | Measured |\n| :--- | ---: | :--- |\n"
+    (tables / "naswot_table1.md").write_text(head + "| x | 1 | – |\n")
+    text = render(replace(contents_of(study), tables=tables), tmp_path / "p.html")
+    assert "Nothing of it was measured in this run." in text
+    assert "Made from" not in text
+
+
 def test_verdicts_have_words_and_stand_beside_the_measured_value(study: Path, text: str) -> None:
     table = read_tables(study / "tables")["naswot_table2a"]
     place = table.columns.index("Measured")

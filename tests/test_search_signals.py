@@ -232,7 +232,7 @@ def test_names_of_trainings_agree_with_the_image_sets():
 def test_unknown_names(tmp_path):
     path = write_benchmark(tmp_path / "b.h5", FULL)
     scores = write_scores(tmp_path / "s.h5", {"naswot": column(1)}, column(2))
-    with pytest.raises(UnknownNameError, match=r"data set 'cifar-10'; did you mean 'cifar10'"):
+    with pytest.raises(DataFileError, match=r"data set 'cifar-10'; did you mean 'cifar10'"):
         load_signals(SPACE, "cifar-10", "accuracy", None, path)
     with pytest.raises(UnknownNameError, match=r"s\.h5 'nasswot'; did you mean 'naswot'"):
         load_signals(SPACE, "cifar10", "nasswot", scores, path)

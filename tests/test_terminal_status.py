@@ -211,7 +211,7 @@ def test_the_command_reads_the_configuration_as_the_workflow_does(
 
 
 @pytest.mark.workflow
-@pytest.mark.xdist_group("workflow")
+@pytest.mark.xdist_group("clusters")
 def test_the_jobs_are_those_of_the_workflow(repository, tmp_path, monkeypatch):
     """Snakemake's own plan, its outputs and logs, for the test configuration."""
     monkeypatch.chdir(repository)

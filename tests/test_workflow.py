@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,27 @@ def scores_of(folder: Path) -> dict[str, bytes]:
     return {name: merged[name].values.tobytes() for name in SCORE_VARIABLES}
 
 
+@cache
+def compile_engine(repository: Path) -> None:
+    """Compile the engine where copies of the checkout find it; half a minute, once."""
+    code = (
+        "from trainfree.scoring.trial import try_proxy\n"
+        "for name in ('naswot_official', 'synflow'):\n"
+        "    try_proxy(name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(repository),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def copy_of(repository: Path, folder: Path) -> Path:
-    """Copy the checkout without anything generated; the workflow runs inside it, as a user's."""
+    """Copy the checkout without what runs leave; the workflow runs inside it, as a user's."""
+    compile_engine(repository)
     generated = (
         ".git",
         ".venv",
@@ -118,11 +138,13 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 
 def test_results_are_the_same_bits_whatever_the_workers(finished, fresh):
-    done = snakemake(fresh, "--cores", "1", "tables")
+    tables = [
+        Path("results", "tables", f"correlations.{suffix}") for suffix in ("csv", "md", "tex")
+    ]
+    done = snakemake(fresh, "--cores", "1", "--", *map(str, tables))
     assert done.returncode == 0, done.stdout + done.stderr
     assert scores_of(fresh) == scores_of(finished)
-    for suffix in ("csv", "md", "tex"):
-        table = Path("results", "tables", f"correlations.{suffix}")
+    for table in tables:
         assert (fresh / table).read_bytes() == (finished / table).read_bytes()
 
 
@@ -137,7 +159,7 @@ def test_a_deleted_shard_and_what_depends_on_it_is_recomputed_and_nothing_else(c
     assert "prepare_images" not in plan
     assert "prepare_benchmark" not in plan
     assert plan["search"] == 4 + 3  # guided by a proxy, and assisted; not those by accuracy alone
-    done = snakemake(copy)
+    done = snakemake(copy, "--", "scores")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {path: path.stat().st_mtime_ns for path in shards[1:]} == kept
     assert scores_of(copy) == before
@@ -174,28 +196,36 @@ def test_an_edited_table_is_made_again_and_no_other(copy):
 
 def test_tables_are_made_again_from_stored_files_without_torch(copy):
     """A torch that cannot be imported stands first on the path of every job."""
-    tables = copy / "results" / "tables"
-    before = {path.name: path.read_bytes() for path in tables.iterdir()}
-    for path in tables.iterdir():
+    names = ("correlations", "search", "timing", "naswot_table2a", "kendall", "significance")
+    tables = [copy / "results" / "tables" / f"{name}.csv" for name in names]
+    before = [path.read_bytes() for path in tables]
+    for path in tables:
         path.unlink()
     (copy / "src" / "torch.py").write_text("raise ImportError('tables need no torch')\n")
-    done = snakemake(copy, "--cores", "1", "tables")
+    wanted = [str(path.relative_to(copy)) for path in tables]
+    done = snakemake(copy, "--cores", "1", "--", *wanted)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {path.name: path.read_bytes() for path in tables.iterdir()} == before
+    assert [path.read_bytes() for path in tables] == before
 
 
-def test_proxies_are_compared_on_request_and_draws_are_scored_once(copy):
-    done = snakemake(copy, "--cores", "2", "proxy_figures", "proxy_stability")
+def test_draws_are_scored_and_compared_on_request(copy):
+    done = snakemake(copy, "--cores", "2", "proxy_stability")
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("proxies", "proxy_pairs", "proxy_outcomes", "proxy_stability"):
+    assert (copy / "results" / "tables" / "proxy_stability.csv").stat().st_size > 0
+    figure = "proxy_stability-nasbench201_mini-generated.svg"
+    assert (copy / "results" / "figures" / figure).stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_proxies_are_compared_on_request(copy):
+    done = snakemake(copy, "--cores", "2", "proxy_figures")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("proxies", "proxy_pairs", "proxy_outcomes"):
         assert (copy / "results" / "tables" / f"{name}.csv").stat().st_size > 0
     figures = {path.name for path in (copy / "results" / "figures").glob("proxy_*.svg")}
     place = "nasbench201_mini-generated.svg"
-    kinds = ("pairs", "outcomes", "cost", "bias", "stability")
+    kinds = ("pairs", "outcomes", "cost", "bias")
     assert figures == {f"proxy_{kind}-{place}" for kind in kinds}
-    table = copy / "src" / "trainfree" / "analysis" / "proxy_stability.py"
-    table.write_text(table.read_text() + "\nEDITED = True\n")
-    assert "score_draws" not in planned(copy, "--cores", "2", "proxy_stability")
 
 
 def test_an_edited_search_algorithm_recomputes_its_searches(copy):
@@ -259,9 +289,9 @@ def scoring_processes(pid: int) -> list[int]:
     return found
 
 
-def start(checkout: Path) -> subprocess.Popen[bytes]:
+def start(checkout: Path, *more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        command(checkout),
+        command(checkout, *more),
         cwd=checkout,
         env=environment(checkout),
         stdout=subprocess.DEVNULL,
@@ -272,7 +302,7 @@ def start(checkout: Path) -> subprocess.Popen[bytes]:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_killed_runs_and_jobs_leave_nothing_and_the_next_run_goes_on(finished, fresh):
     """Kill Snakemake while it scores, then a scoring job of the next run, then let it finish."""
-    run = start(fresh)
+    run = start(fresh, "--", "searches")
     jobs = wait_for(lambda: scoring_processes(run.pid))
     time.sleep(1.5)
     run.send_signal(signal.SIGKILL)
@@ -282,13 +312,13 @@ def test_killed_runs_and_jobs_leave_nothing_and_the_next_run_goes_on(finished, f
     )  # they end by themselves
     assert not list((fresh / "results").rglob("*.part"))
 
-    run = start(fresh)
+    run = start(fresh, "--", "searches")
     job = wait_for(lambda: scoring_processes(run.pid))[0]
     os.kill(job, signal.SIGKILL)
     assert run.wait() != 0
     assert not (fresh / MERGED).exists()
 
-    done = snakemake(fresh)
+    done = snakemake(fresh, "--", "searches")
     assert done.returncode == 0, done.stdout + done.stderr
     assert scores_of(fresh) == scores_of(finished)
     for search in (finished / "results" / "search").rglob("*.h5"):
@@ -296,18 +326,18 @@ def test_killed_runs_and_jobs_leave_nothing_and_the_next_run_goes_on(finished, f
         theirs = read_dataset(search, "search")
         for name in ("trace_arch", "trace_fitness", "trace_accuracy", "answer_accuracy"):
             assert ours[name].values.tobytes() == theirs[name].values.tobytes()
-    assert planned(fresh) == {}
+    assert planned(fresh, "--", "searches") == {}
 
 
 def test_a_damaged_shard_is_named_and_nothing_is_merged(copy):
     shard = sorted((copy / SHARDS).glob("*.h5"))[1]
     shard.write_bytes(shard.read_bytes()[:5000])
-    done = snakemake(copy)
+    done = snakemake(copy, "--", "scores")
     assert done.returncode != 0
     assert shard.name in done.stdout + done.stderr
     assert "truncated" in done.stdout + done.stderr
     shard.unlink()
-    assert snakemake(copy).returncode == 0
+    assert snakemake(copy, "--", "scores").returncode == 0
 
 
 def test_a_wrong_configuration_stops_before_any_job(fresh):
@@ -372,3 +402,26 @@ def test_spaces_images_and_searches_of_ones_own_are_in_the_graph(fresh):
     assert sum(line.count("--extra tabu.py chains.py") for line in commands) == 1
     (scored,) = (line for line in commands if "score-shard" in line)
     assert scored.count("chains.py") == scored.count("squares.py") == 1
+
+
+STUDIES = {
+    **{"choose_architectures": 2, "score_ablation": 1, "train_architecture": 2},
+    **{"tabulate_ablation": 1, "plot_ablation": 1, "tabulate_training": 1, "plot_training": 1},
+    **{"ablation": 1, "training": 1},
+}
+
+
+def test_the_studies_are_targets_of_their_own(finished):
+    assert planned(finished, "--cores", "1", "ablation", "training") == STUDIES
+
+
+@pytest.mark.slow
+def test_the_studies_run_and_an_interrupted_training_goes_on(copy):
+    done = snakemake(copy, "--cores", "2", "ablation", "training")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert planned(copy, "--cores", "1", "ablation", "training") == {}
+    shards = copy / "results" / "training" / "nasbench201_mini" / "generated" / "shards"
+    (shards / "1.h5").unlink()
+    plan = planned(copy, "--cores", "1", "ablation", "training")
+    assert set(plan) == {"train_architecture", "tabulate_training", "plot_training", "training"}
+    assert plan["train_architecture"] == 1

@@ -119,6 +119,17 @@ class StabilityConfig(_Section):
     shard_size: Positive = Field(default=10, description="Architectures per job.")
 
 
+class KernelsConfig(_Section):
+    """The kernels that are drawn by accuracy (NASWOT paper, Figure 1)."""
+
+    architectures: Positive = Field(
+        default=10, description="Architectures, one of each of so many equal parts by accuracy."
+    )
+    batch_size: Annotated[int, Field(ge=2)] = Field(
+        default=128, description="Images; the NASWOT paper used 128."
+    )
+
+
 class ScoringConfig(_Section):
     """What is scored, and how."""
 
@@ -348,6 +359,7 @@ class Config(_Section):
     scoring: ScoringConfig = ScoringConfig()
     agreement: AgreementConfig = AgreementConfig()
     stability: StabilityConfig = StabilityConfig()
+    kernels: KernelsConfig = KernelsConfig()
     nasbench101: NasBench101Config = NasBench101Config()
     ablation: AblationConfig = AblationConfig()
     training: TrainingConfig = TrainingConfig()
@@ -405,15 +417,42 @@ class Config(_Section):
 
     def ablation_setting(self, dataset: str) -> AblationSetting:
         """Return what decides the scores of the ablation on a data set."""
-        base = replace(self.scoring_setting(dataset), proxies=tuple(self.ablation.proxies))
+        base = self._study_base(dataset, self.ablation.proxies, self.proxies.extra)
         return AblationSetting(base, self.ablation.draws, tuple(self.ablation.batch_sizes))
 
     def training_setting(self) -> TrainingSetting:
         """Return what decides the scores during training, on the first data set."""
-        base = replace(self.scoring_setting(self.datasets[0]), proxies=("naswot",), extra=())
         training = self.training
         return TrainingSetting(
-            base, training.epochs, training.images, training.batch_size, training.learning_rate
+            self._study_base(self.datasets[0], ["naswot"], []),
+            training.epochs,
+            training.images,
+            training.batch_size,
+            training.learning_rate,
+        )
+
+    def _study_base(self, dataset: str, proxies: list[str], extra: list[str]) -> Setting:
+        """Return how the suite scores a data set, of no sample, with other proxies."""
+        files = hashed([*extra, *self.space_files, *self.image_files(dataset)])
+        return replace(
+            self.scoring_setting(dataset),
+            proxies=tuple(proxies),
+            sample=0,
+            sample_seed=0,
+            extra=files,
+        )
+
+    def kernels_setting(self, space: str, dataset: str) -> Setting:
+        """Return what decides the kernels that are drawn of a space on a data set."""
+        of_cells = space == "nasbench101"
+        return Setting(
+            space=space,
+            dataset=dataset,
+            proxies=("naswot",),
+            batch_size=self.kernels.batch_size,
+            initialization=(self.nasbench101 if of_cells else self.scoring).initialization,
+            input=self.scoring.input,
+            seed=self.seed,
         )
 
     def score_paths(self) -> list[str]:

@@ -30,6 +30,7 @@ SCHEMA_VERSIONS = {
     "hardware": 1,
     "draws": 1,
     "choice": 1,
+    "kernels": 1,
     "ablation": 1,
     "training": 1,
 }

@@ -1,12 +1,13 @@
-"""The architectures of the two studies of the NASWOT score, drawn by their trained accuracy.
+"""The architectures of the studies of the NASWOT score, drawn by their trained accuracy.
 
 The ablation has one of each band of five percentiles in the upper half of the space, the training
-study so many of those above a validation accuracy (NASWOT paper, Figures 5 and 6).
+study so many of those above a validation accuracy (NASWOT paper, Figures 5 and 6). Kernels are
+looked at along the whole space, one of each of so many equal bands (Figure 1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Literal
@@ -30,8 +31,9 @@ from trainfree.provenance import code_hash
 from trainfree.randomness import stream
 from trainfree.storage import provenance_attributes, write_dataset
 
-Study = Literal["ablation", "training"]
+Study = Literal["ablation", "kernels", "training"]
 BAND, LOWEST_BAND = 5, 50
+BANDS = tuple((low, low + BAND) for low in range(LOWEST_BAND, 100, BAND))
 Random = Callable[[int], np.random.Generator]
 
 
@@ -54,7 +56,8 @@ def choose_architectures(
         Image set whose accuracies decide: those of the test set for the ablation, those of the
         validation set, where there are any, for the training study.
     count, above
-        Of the training study: how many, and above which accuracy in percent.
+        Of the kernels and the training study: how many; of the latter alone: above which
+        accuracy in percent.
 
     Raises
     ------
@@ -70,6 +73,12 @@ def choose_architectures(
     if study == "ablation":
         places = one_of_each_band(accuracy, lambda band: stream(seed, "choice/ablation", band))
         rule = f"one of each {BAND} % band of {title} accuracy from {LOWEST_BAND} % to 100 %"
+    elif study == "kernels":
+        edges = [(100 * band / count, 100 * (band + 1) / count) for band in range(count)]
+        places = one_of_each_band(
+            accuracy, lambda band: stream(seed, "choice/kernels", band), edges
+        )
+        rule = f"one of each of {count} equal parts of the space by accuracy ({title})"
     else:
         places = some_above(accuracy, above, count, stream(seed, "choice/training"), benchmark)
         rule = f"{count} above {number(above, 1)} % {title} accuracy"
@@ -94,7 +103,9 @@ def choose_architectures(
     return chosen
 
 
-def one_of_each_band(accuracy: Floats, random: Random) -> NDArray[np.intp]:
+def one_of_each_band(
+    accuracy: Floats, random: Random, bands: Sequence[tuple[float, float]] = BANDS
+) -> NDArray[np.intp]:
     """Return one place of each band of percentiles, the lowest band first.
 
     Parameters
@@ -103,14 +114,15 @@ def one_of_each_band(accuracy: Floats, random: Random) -> NDArray[np.intp]:
         Percent, NaN where missing: such are in no band. Equals stand in the order given.
     random
         Returns the random numbers of a band.
+    bands
+        Their lower and upper ends in percent of the architectures with an accuracy.
     """
     order = np.argsort(accuracy, kind="stable")[: int(np.isfinite(accuracy).sum())]
     chosen = []
-    for band in range((100 - LOWEST_BAND) // BAND):
-        low, high = (LOWEST_BAND + BAND * (band + more) for more in range(2))
+    for band, (low, high) in enumerate(bands):
         first, last = (ceil(len(order) * edge / 100) for edge in (low, high))
         if first == last:
-            raise DataFileError(f"{len(order)} accuracies: none is in the band {low}-{high} %")
+            raise DataFileError(f"{len(order)} accuracies: none is in the band {low:g}-{high:g} %")
         chosen.append(order[first + random(band).integers(last - first)])
     return np.array(chosen)
 

@@ -14,6 +14,7 @@ from trainfree import __version__
 from trainfree.cli import (
     authors,
     configuration,
+    kernels,
     nasbench101,
     papers,
     preparation,
@@ -39,6 +40,7 @@ STAGES = (
     studies,
     tables,
     papers,
+    kernels,
     report,
     terminal,
 )

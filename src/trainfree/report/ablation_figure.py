@@ -92,7 +92,7 @@ def _draw_arm(axes: Axes, score: Floats, title: str) -> None:
         color=SERIES[1],
         marker="_",
         markersize=9,
-        linewidth=0.7,
+        linestyle="none",
     )
     within, between = spreads(score)
     axes.set_title(
@@ -116,7 +116,8 @@ def _draw_sizes(axes: Axes, ablation: xr.Dataset, proxy: str) -> None:
             mean / mean.min(),
             deviation / mean.min(),
             color=SERIES[place % len(SERIES)],
-            linewidth=0.9,
+            linestyle="none",
+            elinewidth=0.9,
             marker="o",
             markersize=2.5,
             label=arm.removeprefix(SIZED).strip(),

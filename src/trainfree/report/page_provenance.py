@@ -15,7 +15,7 @@ from trainfree.errors import DataFileError
 from trainfree.report.page_tables import TableView, made_view
 from trainfree.storage import open_dataset
 
-OWN_SCORES = ("proxy_agreement",)
+OWN_SCORES = ("proxy_agreement", "proxy_stability", "ablation", "training")
 _SPACE = re.compile(r"nasbench\d+(_mini)?")
 FOLDED = ("config", "source_hashes", "libraries")
 

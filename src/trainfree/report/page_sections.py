@@ -93,7 +93,7 @@ SECTIONS = (
         "A useful proxy gives the better of two architectures the higher score before either is "
         "trained.",
         tables=("correlations", "kendall", "tau_sensitivity", "pearson_12_epochs"),
-        figures=("score*",),
+        figures=("score*", "kernel*"),
         expected=("correlations", "kendall", "tau_sensitivity", "pearson_12_epochs"),
         drawn=("score*",),
         kinds=("scores", "benchmarks"),
@@ -102,9 +102,19 @@ SECTIONS = (
         "proxies",
         "Which proxy, and which two?",
         "Proxies",
-        "All proxies side by side, how alike they are, and scores that others computed.",
-        tables=("proxies", "proxy_pairs", "proxy_*"),
+        "All proxies side by side: what they cost, how alike they are, how steady, and how they "
+        "agree with scores that others computed.",
+        tables=("proxies", "proxy_pairs", "proxy_outcomes", "proxy_*"),
         figures=("prox*",),
+        kinds=("scores", "benchmarks"),
+    ),
+    Plan(
+        "steadiness",
+        "What does a score hang on?",
+        "Steadiness",
+        "A few architectures scored again and again: with other draws, and as training goes on.",
+        tables=("ablation*", "training*"),
+        figures=("ablation*", "training*"),
         kinds=("scores", "benchmarks"),
     ),
     Plan(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from trainfree.analysis.tables import csv_cell, is_numeric, read_table
+from trainfree.analysis.tables import MISSING, csv_cell, is_numeric, read_table
 from trainfree.analysis.verdicts import VERDICTS
 from trainfree.errors import DataFileError
 
@@ -60,6 +60,14 @@ class TableView:
     def has_verdicts(self) -> bool:
         """Whether published numbers are judged in it."""
         return any(cell.verdict for row in self.rows for cell in row)
+
+    @property
+    def is_unmeasured(self) -> bool:
+        """Whether it has a column for measured values, and none in it."""
+        if MEASURED not in self.columns:
+            return False
+        place = self.columns.index(MEASURED)
+        return all(row[place].text in ("", MISSING) for row in self.rows)
 
     def made_from(self, data: str) -> TableView:
         """Return the same table with what it is made from."""
@@ -206,7 +214,7 @@ def _plain(text: str) -> list[str]:
 
 
 def _is_number(text: str) -> bool:
-    return text in ("", "–") or _NUMBER.match(text) is not None
+    return text in ("", MISSING) or _NUMBER.match(text) is not None
 
 
 def _text(path: Path) -> str:

@@ -146,6 +146,12 @@ def _code_hash_with(engine: str, setting: Setting) -> str:
     )
 
 
+def kernels_code_hash(setting: Setting) -> str:
+    """Return the hash of all code of the suite that decides the kernels under ``setting``."""
+    own = code_hash("trainfree.scoring.kernels")
+    return settings_hash({"scores": scoring_code_hash(setting), "own": own})
+
+
 def shard_ranges(architectures: int, shard_size: int) -> list[str]:
     """Return the names of the shards, ``<first>-<last>`` zero-padded, both ends included."""
     width = len(str(architectures - 1))

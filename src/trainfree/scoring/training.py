@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.errors import ConfigError, ImageError
+from trainfree.extensions import load_files
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import TRAIN, spec_of
 from trainfree.lifeline import require_run
@@ -71,7 +72,9 @@ def train_architecture(
     ImageError
         When there are fewer images than the setting asks for.
     """
+    load_files(Path(path) for path, _ in setting.base.extra)
     prepare_torch(threads)
+    load_files(Path(path) for path, _ in setting.base.extra)
     chosen = read_dataset(choice, "choice", {"space": setting.base.space})
     if not 0 <= place < chosen.sizes["arch"]:
         raise ConfigError(f"{choice}: has {chosen.sizes['arch']} architectures, found no {place}")

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from trainfree.errors import DataFileError
+from trainfree.errors import DataFileError, near_match
 
 FloatArray = NDArray[np.float64]
 
@@ -167,7 +167,8 @@ def _of_trainings(columns: Iterable[Column], dataset: str, path: Path) -> list[C
     found = [column for column in columns if column.dataset in trainings_on(dataset)]
     if not found:
         raise DataFileError(
-            f"{path}: has no accuracy for the data set {dataset}: expected the benchmark data set "
+            f"{path}: has no accuracy for the data set {dataset!r}"
+            f"{near_match(dataset, TRAININGS)}: expected the benchmark data set "
             f"{' or '.join(trainings_on(dataset))}, found "
             f"{', '.join(column.label for column in columns) or 'no accuracy at all'}; "
             "search on a data set that the benchmark covers or choose another source"

@@ -75,6 +75,10 @@ class Run:
         """Return the file of a search."""
         return self.folder / "results" / "search" / self.space / dataset / f"{name}.h5"
 
+    def kernels(self, dataset: str) -> Path:
+        """Return the file of the kernels that are drawn of a data set."""
+        return self.folder / "results" / "kernels" / self.space / dataset / "kernels.h5"
+
     def shards(self, dataset: str) -> list[Path]:
         """Return the shards of a data set in the order of their architectures."""
         folder = self.scores(dataset).with_suffix("") / "shards"
@@ -110,10 +114,11 @@ def jobs_of(run: Run) -> list[Job]:
     """Return all jobs of a run, stage by stage; none comes before those it is made of."""
     data = [*_input_jobs(run), *_score_jobs(run), *_search_jobs(run)]
     made = [path for job in data if job.stage not in ("images", "shards") for path in job.outputs]
-    shown = list(_shown_jobs(run, made))
+    kernels = list(_kernel_jobs(run))
+    shown = [*_shown_jobs(run, made), *_kernel_figures(run)]
     page = [run.folder / "results" / "report" / "index.html"]
     parts = [path for job in shown for path in job.outputs]
-    return [*data, *shown, _job(run, "report", "index.html", "write_report", page, parts)]
+    return [*data, *kernels, *shown, _job(run, "report", "index.html", "write_report", page, parts)]
 
 
 def _job(
@@ -154,6 +159,26 @@ def _search_jobs(run: Run) -> Iterator[Job]:
             place = f"search/{run.space}/{dataset}/{name}"
             outputs = [run.search(dataset, name)]
             yield _job(run, "searches", f"{dataset} {name}", place, outputs, inputs)
+
+
+def _kernel_jobs(run: Run) -> Iterator[Job]:
+    for dataset in run.settings:
+        where, kernels = f"{run.space}/{dataset}", run.kernels(dataset)
+        chosen = [kernels.with_name("architectures.h5")]
+        place, name = f"choose_kernels/{where}", f"{dataset} architectures"
+        yield _job(run, "kernels", name, place, chosen, [run.benchmark])
+        inputs = [*chosen, run.images(dataset)]
+        yield _job(run, "kernels", dataset, f"store_kernels/{where}", [kernels], inputs)
+
+
+def _kernel_figures(run: Run) -> Iterator[Job]:
+    for dataset in run.settings:
+        name = f"kernels-{run.space}-{dataset}"
+        place, outputs = (
+            f"plot_kernels/{run.space}/{dataset}",
+            _figure(run.folder / "results", name),
+        )
+        yield _job(run, "figures", name, place, outputs, [run.kernels(dataset)])
 
 
 def _shown_jobs(run: Run, data: Sequence[Path]) -> Iterator[Job]:
