@@ -89,7 +89,7 @@ rule plot_best:
     params:
         stem=lambda wildcards, output: output[0].removesuffix(".svg"),
         settings=CONFIG.table_settings_json,
-        code=code_hash("trainfree.report.search_figures"),
+        code=code_hash("trainfree.report.best_so_far"),
     shell:
         "python -m trainfree plot-best --searches {input.searches}"
         " --settings {params.settings:q} --stem {params.stem} > {log} 2>&1"

@@ -15,6 +15,7 @@ from trainfree.analysis.correlations import tabulate_correlations
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.tables import read_table
 from trainfree.errors import DataFileError, UnknownNameError
+from trainfree.report.best_so_far import best_so_far, plot_best_so_far
 from trainfree.report.score_figures import plot_score_accuracy
 from trainfree.report.score_panels import plot_score_panels
 from trainfree.report.search_figures import (
@@ -22,8 +23,6 @@ from trainfree.report.search_figures import (
     MEASURED,
     SIMULATED,
     answers_of,
-    best_so_far,
-    plot_best_so_far,
     plot_search,
 )
 from trainfree.report.search_lines import spread_apart

@@ -89,7 +89,7 @@ def _plot_tau(arguments: argparse.Namespace) -> None:
 
 def _plot_best(arguments: argparse.Namespace) -> None:
     from trainfree.analysis.settings import AnalysisSettings
-    from trainfree.report.search_figures import plot_best_so_far
+    from trainfree.report.best_so_far import plot_best_so_far
 
     settings = AnalysisSettings.from_json(arguments.settings)
     plot_best_so_far(arguments.searches, settings, arguments.stem)
