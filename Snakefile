@@ -30,6 +30,7 @@ include: "rules/proxies.smk"
 include: "rules/aggregate.smk"
 include: "rules/kernels.smk"
 include: "rules/report.smk"
+include: "rules/figures.smk"
 include: "rules/nasbench101.smk"
 include: "rules/studies.smk"
 

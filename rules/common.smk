@@ -160,8 +160,14 @@ FIGURES = [
         dataset=CONFIG.datasets,
         proxy=GUIDES,
     ),
-    *expand("search-{space}-{dataset}", space=CONFIG.space, dataset=CONFIG.datasets),
-    *expand("kernels-{space}-{dataset}", space=CONFIG.space, dataset=CONFIG.datasets),
+    *expand(
+        "{name}-{space}-{dataset}",
+        name=["search", "best_so_far", "kernels"],
+        space=CONFIG.space,
+        dataset=CONFIG.datasets,
+    ),
+    f"score_panels-{CONFIG.space}",
+    f"score_tau-{CONFIG.space}",
 ]
 FIGURE_FILES = expand(
     "results/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "png"]

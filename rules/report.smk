@@ -30,7 +30,7 @@ rule plot_scores:
         runtime=10,
     params:
         stem=lambda wildcards, output: output[0].removesuffix(".svg"),
-        code=code_hash("trainfree.report.figures"),
+        code=code_hash("trainfree.report.score_figures"),
     shell:
         "python -m trainfree plot-scores --scores {input.scores} --benchmark {input.benchmark}"
         " --proxy {wildcards.proxy} --stem {params.stem} > {log} 2>&1"
@@ -60,7 +60,7 @@ rule plot_search:
         runtime=10,
     params:
         stem=lambda wildcards, output: output[0].removesuffix(".svg"),
-        code=code_hash("trainfree.report.figures"),
+        code=code_hash("trainfree.report.search_figures"),
     shell:
         "python -m trainfree plot-search --searches {input.searches} --stem {params.stem}"
         " > {log} 2>&1"

@@ -11,7 +11,7 @@ rule choose_architectures:
     benchmark:
         "logs/benchmarks/choose_architectures/{study}/{space}/{dataset}.tsv"
     wildcard_constraints:
-        study="ablation|training",
+        study="ablation|training|kernels",
     conda:
         "../envs/trainfree.yaml"
     threads: 1

@@ -7,11 +7,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 from analysis_fixtures import write_benchmark, write_scores, write_search, write_study
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from trainfree.analysis.correlations import tabulate_correlations
+from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.tables import read_table
 from trainfree.errors import DataFileError, UnknownNameError
-from trainfree.report.figures import _curve, plot_score_accuracy, plot_search
+from trainfree.report.score_figures import plot_score_accuracy
+from trainfree.report.score_panels import plot_score_panels
+from trainfree.report.search_figures import (
+    BOTH,
+    MEASURED,
+    SIMULATED,
+    answers_of,
+    best_so_far,
+    plot_best_so_far,
+    plot_search,
+)
+from trainfree.report.search_lines import spread_apart
 from trainfree.report.svg import inline_svg, read_svg, svg_texts
+from trainfree.report.tau_figure import _rows, plot_tau
 from trainfree.storage import read_dataset
 
 
@@ -19,13 +36,18 @@ def draw(folder: Path) -> Path:
     study, figures = write_study(folder), folder / "figures"
     plot_score_accuracy(study["scores"][0], study["benchmark"], "naswot", figures / "score-naswot")
     plot_search(study["searches"], figures / "search")
+    plot_best_so_far(study["searches"], AnalysisSettings(), figures / "best")
     return figures
 
 
 def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     first, second = (draw(tmp_path / name) for name in ("a", "b"))
     names = sorted(path.name for path in first.iterdir())
-    assert names == ["score-naswot.png", "score-naswot.svg", "search.png", "search.svg"]
+    assert names == sorted(
+        f"{name}.{suffix}"
+        for name in ("best", "score-naswot", "search")
+        for suffix in ("png", "svg")
+    )
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
         assert (first / name).stat().st_size < 300_000
@@ -40,7 +62,7 @@ def test_captions_say_what_was_drawn(tmp_path: Path) -> None:
     assert "subset" in caption
     assert "seed 0" in caption
     with Image.open(figures / "search.png") as image:
-        assert "over 8 runs" in image.info["Description"]
+        assert "8 runs of each search; 5 search files" in image.info["Description"]
 
 
 def test_strange_names_and_all_sorts_of_values_are_drawn(tmp_path: Path) -> None:
@@ -79,9 +101,86 @@ def test_curve_follows_the_best_by_fitness_and_the_first_among_equals(tmp_path: 
     fitness = np.array([[np.nan, -np.inf, 1.0, 1.0, 0.5, 2.0]])
     accuracy = np.array([[10.0, 20.0, 30.0, 40.0, 50.0, 60.0]])
     path = write_search(tmp_path / "s.h5", fitness, accuracy, (6,))
-    curve = _curve(read_dataset(path, "search"))
-    assert curve.steps.tolist() == [1, 2, 3, 4, 5, 6]
-    assert curve.mean.tolist() == [10.0, 20.0, 30.0, 30.0, 30.0, 60.0]
+    by_step, by_second = best_so_far(read_dataset(path, "search"), AnalysisSettings())
+    assert by_step.x.tolist() == [1, 2, 3, 4, 5, 6]
+    assert by_step.mean.tolist() == [10.0, 20.0, 30.0, 30.0, 30.0, 60.0]
+    assert by_second is not None  # 0.02 s a step
+    assert by_second.x[[0, -1]].tolist() == pytest.approx([0.02, 0.12])
+    at = np.minimum((by_second.x + 1e-9) // 0.02, 6).astype(int)
+    assert by_second.mean.tolist() == [by_step.mean[step - 1] for step in at]
+
+
+def test_band_is_the_bootstrap_of_runs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    accuracy = rng.normal(90, 2, (400, 1))
+    path = write_search(tmp_path / "s.h5", accuracy, accuracy, (1,))
+    curve, _ = best_so_far(read_dataset(path, "search"), AnalysisSettings(bootstrap_resamples=2000))
+    half = 1.96 * accuracy.std(ddof=1) / 20
+    assert curve.mean[0] == pytest.approx(accuracy.mean())
+    assert curve.mean[0] - curve.low[0] == pytest.approx(half, rel=0.08)
+    assert curve.high[0] - curve.mean[0] == pytest.approx(half, rel=0.08)
+
+
+def test_answers_keep_the_two_clocks_apart(tmp_path: Path) -> None:
+    values = np.array([[1.0, 3.0], [2.0, 5.0]])
+    scored = answers_of(
+        read_dataset(write_search(tmp_path / "a.h5", values, values, (1, 2)), "search")
+    )
+    assert scored.clock == MEASURED
+    assert scored.seconds.tolist() == pytest.approx([0.02, 0.04])
+    assert scored.mean.tolist() == [1.5, 4.0]
+    assert scored.std.tolist() == pytest.approx([np.sqrt(0.5), np.sqrt(2.0)])
+    trained = read_dataset(tmp_path / "a.h5", "search")
+    trained["answer_training_seconds"] = trained["answer_training_seconds"] + 100.0
+    assert answers_of(trained).clock == BOTH
+    assert answers_of(trained).seconds.tolist() == pytest.approx([100.02, 100.04])
+    trained["answer_scoring_seconds"] = 0.0 * trained["answer_scoring_seconds"]
+    assert answers_of(trained).clock == SIMULATED
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=15), st.floats(0.01, 0.06))
+def test_names_keep_their_order_and_distance(wanted: list[float], gap: float) -> None:
+    found = np.array(spread_apart(wanted, gap))
+    order = np.argsort(wanted, kind="stable")
+    assert (np.diff(found[order]) >= gap - 1e-9).all()
+    assert found.max() <= 1 + 1e-9
+    assert found.min() >= -1e-9
+    if len(wanted) == 1:
+        assert found[0] == wanted[0]
+
+
+def test_score_panels_show_the_papers_sample(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    settings = AnalysisSettings(tau_draws=3)
+    plot_score_panels(
+        study["scores"], study["benchmark"], ["naswot", "synflow"], settings, tmp_path / "f"
+    )
+    _, caption = svg_texts(read_svg(tmp_path / "f.svg"))
+    assert "above 15 % accuracy" in caption
+    assert "over 3 such draws with seed 0" in caption
+    assert "Mini-batches of 32" in caption
+    with pytest.raises(UnknownNameError, match="did you mean 'naswot'"):
+        plot_score_panels(study["scores"], study["benchmark"], ["naswto"], settings, tmp_path / "g")
+
+
+def test_taus_are_those_of_the_table_and_sorted(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    table = tabulate_correlations(
+        study["scores"], study["benchmark"], tmp_path / "correlations", 20, 0
+    )
+    csv = tmp_path / "correlations.csv"
+    rows = _rows(read_table(csv), read_dataset(study["scores"][0], "scores").attrs, csv)
+    assert sorted(rows["proxy"]) == ["naswot", "params", "synflow"]
+    assert rows["kendall"].is_monotonic_increasing
+    whole = table[(table["rows"] == "all") & (table["target"] == "cifar10/test/200")]
+    assert rows.set_index("proxy")["kendall"].to_dict() == pytest.approx(
+        whole.set_index("proxy")["kendall"].to_dict(), rel=1e-5
+    )
+    plot_tau(csv, study["scores"], study["benchmark"], tmp_path / "tau")
+    assert "20 bootstrap resamples" in svg_texts(read_svg(tmp_path / "tau.svg"))[1]
+    other = write_scores(tmp_path / "o.h5", {"naswot": [1.0]}, dataset="cifar100")
+    with pytest.raises(DataFileError, match="has no row of nasbench201, cifar100"):
+        plot_tau(csv, [other], study["benchmark"], tmp_path / "t")
 
 
 HOSTILE = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">

@@ -30,7 +30,20 @@ def add_commands(commands: Commands) -> None:
     stability = command(commands, "plot-stability", _plot_stability, "draw how stable scores are")
     stability.add_argument("--draws", type=Path, required=True, help="one of the table's files")
     stability.add_argument("--table", type=Path, required=True, help="table of stability (CSV)")
-    for parser in (scatter, search, stability):
+    panels = command(
+        commands, "plot-score-panels", _plot_score_panels, "plot scores of all data sets"
+    )
+    panels.add_argument("--proxies", nargs="+", required=True)
+    tau = command(commands, "plot-tau", _plot_tau, "plot Kendall's tau of all proxies")
+    tau.add_argument("--correlations", type=Path, required=True, help="table (CSV)")
+    for parser in (panels, tau):
+        parser.add_argument("--scores", type=Path, nargs="+", required=True)
+        parser.add_argument("--benchmark", type=Path, required=True)
+    best = command(commands, "plot-best", _plot_best, "plot the best architecture so far")
+    best.add_argument("--searches", type=Path, nargs="+", required=True)
+    for parser in (panels, best):
+        parser.add_argument("--settings", default="{}", help="settings of the tables as JSON")
+    for parser in (scatter, search, stability, panels, tau, best):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     report = command(commands, "report", _report, "write the HTML report from what there is")
     report.add_argument("--results", type=Path, default=Path("results"), help="folder")
@@ -47,15 +60,39 @@ def add_commands(commands: Commands) -> None:
 
 
 def _plot_scores(arguments: argparse.Namespace) -> None:
-    from trainfree.report.figures import plot_score_accuracy
+    from trainfree.report.score_figures import plot_score_accuracy
 
     plot_score_accuracy(arguments.scores, arguments.benchmark, arguments.proxy, arguments.stem)
 
 
 def _plot_search(arguments: argparse.Namespace) -> None:
-    from trainfree.report.figures import plot_search
+    from trainfree.report.search_figures import plot_search
 
     plot_search(arguments.searches, arguments.stem)
+
+
+def _plot_score_panels(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.settings import AnalysisSettings
+    from trainfree.report.score_panels import plot_score_panels
+
+    settings = AnalysisSettings.from_json(arguments.settings)
+    plot_score_panels(
+        arguments.scores, arguments.benchmark, arguments.proxies, settings, arguments.stem
+    )
+
+
+def _plot_tau(arguments: argparse.Namespace) -> None:
+    from trainfree.report.tau_figure import plot_tau
+
+    plot_tau(arguments.correlations, arguments.scores, arguments.benchmark, arguments.stem)
+
+
+def _plot_best(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.settings import AnalysisSettings
+    from trainfree.report.search_figures import plot_best_so_far
+
+    settings = AnalysisSettings.from_json(arguments.settings)
+    plot_best_so_far(arguments.searches, settings, arguments.stem)
 
 
 def _plot_proxies(arguments: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Declare them."""
     choice = command(commands, "choose-architectures", _choose, "draw the architectures of a study")
-    choice.add_argument("--study", choices=("ablation", "training"), required=True)
+    choice.add_argument("--study", choices=("ablation", "training", "kernels"), required=True)
     choice.add_argument("--benchmark", type=Path, required=True)
     choice.add_argument("--dataset", required=True, help="image set")
     choice.add_argument("--count", type=int, required=True, help="how many, for training")

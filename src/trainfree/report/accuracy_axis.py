@@ -20,8 +20,11 @@ def error_height(accuracy: Floats) -> Floats:
     return height
 
 
-def accuracy_axis(axes: Axes, accuracy: Floats) -> None:
-    """Scale the axis by the logarithm of the error, with ticks at round accuracies."""
+def accuracy_axis(axes: Axes, accuracy: Floats, apart: float = 0.06) -> None:
+    """Scale the axis by the logarithm of the error, with ticks at round accuracies.
+
+    Ticks are at least the fraction ``apart`` of the axis from each other.
+    """
     axes.set_yscale("function", functions=(error_height, lambda h: 100.0 - 10.0 ** (-h)))
     low, high = float(np.nanmin(accuracy)), float(np.nanmax(accuracy))
     bottom, top = error_height(np.array([low, high]))
@@ -31,7 +34,7 @@ def accuracy_axis(axes: Axes, accuracy: Floats) -> None:
     for tick in reversed([t for t in TICKS if low - 0.5 <= t <= high + 0.1]):
         height = float(error_height(np.array([tick]))[0])
         above = float(error_height(np.array(ticks[-1:]))[0]) if ticks else np.inf
-        if above - height >= 0.06 * (top - bottom):
+        if above - height >= apart * (top - bottom):
             ticks.append(tick)
     if len(ticks) < 2:
         ticks = [round(low, 2), round(high, 2)]

@@ -12,6 +12,11 @@ def source_note(note: object, stand_in: object) -> str:
     return f"stand-in: {text}." if stand_in and "stand-in" not in text else f"{text}."
 
 
+def accuracy_note(attributes: Mapping[Any, Any]) -> str:
+    """Return a sentence on the accuracies of a benchmark file, given by its attributes."""
+    return f"Accuracies: {source_note(attributes.get('source_note'), attributes.get('stand_in'))}"
+
+
 def sentences(*told: str) -> str:
     """Join sentences, without the empty ones."""
     return " ".join(sentence for sentence in told if sentence)

@@ -30,7 +30,7 @@ from trainfree.analysis.rank_statistics import PairedRanks, Statistics
 from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title, error_height
-from trainfree.report.captions import source_note
+from trainfree.report.captions import accuracy_note, source_note
 from trainfree.report.style import (
     DENSITY,
     SERIES,
@@ -169,6 +169,6 @@ def _scatter_caption(
         f"τ is Kendall's τ-b, ρ Spearman's. Setting {settings['setting']}, "
         f"seed {settings.get('seed', '?')}.",
         f"Images: {source_note(settings.get('image_source'), settings.get('stand_in'))}",
-        f"Accuracies: {source_note(trained.attrs.get('source_note'), trained.attrs.get('stand_in'))}",
+        accuracy_note(trained.attrs),
     ]
     return " ".join(sentence for sentence in sentences if sentence)

@@ -31,7 +31,7 @@ from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title
-from trainfree.report.captions import image_notes, sentences, source_note
+from trainfree.report.captions import accuracy_note, image_notes, sentences
 from trainfree.report.style import SERIES, figure_style, new_figure, rule_lines, write_figure
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.5, 2.3
@@ -45,6 +45,7 @@ class Panel(NamedTuple):
     outcome: str
     drawn: pd.DataFrame
     taus: Floats
+    stand_in: bool
 
 
 def plot_score_panels(
@@ -79,7 +80,10 @@ def plot_score_panels(
     trained = read_benchmark(benchmark)
     files = {path: read_scores(path) for path in scores}
     panels = [
-        [_panel(scored, path, trained, benchmark, proxy, settings) for path, scored in files.items()]
+        [
+            _panel(scored, path, trained, benchmark, proxy, settings)
+            for path, scored in files.items()
+        ]
         for proxy in proxies
     ]
     if not any(len(panel.drawn) for row in panels for panel in row):
@@ -117,7 +121,7 @@ def _panel(
     kept = both[both["accuracy"] > LEAST_ACCURACY]
     taus = drawn_taus(both, settings) if len(kept) >= FEWEST else np.array([np.nan])
     drawn = kept.iloc[drawn_places(len(kept), settings, 0)]
-    return Panel(proxy, target.name, drawn, taus)
+    return Panel(proxy, target.name, drawn, taus, bool(scored.attrs.get("stand_in", 0)))
 
 
 def _draw(panels: Sequence[Sequence[Panel]]) -> Figure:
@@ -147,7 +151,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         rasterized=True,
     )
     if finite.any():
-        accuracy_axis(axes, accuracy)
+        accuracy_axis(axes, accuracy, apart=0.11)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         if np.abs(score[finite]).max() >= 1e5:
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -156,6 +160,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     between = "" if np.isnan(spread) else f" ± {number(spread, 3)}"
     lowest = int((~finite).sum())
     note = f", {number(lowest, 0)} at −∞" if lowest else ""
+    note += ", stand-in images" if panel.stand_in else ""
     axes.set_title(
         f"τ = {number(float(panel.taus.mean()), 3)}{between}\n"
         f"n = {number(len(panel.drawn), 0)}{note}",
@@ -189,5 +194,5 @@ def _caption(
         "Scores of −∞ rank lowest in τ and have no point." if infinite else "",
         f"Mini-batches of {batches}, initialisation {first['initialization']}, root seed {seeds}.",
         image_notes(scored.attrs for scored in files),
-        f"Accuracies: {source_note(trained.attrs.get('source_note'), trained.attrs.get('stand_in'))}",
+        accuracy_note(trained.attrs),
     )

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.tables import number, read_table
 from trainfree.errors import DataFileError
-from trainfree.report.captions import image_notes, sentences, source_note
+from trainfree.report.captions import accuracy_note, image_notes, sentences
 from trainfree.report.style import (
     INK,
     MUTED,
@@ -56,13 +56,17 @@ def plot_tau(
         with open_dataset(path, "scores") as scored:
             attributes.append(dict(scored.attrs))
     with open_dataset(benchmark, "benchmark") as trained:
-        accuracies = source_note(trained.attrs.get("source_note"), trained.attrs.get("stand_in"))
+        accuracies = accuracy_note(trained.attrs)
+    settings = sorted({str(found["setting"]) for found in attributes})
+    seeds = sorted({str(found.get("seed", "?")) for found in attributes})
     table = read_table(correlations)
     panels = [_rows(table, found, correlations) for found in attributes]
     longest = max(len(rows) for rows in panels)
     with figure_style():
         figure = new_figure(PANEL_WIDTH * len(panels) + 0.4, 1.25 + ROW * longest)
-        for axes, rows in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for axes, rows in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+        ):
             _draw(axes, rows, longest)
         handles = [
             Patch(color=SERIES[0], label="proxy"),
@@ -79,10 +83,9 @@ def plot_tau(
             "Proxies without τ give all architectures the same score."
             if any(rows["kendall"].isna().any() for rows in panels)
             else "",
-            f"Settings {', '.join(sorted({str(found['setting']) for found in attributes}))}, "
-            f"root seed {', '.join(sorted({str(found.get('seed', '?')) for found in attributes}))}.",
+            f"Settings {', '.join(settings)}, root seed {', '.join(seeds)}.",
             image_notes(attributes),
-            f"Accuracies: {accuracies}",
+            accuracies,
         )
         title = f"Kendall's τ of the proxies: {attributes[0]['space']}"
         write_figure(figure, output_stem, title, caption)
@@ -98,7 +101,8 @@ def _rows(table: pd.DataFrame, attributes: dict[str, object], origin: Path) -> p
         place = ", ".join(str(attributes[key]) for key in keys)
         raise DataFileError(f"{origin}: has no row of {place}; make it again")
     chosen = chosen[chosen["target"] == chosen["target"].iloc[0]]
-    return chosen.sort_values("kendall", kind="stable", na_position="first")
+    ordered: pd.DataFrame = chosen.sort_values("kendall", kind="stable", na_position="first")
+    return ordered
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, longest: int) -> None:
@@ -119,7 +123,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, longest: int) -> None:
     ends = np.nanmax([np.nan_to_num(high), np.nan_to_num(tau), np.zeros(len(tau))], axis=0)
     for place, value, end in zip(places, tau, ends, strict=True):
         axes.text(
-            end + 0.015, place, number(float(value), 3), va="center", fontsize=7, color=INK
+            end + 0.015, float(place), number(float(value), 3), va="center", fontsize=7, color=INK
         )
     least = min(0.0, float(np.nanmin([0.0, *low, *tau])))
     axes.set_xlim(least - (0.03 if least else 0.0), max(float(ends.max()), 0.1) * 1.0 + 0.16)

@@ -1,0 +1,95 @@
+"""The papers' figures of stored results."""
+
+
+rule plot_score_panels:
+    input:
+        scores=MERGED_SCORES,
+        benchmark=BENCHMARK,
+    output:
+        report(
+            f"results/figures/score_panels-{CONFIG.space}.svg",
+            caption="../reports/captions/score_panels.rst",
+            category="Figures",
+        ),
+        f"results/figures/score_panels-{CONFIG.space}.png",
+    log:
+        "logs/plot_score_panels.log",
+    benchmark:
+        "logs/benchmarks/plot_score_panels.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        proxies=GUIDES or ["naswot"],
+        settings=CONFIG.table_settings_json,
+        code=code_hash("trainfree.report.score_panels"),
+    shell:
+        "python -m trainfree plot-score-panels --scores {input.scores}"
+        " --benchmark {input.benchmark} --proxies {params.proxies}"
+        " --settings {params.settings:q} --stem {params.stem} > {log} 2>&1"
+
+
+rule plot_tau:
+    input:
+        correlations="results/tables/correlations.csv",
+        scores=MERGED_SCORES,
+        benchmark=BENCHMARK,
+    output:
+        report(
+            f"results/figures/score_tau-{CONFIG.space}.svg",
+            caption="../reports/captions/score_tau.rst",
+            category="Figures",
+        ),
+        f"results/figures/score_tau-{CONFIG.space}.png",
+    log:
+        "logs/plot_tau.log",
+    benchmark:
+        "logs/benchmarks/plot_tau.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        code=code_hash("trainfree.report.tau_figure"),
+    shell:
+        "python -m trainfree plot-tau --correlations {input.correlations}"
+        " --scores {input.scores} --benchmark {input.benchmark} --stem {params.stem}"
+        " > {log} 2>&1"
+
+
+rule plot_best:
+    input:
+        searches=expand(
+            "results/search/{{space}}/{{dataset}}/{search}.h5", search=SEARCHES
+        ),
+    output:
+        report(
+            "results/figures/best_so_far-{space}-{dataset}.svg",
+            caption="../reports/captions/best_so_far.rst",
+            category="Figures",
+        ),
+        "results/figures/best_so_far-{space}-{dataset}.png",
+    log:
+        "logs/plot_best/{space}/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/plot_best/{space}/{dataset}.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        settings=CONFIG.table_settings_json,
+        code=code_hash("trainfree.report.search_figures"),
+    shell:
+        "python -m trainfree plot-best --searches {input.searches}"
+        " --settings {params.settings:q} --stem {params.stem} > {log} 2>&1"
