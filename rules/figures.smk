@@ -1,4 +1,4 @@
-"""The papers' figures of stored results, all data sets or all searches in one."""
+"""The papers' figures of stored results."""
 
 
 rule plot_score_panels:

@@ -101,7 +101,8 @@ def _rows(table: pd.DataFrame, attributes: dict[str, object], origin: Path) -> p
         place = ", ".join(str(attributes[key]) for key in keys)
         raise DataFileError(f"{origin}: has no row of {place}; make it again")
     chosen = chosen[chosen["target"] == chosen["target"].iloc[0]]
-    return chosen.sort_values("kendall", kind="stable", na_position="first")
+    ordered: pd.DataFrame = chosen.sort_values("kendall", kind="stable", na_position="first")
+    return ordered
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, longest: int) -> None:
@@ -121,7 +122,9 @@ def _draw(axes: Axes, rows: pd.DataFrame, longest: int) -> None:
     axes.hlines(places, low, high, color=INK, linewidth=1.3)
     ends = np.nanmax([np.nan_to_num(high), np.nan_to_num(tau), np.zeros(len(tau))], axis=0)
     for place, value, end in zip(places, tau, ends, strict=True):
-        axes.text(end + 0.015, place, number(float(value), 3), va="center", fontsize=7, color=INK)
+        axes.text(
+            end + 0.015, float(place), number(float(value), 3), va="center", fontsize=7, color=INK
+        )
     least = min(0.0, float(np.nanmin([0.0, *low, *tau])))
     axes.set_xlim(least - (0.03 if least else 0.0), max(float(ends.max()), 0.1) * 1.0 + 0.16)
     axes.set_ylim(-0.6, longest - 0.4)
