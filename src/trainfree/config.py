@@ -109,7 +109,8 @@ class StabilityConfig(_Section):
     """Scores of the same architectures under several draws (target ``proxy_stability``)."""
 
     architectures: Annotated[int, Field(ge=2)] = Field(
-        default=50, description="Architectures, drawn uniformly from the space."
+        default=50,
+        description="Architectures, drawn uniformly from the space; all where it has fewer.",
     )
     draws: Annotated[int, Field(ge=2)] = Field(
         default=5,
@@ -397,7 +398,8 @@ class Config(_Section):
     def stability_setting(self, dataset: str) -> Setting:
         """Return what decides the scores that are drawn several times."""
         scored = self.scoring_setting(dataset)
-        return replace(scored, sample=self.stability.architectures, sample_seed=self.seed)
+        sample = min(self.stability.architectures, len(load_space(self.space)))
+        return replace(scored, sample=sample, sample_seed=self.seed)
 
     def nasbench101_setting(self, first_hashes: int = 0) -> Setting:
         """Return what decides the scores of a sample of NAS-Bench-101, or of its first cells."""
@@ -491,12 +493,7 @@ class Config(_Section):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        self._require_fits(
-            {
-                "scoring.sample": self.scoring.sample or 0,
-                "stability.architectures": self.stability.architectures,
-            }
-        )
+        self._require_fits({"scoring.sample": self.scoring.sample or 0})
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)
