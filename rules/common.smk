@@ -198,7 +198,9 @@ DRAWS_FILES = expand(
     space=CONFIG.space,
     dataset=CONFIG.datasets,
     drawn=DRAWS_NAME,
-    shard=shard_ranges(CONFIG.stability.architectures, CONFIG.stability.shard_size),
+    shard=shard_ranges(
+        STABILITY[CONFIG.datasets[0]].sample, CONFIG.stability.shard_size
+    ),
 )
 PROXY_TABLES = ["proxies", "proxy_pairs", "proxy_outcomes"]
 PROXY_FIGURES = ["proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias"]

@@ -1,0 +1,239 @@
+"""The whole configuration, and what follows from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
+from trainfree.config.scoring import (
+    AblationConfig,
+    AgreementConfig,
+    KernelsConfig,
+    ScoringConfig,
+    StabilityConfig,
+    TrainingConfig,
+)
+from trainfree.config.searching import NasBench101Config, SearchConfig
+from trainfree.config.section import Section
+from trainfree.config.tables import AnalysisConfig
+from trainfree.errors import ConfigError, UnknownNameError
+from trainfree.extensions import Kind, declared_names, hashed, load_files
+from trainfree.images.datasets import DATASET_KIND, dataset_names
+from trainfree.proxies import proxy_names
+from trainfree.scoring.setting import Setting
+from trainfree.scoring.studies import AblationSetting, TrainingSetting
+from trainfree.search import ACCURACY, algorithm_names
+from trainfree.search.plan import SearchPlan
+from trainfree.spaces import SPACE_KIND, load_space, space_names
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="The one root seed.")
+    space: str = Field(default="nasbench201", description="Search space.")
+    datasets: list[str] = Field(default=["cifar10"], min_length=1, description="Image data sets.")
+    sources: SourcesConfig = SourcesConfig()
+    proxies: ProxiesConfig = ProxiesConfig()
+    spaces: SpacesConfig = SpacesConfig()
+    images: ImagesConfig = ImagesConfig()
+    scoring: ScoringConfig = ScoringConfig()
+    agreement: AgreementConfig = AgreementConfig()
+    stability: StabilityConfig = StabilityConfig()
+    kernels: KernelsConfig = KernelsConfig()
+    nasbench101: NasBench101Config = NasBench101Config()
+    ablation: AblationConfig = AblationConfig()
+    training: TrainingConfig = TrainingConfig()
+    search: SearchConfig = SearchConfig()
+    analysis: AnalysisConfig = AnalysisConfig()
+
+    def scoring_setting(self, dataset: str) -> Setting:
+        """Return what decides the scores on a data set."""
+        return Setting(
+            space=self.space,
+            dataset=dataset,
+            proxies=tuple(self.scoring.proxies),
+            batch_size=self.scoring.batch_size,
+            initialization=self.scoring.initialization,
+            input=self.scoring.input,
+            seed=self.seed,
+            sample=self.scoring.sample or 0,
+            sample_seed=self.seed if self.scoring.sample else 0,
+            extra=hashed([*self.proxies.extra, *self.space_files, *self.image_files(dataset)]),
+        )
+
+    @property
+    def space_files(self) -> list[str]:
+        """Those of ``spaces.extra`` that the space is in."""
+        return _files_with(SPACE_KIND, self.space, self.spaces.extra)
+
+    def image_files(self, dataset: str) -> list[str]:
+        """Return those of ``images.extra`` that a data set is in."""
+        return _files_with(DATASET_KIND, dataset, self.images.extra)
+
+    def search_files(self, plan: SearchPlan) -> list[str]:
+        """Return the file of the user's own that a search's algorithm is in, if it is in one."""
+        return [path for path in self.search.extra if Path(path).stem == plan.algorithm]
+
+    def stability_setting(self, dataset: str) -> Setting:
+        """Return what decides the scores that are drawn several times."""
+        scored = self.scoring_setting(dataset)
+        sample = min(self.stability.architectures, len(load_space(self.space)))
+        return replace(scored, sample=sample, sample_seed=self.seed)
+
+    def nasbench101_setting(self, first_hashes: int = 0) -> Setting:
+        """Return what decides the scores of a sample of NAS-Bench-101, or of its first cells."""
+        return Setting(
+            space="nasbench101",
+            dataset="cifar10",
+            proxies=tuple(self.nasbench101.proxies),
+            batch_size=self.nasbench101.batch_size,
+            initialization=self.nasbench101.initialization,
+            input="images",
+            seed=self.seed,
+            sample=self.nasbench101.sample,
+            sample_seed=self.seed,
+            sample_of=first_hashes,
+            extra=hashed(self.proxies.extra),
+        )
+
+    def ablation_setting(self, dataset: str) -> AblationSetting:
+        """Return what decides the scores of the ablation on a data set."""
+        base = self._study_base(dataset, self.ablation.proxies, self.proxies.extra)
+        return AblationSetting(base, self.ablation.draws, tuple(self.ablation.batch_sizes))
+
+    def training_setting(self) -> TrainingSetting:
+        """Return what decides the scores during training, on the first data set."""
+        training = self.training
+        return TrainingSetting(
+            self._study_base(self.datasets[0], ["naswot"], []),
+            training.epochs,
+            training.images,
+            training.batch_size,
+            training.learning_rate,
+        )
+
+    def _study_base(self, dataset: str, proxies: list[str], extra: list[str]) -> Setting:
+        """Return how the suite scores a data set, of no sample, with other proxies."""
+        files = hashed([*extra, *self.space_files, *self.image_files(dataset)])
+        return replace(
+            self.scoring_setting(dataset),
+            proxies=tuple(proxies),
+            sample=0,
+            sample_seed=0,
+            extra=files,
+        )
+
+    def kernels_setting(self, space: str, dataset: str) -> Setting:
+        """Return what decides the kernels that are drawn of a space on a data set."""
+        of_cells = space == "nasbench101"
+        return Setting(
+            space=space,
+            dataset=dataset,
+            proxies=("naswot",),
+            batch_size=self.kernels.batch_size,
+            initialization=(self.nasbench101 if of_cells else self.scoring).initialization,
+            input=self.scoring.input,
+            seed=self.seed,
+        )
+
+    def score_paths(self) -> list[str]:
+        """Return the merged scores files, below the folder of results."""
+        return [
+            f"scores/{self.space}/{dataset}/{self.scoring_setting(dataset).name}.h5"
+            for dataset in self.datasets
+        ]
+
+    def search_paths(self) -> list[str]:
+        """Return the search files, below the folder of results."""
+        return [
+            f"search/{self.space}/{dataset}/{name}.h5"
+            for dataset in self.datasets
+            for name in self.search.plans()
+        ]
+
+    @property
+    def table_settings_json(self) -> str:
+        """The settings of the tables as JSON, for command lines."""
+        return json.dumps({"seed": self.seed, **self.analysis.model_dump()})
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        spaces = [Path(path) for path in self.spaces.extra]
+        algorithms = [Path(path) for path in self.search.extra]
+        images = [Path(path) for path in self.images.extra]
+        _require("space", [self.space], space_names(spaces))
+        _require("data set", self.datasets, dataset_names(images))
+        algorithm_names(algorithms)  # the plans ask for algorithms by name themselves
+        load_files([*spaces, *algorithms, *images])
+        known = proxy_names([Path(path) for path in self.proxies.extra])
+        for proxies in (self.scoring.proxies, self.nasbench101.proxies, self.ablation.proxies):
+            _require("proxy", proxies, known)
+        return self
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        self._require_fits({"scoring.sample": self.scoring.sample or 0})
+        self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
+        plans = self.nasbench101.plans()
+        self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)
+        return self
+
+    def _require_guided(
+        self, section: str, plans: Mapping[str, SearchPlan], space: str, scored: list[str]
+    ) -> None:
+        """Check that searches look up what is scored, and not more than there is."""
+        size = len(load_space(space)) if any(plan.counts for plan in plans.values()) else 0
+        for name, plan in plans.items():
+            where = f"{section}.searches.{name}"
+            for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
+                if proxy in plan.proxies:
+                    self._require_scored(f"{where}.{key}", proxy, scored, section)
+                    if self.scoring.sample and section == "search":
+                        raise ConfigError(
+                            f"{where}.{key}: the search needs the scores of all architectures; "
+                            "leave scoring.sample out, or drop the search by setting it to null"
+                        )
+            if plan.counts and plan.counts[-1] > size:
+                raise ConfigError(
+                    f"{where}.budgets: N = {plan.counts[-1]} is larger than the space "
+                    f"{space} with its {size} architectures; choose N <= {size}"
+                )
+
+    def _require_fits(self, counts: Mapping[str, int]) -> None:
+        """Check that no more architectures are wanted than the space has."""
+        size = len(load_space(self.space))
+        for key, count in counts.items():
+            if count > size:
+                raise ConfigError(
+                    f"{key}: {count} architectures are more than the space {self.space} has "
+                    f"({size}); choose fewer"
+                )
+
+    def _require_scored(self, key: str, proxy: str, scored: list[str], section: str) -> None:
+        proxies = proxy_names([Path(path) for path in self.proxies.extra])
+        if proxy not in proxies:
+            kind = "signal" if key.endswith(".signal") else "proxy"
+            known = [ACCURACY, *proxies] if kind == "signal" else proxies
+            raise ConfigError(f"{key}: {UnknownNameError(kind, proxy, known)}")
+        if proxy not in scored:
+            place = "scoring" if section == "search" else section
+            raise ConfigError(
+                f"{key}: {proxy} is not in {place}.proxies ({', '.join(scored)}); add it there"
+            )
+
+
+def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if name in declared_names(kind, Path(path))]
+
+
+def _require(kind: str, names: list[str], known: list[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(kind, name, known)
