@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from trainfree.analysis.search_table import ACCURACY, read_search
 from trainfree.analysis.study import search_title
 from trainfree.analysis.tables import count_of, number
 from trainfree.errors import DataFileError
+from trainfree.report.captions import accuracy_note, image_notes
 from trainfree.report.style import DASHES, INK, MUTED, SERIES, Dash
+from trainfree.storage import open_dataset
 
 TRAINED, ASSISTED = "trained accuracy", "trained accuracy, assisted by"
 LABEL_SIZE = 7.0
@@ -175,15 +178,34 @@ def search_notes(files: Sequence[xr.Dataset]) -> list[str]:
     usual = max(runs.values(), key=list(runs.values()).count)
     others = [f"{name} ({number(count, 0)})" for name, count in runs.items() if count != usual]
     seeds = ", ".join(sorted({str(search.attrs.get("seed", "?")) for search in files}))
-    noted = sorted({str(search.attrs.get("signal_note", "")) for search in files})
-    clocks = sorted({str(search.attrs.get("clock_note", "")) for search in files})
     return [
         f"{count_of(usual, 'run')} of each search"
         + (f", except {', '.join(others)}" if others else "")
         + f"; {count_of(len(files), 'search file')}, root seed {seeds}.",
-        *noted,
-        *clocks,
+        *_distinct(files, "signal_note"),
+        *_distinct(files, "clock_note"),
     ]
+
+
+def data_notes(scores: Path | None, benchmark: Path | None) -> list[str]:
+    """Return sentences on the images that guiding proxies saw, and on the accuracies."""
+    told = []
+    if scores is not None:
+        with open_dataset(scores, "scores") as scored:
+            told.append(
+                f"Mini-batch of {scored.attrs['batch_size']}. {image_notes([scored.attrs])}"
+            )
+    if benchmark is not None:
+        with open_dataset(benchmark, "benchmark") as trained:
+            told.append(accuracy_note(trained.attrs))
+    return told
+
+
+def _distinct(files: Sequence[xr.Dataset], key: str) -> list[str]:
+    """Return each sentence of the files' notes once."""
+    notes = sorted({str(search.attrs.get(key, "")) for search in files})
+    told = [sentence for note in notes for sentence in re.split(r"(?<=\.) ", note) if sentence]
+    return list(dict.fromkeys(told))
 
 
 def muted_title(legend: Any) -> None:
