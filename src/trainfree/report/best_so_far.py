@@ -190,7 +190,13 @@ def _curve_figure(
         shown = [curves[place][panel] for place in places]
         ends = np.array([(c.x[-1], c.mean[-1]) for c in shown if c is not None])
         of_guide = [colours[guide(files[place])] for place in places]
-        label_ends(axes, ends[:, 0], ends[:, 1], [names[place] for place in places], of_guide)
+        label_ends(
+            axes,
+            ends[:, 0],
+            ends[:, 1],
+            [names[place] for place in places],
+            of_guide,
+        )
     return figure
 
 

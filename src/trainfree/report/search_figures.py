@@ -27,12 +27,25 @@ from trainfree.report.search_lines import (
     read_searches,
     search_notes,
 )
-from trainfree.report.style import INK, figure_style, new_figure, rule_lines, write_figure
+from trainfree.report.style import (
+    INK,
+    RESOLUTION,
+    figure_style,
+    new_figure,
+    rule_lines,
+    write_figure,
+)
 
 WIDTH = 6.6
 DODGE = 1.09
+NEAR_MARGIN = 15.0
 MEASURED, SIMULATED, BOTH = "scoring, measured", "training, simulated", "both, added up"
 MARKERS = {MEASURED: "o", SIMULATED: "s", BOTH: "D"}
+CLOCK_NOTES = {
+    MEASURED: "Circles: measured seconds of scoring, nothing is trained.",
+    SIMULATED: "Squares: simulated seconds of training.",
+    BOTH: "Diamonds: the two added up.",
+}
 
 
 @dataclass(frozen=True)
@@ -92,12 +105,10 @@ def plot_search(
         caption = sentences(
             "Mean accuracy of the answer with its standard deviation over runs, against the mean "
             "seconds of a search; both axes are logarithmic, the vertical one in the error.",
-            "Circles: measured seconds of scoring, nothing is trained. Squares: simulated seconds "
-            "of training. Diamonds: the two added up, scoring being "
-            f"{_scoring_span(timed)} of it."
+            *(CLOCK_NOTES[clock] for clock in MARKERS if any(a.clock == clock for a in timed)),
+            f"Of the diamonds, scoring is {_scoring_span(timed)}."
             if any(answers.clock == BOTH for answers in timed)
-            else "Circles: measured seconds of scoring, nothing is trained. Squares: simulated "
-            "seconds of training.",
+            else "",
             "Searches of the same cost stand side by side, up to "
             f"{_dodge_percent(timed)} % from where they belong."
             if _dodge_percent(timed)
@@ -159,18 +170,19 @@ def _time_figure(timed: Sequence[Answers], files: Sequence[xr.Dataset], outcome:
             capsize=2,
             capthick=0.8,
         )
-    _name_budgets(axes, timed, spread)
     axes.set_xlabel("seconds of a search (scoring measured, training simulated)")
     axes.set_ylabel(accuracy_title(outcome))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     rule_lines(axes)
-    _time_legend(figure, colours, timed)
+    _time_legend(figure, {a.guide: colours[a.guide] for a in timed}, timed)
     if timed:
+        figure.draw_without_rendering()
+        _name_budgets(axes, timed, spread)
         ends = np.array([answers.seconds[-1] for answers in timed]) * spread
         means = np.array([answers.mean[-1] for answers in timed])
         of_guide = [colours[answers.guide] for answers in timed]
         names = [_title(answers) for answers in timed]
-        label_ends(axes, ends, means, names, of_guide, behind=True)
+        label_ends(axes, ends, means, names, of_guide, near_margin=NEAR_MARGIN)
     return figure
 
 
@@ -185,27 +197,25 @@ def _name_budgets(axes: Axes, timed: Sequence[Answers], spread: Floats) -> None:
 
     Points that fall together share one.
     """
-    written: set[tuple[float, float, float]] = set()
+    written: list[tuple[float, float, float]] = []
     for answers, factor in zip(timed, spread, strict=True):
-        if not answers.by_number or len(answers.budgets) < 2:
+        if not answers.by_number:
             continue
-        for place, (at, mean) in enumerate(
-            zip(answers.seconds * factor, answers.mean, strict=True)
-        ):
-            budget = answers.budgets[place]
-            if place == len(answers.budgets) - 1:
-                continue  # it stands behind the name
-            key = (budget, round(float(np.log10(at)), 1), round(float(mean), 0))
-            if key not in written:
-                written.add(key)
-                axes.annotate(
-                    f"{'N = ' if place == 0 else ''}{number(budget, 0)}",
-                    (at, mean),
-                    (5, -9),
-                    textcoords="offset points",
-                    fontsize=6,
-                    color=INK,
-                )
+        # The last one stands behind the name.
+        for place, budget in enumerate(answers.budgets[:-1]):
+            point = (float(answers.seconds[place] * factor), float(answers.mean[place]))
+            x, y = axes.transData.transform(point) * 72.0 / RESOLUTION
+            if any(budget == b and abs(x - u) < 24 and abs(y - v) < 7 for b, u, v in written):
+                continue
+            written.append((budget, x, y))
+            axes.annotate(
+                f"{'N = ' if place == 0 else ''}{number(budget, 0)}",
+                point,
+                (5, -9),
+                textcoords="offset points",
+                fontsize=6,
+                color=INK,
+            )
 
 
 def _dodged(timed: Sequence[Answers]) -> Floats:

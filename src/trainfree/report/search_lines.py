@@ -23,8 +23,7 @@ from trainfree.storage import open_dataset
 
 TRAINED, ASSISTED = "trained accuracy", "trained accuracy, assisted by"
 LABEL_SIZE = 7.0
-NEAR_MARGIN = 15.0
-_AT = 1.035
+MARGIN, BEHIND = 1.035, 0.022
 _MORE_DASHES: tuple[Dash, ...] = (*DASHES, (0.0, (8.0, 1.5)), (0.0, (3.0, 1.2, 1.0, 1.2, 1.0, 1.2)))
 
 
@@ -80,67 +79,54 @@ def label_ends(
     y: Floats,
     names: Sequence[str],
     colours: Sequence[str],
-    *,
-    behind: bool = False,
+    near_margin: float = np.inf,
 ) -> None:
-    """Write names at the ends of lines: in the right margin, with a thin line to each end.
+    """Write names beside the ends of lines, one below the other, with a thin line to each end.
 
-    Lines that end far from it have theirs above or below their ends, or ``behind`` them where no
-    other line follows.
+    They stand in the right margin. Those of lines that end before the last by more than a factor
+    of ``near_margin`` stand behind the last of these. Set the limits of the axes before.
     """
     figure = axes.get_figure(root=True)
     if not isinstance(figure, Figure):
         raise TypeError("names need axes that stand in a figure")
     figure.draw_without_rendering()
-    near = x > x.max() / NEAR_MARGIN
-    at = axes.transData.transform(np.column_stack([x, y]))
-    line = 2.0 * LABEL_SIZE * figure.dpi / 72.0
-    for place in (~near).nonzero()[0].tolist():
-        above = at[:, 1] - at[place, 1]
-        crowded = ~near & (abs(np.log(x / x[place])) < 1.0) & (above > 0) & (above < line)
-        axes.annotate(
-            names[place],
-            (float(x[place]), float(y[place])),
-            (8, 1) if behind else (0, -11 if crowded.any() else 6),
-            textcoords="offset points",
-            ha="left" if behind else "right",
-            fontsize=LABEL_SIZE,
-            color=INK,
-        )
-    chosen = near.nonzero()[0].tolist()
-    places = [(float(x[place]), float(y[place])) for place in chosen]
-    height = axes.get_window_extent().height * 72.0 / figure.dpi
-    _label_margin(axes, height, places, [names[p] for p in chosen], [colours[p] for p in chosen])
+    gap = 1.25 * LABEL_SIZE * figure.dpi / 72.0 / axes.get_window_extent().height
+    ends = axes.transData.transform(np.column_stack([x, y]))
+    at = axes.transAxes.inverted().transform(ends)
+    near = x > x.max() / near_margin
+    for column in (near, ~near):
+        chosen = column.nonzero()[0].tolist()
+        if not chosen:
+            continue
+        left = MARGIN if column[x.argmax()] else float(at[chosen, 0].max()) + BEHIND
+        heights = spread_apart([float(at[place, 1]) for place in chosen], gap)
+        for place, height in zip(chosen, heights, strict=True):
+            point = (float(x[place]), float(y[place]))
+            _write_name(axes, point, (left, height), names[place], colours[place])
 
 
-def _label_margin(
-    axes: Axes,
-    height: float,
-    places: Sequence[tuple[float, float]],
-    names: Sequence[str],
-    colours: Sequence[str],
+def _write_name(
+    axes: Axes, point: tuple[float, float], at: tuple[float, float], name: str, colour: str
 ) -> None:
-    wanted = axes.transAxes.inverted().transform(axes.transData.transform(places))[:, 1]
-    for place, at in enumerate(spread_apart(wanted.tolist(), 1.25 * LABEL_SIZE / height)):
-        axes.annotate(
-            names[place],
-            xy=places[place],
-            xytext=(_AT, at),
-            textcoords="axes fraction",
-            va="center",
-            fontsize=LABEL_SIZE,
-            color=INK,
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colours[place],
-                "linewidth": 0.5,
-                "alpha": 0.7,
-                "shrinkA": 1,
-                "shrinkB": 1,
-                "relpos": (0.0, 0.5),
-            },
-        )
+    axes.annotate(
+        name,
+        xy=point,
+        xytext=at,
+        textcoords="axes fraction",
+        va="center",
+        fontsize=LABEL_SIZE,
+        color=INK,
+        annotation_clip=False,
+        arrowprops={
+            "arrowstyle": "-",
+            "color": colour,
+            "linewidth": 0.5,
+            "alpha": 0.7,
+            "shrinkA": 1,
+            "shrinkB": 1,
+            "relpos": (0.0, 0.5),
+        },
+    )
 
 
 def spread_apart(wanted: Sequence[float], gap: float) -> list[float]:
