@@ -69,6 +69,8 @@ rule plot_best:
         searches=expand(
             "results/search/{{space}}/{{dataset}}/{search}.h5", search=SEARCHES
         ),
+        scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
+        benchmark="data/benchmarks/{space}.h5",
     output:
         report(
             "results/figures/best_so_far-{space}-{dataset}.svg",
@@ -91,5 +93,5 @@ rule plot_best:
         settings=CONFIG.table_settings_json,
         code=code_hash("trainfree.report.best_so_far"),
     shell:
-        "python -m trainfree plot-best --searches {input.searches}"
-        " --settings {params.settings:q} --stem {params.stem} > {log} 2>&1"
+        "python -m trainfree plot-best --searches {input.searches} --scores {input.scores}"
+        " --benchmark {input.benchmark} --settings {params.settings:q} --stem {params.stem} > {log} 2>&1"

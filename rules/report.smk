@@ -41,6 +41,8 @@ rule plot_search:
         searches=expand(
             "results/search/{{space}}/{{dataset}}/{search}.h5", search=SEARCHES
         ),
+        scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
+        benchmark="data/benchmarks/{space}.h5",
     output:
         report(
             "results/figures/search-{space}-{dataset}.svg",
@@ -62,8 +64,8 @@ rule plot_search:
         stem=lambda wildcards, output: output[0].removesuffix(".svg"),
         code=code_hash("trainfree.report.search_figures"),
     shell:
-        "python -m trainfree plot-search --searches {input.searches} --stem {params.stem}"
-        " > {log} 2>&1"
+        "python -m trainfree plot-search --searches {input.searches} --scores {input.scores}"
+        " --benchmark {input.benchmark} --stem {params.stem} > {log} 2>&1"
 
 
 rule write_report:

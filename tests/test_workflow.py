@@ -250,7 +250,8 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
 
     assert "score_shard" not in with_config({"analysis": {"bootstrap_resamples": 60}})
     assert set(with_config({"analysis": {"bootstrap_resamples": 60}})) == {
-        *("tabulate_correlations", "tabulate_paper", "scoreboard", "summarize", "write_report")
+        *("tabulate_correlations", "tabulate_paper", "scoreboard", "summarize", "write_report"),
+        *("plot_score_panels", "plot_tau", "plot_best"),
     }
     assert with_config({"search": {"runs": 9}})["search"] == 12
     assert with_config({"search": {"searches": {"rea": {"sample": 2}}}})["search"] == 1

@@ -41,6 +41,9 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--benchmark", type=Path, required=True)
     best = command(commands, "plot-best", _plot_best, "plot the best architecture so far")
     best.add_argument("--searches", type=Path, nargs="+", required=True)
+    for parser in (search, best):
+        parser.add_argument("--scores", type=Path, help="what guided, for the caption")
+        parser.add_argument("--benchmark", type=Path, help="of the accuracies, for the caption")
     for parser in (panels, best):
         parser.add_argument("--settings", default="{}", help="settings of the tables as JSON")
     for parser in (scatter, search, stability, panels, tau, best):
@@ -68,7 +71,7 @@ def _plot_scores(arguments: argparse.Namespace) -> None:
 def _plot_search(arguments: argparse.Namespace) -> None:
     from trainfree.report.search_figures import plot_search
 
-    plot_search(arguments.searches, arguments.stem)
+    plot_search(arguments.searches, arguments.stem, arguments.scores, arguments.benchmark)
 
 
 def _plot_score_panels(arguments: argparse.Namespace) -> None:
@@ -92,7 +95,9 @@ def _plot_best(arguments: argparse.Namespace) -> None:
     from trainfree.report.best_so_far import plot_best_so_far
 
     settings = AnalysisSettings.from_json(arguments.settings)
-    plot_best_so_far(arguments.searches, settings, arguments.stem)
+    plot_best_so_far(
+        arguments.searches, settings, arguments.stem, arguments.scores, arguments.benchmark
+    )
 
 
 def _plot_proxies(arguments: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from trainfree.analysis.inputs import Floats
 
 TICKS = (
-    *(0, 10, 20, 30, 35, 40, 42, 44, 46, 50, 55, 60, 65, 70, 72, 74, 75, 80, 85, 88),
+    *(0, 10, 20, 30, 35, 40, 42, 44, 46, 50, 55, 60, 65, 70, 72, 75, 80, 85, 88),
     *(90, 91, 92, 93, 94, 95, 96, 97, 98, 99),
 )
 

@@ -25,6 +25,7 @@ from trainfree.report.captions import sentences
 from trainfree.report.search_lines import (
     colours_of,
     dashes_of,
+    data_notes,
     guide,
     label_ends,
     muted_title,
@@ -48,7 +49,11 @@ class Curve:
 
 
 def plot_best_so_far(
-    searches: Sequence[Path], settings: AnalysisSettings, output_stem: Path
+    searches: Sequence[Path],
+    settings: AnalysisSettings,
+    output_stem: Path,
+    scores: Path | None = None,
+    benchmark: Path | None = None,
 ) -> None:
     """Draw the accuracy of the best architecture so far against evaluations and seconds.
 
@@ -60,6 +65,8 @@ def plot_best_so_far(
         Seed and number of the bootstrap resamples of runs.
     output_stem
         Path without suffix; .svg and .png are written.
+    scores, benchmark
+        What the searches were made with; the caption tells of their images and accuracies.
 
     Raises
     ------
@@ -79,6 +86,7 @@ def plot_best_so_far(
             "a proxy they are measured, of those guided by trained accuracy all but the scoring of "
             "an assisting proxy is simulated. A curve begins when every run has an answer.",
             *search_notes(files),
+            *data_notes(scores, benchmark),
         )
         title = f"The best architecture so far: {outcome}"
         write_figure(figure, output_stem, title, caption)

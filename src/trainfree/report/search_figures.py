@@ -20,6 +20,7 @@ from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title
 from trainfree.report.captions import sentences
 from trainfree.report.search_lines import (
     colours_of,
+    data_notes,
     guide,
     label_ends,
     muted_title,
@@ -60,7 +61,12 @@ class Answers:
         return BOTH if np.nanmax(self.scoring) > 0 else SIMULATED
 
 
-def plot_search(searches: Sequence[Path], output_stem: Path) -> None:
+def plot_search(
+    searches: Sequence[Path],
+    output_stem: Path,
+    scores: Path | None = None,
+    benchmark: Path | None = None,
+) -> None:
     """Draw what searches find against the seconds they take, with the spread over runs.
 
     Parameters
@@ -69,6 +75,8 @@ def plot_search(searches: Sequence[Path], output_stem: Path) -> None:
         Search files of one space and data set.
     output_stem
         Path without suffix; .svg and .png are written.
+    scores, benchmark
+        What the searches were made with; the caption tells of their images and accuracies.
 
     Raises
     ------
@@ -96,6 +104,7 @@ def plot_search(searches: Sequence[Path], output_stem: Path) -> None:
             else "",
             f"Seconds are not known of {', '.join(left_out)}." if left_out else "",
             *search_notes(files),
+            *data_notes(scores, benchmark),
         )
         title = f"Accuracy of the answer against the seconds of the search: {outcome}"
         write_figure(figure, output_stem, title, caption)
@@ -160,9 +169,15 @@ def _time_figure(timed: Sequence[Answers], files: Sequence[xr.Dataset], outcome:
         ends = np.array([answers.seconds[-1] for answers in timed]) * spread
         means = np.array([answers.mean[-1] for answers in timed])
         of_guide = [colours[answers.guide] for answers in timed]
-        names = [answers.name for answers in timed]
+        names = [_title(answers) for answers in timed]
         label_ends(axes, ends, means, names, of_guide, behind=True)
     return figure
+
+
+def _title(answers: Answers) -> str:
+    """Return the name that stands at the last point."""
+    several = answers.by_number and len(answers.budgets) > 1
+    return f"{answers.name}, {number(answers.budgets[-1], 0)}" if several else answers.name
 
 
 def _name_budgets(axes: Axes, timed: Sequence[Answers], spread: Floats) -> None:
@@ -178,6 +193,8 @@ def _name_budgets(axes: Axes, timed: Sequence[Answers], spread: Floats) -> None:
             zip(answers.seconds * factor, answers.mean, strict=True)
         ):
             budget = answers.budgets[place]
+            if place == len(answers.budgets) - 1:
+                continue  # it stands behind the name
             key = (budget, round(float(np.log10(at)), 1), round(float(mean), 0))
             if key not in written:
                 written.add(key)

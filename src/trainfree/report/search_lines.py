@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from trainfree.analysis.search_table import ACCURACY, read_search
 from trainfree.analysis.study import search_title
 from trainfree.analysis.tables import count_of, number
 from trainfree.errors import DataFileError
+from trainfree.report.captions import accuracy_note, image_notes
 from trainfree.report.style import DASHES, INK, MUTED, SERIES, Dash
+from trainfree.storage import open_dataset
 
 TRAINED, ASSISTED = "trained accuracy", "trained accuracy, assisted by"
 LABEL_SIZE = 7.0
-NEAR_MARGIN = 10.0
+NEAR_MARGIN = 15.0
 _AT = 1.035
 _MORE_DASHES: tuple[Dash, ...] = (*DASHES, (0.0, (8.0, 1.5)), (0.0, (3.0, 1.2, 1.0, 1.2, 1.0, 1.2)))
 
@@ -85,13 +88,20 @@ def label_ends(
     Lines that end far from it have theirs above or below their ends, or ``behind`` them where no
     other line follows.
     """
+    figure = axes.get_figure(root=True)
+    if not isinstance(figure, Figure):
+        raise TypeError("names need axes that stand in a figure")
+    figure.draw_without_rendering()
     near = x > x.max() / NEAR_MARGIN
+    at = axes.transData.transform(np.column_stack([x, y]))
+    line = 2.0 * LABEL_SIZE * figure.dpi / 72.0
     for place in (~near).nonzero()[0].tolist():
-        beside = ~near & (abs(np.log(x / x[place])) < np.log(NEAR_MARGIN)) & (y > y[place])
+        above = at[:, 1] - at[place, 1]
+        crowded = ~near & (abs(np.log(x / x[place])) < 1.0) & (above > 0) & (above < line)
         axes.annotate(
             names[place],
             (float(x[place]), float(y[place])),
-            (8, 1) if behind else (0, -11 if beside.any() else 6),
+            (8, 1) if behind else (0, -11 if crowded.any() else 6),
             textcoords="offset points",
             ha="left" if behind else "right",
             fontsize=LABEL_SIZE,
@@ -99,20 +109,17 @@ def label_ends(
         )
     chosen = near.nonzero()[0].tolist()
     places = [(float(x[place]), float(y[place])) for place in chosen]
-    _label_margin(axes, places, [names[p] for p in chosen], [colours[p] for p in chosen])
+    height = axes.get_window_extent().height * 72.0 / figure.dpi
+    _label_margin(axes, height, places, [names[p] for p in chosen], [colours[p] for p in chosen])
 
 
 def _label_margin(
     axes: Axes,
+    height: float,
     places: Sequence[tuple[float, float]],
     names: Sequence[str],
     colours: Sequence[str],
 ) -> None:
-    figure = axes.get_figure(root=True)
-    if not isinstance(figure, Figure):
-        raise TypeError("names need axes that stand in a figure")
-    figure.draw_without_rendering()
-    height = axes.get_window_extent().height * 72.0 / figure.dpi
     wanted = axes.transAxes.inverted().transform(axes.transData.transform(places))[:, 1]
     for place, at in enumerate(spread_apart(wanted.tolist(), 1.25 * LABEL_SIZE / height)):
         axes.annotate(
@@ -171,15 +178,34 @@ def search_notes(files: Sequence[xr.Dataset]) -> list[str]:
     usual = max(runs.values(), key=list(runs.values()).count)
     others = [f"{name} ({number(count, 0)})" for name, count in runs.items() if count != usual]
     seeds = ", ".join(sorted({str(search.attrs.get("seed", "?")) for search in files}))
-    noted = sorted({str(search.attrs.get("signal_note", "")) for search in files})
-    clocks = sorted({str(search.attrs.get("clock_note", "")) for search in files})
     return [
         f"{count_of(usual, 'run')} of each search"
         + (f", except {', '.join(others)}" if others else "")
         + f"; {count_of(len(files), 'search file')}, root seed {seeds}.",
-        *noted,
-        *clocks,
+        *_distinct(files, "signal_note"),
+        *_distinct(files, "clock_note"),
     ]
+
+
+def data_notes(scores: Path | None, benchmark: Path | None) -> list[str]:
+    """Return sentences on the images that guiding proxies saw, and on the accuracies."""
+    told = []
+    if scores is not None:
+        with open_dataset(scores, "scores") as scored:
+            told.append(
+                f"Mini-batch of {scored.attrs['batch_size']}. {image_notes([scored.attrs])}"
+            )
+    if benchmark is not None:
+        with open_dataset(benchmark, "benchmark") as trained:
+            told.append(accuracy_note(trained.attrs))
+    return told
+
+
+def _distinct(files: Sequence[xr.Dataset], key: str) -> list[str]:
+    """Return each sentence of the files' notes once."""
+    notes = sorted({str(search.attrs.get(key, "")) for search in files})
+    told = [sentence for note in notes for sentence in re.split(r"(?<=\.) ", note) if sentence]
+    return list(dict.fromkeys(told))
 
 
 def muted_title(legend: Any) -> None:
