@@ -64,10 +64,11 @@ def plot_tau(
     longest = max(len(rows) for rows in panels)
     with figure_style():
         figure = new_figure(PANEL_WIDTH * len(panels) + 0.4, 1.25 + ROW * longest)
-        for axes, rows in zip(
-            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-        ):
+        grid = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, rows, found in zip(grid, panels, attributes, strict=True):
             _draw(axes, rows, longest)
+            stand_in = bool(found.get("stand_in", 0))
+            axes.set_title(_title(rows, stand_in=stand_in), loc="left", fontsize=8.5)
         handles = [
             Patch(color=SERIES[0], label="proxy"),
             Patch(color=CONTROL_COLOUR, hatch="////", label="control: knows only size, or nothing"),
@@ -134,12 +135,12 @@ def _draw(axes: Axes, rows: pd.DataFrame, longest: int) -> None:
     axes.grid(visible=False, axis="y")
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.set_xlabel("Kendall's τ-b")
-    axes.set_title(_title(rows), loc="left", fontsize=8.5)
 
 
-def _title(rows: pd.DataFrame) -> str:
+def _title(rows: pd.DataFrame, *, stand_in: bool) -> str:
     name, _, epochs = outcome_title(str(rows["target"].iloc[0])).partition(", ")
-    return f"{name}\n{epochs}" if epochs else name
+    notes = [*([epochs] if epochs else []), *(["stand-in images"] if stand_in else [])]
+    return "\n".join([name, ", ".join(notes)])
 
 
 def _span(panels: Sequence[pd.DataFrame], column: str) -> str:
