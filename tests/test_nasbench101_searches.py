@@ -114,7 +114,7 @@ def test_the_published_account_of_the_space_is_used(tmp_path):
     assert "estimated" not in training_note(trained_dataset(estimates=False), account, seconds)
     other = account_of("nasbench201", columns, "cifar10", tmp_path)
     assert (other.column, other.share) == (Column("cifar10", "valid", 12), 1.0)
-    with pytest.raises(DataFileError, match="no accuracy for the data set cifar100"):
+    with pytest.raises(DataFileError, match="no accuracy for the data set 'cifar100': expected"):
         account_of("nasbench101", columns, "cifar100", tmp_path)
 
 

@@ -166,10 +166,10 @@ def _of_trainings(columns: Iterable[Column], dataset: str, path: Path) -> list[C
     columns = list(columns)
     found = [column for column in columns if column.dataset in trainings_on(dataset)]
     if not found:
+        hint = "" if dataset in TRAININGS else near_match(dataset, TRAININGS)
         raise DataFileError(
-            f"{path}: has no accuracy for the data set {dataset!r}"
-            f"{near_match(dataset, TRAININGS)}: expected the benchmark data set "
-            f"{' or '.join(trainings_on(dataset))}, found "
+            f"{path}: has no accuracy for the data set {dataset!r}{hint}: expected the "
+            f"benchmark data set {' or '.join(trainings_on(dataset))}, found "
             f"{', '.join(column.label for column in columns) or 'no accuracy at all'}; "
             "search on a data set that the benchmark covers or choose another source"
         )
