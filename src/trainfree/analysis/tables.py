@@ -10,8 +10,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -99,6 +100,33 @@ def read_table(path: Path) -> pd.DataFrame:
         )
     filled = {name: frame[name].fillna("") for name in TEXT_COLUMNS if name in frame}
     return frame.assign(**filled)
+
+
+def rows_of_setting(
+    table: pd.DataFrame, attributes: Mapping[str, Any], origin: Path
+) -> pd.DataFrame:
+    """Return the rows of a scores file's space, data set and setting.
+
+    Parameters
+    ----------
+    table
+        Rows of the table that ``origin`` holds.
+    attributes
+        Those of the scores file.
+
+    Raises
+    ------
+    DataFileError
+        When there is none.
+    """
+    found = table
+    keys = ("space", "dataset", "setting")
+    for key in keys:
+        found = found[found[key] == str(attributes[key])]
+    if found.empty:
+        place = ", ".join(str(attributes[key]) for key in keys)
+        raise DataFileError(f"{origin}: has no row of {place}; make it again")
+    return found
 
 
 def csv_text(frame: pd.DataFrame) -> str:

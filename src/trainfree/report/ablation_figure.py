@@ -14,6 +14,7 @@ from trainfree.analysis.ablation_table import finite_scores, spreads, study_note
 from trainfree.analysis.inputs import DATASET_TITLES, Floats, floats, outcome_title, texts
 from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError
+from trainfree.report.captions import sentences
 from trainfree.report.style import (
     INK,
     MUTED,
@@ -149,12 +150,11 @@ def _short(outcome: str) -> str:
 
 def _caption(ablation: xr.Dataset) -> str:
     lost = int((~np.isfinite(ablation["score"])).sum())
-    sentences = [
+    return sentences(
         f"Scores of {number(ablation.sizes['draw'], 0)} draws of each kind, architectures in the "
         "order of their trained accuracy; dashes are means over draws.",
         "What a panel does not draw is that of the suite's own scores.",
         f"Batch of {ablation.attrs['batch_size']} but for the last panel.",
         f"{number(lost, 0)} scores are not finite and are left out." if lost else "",
         study_note(ablation),
-    ]
-    return " ".join(sentence for sentence in sentences if sentence)
+    )

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
+from trainfree.analysis.tables import number
+
 
 def source_note(note: object, stand_in: object) -> str:
     """Return a sentence on a source that names it a stand-in if it is one."""
@@ -15,6 +19,13 @@ def source_note(note: object, stand_in: object) -> str:
 def accuracy_note(attributes: Mapping[Any, Any]) -> str:
     """Return a sentence on the accuracies of a benchmark file, given by its attributes."""
     return f"Accuracies: {source_note(attributes.get('source_note'), attributes.get('stand_in'))}"
+
+
+def span(values: Iterable[Any]) -> str:
+    """Return the smallest and the largest of whole numbers, or the one that all are; NaN apart."""
+    known = np.array(list(values), dtype=np.float64)
+    low, high = (number(float(end), 0) for end in (np.fmin.reduce(known), np.fmax.reduce(known)))
+    return low if low == high else f"{low} to {high}"
 
 
 def sentences(*told: str) -> str:

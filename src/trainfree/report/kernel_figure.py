@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from trainfree.analysis.inputs import Floats, floats, outcome_title, score_settings
 from trainfree.analysis.tables import number, with_spread
 from trainfree.errors import DataFileError
+from trainfree.report.captions import image_notes, sentences, source_note
 from trainfree.report.style import INK, MUTED, figure_style, new_figure, write_figure
 from trainfree.storage import read_dataset
 
@@ -132,7 +133,7 @@ def _caption(stored: xr.Dataset, space: str, shares: Floats) -> str:
     images = int(stored.sizes["image"])
     first, last = (_agreement(share) for share in (shares[0], shares[-1]))
     low, high = (number(limit, 2) for limit in colour_limits(shares))
-    sentences = [
+    return sentences(
         f"K_H of {number(len(shares), 0)} architectures of {space}, {told['chosen']}, from worst "
         f"to best. Above each stands its accuracy ({_outcome(stored)}), below it its score "
         "s = ln |det K_H|.",
@@ -142,18 +143,12 @@ def _caption(stored: xr.Dataset, space: str, shares: Floats) -> str:
         f"Two different images agree on a share of {first} (mean ± standard deviation over pairs) "
         f"in the first panel, {last} in the last.",
         f"Setting {told['setting']}, seed {told.get('seed', '?')}.",
-        f"Images: {_source(told.get('image_source'), told.get('stand_in'))}",
-        f"Accuracies: {_source(told.get('accuracy_source'), told.get('accuracy_stand_in'))}",
-    ]
-    return " ".join(sentences)
+        image_notes([told]),
+        f"Accuracies: {source_note(told.get('accuracy_source'), told.get('accuracy_stand_in'))}",
+    )
 
 
 def _agreement(share: Floats) -> str:
     """Return mean and standard deviation over the pairs of different images."""
     different = share[~np.eye(len(share), dtype=bool)]
     return with_spread(float(different.mean()), float(different.std()), 3)
-
-
-def _source(note: object, stand_in: object) -> str:
-    text = str(note or "not recorded").rstrip(".")
-    return f"stand-in: {text}." if stand_in and "stand-in" not in text else f"{text}."

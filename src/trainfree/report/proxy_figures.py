@@ -22,8 +22,9 @@ from scipy.spatial.distance import squareform
 from trainfree.analysis.inputs import Floats, outcome_title
 from trainfree.analysis.proxy_outcomes import outcome_name
 from trainfree.analysis.proxy_stability import ARMS
-from trainfree.analysis.tables import number, read_table
+from trainfree.analysis.tables import number, read_table, rows_of_setting
 from trainfree.errors import DataFileError
+from trainfree.report.captions import accuracy_note, image_notes, sentences, span
 from trainfree.report.labels import label_points
 from trainfree.report.style import (
     GROUND,
@@ -64,7 +65,7 @@ def plot_pairs(scores: Path, pairs: Path, output_stem: Path) -> None:
         When a file is missing or damaged, or fewer than two proxies have a correlation.
     """
     attributes = _attributes(scores, "scores")
-    table = _rows(pairs, attributes).set_index("proxy")
+    table = rows_of_setting(read_table(pairs), attributes, pairs).set_index("proxy")
     square = table[[str(name) for name in table.index]]
     same = np.isnan(np.diag(square.to_numpy(dtype=float)))
     undefined = [str(name) for name in square.columns[same]]
@@ -77,7 +78,7 @@ def plot_pairs(scores: Path, pairs: Path, output_stem: Path) -> None:
         side = 1.9 + max(ROW * len(names), 1.6)
         figure = new_figure(side + 0.5, side)
         _heat_map(figure, values, names, names, numbered=len(names) <= NUMBERED)
-        caption = _sentences(
+        caption = sentences(
             f"Spearman's ρ of the scores of {number(float(attributes['n']), 0)} architectures, "
             "proxies ordered by average-linkage clustering of 1 − ρ.",
             f"The same for all architectures: {', '.join(undefined)}." if undefined else "",
@@ -102,7 +103,7 @@ def plot_outcomes(scores: Path, benchmark: Path, outcomes: Path, output_stem: Pa
         When a file is missing or damaged.
     """
     attributes = _attributes(scores, "scores")
-    rows = _rows(outcomes, attributes)
+    rows = rows_of_setting(read_table(outcomes), attributes, outcomes)
     named = zip(rows["kind"], rows["outcome"], strict=True)
     rows = rows.assign(named=["\n".join(wrap(outcome_name(*names), WRAP)) for names in named])
     columns = list(dict.fromkeys(rows["named"]))
@@ -115,11 +116,11 @@ def plot_outcomes(scores: Path, benchmark: Path, outcomes: Path, output_stem: Pa
     with figure_style():
         figure = new_figure(2.2 + 0.38 * len(columns), 1.9 + ROW * len(names))
         _heat_map(figure, square.to_numpy(dtype=float), names, columns, numbered=True)
-        caption = _sentences(
+        caption = sentences(
             "Spearman's ρ of score and quantity, proxies ordered by the first column. A high score "
             "is meant to be a good one: a positive ρ with latency or energy says that what scores "
             "high is costly.",
-            f"{_span(counts)} architectures.",
+            f"{span(counts)} architectures.",
             *_origin(attributes, benchmark),
         )
         title = f"Proxies with what networks achieve and cost: {_place(attributes)}"
@@ -142,7 +143,7 @@ def plot_cost(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         When a file is missing or damaged, or no proxy has both a correlation and a cost.
     """
     attributes = _attributes(scores, "scores")
-    rows = _rows(proxies, attributes)
+    rows = rows_of_setting(read_table(proxies), attributes, proxies)
     drawn = rows[rows["spearman"].notna() & (rows["seconds_alone"] > 0)]
     if drawn.empty:
         raise DataFileError(f"{proxies}: no proxy has both a correlation and a positive cost")
@@ -164,11 +165,11 @@ def plot_cost(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         axes.set_ylabel(f"Spearman's ρ with {outcome_title(str(drawn['target'].iloc[0]))}")
         rule_lines(axes)
         label_points(axes, x, y, [str(name) for name in drawn["proxy"]], (low, high))
-        caption = _sentences(
+        caption = sentences(
             "Rank correlation with accuracy and its 95 % bootstrap interval against the mean "
             "scoring time of the proxy alone, shared work included, as measured where the scores "
             f"were made ({attributes.get('device', '?')}, "
-            f"threads: {attributes.get('threads', '?')}); {_span(drawn['n'])} architectures.",
+            f"threads: {attributes.get('threads', '?')}); {span(drawn['n'])} architectures.",
             f"Without a correlation or a cost: {', '.join(left_out)}." if left_out else "",
             *_origin(attributes, benchmark),
         )
@@ -192,7 +193,7 @@ def plot_bias(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         When a file is missing or damaged, or no proxy has a correlation.
     """
     attributes = _attributes(scores, "scores")
-    rows = _rows(proxies, attributes)
+    rows = rows_of_setting(read_table(proxies), attributes, proxies)
     rows = rows[rows["spearman"].notna()].sort_values("spearman", kind="stable")
     if rows.empty:
         raise DataFileError(f"{proxies}: no proxy has a correlation with accuracy")
@@ -219,11 +220,11 @@ def plot_bias(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         ]
         labels = ["as it is", "given the number of parameters"]
         figure.legend(marks, labels, loc="outside upper left", ncols=2)
-        caption = _sentences(
+        caption = sentences(
             f"Correlation with {outcome_title(str(rows['target'].iloc[0]))}: as it is, and partial "
             "given the number of parameters; at the right, what ranking by proxy and parameters "
             "together gains over the parameters alone. Lines are 95 % bootstrap intervals over "
-            f"{_span(rows['n'])} architectures.",
+            f"{span(rows['n'])} architectures.",
             *_origin(attributes, benchmark),
         )
         title = f"What proxies know beyond the number of parameters: {_place(attributes)}"
@@ -248,7 +249,7 @@ def plot_stability(draws: Path, stability: Path, output_stem: Path) -> None:
         When a file is missing or damaged.
     """
     attributes = _attributes(draws, "draws")
-    rows = _rows(stability, attributes)
+    rows = rows_of_setting(read_table(stability), attributes, stability)
     both = rows[rows["arm"] == "both"].set_index("proxy")["mean_spearman"]
     names = [str(name) for name in both.sort_values(kind="stable", na_position="first").index]
     with figure_style():
@@ -277,8 +278,8 @@ def plot_stability(draws: Path, stability: Path, output_stem: Path) -> None:
             alignment="left",
         )
         legend.get_title().set_color(MUTED)
-        caption = _sentences(
-            f"{_span(rows['n'])} architectures under {_span(rows['draws'])} draws of the "
+        caption = sentences(
+            f"{span(rows['n'])} architectures under {span(rows['draws'])} draws of the "
             "mini-batch, of the weights, and of both, root seeds from "
             f"{attributes.get('seed', '?')} on. What is not drawn is undefined: the same for all "
             "architectures.",
@@ -337,40 +338,17 @@ def _attributes(path: Path, kind: str) -> Attributes:
         return {**data.attrs, "n": data.sizes["arch"]}
 
 
-def _rows(table: Path, attributes: Attributes) -> pd.DataFrame:
-    """Return the rows of the scores file's space, data set and setting."""
-    frame = read_table(table)
-    for key in ("space", "dataset", "setting"):
-        frame = frame[frame[key] == str(attributes[key])]
-    if frame.empty:
-        raise DataFileError(f"{table}: has no row of {_place(attributes)}; make it again")
-    return frame
-
-
 def _place(attributes: Attributes) -> str:
     return ", ".join(str(attributes[key]) for key in ("space", "dataset", "setting"))
 
 
 def _origin(attributes: Attributes, benchmark: Path | None = None) -> list[str]:
     """Return sentences on seed, images and accuracies, with what stands in for others named."""
-    told = [f"Setting {attributes['setting']}, root seed {attributes.get('seed', '?')}."]
-    told.append(f"Images: {_note(attributes.get('image_source'), attributes.get('stand_in'))}")
+    told = [
+        f"Setting {attributes['setting']}, root seed {attributes.get('seed', '?')}.",
+        image_notes([attributes]),
+    ]
     if benchmark is not None:
         with open_dataset(benchmark, "benchmark") as data:
-            note, stand_in = data.attrs.get("source_note"), data.attrs.get("stand_in")
-        told.append(f"Accuracies: {_note(note, stand_in)}")
+            told.append(accuracy_note(data.attrs))
     return told
-
-
-def _note(note: object, stand_in: object) -> str:
-    text = str(note or "source not recorded").rstrip(".")
-    return f"stand-in: {text}." if stand_in and "stand-in" not in text else f"{text}."
-
-
-def _span(values: Any) -> str:
-    low, high = (number(float(value), 0) for value in (min(values), max(values)))
-    return low if low == high else f"{low} to {high}"
-
-
-def _sentences(*sentences: str) -> str:
-    return " ".join(sentence for sentence in sentences if sentence)

@@ -30,7 +30,7 @@ from trainfree.analysis.rank_statistics import PairedRanks, Statistics
 from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title, error_height
-from trainfree.report.captions import accuracy_note, source_note
+from trainfree.report.captions import accuracy_note, image_notes, sentences
 from trainfree.report.style import (
     DENSITY,
     SERIES,
@@ -158,7 +158,7 @@ def _scatter_caption(
     infinite = int((~np.isfinite(score)).sum())
     settings = scored.attrs
     excluded = value_counts(left_out.astype(np.str_))
-    sentences = [
+    return sentences(
         f"Each point is one of {number(len(score), 0)} architectures of {settings['space']}; "
         "colour shows how crowded the place is.",
         "The accuracy axis is linear in the logarithm of the error.",
@@ -168,7 +168,6 @@ def _scatter_caption(
         f"Left out: {excluded}." if excluded else "",
         f"τ is Kendall's τ-b, ρ Spearman's. Setting {settings['setting']}, "
         f"seed {settings.get('seed', '?')}.",
-        f"Images: {source_note(settings.get('image_source'), settings.get('stand_in'))}",
+        image_notes([settings]),
         accuracy_note(trained.attrs),
-    ]
-    return " ".join(sentence for sentence in sentences if sentence)
+    )

@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from trainfree.analysis.inputs import outcome_title
-from trainfree.analysis.tables import number, read_table
-from trainfree.errors import DataFileError
-from trainfree.report.captions import accuracy_note, image_notes, sentences
+from trainfree.analysis.tables import number, read_table, rows_of_setting
+from trainfree.report.captions import accuracy_note, image_notes, sentences, span
 from trainfree.report.style import (
     INK,
     MUTED,
@@ -62,6 +61,7 @@ def plot_tau(
     table = read_table(correlations)
     panels = [_rows(table, found, correlations) for found in attributes]
     longest = max(len(rows) for rows in panels)
+    every = pd.concat(panels)
     with figure_style():
         figure = new_figure(PANEL_WIDTH * len(panels) + 0.4, 1.25 + ROW * longest)
         grid = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -79,8 +79,8 @@ def plot_tau(
         caption = sentences(
             "Kendall's τ-b of score and trained accuracy over all n architectures that have both, "
             "scores of −∞ lowest; the whiskers are 95 % percentile intervals of "
-            f"{_span(panels, 'resamples')} bootstrap resamples of the architectures.",
-            f"n is {_span(panels, 'n')}.",
+            f"{span(every['resamples'])} bootstrap resamples of the architectures.",
+            f"n is {span(every['n'])}.",
             "Proxies without τ give all architectures the same score."
             if any(rows["kendall"].isna().any() for rows in panels)
             else "",
@@ -94,13 +94,7 @@ def plot_tau(
 
 def _rows(table: pd.DataFrame, attributes: dict[str, object], origin: Path) -> pd.DataFrame:
     """Return the rows of a scores file's headline accuracy, the lowest tau first."""
-    keys = ("space", "dataset", "setting")
-    chosen = table[table["rows"] == "all"]
-    for key in keys:
-        chosen = chosen[chosen[key] == str(attributes[key])]
-    if chosen.empty:
-        place = ", ".join(str(attributes[key]) for key in keys)
-        raise DataFileError(f"{origin}: has no row of {place}; make it again")
+    chosen = rows_of_setting(table[table["rows"] == "all"], attributes, origin)
     chosen = chosen[chosen["target"] == chosen["target"].iloc[0]]
     ordered: pd.DataFrame = chosen.sort_values("kendall", kind="stable", na_position="first")
     return ordered
@@ -141,9 +135,3 @@ def _title(rows: pd.DataFrame, *, stand_in: bool) -> str:
     name, _, epochs = outcome_title(str(rows["target"].iloc[0])).partition(", ")
     notes = [*([epochs] if epochs else []), *(["stand-in images"] if stand_in else [])]
     return "\n".join([name, ", ".join(notes)])
-
-
-def _span(panels: Sequence[pd.DataFrame], column: str) -> str:
-    values = pd.concat([rows[column] for rows in panels])
-    low, high = (number(float(value), 0) for value in (values.min(), values.max()))
-    return low if low == high else f"{low} to {high}"

@@ -18,6 +18,7 @@ from trainfree.analysis.inputs import Floats, floats, outcome_title
 from trainfree.analysis.tables import number
 from trainfree.analysis.training_table import finite_by_epoch, read_training, training_note
 from trainfree.errors import DataFileError
+from trainfree.report.captions import sentences
 from trainfree.report.style import DENSITY, figure_style, new_figure, rule_lines, write_figure
 
 WIDTH, HEIGHT = 5.6, 5.4
@@ -99,10 +100,9 @@ def _rank_axis(axes: Axes, count: int) -> None:
 
 def _caption(study: xr.Dataset, score: Floats) -> str:
     lost = int(np.isnan(score).sum())
-    sentences = [
+    return sentences(
         "Above the score of each architecture after every epoch of training, below its rank among "
         "them; colour is the accuracy that the benchmark has for the fully trained network.",
         f"{number(lost, 0)} scores are not finite and are left out." if lost else "",
         training_note(study),
-    ]
-    return " ".join(sentence for sentence in sentences if sentence)
+    )
