@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainfree.cli.command import add_extra, command
 
@@ -47,10 +47,7 @@ def _prepare_images(arguments: argparse.Namespace) -> None:
     prepare_images(
         arguments.dataset,
         arguments.output,
-        order=arguments.order,
-        cache=arguments.cache,
-        mirror=arguments.mirror,
-        timeout=arguments.timeout,
+        **_sources(arguments),
         seed=arguments.seed,
         extra=arguments.extra,
     )
@@ -62,11 +59,8 @@ def _prepare_benchmark(arguments: argparse.Namespace) -> None:
     prepare_benchmark(
         arguments.space,
         arguments.output,
-        order=arguments.order,
-        cache=arguments.cache,
-        mirror=arguments.mirror,
+        **_sources(arguments),
         nats_archive=arguments.nats_archive,
-        timeout=arguments.timeout,
         extra=arguments.extra,
     )
 
@@ -77,11 +71,13 @@ def _prepare_hardware(arguments: argparse.Namespace) -> None:
     prepare_hardware(
         arguments.space,
         arguments.output,
-        order=arguments.order,
-        cache=arguments.cache,
-        mirror=arguments.mirror,
-        timeout=arguments.timeout,
+        **_sources(arguments),
     )
+
+
+def _sources(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return where bytes come from, as every preparation takes it."""
+    return {name: getattr(arguments, name) for name in ("order", "cache", "mirror", "timeout")}
 
 
 def _prepare_independent(arguments: argparse.Namespace) -> None:

@@ -110,6 +110,19 @@ IMAGENET16_120: tuple[Source, ...] = (
 HW_NAS_BENCH = "latency and energy on six devices, CIFAR-10 (HW-NAS-Bench, ICLR 2021)"
 ARTIFICIAL_ACCURACIES = "artificial accuracies made up for tests; no network was trained"
 
+
+def _analog_package(note: str) -> PypiFileSource:
+    """Return the one file of the package, which delivers several kinds of accuracy."""
+    return PypiFileSource(
+        "analog-nasbench",
+        "analog-nasbench",
+        "0.1.3",
+        "analognasbench/data.anb",
+        ANALOG_DATA,
+        note=note,
+    )
+
+
 ACCURACIES: tuple[Source, ...] = (
     MirrorSource(
         "nb201-table",
@@ -130,15 +143,10 @@ ACCURACIES: tuple[Source, ...] = (
         note="NATS-Bench topology space v1.0 (3ffb9), single trainings by seed on three data sets "
         "after 12 and 200 epochs, from the official archive",
     ),
-    PypiFileSource(
-        "analog-nasbench",
-        "analog-nasbench",
-        "0.1.3",
-        "analognasbench/data.anb",
-        ANALOG_DATA,
-        note="CIFAR-10 test accuracy of an independent training of the whole space "
+    _analog_package(
+        "CIFAR-10 test accuracy of an independent training of the whole space "
         "(baseline_accuracy of the PyPI package analog-nasbench 0.1.3; number of epochs and "
-        "seeds not stated there), not NATS-Bench's own",
+        "seeds not stated there), not NATS-Bench's own"
     ),
     GeneratedSource(ARTIFICIAL_ACCURACIES),
 )
@@ -161,14 +169,9 @@ HARDWARE_COSTS: tuple[Source, ...] = (
     ),
 )
 DEPLOYED_ACCURACIES: tuple[Source, ...] = (
-    PypiFileSource(
-        "analog-nasbench",
-        "analog-nasbench",
-        "0.1.3",
-        "analognasbench/data.anb",
-        ANALOG_DATA,
-        note="CIFAR-10 test accuracy of quantised, noisy and analog-hardware networks "
-        "(PyPI package analog-nasbench 0.1.3)",
+    _analog_package(
+        "CIFAR-10 test accuracy of quantised, noisy and analog-hardware networks "
+        "(PyPI package analog-nasbench 0.1.3)"
     ),
 )
 ARTIFICIAL_COSTS = "artificial latencies, energies and accuracies made up for tests"
