@@ -15,12 +15,9 @@ from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
 from trainfree.scoring.setting import (
     Setting,
-    draws_code_hash,
-    kernels_code_hash,
     scoring_code_hash,
     shard_ranges,
 )
-from trainfree.scoring.studies import study_code_hash
 from trainfree.search.plan import search_code_hash
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import load_space

@@ -21,7 +21,7 @@ rule choose_kernels:
         seed=CONFIG.seed,
         code=code_hash("trainfree.analysis.choice"),
     shell:
-        "python -m trainfree choose-kernels --benchmark {input} --dataset {wildcards.dataset}"
+        "python -m trainfree choose-architectures --study kernels --benchmark {input} --dataset {wildcards.dataset}"
         " --count {params.parts} --seed {params.seed} --output {output} > {log} 2>&1"
 
 
@@ -47,8 +47,9 @@ rule store_kernels:
             wildcards.space, wildcards.dataset
         ).json,
         device=CONFIG.scoring.device,
-        code=lambda wildcards: kernels_code_hash(
-            CONFIG.kernels_setting(wildcards.space, wildcards.dataset)
+        code=lambda wildcards: scoring_code_hash(
+            CONFIG.kernels_setting(wildcards.space, wildcards.dataset),
+            "trainfree.scoring.kernels",
         ),
     shell:
         "python -m trainfree store-kernels --choice {input.choice} --images {input.images}"

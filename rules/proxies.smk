@@ -156,7 +156,9 @@ rule score_draws:
         setting=lambda wildcards: STABILITY[wildcards.dataset].json,
         draws=CONFIG.stability.draws,
         device=CONFIG.scoring.device,
-        code=lambda wildcards: draws_code_hash(STABILITY[wildcards.dataset]),
+        code=lambda wildcards: scoring_code_hash(
+            STABILITY[wildcards.dataset], "trainfree.scoring.draws"
+        ),
     shell:
         "python -m trainfree score-draws --images {input.images} --draws {params.draws}"
         " --first {params.range[first]} --last {params.range[last]}"

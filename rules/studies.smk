@@ -49,8 +49,9 @@ rule score_ablation:
     params:
         setting=lambda wildcards: CONFIG.ablation_setting(wildcards.dataset).json,
         device=CONFIG.scoring.device,
-        code=lambda wildcards: study_code_hash(
-            CONFIG.ablation_setting(wildcards.dataset), "trainfree.scoring.ablation"
+        code=lambda wildcards: scoring_code_hash(
+            CONFIG.ablation_setting(wildcards.dataset).base,
+            "trainfree.scoring.ablation",
         ),
     shell:
         "python -m trainfree score-ablation --choice {input.choice} --images {input.images}"
@@ -80,7 +81,9 @@ rule train_architecture:
     params:
         setting=CONFIG.training_setting().json,
         device=CONFIG.scoring.device,
-        code=study_code_hash(CONFIG.training_setting(), "trainfree.scoring.training"),
+        code=scoring_code_hash(
+            CONFIG.training_setting().base, "trainfree.scoring.training"
+        ),
     shell:
         "python -m trainfree train-architecture --place {wildcards.place}"
         " --choice {input.choice} --images {input.images} --setting {params.setting:q}"

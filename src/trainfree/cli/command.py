@@ -34,6 +34,12 @@ def add_configfile(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Let a subcommand say where it computes."""
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+
+
 def add_extra(parser: argparse.ArgumentParser) -> None:
     """Let a subcommand take files of the user's own that define what it is to use."""
     parser.add_argument(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import command
+from trainfree.cli.command import add_device, command
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -21,8 +21,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--images", type=Path, required=True, help="prepared image set")
         parser.add_argument("--first", type=int, required=True, help="first architecture index")
         parser.add_argument("--last", type=int, required=True, help="last architecture index")
-        parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-        parser.add_argument("--threads", type=int, default=1)
+        add_device(parser)
     merge = command(commands, "merge-scores", _merge_scores, "join shards into one file")
     merge.add_argument("shards", type=Path, nargs="+")
     for parser in (shard, draws, merge):

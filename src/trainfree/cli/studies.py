@@ -1,4 +1,4 @@
-"""Commands of the two studies of the score: the ablation, and the score during training."""
+"""Commands of the studies of the score: whom they score, the ablation, the score in training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import command
+from trainfree.cli.command import add_device, command
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Declare them."""
     choice = command(commands, "choose-architectures", _choose, "draw the architectures of a study")
-    choice.add_argument("--study", choices=("ablation", "training"), required=True)
+    choice.add_argument("--study", choices=("ablation", "kernels", "training"), required=True)
     choice.add_argument("--benchmark", type=Path, required=True)
     choice.add_argument("--dataset", required=True, help="image set")
-    choice.add_argument("--count", type=int, required=True, help="how many, for training")
-    choice.add_argument("--above", type=float, required=True, help="percent, for training")
+    choice.add_argument("--count", type=int, required=True, help="how many, but for the ablation")
+    choice.add_argument("--above", type=float, default=90.0, help="percent, for training")
     choice.add_argument("--seed", type=int, required=True)
     ablation = command(
         commands, "score-ablation", _score_ablation, "score the draws of the ablation"
@@ -30,8 +30,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--setting", required=True, help="the study's setting as JSON")
         parser.add_argument("--choice", type=Path, required=True, help="chosen architectures")
         parser.add_argument("--images", type=Path, required=True, help="prepared image set")
-        parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-        parser.add_argument("--threads", type=int, default=1)
+        add_device(parser)
     for parser in (choice, ablation, training):
         parser.add_argument("--output", type=Path, required=True)
     readers = {

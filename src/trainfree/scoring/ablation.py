@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import NDArray
-from torch import Tensor
 
 from trainfree.extensions import load_files
-from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
-from trainfree.images.datasets import spec_of
 from trainfree.lifeline import require_run
 from trainfree.progress import track
-from trainfree.proxies import load_proxy
-from trainfree.randomness import stream
-from trainfree.scoring.candidate import EngineCandidate
-from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.chosen import choice_attributes, read_choice
 from trainfree.scoring.schema import status_flags, variable
-from trainfree.scoring.shard import attempt, measured_attributes, prepare_torch
+from trainfree.scoring.setting import scoring_code_hash
+from trainfree.scoring.shard import Scorer, measured_attributes, prepare_torch
 from trainfree.scoring.status import Status
 from trainfree.scoring.studies import (
     AblationSetting,
     Arm,
-    Draw,
     ablation_arms,
     distinct_draws,
     draw_seeds,
-    study_code_hash,
 )
-from trainfree.scoring.weights import draw_weights
-from trainfree.spaces import build_network, load_space
-from trainfree.storage import read_dataset, write_dataset
+from trainfree.storage import write_dataset
 
 
 def score_ablation(
@@ -57,7 +49,7 @@ def score_ablation(
     """
     prepare_torch(threads)
     load_files(Path(path) for path, _ in setting.base.extra)
-    chosen = read_dataset(choice, "choice", {"space": setting.base.space})
+    chosen = read_choice(choice, setting.base.space, setting.base.dataset)
     architectures = chosen["arch"].to_numpy().tolist()
     arms = ablation_arms(setting)
     shape = (len(arms), setting.draws, len(architectures))
@@ -66,71 +58,30 @@ def score_ablation(
     messages = np.full(shape, "", dtype=object)
     for draw, places in track(list(distinct_draws(arms).items()), output.stem):
         require_run()
-        batch, labels = (values.to(device) for values in _mini_batch(draw, images))
+        drawn = replace(draw.setting, seed=draw.weights_seed)
+        scorer = Scorer.on_images(drawn, images, draw.setting.seed, device)
         for column, arch in enumerate(architectures):
-            score, status, message = score_draw(draw, arch, batch, labels)
+            row = scorer.row(arch)
             for arm, place in places:
-                scores[arm, place, column], statuses[arm, place, column] = score, status
-                messages[arm, place, column] = message
+                scores[arm, place, column], statuses[arm, place, column] = row.scores, row.statuses
+                messages[arm, place, column] = row.message
     attributes = {
         **measured_attributes(
             setting.base,
             setting.settings,
-            study_code_hash(setting, __name__),
+            scoring_code_hash(setting.base, __name__),
             images,
             torch.device(device),
             threads,
             {"choice": str(chosen.attrs["config_hash"])},
         ),
-        **{key: chosen.attrs[key] for key in ("target", "accuracy_source", "accuracy_stand_in")},
-        "chosen": chosen.attrs["rule"],
+        **choice_attributes(chosen),
     }
     variables = _variables(arms, scores, statuses, messages)
     dataset = chosen[["accuracy", "percentile"]].assign(variables)
     dataset = dataset.assign_coords(_coordinates(setting, arms))
     dataset.attrs = attributes
     write_dataset(dataset, output, "ablation")
-
-
-def score_draw(
-    draw: Draw, arch: int, batch: Tensor, labels: Tensor
-) -> tuple[list[float], list[int], str]:
-    """Return scores, statuses and a message of one architecture, by proxy.
-
-    Parameters
-    ----------
-    batch, labels
-        The mini-batch of the draw, (B, 3, y, x), channels last, and its classes, (B,).
-    """
-    setting, seed = draw.setting, draw.weights_seed
-    space, classes = load_space(setting.space), spec_of(setting.dataset).classes
-    candidate = EngineCandidate(
-        build=lambda: build_network(space, arch, batch.shape[-1], classes),
-        draw=lambda network: draw_weights(
-            network, setting.initialization, stream(seed, "weights", arch)
-        ),
-        batch=batch,
-        clock=PhaseClock(),
-        labels=labels,
-        initialization=setting.initialization,
-        stream=lambda purpose: stream(seed, purpose, arch),
-    )
-    judged = [attempt(candidate, load_proxy(name), arch) for name in setting.proxies]
-    messages = (
-        f"{name}: {message}"
-        for name, (_, _, message, _) in zip(setting.proxies, judged, strict=True)
-        if message
-    )
-    scores = [score for score, _, _, _ in judged]
-    return scores, [status.value for _, status, _, _ in judged], "; ".join(messages)
-
-
-def _mini_batch(draw: Draw, images: Path) -> tuple[Tensor, Tensor]:
-    setting = draw.setting
-    pixels = load_mini_batch(images, setting.batch_size, setting.seed, setting.input)
-    labels = load_mini_batch_labels(images, setting.batch_size, setting.seed)
-    batch = torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last)
-    return batch, torch.from_numpy(labels)
 
 
 def _variables(

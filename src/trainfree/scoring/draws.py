@@ -17,7 +17,7 @@ from trainfree.errors import ConfigError
 from trainfree.lifeline import require_run
 from trainfree.progress import track
 from trainfree.scoring.schema import scores_dataset
-from trainfree.scoring.setting import Setting, draws_code_hash
+from trainfree.scoring.setting import Setting, scoring_code_hash
 from trainfree.scoring.shard import (
     Scorer,
     chosen_architectures,
@@ -98,7 +98,7 @@ def score_draws(
     attributes = measured_attributes(
         setting,
         asdict(setting),
-        draws_code_hash(setting),
+        scoring_code_hash(setting, __name__),
         images,
         torch.device(device),
         threads,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,28 +10,18 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import NDArray
-from torch import Tensor
 
-from trainfree.errors import DataFileError
 from trainfree.extensions import load_files
-from trainfree.images.batches import load_mini_batch
-from trainfree.images.datasets import spec_of
 from trainfree.lifeline import require_run
 from trainfree.progress import track
-from trainfree.randomness import stream
-from trainfree.scoring.candidate import EngineCandidate
+from trainfree.scoring.chosen import choice_attributes, read_choice
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.linear_algebra import log_abs_determinant
-from trainfree.scoring.memory import keep_freed_memory
 from trainfree.scoring.schema import status_flags, variable
-from trainfree.scoring.setting import Setting, kernels_code_hash
-from trainfree.scoring.shard import measured_attributes, prepare_torch
+from trainfree.scoring.setting import Setting, scoring_code_hash
+from trainfree.scoring.shard import Scorer, measured_attributes, prepare_torch
 from trainfree.scoring.status import judge
-from trainfree.scoring.weights import draw_weights
-from trainfree.spaces import build_network, load_space
-from trainfree.storage import read_dataset, write_dataset
-
-CHOICE_KEYS = ("target", "rule", "accuracy_source", "accuracy_stand_in")
+from trainfree.storage import write_dataset
 
 
 def store_kernels(
@@ -58,52 +48,23 @@ def store_kernels(
     """
     load_files(Path(path) for path, _ in setting.extra)
     prepare_torch(threads)
-    keep_freed_memory()
-    chosen = read_dataset(choice, "choice", {"space": setting.space, "dataset": setting.dataset})
-    missing = [key for key in CHOICE_KEYS if key not in chosen.attrs]
-    if missing:
-        raise DataFileError(f"{choice}: lacks the attribute {', '.join(missing)}; make it anew")
-    pixels = load_mini_batch(images, setting.batch_size, setting.seed, setting.input)
-    batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
+    chosen = read_choice(choice, setting.space, setting.dataset)
+    scorer = Scorer.on_images(setting, images, setting.seed, device)
     kernels = []
     for arch in track(chosen["arch"].to_numpy().tolist(), output.stem):
         require_run()
-        kernels.append(kernel_of(setting, arch, batch))
+        kernels.append(scorer.candidate(arch, PhaseClock()).relu_kernel)
     attributes = measured_attributes(
         setting,
         {**asdict(setting), "choice": str(chosen.attrs["config_hash"])},
-        kernels_code_hash(setting),
+        scoring_code_hash(setting, __name__),
         images,
-        batch.device,
+        torch.device(device),
         threads,
         {"choice": str(chosen.attrs["config_hash"])},
     )
-    told = _told(chosen.attrs)
-    write_dataset(_dataset(kernels, chosen).assign_attrs(attributes | told), output, "kernels")
-
-
-def kernel_of(setting: Setting, arch: int, batch: Tensor) -> NDArray[np.float64]:
-    """Return K_H of one architecture on a batch, (B, B)."""
-    space, size = load_space(setting.space), batch.shape[-1]
-    candidate = EngineCandidate(
-        build=lambda: build_network(space, arch, size, spec_of(setting.dataset).classes),
-        draw=lambda network: draw_weights(
-            network, setting.initialization, stream(setting.seed, "weights", arch)
-        ),
-        batch=batch,
-        clock=PhaseClock(),
-    )
-    return candidate.relu_kernel
-
-
-def _told(attributes: Mapping[object, object]) -> dict[str, str | int]:
-    """Return what the file of the choice says of the accuracies, as attributes of this one."""
-    return {
-        "target": str(attributes["target"]),
-        "chosen": str(attributes["rule"]),
-        "accuracy_source": str(attributes["accuracy_source"]),
-        "accuracy_stand_in": int(str(attributes["accuracy_stand_in"])),
-    }
+    attributes |= choice_attributes(chosen)
+    write_dataset(_dataset(kernels, chosen).assign_attrs(attributes), output, "kernels")
 
 
 def _dataset(kernels: Sequence[NDArray[np.float64]], chosen: xr.Dataset) -> xr.Dataset:

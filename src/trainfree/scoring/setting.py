@@ -121,35 +121,20 @@ def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:
     return np.sort(drawn)
 
 
-def scoring_code_hash(setting: Setting) -> str:
+def scoring_code_hash(setting: Setting, job: str = "trainfree.scoring.shard") -> str:
     """Return the hash of all code of the suite that decides the scores of ``setting``.
 
-    That is the engine, the space and the proxies. Installed proxies count with their package's
-    version; the code of extra files is hashed in the setting.
+    That is the job's module with the engine, the space and the proxies. Installed proxies count
+    with their package's version; the code of extra files is hashed in the setting.
     """
-    return _code_hash_with("trainfree.scoring.shard", setting)
-
-
-def draws_code_hash(setting: Setting) -> str:
-    """Return the same for several draws of the same architectures."""
-    return _code_hash_with("trainfree.scoring.draws", setting)
-
-
-def _code_hash_with(engine: str, setting: Setting) -> str:
     return code_hash(
-        engine,
+        job,
         *spaces.network_modules(setting.space),
         *(proxies.module_of(name) for name in setting.proxies if name in proxies.PROXY_NAMES),
         outside=versions_of(PROXY, setting.proxies)
         | versions_of(spaces.SPACE_KIND, [setting.space])
         | versions_of(DATASET_KIND, [setting.dataset]),
     )
-
-
-def kernels_code_hash(setting: Setting) -> str:
-    """Return the hash of all code of the suite that decides the kernels under ``setting``."""
-    own = code_hash("trainfree.scoring.kernels")
-    return settings_hash({"scores": scoring_code_hash(setting), "own": own})
 
 
 def shard_ranges(architectures: int, shard_size: int) -> list[str]:

@@ -161,7 +161,7 @@ class Scorer:
         """Return the row of one architecture."""
         clock = PhaseClock(self._synchronize)
         start = clock.now()
-        candidate = self._candidate(arch, clock)
+        candidate = self.candidate(arch, clock)
         network = candidate.network
         judged = [attempt(candidate, proxy, arch) for proxy in self._proxies]
         clock.seconds["total"] = clock.now() - start
@@ -183,7 +183,8 @@ class Scorer:
             flops=network.flops,
         )
 
-    def _candidate(self, arch: int, clock: PhaseClock) -> EngineCandidate:
+    def candidate(self, arch: int, clock: PhaseClock) -> EngineCandidate:
+        """Return what proxies are handed of one architecture."""
         size, classes = self._batch.shape[-1], self._dataset.classes
         return EngineCandidate(
             build=lambda: build_network(self._space, arch, size, classes),

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from trainfree.errors import ConfigError
-from trainfree.provenance import canonical_json, code_hash, settings_hash
+from trainfree.provenance import canonical_json
 from trainfree.randomness import stream
-from trainfree.scoring.setting import Setting, scoring_code_hash
+from trainfree.scoring.setting import Setting
 
 MINI_BATCH, GAUSSIAN, INITIALISATION = "mini-batch", "gaussian input", "initialisation"
 
@@ -148,8 +148,3 @@ def distinct_draws(arms: list[Arm]) -> dict[Draw, list[tuple[int, int]]]:
         for place, draw in enumerate(arm.draws):
             places.setdefault(draw, []).append((number, place))
     return places
-
-
-def study_code_hash(study: _Study, *modules: str) -> str:
-    """Return the hash of all code of the suite that decides the scores of a study."""
-    return settings_hash({"scores": scoring_code_hash(study.base), "own": code_hash(*modules)})

@@ -20,17 +20,18 @@ from trainfree.images.datasets import TRAIN, spec_of
 from trainfree.lifeline import require_run
 from trainfree.progress import track
 from trainfree.randomness import stream
-from trainfree.scoring.activations import relu_kernels
+from trainfree.scoring.chosen import choice_attributes, read_choice
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.linear_algebra import log_abs_determinant
 from trainfree.scoring.schema import status_flags, variable
-from trainfree.scoring.shard import measured_attributes, prepare_torch
+from trainfree.scoring.setting import scoring_code_hash
+from trainfree.scoring.shard import Scorer, measured_attributes, prepare_torch
 from trainfree.scoring.status import Status, judge
-from trainfree.scoring.studies import TrainingSetting, study_code_hash
+from trainfree.scoring.studies import TrainingSetting
 from trainfree.scoring.trainable import TrainableNetwork
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network, load_space
-from trainfree.storage import open_dataset, read_dataset, write_dataset
+from trainfree.storage import open_dataset, write_dataset
 
 
 class Epoch(NamedTuple):
@@ -74,8 +75,7 @@ def train_architecture(
     """
     load_files(Path(path) for path, _ in setting.base.extra)
     prepare_torch(threads)
-    load_files(Path(path) for path, _ in setting.base.extra)
-    chosen = read_dataset(choice, "choice", {"space": setting.base.space})
+    chosen = read_choice(choice, setting.base.space, setting.base.dataset)
     if not 0 <= place < chosen.sizes["arch"]:
         raise ConfigError(f"{choice}: has {chosen.sizes['arch']} architectures, found no {place}")
     chosen = chosen.isel(arch=[place])
@@ -91,14 +91,13 @@ def train_architecture(
         **measured_attributes(
             setting.base,
             setting.settings,
-            study_code_hash(setting, __name__),
+            scoring_code_hash(setting.base, __name__),
             images,
             torch.device(device),
             threads,
             {"choice": str(chosen.attrs["config_hash"])},
         ),
-        **{key: chosen.attrs[key] for key in ("target", "accuracy_source", "accuracy_stand_in")},
-        "chosen": chosen.attrs["rule"],
+        **choice_attributes(chosen),
         "training_images": len(labels),
         "training_batch_size": setting.batch_size,
         "learning_rate": setting.learning_rate,
@@ -143,8 +142,8 @@ def train_and_score(
     network = build_network(space, arch, images.shape[-1], spec_of(base.dataset).classes)
     drawn = draw_weights(network, base.initialization, stream(base.seed, "weights", arch))
     batch = images[: base.batch_size]
-    weights = {n: _like(w, batch) for n, w in drawn.weight.items()}
-    untrained = relu_kernels(network, weights, batch, PhaseClock()).per_module
+    engine = Scorer(base, space, batch, labels[: base.batch_size])
+    untrained = engine.candidate(arch, PhaseClock()).relu_kernel
     epochs = [Epoch(*_judged(untrained), np.nan, np.nan, np.nan)]
     module = TrainableNetwork(network, drawn).to(images)
     optimizer = torch.optim.SGD(module.parameters(), lr=setting.learning_rate)
@@ -182,11 +181,6 @@ def _epoch(
 def _judged(kernel: NDArray[np.float64]) -> tuple[float, Status]:
     score, status, _ = judge(log_abs_determinant(kernel))
     return score, status
-
-
-def _like(values: NDArray[np.float32], batch: Tensor) -> Tensor:
-    tensor = torch.from_numpy(values).to(batch)
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
 
 def _dataset(epochs: list[Epoch], chosen: xr.Dataset) -> xr.Dataset:
