@@ -149,7 +149,7 @@ rule score_draws:
     threads: 1
     resources:
         gpu=gpus_per_job(CONFIG.scoring.device),
-        mem_mb=3000,
+        mem_mb=lambda wildcards: job_memory_mb(STABILITY[wildcards.dataset]),
         runtime=240,
     params:
         range=first_and_last,

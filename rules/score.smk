@@ -15,7 +15,7 @@ rule score_shard:
     threads: 1
     resources:
         gpu=gpus_per_job(CONFIG.scoring.device),
-        mem_mb=3000,
+        mem_mb=lambda wildcards: job_memory_mb(setting_of(wildcards)),
         runtime=240,
     params:
         range=first_and_last,

@@ -12,6 +12,8 @@ import pytest
 from trainfree.errors import TrainfreeError
 from trainfree.scoring import devices
 from trainfree.scoring.devices import device_slot, gpus_per_job, visible_gpus
+from trainfree.scoring.job_memory import ENGINE_MB, job_memory_mb
+from trainfree.scoring.setting import Setting
 
 HOLD = """
 import sys, os
@@ -138,3 +140,31 @@ def test_gpus_are_listed_by_the_driver_program(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert visible_gpus() == ["0", "1"]
+
+
+def memory_of(*proxies, batch_size=64):
+    return job_memory_mb(
+        Setting("nasbench201", "cifar10", proxies, batch_size, "pytorch", "images", seed=0)
+    )
+
+
+def test_proxies_that_go_back_through_the_network_ask_for_memory_by_the_mini_batch():
+    assert memory_of("naswot", "synflow", "swap", batch_size=512) == ENGINE_MB
+    assert memory_of("naswot", "grad_norm", batch_size=8) == ENGINE_MB
+    half, whole = (memory_of("naswot", "grad_norm", batch_size=size) for size in (128, 256))
+    assert ENGINE_MB < half < whole < 2 * half
+
+
+def test_a_file_of_proxies_is_asked_for_its_needs(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from trainfree.proxies.registry import proxy\n"
+        "@proxy('kept_maps', needs=['gradients'], cite='a test')\n"
+        "def kept_maps(candidate):\n"
+        "    return 1.0\n"
+    )
+    setting = Setting(
+        "nasbench201", "cifar10", ("kept_maps",), 128, "pytorch", "images", seed=0,
+        extra=((str(file), "hash"),),
+    )  # fmt: skip
+    assert job_memory_mb(setting) > ENGINE_MB

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainfree.scoring.layers import adjoint_below, empty_map, weight_gradient
 from trainfree.scoring.tape import BATCH_NORM_EPSILON, Tape
 from trainfree.spaces.network import (
     Add,
@@ -102,10 +103,10 @@ class _Adjoints:
             case Conv(source=source):
                 to_input = not isinstance(self.tape.network.nodes[source], Input) or not with_weight
                 weight = self.tape.parameters.weight[number]
-                mask = [to_input, with_weight, False]
-                below, gradient, _ = _conv_backward(node, adjoint, values[source], weight, mask)
+                if with_weight:
+                    gradient = weight_gradient(adjoint, values[source], weight, node)
                 if to_input:
-                    self._add(source, below)
+                    self._add(source, adjoint_below(adjoint, weight, node, self._shape(source)))
             case Linear(source=source):
                 gradient = adjoint.T @ values[source] if with_weight else None
                 self._add(source, adjoint @ self.tape.parameters.weight[number])
@@ -147,33 +148,6 @@ class _Adjoints:
         self.values[number] = contribution if known is None else known + contribution
 
 
-def _conv_backward(
-    node: Conv, adjoint: Tensor, x: Tensor, weight: Tensor, mask: list[bool]
-) -> tuple[Tensor, Tensor, Tensor]:
-    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
-        adjoint,
-        x,
-        weight,
-        None,
-        [node.stride] * 2,
-        [node.padding] * 2,
-        [1, 1],
-        False,
-        [0, 0],
-        1,
-        mask,
-    )
-    return found
-
-
-def _empty_like_source(adjoint: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return an uninitialised map that only tells a backward operation its shape and layout."""
-    size = (len(adjoint), *shape)
-    return torch.empty(
-        size, dtype=adjoint.dtype, device=adjoint.device, memory_format=torch.channels_last
-    )
-
-
 def normalise_backward(tape: Tape, number: int, source: int, adjoint: Tensor) -> Tensor:
     """Apply the Jacobian of a batch normalisation, which is symmetric, to ``adjoint``."""
     statistics = tape.statistics[number]
@@ -196,7 +170,7 @@ def pool_backward(node: AvgPool, adjoint: Tensor, shape: tuple[int, ...]) -> Ten
     """Pass an adjoint back through average pooling, (B, C, …) → (B, *shape)."""
     below: Tensor = torch.ops.aten.avg_pool2d_backward(
         adjoint,
-        _empty_like_source(adjoint, shape),
+        empty_map(adjoint, shape),
         [node.kernel] * 2,
         [node.stride] * 2,
         [node.padding] * 2,
@@ -219,7 +193,7 @@ def largest_backward(
     """Pass an adjoint back to the places of :func:`largest_places`, (B, C, …) → (B, *shape)."""
     below: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
         adjoint.contiguous(memory_format=torch.channels_last),
-        _empty_like_source(adjoint, shape),
+        empty_map(adjoint, shape),
         [node.kernel] * 2,
         [node.stride] * 2,
         [node.padding] * 2,
@@ -294,9 +268,8 @@ def _pull_fixed(
         case Conv(source=source):
             if isinstance(network.nodes[source], Input):
                 return
-            like = _empty_like_source(adjoint, network.shapes[source])
             weight = tape.parameters.weight[number]
-            yield source, _conv_backward(node, adjoint, like, weight, [True, False, False])[0]
+            yield source, adjoint_below(adjoint, weight, node, network.shapes[source])
         case Linear(source=source):
             yield source, adjoint @ tape.parameters.weight[number]
         case BatchNorm(source=source):

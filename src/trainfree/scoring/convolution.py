@@ -72,12 +72,10 @@ def convolve(
     # What is written beyond the last pixel is never read.
     flat = empty((size + ROWS * outputs,), x.dtype)
     pivot, sums = zeros((outputs,), x.dtype), zeros((2, outputs), np.float64)
-    whole = height % TILE == 0 and width % TILE == 0 and channels % LANES == 0
-    many = images * height * width >= _FEWEST_PIXELS
-    if (kernel, stride, padding) == (3, 1, 1) and whole and many:
+    geometry = (kernel, stride, padding)
+    if can_tile((images, channels, height, width), outputs, geometry):
         _convolve_tiles(x, _transformed(weight), rectify, _scratch(x, outputs), flat, pivot, sums)
     else:
-        geometry = (kernel, stride, padding)
         _convolve_rows(
             _in_rows(x, geometry), _ordered(weight), geometry, rectify, flat, pivot, sums
         )
@@ -85,6 +83,32 @@ def convolve(
     mean = sums[0] / rows
     moments = Moments(pivot + mean, np.maximum(sums[1] / rows - mean * mean, 0.0))
     return flat[:size].reshape(images, *sides, outputs), moments
+
+
+def can_tile(shape: tuple[int, ...], outputs: int, geometry: tuple[int, int, int]) -> bool:
+    """Whether :func:`convolve_tiled` takes maps (B, C, height, width) and is worth its transforms.
+
+    Parameters
+    ----------
+    outputs
+        Channels of the result.
+    geometry
+        Kernel, stride and padding.
+    """
+    images, channels, height, width = shape
+    whole = height % TILE == 0 and width % TILE == 0
+    full = channels % LANES == 0 and outputs % LANES == 0
+    many = images * height * width >= _FEWEST_PIXELS
+    return geometry == (3, 1, 1) and whole and full and many
+
+
+def convolve_tiled(x: Floats, weight: Floats) -> Floats:
+    """Return the convolution of (B, height, width, C) with 3 × 3 windows that `can_tile` allows."""
+    outputs = weight.shape[0]
+    flat, none = empty((*x.shape[:3], outputs), x.dtype), np.empty((0, 0))
+    pivot, scratch = np.empty(outputs, x.dtype), _scratch(x, outputs)
+    _convolve_tiles(x, _transformed(weight), False, scratch, flat.reshape(-1), pivot, none)
+    return flat
 
 
 def convolve_plainly(x: Floats, weight: Floats, stride: int, padding: int) -> Floats:
@@ -206,7 +230,8 @@ def _convolve_tiles(
                     transform_tile(
                         products, place, out_pitch, out, corner + lane, width * outputs, outputs
                     )
-        _add_moments(out, begin * size, count * size, pivot, sums)
+        if sums.size:
+            _add_moments(out, begin * size, count * size, pivot, sums)
 
 
 @numba.njit(cache=True, nogil=True)

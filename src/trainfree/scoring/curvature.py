@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.scoring.backward import Gradients, largest_places, normalise_backward
+from trainfree.scoring.layers import convolve_map
 from trainfree.scoring.tape import Statistics, Tape
 from trainfree.spaces.network import (
     Add,
@@ -162,7 +163,7 @@ class _Tangents:
 
         def apply(value: Tensor, kernel: Tensor) -> Tensor:
             if isinstance(node, Conv):
-                return F.conv2d(value, kernel, stride=node.stride, padding=node.padding)
+                return convolve_map(value, kernel, node)
             return F.linear(value, kernel)
 
         first = apply(x, gradient)

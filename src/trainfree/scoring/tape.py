@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainfree.scoring.layers import convolve_map
 from trainfree.spaces.network import (
     Add,
     AvgPool,
@@ -130,8 +131,7 @@ def node_output(
             zeros = torch.zeros(shape, dtype=batch.dtype, device=batch.device)
             return zeros.contiguous(memory_format=torch.channels_last)
         case Conv(source=source):
-            weight = parameters.weight[number]
-            return F.conv2d(values[source], weight, stride=node.stride, padding=node.padding)
+            return convolve_map(values[source], parameters.weight[number], node)
         case BatchNorm(source=source):
             return normalise(number, values[source])
         case Relu(source=source):

@@ -1,0 +1,79 @@
+"""Convolutions of maps and their two derivatives, against torch's automatic ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from trainfree.scoring.convolution import can_tile
+from trainfree.scoring.layers import adjoint_below, convolve_map, weight_gradient
+from trainfree.spaces.network import Conv
+
+OWN = {
+    "more channels": ((9, 16, 8, 16), 32),
+    "fewer channels": ((2, 48, 32, 16), 16),
+    "many small images": ((65, 16, 4, 4), 16),
+}
+TORCHS = {
+    "stride": ((3, 16, 16, 16), Conv(0, 16, 32, kernel=3, stride=2)),
+    "pixels": ((3, 16, 16, 16), Conv(0, 16, 32, kernel=1, stride=1)),
+    "stem": ((3, 3, 16, 16), Conv(0, 3, 16, kernel=3, stride=1)),
+    "sides that tiles do not fill": ((8, 16, 18, 18), Conv(0, 16, 16, kernel=3, stride=1)),
+    "few pixels": ((2, 16, 8, 8), Conv(0, 16, 16, kernel=3, stride=1)),
+}
+CASES = TORCHS | {
+    name: (shape, Conv(0, shape[1], outputs, kernel=3, stride=1))
+    for name, (shape, outputs) in OWN.items()
+}
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-13)])
+@pytest.mark.parametrize("name", CASES)
+def test_a_convolution_and_its_derivatives_equal_automatic_ones(name, dtype, tolerance):
+    shape, node = CASES[name]
+    generator = torch.Generator().manual_seed(1)
+    x, weight, adjoint = (
+        torch.randn(size, generator=generator, dtype=torch.float64)
+        for size in (
+            shape,
+            (node.out_channels, node.in_channels, node.kernel, node.kernel),
+            (shape[0], node.out_channels, *_sides(shape, node)),
+        )
+    )
+    x.requires_grad_(), weight.requires_grad_()
+    made = F.conv2d(x, weight, stride=node.stride, padding=node.padding)
+    made.backward(adjoint)
+
+    last = {"memory_format": torch.channels_last, "dtype": dtype}
+    image, kernel, cotangent = (value.detach().to(**last) for value in (x, weight, adjoint))
+    found = {
+        "output": (convolve_map(image, kernel, node), made.detach()),
+        "input": (adjoint_below(cotangent, kernel, node, shape[1:]), x.grad),
+        "weight": (weight_gradient(cotangent, image, kernel, node), weight.grad),
+    }
+    for what, (ours, expected) in found.items():
+        assert ours.shape == expected.shape, what
+        assert ours.dtype == dtype, what
+        assert ours.stride()[1] == 1 or what == "weight", f"{what}: channels do not come last"
+        difference = float((ours.double() - expected).abs().max())
+        assert difference <= tolerance * float(expected.abs().max()), what
+
+
+def _sides(shape, node):
+    return [(side + 2 * node.padding - node.kernel) // node.stride + 1 for side in shape[2:]]
+
+
+def test_tiles_take_what_they_are_worth_for_and_nothing_else():
+    for shape, outputs in OWN.values():
+        assert can_tile(shape, outputs, (3, 1, 1))
+    for shape, node in TORCHS.values():
+        geometry = (node.kernel, node.stride, node.padding)
+        assert not can_tile(shape, node.out_channels, geometry)
+
+
+def test_a_map_with_channels_first_is_convolved_too():
+    x, node = torch.randn(4, 16, 16, 16), Conv(0, 16, 16, kernel=3, stride=1)
+    weight = torch.randn(16, 16, 3, 3)
+    expected = F.conv2d(x, weight, padding=1)
+    torch.testing.assert_close(convolve_map(x, weight, node), expected, rtol=1e-4, atol=1e-3)
