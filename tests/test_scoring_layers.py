@@ -7,8 +7,14 @@ import torch
 from torch.nn import functional as F
 
 from trainfree.scoring.convolution import can_tile
-from trainfree.scoring.layers import adjoint_below, convolve_map, weight_gradient
-from trainfree.spaces.network import Conv
+from trainfree.scoring.layers import (
+    adjoint_below,
+    average_below,
+    average_map,
+    convolve_map,
+    weight_gradient,
+)
+from trainfree.spaces.network import AvgPool, Conv
 
 OWN = {
     "more channels": ((9, 16, 8, 16), 32),
@@ -77,3 +83,33 @@ def test_a_map_with_channels_first_is_convolved_too():
     weight = torch.randn(16, 16, 3, 3)
     expected = F.conv2d(x, weight, padding=1)
     torch.testing.assert_close(convolve_map(x, weight, node), expected, rtol=1e-4, atol=1e-3)
+
+
+AVERAGED = {
+    "neighbourhoods": ((3, 16, 8, 12), AvgPool(0, kernel=3, stride=1, padding=1)),
+    "few channels": ((2, 3, 5, 7), AvgPool(0, kernel=3, stride=1, padding=1)),
+    "two pixels": ((2, 4, 2, 2), AvgPool(0, kernel=3, stride=1, padding=1)),
+    "one row": ((2, 4, 1, 6), AvgPool(0, kernel=3, stride=1, padding=1)),
+    "halving": ((2, 16, 8, 8), AvgPool(0, kernel=2, stride=2, padding=0)),
+}
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-14)])
+@pytest.mark.parametrize("name", AVERAGED)
+def test_averages_and_their_derivative_equal_automatic_ones(name, dtype, tolerance):
+    shape, node = AVERAGED[name]
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
+    geometry = (node.kernel, node.stride, node.padding)
+    made = F.avg_pool2d(x, *geometry, count_include_pad=False)
+    adjoint = torch.randn(made.shape, generator=generator, dtype=torch.float64)
+    made.backward(adjoint)
+    image, cotangent = (
+        value.detach().to(dtype, memory_format=torch.channels_last) for value in (x, adjoint)
+    )
+    ours = average_map(image, node), average_below(cotangent, node, shape[1:])
+    for found, expected in zip(ours, (made.detach(), x.grad), strict=True):
+        assert found.dtype == dtype
+        assert found.shape == expected.shape
+        difference = float((found.double() - expected).abs().max())
+        assert difference <= tolerance * float(expected.abs().max())

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainfree.scoring.layers import adjoint_below, empty_map, weight_gradient
+from trainfree.scoring.layers import adjoint_below, average_below, empty_map, weight_gradient
 from trainfree.scoring.tape import BATCH_NORM_EPSILON, Tape
 from trainfree.spaces.network import (
     Add,
@@ -116,7 +116,7 @@ class _Adjoints:
                 below = torch.ops.aten.threshold_backward(adjoint, values[number], 0)
                 self._add(source, below)
             case AvgPool(source=source):
-                self._add(source, pool_backward(node, adjoint, self._shape(source)))
+                self._add(source, average_below(adjoint, node, self._shape(source)))
             case MaxPool(source=source):
                 places = largest_places(node, values[source])
                 self._add(source, largest_backward(node, adjoint, places, self._shape(source)))
@@ -163,21 +163,6 @@ def normalise_backward(tape: Tape, number: int, source: int, adjoint: Tensor) ->
         BATCH_NORM_EPSILON,
         [True, False, False],
     )[0]
-    return below
-
-
-def pool_backward(node: AvgPool, adjoint: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Pass an adjoint back through average pooling, (B, C, …) → (B, *shape)."""
-    below: Tensor = torch.ops.aten.avg_pool2d_backward(
-        adjoint,
-        empty_map(adjoint, shape),
-        [node.kernel] * 2,
-        [node.stride] * 2,
-        [node.padding] * 2,
-        False,
-        False,
-        None,
-    )
     return below
 
 
@@ -282,7 +267,7 @@ def _pull_fixed(
             is_open = (tape.values[number] > 0).to(adjoint.dtype)
             yield source, (_split(adjoint, count) * is_open).flatten(0, 1)
         case AvgPool(source=source):
-            yield source, pool_backward(node, adjoint, network.shapes[source])
+            yield source, average_below(adjoint, node, network.shapes[source])
         case MaxPool(source=source):
             places = largest_places(node, tape.values[source]).repeat(count, 1, 1, 1)
             yield source, largest_backward(node, adjoint, places, network.shapes[source])

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.scoring.backward import Gradients, largest_places, normalise_backward
-from trainfree.scoring.layers import convolve_map
+from trainfree.scoring.layers import average_map, convolve_map
 from trainfree.scoring.tape import Statistics, Tape
 from trainfree.spaces.network import (
     Add,
@@ -105,12 +105,7 @@ class _Tangents:
                     source, lambda x: torch.ops.aten.threshold_backward(x, is_open, 0)
                 )
             case AvgPool(source=source):
-                return self._both(
-                    source,
-                    lambda x: F.avg_pool2d(
-                        x, node.kernel, node.stride, node.padding, count_include_pad=False
-                    ),
-                )
+                return self._both(source, lambda x: average_map(x, node))
             case MaxPool(source=source):
                 places = largest_places(node, tape.values[source])
                 return self._both(source, lambda x: _at(x, places))

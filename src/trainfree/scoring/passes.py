@@ -22,6 +22,7 @@ from trainfree.scoring.fused import (
     empty_codes,
     moments_of,
 )
+from trainfree.scoring.layers import channels_first, channels_last
 from trainfree.scoring.memory import empty
 from trainfree.scoring.plan import (
     ConcatStep,
@@ -244,13 +245,3 @@ def float_products(code: Tensor) -> NDArray[np.int64]:
         ones = part.to(torch.float32)
         products += (ones @ ones.T).to(torch.int64).cpu().numpy()
     return products
-
-
-def channels_last(x: Tensor) -> NDArray[Any]:
-    """See a map as an array, (B, height, width, C); copies only what lies otherwise in memory."""
-    return x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
-
-
-def channels_first(x: NDArray[Any]) -> Tensor:
-    """See an array of :func:`channels_last` as a map, (B, C, height, width)."""
-    return torch.from_numpy(x).permute(0, 3, 1, 2)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numba
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from trainfree.proxies.registry import UndefinedScoreError
@@ -29,7 +30,14 @@ _WORD = 64
 def distinct_unit_patterns(tape: Tape) -> int:
     """Return the number of different columns of the matrix (images, all rectified units)."""
     words = [_unit_words(code) for code in _codes(tape)]
-    return _distinct_rows(np.concatenate(words)) if words else 0
+    if not words:
+        return 0
+    first, *others = np.concatenate(words).T
+    numbers, distinct = pd.factorize(first)
+    for word in others:
+        further, found = pd.factorize(word)
+        numbers, distinct = pd.factorize(numbers * len(found) + further)
+    return len(distinct)
 
 
 def distinct_image_codes(tape: Tape) -> int:
@@ -93,15 +101,13 @@ def _shape(
 def _codes(tape: Tape) -> list[NDArray[np.bool_]]:
     """Return where the ReLUs are open, one matrix (images, units) for each."""
     return [
-        (tape.values[number] > 0).permute(0, 2, 3, 1).flatten(1).cpu().numpy()
+        (tape.values[number] > 0).permute(0, 2, 3, 1).flatten(1).cpu().numpy()  # noqa: PD011
         for number, node in enumerate(tape.network.nodes)
         if isinstance(node, Relu)
     ]
 
 
 def _distinct_rows(rows: NDArray[np.generic]) -> int:
-    if rows.shape[1] == 1:
-        return len(np.unique(rows[:, 0]))
     whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
     return len(np.unique(whole))
 

@@ -36,9 +36,10 @@ def weighted_response_kernel(tape: Tape, gradients: Gradients) -> NDArray[np.flo
     return kernel
 
 
-def correlations(rows: Tensor) -> NDArray[np.float64]:
-    """Return Pearson's correlations of the rows, (B, …) → (B, B); NaN for constant rows."""
-    flat = rows.flatten(1)
+def correlations(maps: Tensor) -> NDArray[np.float64]:
+    """Return Pearson's correlations of the images, (B, …) → (B, B); NaN for constant ones."""
+    # In the order in which maps lie in memory: any other would copy them.
+    flat = (maps.permute(0, 2, 3, 1) if maps.dim() == 4 else maps).flatten(1)
     centred = flat - flat.mean(dim=1, keepdim=True)
     products = (centred @ centred.T).to(torch.float64).cpu().numpy()
     deviation = np.sqrt(products.diagonal())

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainfree.scoring.layers import convolve_map
+from trainfree.scoring.layers import average_map, convolve_map
 from trainfree.spaces.network import (
     Add,
     AvgPool,
@@ -137,9 +137,7 @@ def node_output(
         case Relu(source=source):
             return F.relu(values[source])
         case AvgPool(source=source):
-            return F.avg_pool2d(
-                values[source], node.kernel, node.stride, node.padding, count_include_pad=False
-            )
+            return average_map(values[source], node)
         case MaxPool(source=source):
             return torch.max_pool2d(values[source], node.kernel, node.stride, node.padding)
         case Truncate(source=source):
