@@ -133,5 +133,5 @@ def write_hostile_run(folder: Path, name: str = HOSTILE) -> Contents:
     tabulate_timing([scores], tables / "timing", None)
     draw_scores(scores, benchmark, name, figures / "scores-x")
     frame = pd.DataFrame({name: [name], "more": ["1"]})
-    write_tables(frame, frame, name, tables / "own table & <b>.x")
+    write_tables(frame, frame, name, name, tables / "own table & <b>.x")
     return Contents(tables, figures, [scores], [], [benchmark])

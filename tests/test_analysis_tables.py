@@ -273,7 +273,7 @@ class TestWriters:
 
     def test_csv_round_trip_keeps_text(self, tmp_path: Path) -> None:
         frame = pd.DataFrame({"proxy": ["nan", "007", "", 'a,"b"'], "n": [1.5, NAN, 2, 3]})
-        write_tables(frame, frame, "t", tmp_path / "t.v1")
+        write_tables(frame, frame, "t", "", tmp_path / "t.v1")
         found = read_table(tmp_path / "t.v1.csv")
         assert found["proxy"].tolist() == frame["proxy"].tolist()
         assert np.isnan(found["n"][1])
@@ -282,11 +282,15 @@ class TestWriters:
         found = markdown_text(self.frame, "t")
         assert r"a\|b\_$\\&lt;i>" in found
         assert found.count("\n| ") == 4
+        told = markdown_text(self.frame, "t", "a_b|c")
+        assert told == found.replace("**t**\n", "**t**\n\nMade from a\\_b\\|c.\n")
 
     def test_latex_is_escaped(self) -> None:
         found = latex_text(self.frame, "50 %")
         assert r"a|b\_\$\textbackslash{}\textless{}i\textgreater{}" in found
         assert r"\caption{50 \%}" in found
+        told = latex_text(self.frame, "50 %", "a_b")
+        assert r"\caption{50 \%. Made from a\_b.}" in told
 
     def test_numbers(self) -> None:
         shown = [number(-0.0004, 3), number(-INF), number(NAN), number(15625, 0), number(-2.5, 1)]

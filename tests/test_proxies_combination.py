@@ -133,7 +133,7 @@ def test_the_table_counts_and_correlates(table):
     pairs = read_table(folder / "p.csv").set_index("proxy")
     assert pairs.loc["params", "params"] == 1
     assert pairs.loc["params", "good"] == pairs.loc["good", "params"] > 0
-    assert (folder / "t.md").read_text().splitlines()[4].count("good") == 1  # the best is first
+    assert (folder / "t.md").read_text().splitlines()[6].count("good") == 1  # the best is first
 
 
 def test_what_a_proxy_adds_is_measured_on_the_same_draws(table):

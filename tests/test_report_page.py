@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from report_fixtures import HOSTILE, Page, contents_of, write_hostile_run, write_run
 
 from trainfree.analysis.tables import LATEX_ESCAPES, latex_text, markdown_text
+from trainfree.analysis.timing import tabulate_timing
 from trainfree.cli import main
 from trainfree.errors import DataFileError
 from trainfree.report import page_points
@@ -118,20 +119,23 @@ def test_captions_say_n_seeds_data_and_stand_ins(study: Path, tmp_path: Path) ->
     scores = study / "b32-pytorch-images-s0.h5"
     standing_in = read_dataset(scores, "scores").assign_attrs(stand_in=1)
     standing_in.to_netcdf(tmp_path / "s.h5", engine="h5netcdf")
-    changed = replace(contents_of(study), scores=[tmp_path / "s.h5"])
+    tabulate_timing([tmp_path / "s.h5"], tmp_path / "timing", None)
+    for suffix in (".md", ".tex"):
+        assert "images: CIFAR-10 (10,000, stand-in)" in (tmp_path / f"timing{suffix}").read_text()
+    changed = replace(contents_of(study), scores=[tmp_path / "s.h5"], tables=tmp_path)
     shown = " ".join(Page(render(changed, tmp_path / "p.html")).texts)
     assert "images: CIFAR-10 (10,000, stand-in)" in shown
     assert "Images, CIFAR-10 stand-in CIFAR-10, a subset" in " ".join(shown.split())
 
 
-def test_a_table_of_another_space_is_not_said_to_be_of_this_one(
+def test_a_table_that_names_no_data_is_not_said_to_be_of_this_run(
     study: Path, tmp_path: Path
 ) -> None:
     tables = tmp_path / "tables"
     tables.mkdir()
     (tables / "landscape-nasbench101.md").write_text("**A. B**\n\n| a |\n| ---: |\n| 1 |\n")
     text = render(replace(contents_of(study), tables=tables), tmp_path / "p.html")
-    assert "were not named to this page" in text
+    assert "The table does not say what it is made from." in text
     assert "Made from" not in text
 
 
@@ -261,11 +265,13 @@ hostile_text = st.text(
 )
 
 
-@given(st.lists(st.tuples(hostile_text, hostile_text), max_size=3), hostile_text)
+@given(st.lists(st.tuples(hostile_text, hostile_text), max_size=3), hostile_text, hostile_text)
 @settings(max_examples=60)
-def test_markdown_is_read_back(rows: list[tuple[str, str]], title: str) -> None:
+def test_markdown_is_read_back(rows: list[tuple[str, str]], title: str, data: str) -> None:
     frame = pd.DataFrame(rows, columns=["a|b", "<c>"], dtype=object)
-    parsed = parse_markdown(markdown_text(frame, title), Path("x.md"))
+    parsed = parse_markdown(markdown_text(frame, title, data), Path("x.md"))
+    told = " ".join(f"Made from {data}.".split()) if data else ""
+    assert parsed.made_from == told.removeprefix("Made from ").removesuffix(".")
     one_line = [tuple(" ".join(cell.split()) for cell in row) for row in rows]
     assert list(parsed.rows) == one_line
     assert (parsed.title, parsed.columns) == (" ".join(title.split()), ("a|b", "<c>"))
@@ -380,7 +386,7 @@ def test_command_finds_what_there_is(study: Path, workplace: Path, tmp_path: Pat
     assert main(["report", "--output", "p.html"]) == 0
     text = (tmp_path / "p.html").read_text(encoding="utf-8")
     assert embedded(text)["sets"][0]["space"] == "nasbench201"
-    assert "1 search file of 8 runs" in text
+    assert "Searches: what each search file says of itself" in " ".join(Page(text).texts)
     assert "table-provenance-costs" in text
 
 

@@ -142,6 +142,17 @@ def test_gpus_are_listed_by_the_driver_program(tmp_path, monkeypatch):
     assert visible_gpus() == ["0", "1"]
 
 
+def test_the_processor_is_named_as_far_as_the_system_tells_it(tmp_path, monkeypatch):
+    told = tmp_path / "cpuinfo"
+    told.write_text("processor\t: 0\nmodel name\t: Some  Chip 9000\n\nmodel name\t: other\n")
+    monkeypatch.setattr(devices, "_PROCESSORS", told)
+    assert devices.processor_name() == "cpu (Some Chip 9000)"
+    monkeypatch.setattr(devices, "_PROCESSORS", tmp_path / "none")
+    for named, expected in (("arm", "cpu (arm)"), ("", "cpu")):
+        monkeypatch.setattr("platform.processor", lambda named=named: named)
+        assert devices.processor_name() == expected
+
+
 def memory_of(*proxies, batch_size=64):
     return job_memory_mb(
         Setting("nasbench201", "cifar10", proxies, batch_size, "pytorch", "images", seed=0)

@@ -17,6 +17,7 @@ from trainfree.images.prepare import prepare_images
 from trainfree.proxies import PROXY_NAMES, load_proxy, registry
 from trainfree.proxies.registry import Proxy
 from trainfree.scoring import shard as shard_module
+from trainfree.scoring.devices import processor_name
 from trainfree.scoring.merge import merge_shards
 from trainfree.scoring.setting import Setting, shard_ranges
 from trainfree.scoring.shard import score_shard
@@ -142,7 +143,7 @@ def test_a_batch_larger_than_the_training_images_is_refused(images, tmp_path):
 
 def test_attributes_tell_where_the_scores_come_from(images, tmp_path):
     data = run(images, tmp_path / "a.h5")
-    assert data.attrs["device"] == "cpu"
+    assert data.attrs["device"] == processor_name()
     assert data.attrs["setting"] == "b8-pytorch-images-s0"
     assert len(data.attrs["code_hash"]) == 16
     assert data.attrs["image_count"] > 0
@@ -236,6 +237,14 @@ def test_merge_refuses_shards_of_another_config_code_or_images(scored, tmp_path)
         other = rewritten(shards[1], tmp_path / f"{key}.h5", **{key: "other"})
         with pytest.raises(DataFileError, match=rf"{key}\.h5: expected {key}"):
             merge_shards([shards[0], other, *shards[2:]], SETTING, tmp_path / "m.h5")
+
+
+def test_a_merged_file_names_every_device_that_scored(scored, tmp_path):
+    shards, _ = scored(100)
+    other = rewritten(shards[1], tmp_path / "other.h5", device="another chip")
+    merge_shards([shards[0], other, *shards[2:]], SETTING, tmp_path / "m.h5")
+    first = read_dataset(shards[0], "scores").attrs["device"]
+    assert read_dataset(tmp_path / "m.h5", "scores").attrs["device"] == f"{first}, another chip"
 
 
 def test_merge_refuses_another_schema_version(scored, tmp_path):

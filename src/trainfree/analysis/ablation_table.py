@@ -56,10 +56,12 @@ def tabulate_ablation(scores: Sequence[Path], output_stem: Path) -> pd.DataFrame
     DataFileError
         When a file is missing or damaged.
     """
-    rows = [row for path in scores for row in _rows_of(read_dataset(path, "ablation"))]
+    studies = [read_dataset(path, "ablation") for path in scores]
+    rows = [row for study in studies for row in _rows_of(study)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     shown = _shown(frame[frame["architecture"] == ALL])
-    write_tables(frame, *_told(shown), output_stem)
+    made_from = " ".join(map(study_note, studies)).rstrip(".")
+    write_tables(frame, *_told(shown), made_from, output_stem)
     return frame
 
 
@@ -179,7 +181,6 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
         "τ of two draws": [number(value, 2) for value in frame["tau_draws"]],
         "not finite": [number(value, 0) for value in frame["not_finite"]],
         "accuracy": [outcome_title(target) for target in frame["target"]],
-        "measured on": frame["note"].tolist(),
     }
     return pd.DataFrame(columns)
 
@@ -187,4 +188,4 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
 def _told(shown: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Move what all rows say into the title."""
     constant = ("data set", "proxy", "draws", "architectures", "not finite", "accuracy")
-    return without_constants(shown, (*constant, "measured on"), TITLE)
+    return without_constants(shown, constant, TITLE)

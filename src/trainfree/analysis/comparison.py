@@ -74,7 +74,8 @@ def tabulate_published(
     """
     table = find_table(published, name)
     frame = compare(study, table, settings)
-    write_tables(frame, *show_comparison(frame, table.title, settings), output_stem)
+    shown, title = show_comparison(frame, table.title, settings)
+    write_tables(frame, shown, title, study.data_line(table.space), output_stem)
     name_missing(frame, name)
     return frame
 

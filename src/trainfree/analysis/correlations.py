@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import (
     USABLE_STATUSES,
     Floats,
@@ -84,13 +85,15 @@ def tabulate_correlations(
     """
     trained = read_benchmark(benchmark)
     beside = None if published is None else read_published(published)
+    files = {path: read_scores(path) for path in scores}
     rows = [
         row
-        for path in scores
-        for row in _file_rows(path, benchmark, trained, resamples, seed, beside)
+        for path, scored in files.items()
+        for row in _file_rows(path, scored, benchmark, trained, resamples, seed, beside)
     ]
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, *show_correlations(frame), output_stem)
+    made_from = data_line([*files.values(), trained])
+    write_tables(frame, *show_correlations(frame), made_from, output_stem)
     return frame
 
 
@@ -119,13 +122,13 @@ def show_correlations(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 def _file_rows(
     path: Path,
+    scored: xr.Dataset,
     benchmark: Path,
     trained: xr.Dataset,
     resamples: int,
     seed: int,
     published: Published | None,
 ) -> Iterator[dict[str, Any]]:
-    scored = read_scores(path)
     settings = score_settings(scored, path)
     for target in targets(trained, settings["dataset"], benchmark):
         accuracy = accuracy_of(target, scored, path, benchmark)

@@ -53,7 +53,8 @@ def tabulate_kendall(
         for proxy in study.proxies(table.space, measure):
             rows.extend(_rows(study, proxy, table.batch_size, cell, measure, settings))
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, show_kendall(frame), TITLE, output_stem)
+    made_from = study.data_line(searches=False)
+    write_tables(frame, show_kendall(frame), TITLE, made_from, output_stem)
     return frame
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 import xarray as xr
 import yaml
 
+from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import Floats, floats, texts
 from trainfree.analysis.landscape_statistics import (
     autocorrelations,
@@ -85,7 +86,7 @@ def tabulate_landscape(
     frame = pd.DataFrame(rows)
     frame.insert(0, "space", trained.space)
     frame = _beside_published(frame, published)
-    write_tables(frame, *show_landscape(frame), output_stem)
+    write_tables(frame, *show_landscape(frame), trained.made_from, output_stem)
     return frame
 
 
@@ -119,6 +120,7 @@ class _Trained:
                     f"{landscape}: is of {shape.attrs.get('space')!r}, but {path} of "
                     f"{self.space!r}; make the landscape file from this benchmark file"
                 )
+            self.made_from = data_line([benchmark])
             self.size = shape.sizes["arch"]
             arch = benchmark["arch"].to_numpy()
             self._accuracy = _filled(benchmark["accuracy"], arch, self.size)

@@ -49,7 +49,8 @@ def tabulate_pearson(
         for proxy in study.proxies(table.space, measure)
     ]
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, show_pearson(frame), TITLE, output_stem)
+    made_from = study.data_line(searches=False)
+    write_tables(frame, show_pearson(frame), TITLE, made_from, output_stem)
     return frame
 
 

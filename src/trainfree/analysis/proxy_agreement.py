@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy.stats import rankdata
 
+from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import USABLE_STATUSES
 from trainfree.analysis.tables import number, write_tables
 from trainfree.errors import DataFileError
@@ -60,10 +62,12 @@ def tabulate_agreement(
     DataFileError
         When a file is missing, damaged, or has no architecture in common with the others.
     """
-    own, again = _usable_scores(scores), _usable_scores(other_seed)
+    files = [read_dataset(path, "scores") for path in (scores, other_seed)]
+    trained = read_dataset(benchmark, "benchmark")
+    own, again = map(_usable_scores, files)
     if not own.index.equals(again.index):
         raise DataFileError(f"{other_seed}: expected the architectures of {scores}, found others")
-    official = _official_indices(benchmark)
+    official = _official_indices(trained, benchmark)
     theirs = _read_independent(independent).reindex(official.loc[own.index])
     theirs.index = own.index
     rows = []
@@ -81,7 +85,7 @@ def tabulate_agreement(
         agreement = spearman(both["own"], both["theirs"])
         rows.append((proxy, agreement, len(both), spearman(both["own"], both["again"])))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_tables(frame, _shown(frame), TITLE, output_stem)
+    write_tables(frame, _shown(frame), TITLE, data_line(files), output_stem)
     return frame
 
 
@@ -104,9 +108,8 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _usable_scores(path: Path) -> pd.DataFrame:
+def _usable_scores(with_status: xr.Dataset) -> pd.DataFrame:
     """Return finite scores by architecture and proxy; NaN where there is none."""
-    with_status = read_dataset(path, "scores")
     status = with_status["status"]
     usable = np.isin(
         status.to_numpy(),
@@ -125,8 +128,7 @@ def _usable_scores(path: Path) -> pd.DataFrame:
     )
 
 
-def _official_indices(benchmark: Path) -> pd.Series:
-    table = read_dataset(benchmark, "benchmark")
+def _official_indices(table: xr.Dataset, benchmark: Path) -> pd.Series:
     official = pd.Series(table["official_index"].to_numpy(), index=table["arch"].to_numpy())
     if (official < 0).all():
         raise DataFileError(

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from trainfree.analysis.basis import data_line
 from trainfree.analysis.correlations import correlate
 from trainfree.analysis.inputs import (
     Floats,
@@ -79,8 +80,10 @@ def tabulate_outcomes(
     trained = read_benchmark(benchmark)
     on_hardware = None if hardware is None else read_dataset(hardware, "hardware")
     rows: list[dict[str, object]] = []
+    files = []
     for path in scores:
         scored = read_proxy_scores(path)
+        files.append(scored.data)
         dataset = scored.settings["dataset"]
         found = [Outcome("accuracy", each) for each in targets(trained, dataset, benchmark)]
         if on_hardware is not None and on_hardware.attrs["dataset"] == dataset:
@@ -92,7 +95,8 @@ def tabulate_outcomes(
                 row = _row(scored.scores[proxy].to_numpy(), values, resamples, seed)
                 rows.append({**scored.settings, "proxy": proxy, **_named(outcome), **row})
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_tables(frame, *_shown(frame), output_stem)
+    made_from = data_line([*files, trained, *([] if on_hardware is None else [on_hardware])])
+    write_tables(frame, *_shown(frame), made_from, output_stem)
     return frame
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import rankdata
 
+from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import USABLE_STATUSES, Floats, floats, score_settings, texts
 from trainfree.analysis.proxy_agreement import spearman
 from trainfree.analysis.tables import number, without_constants, write_tables
@@ -53,7 +54,8 @@ def tabulate_stability(files: Sequence[Path], output_stem: Path) -> pd.DataFrame
         When a file is missing or damaged, or an architecture is there twice.
     """
     rows: list[dict[str, object]] = []
-    for data, settings in _joined(files):
+    joined = _joined(files)
+    for data, settings in joined:
         status = usable(data)
         for proxy in texts(data["proxy"]):
             scores = floats(data["score"].sel(proxy=proxy).transpose("draw", "arch"))
@@ -63,7 +65,8 @@ def tabulate_stability(files: Sequence[Path], output_stem: Path) -> pd.DataFrame
                 row = {**settings, "proxy": proxy, "arm": arm, "draws": int(chosen.sum())}
                 rows.append(row | stability(scores[chosen]))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_tables(frame, *_shown(frame), output_stem)
+    made_from = data_line(data for data, _ in joined)
+    write_tables(frame, *_shown(frame), made_from, output_stem)
     return frame
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from trainfree.analysis.basis import data_line
 from trainfree.analysis.combination import rank_aggregation
 from trainfree.analysis.correlations import correlate
 from trainfree.analysis.inputs import Floats, accuracy_of, outcome_title, read_benchmark, targets
@@ -74,9 +75,10 @@ def tabulate_proxies(
     """
     known = read_benchmark(benchmark)
     rows: list[dict[str, object]] = []
-    pairs = []
+    pairs, files = [], []
     for path in scores:
         scored = read_proxy_scores(path)
+        files.append(scored.data)
         target = targets(known, scored.settings["dataset"], benchmark)[0]
         truth = pd.Series(accuracy_of(target, scored.data, path, benchmark))
         for proxy in map(str, scored.scores):
@@ -85,9 +87,9 @@ def tabulate_proxies(
             rows.append({**named, **row, "seconds_alone": scored.cost[proxy]})
         pairs.append(_of_each_with_each(scored.scores, scored.settings))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_tables(frame, *show_proxies(frame), output_stem)
+    write_tables(frame, *show_proxies(frame), data_line([*files, known]), output_stem)
     together = pd.concat(pairs, ignore_index=True)
-    write_tables(together, *_shown_pairs(together), pairs_stem)
+    write_tables(together, *_shown_pairs(together), data_line(files), pairs_stem)
     return frame
 
 

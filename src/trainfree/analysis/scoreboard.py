@@ -43,11 +43,12 @@ def tabulate_scoreboard(comparisons: Sequence[Path], folder: Path) -> pd.DataFra
     counted = count_verdicts(cells)
     short = cells[["table", "row", "column", "verdict", "reason"]]
     shown = short.set_axis([name.capitalize() for name in short.columns], axis=1)
-    write_tables(cells, shown, PUBLISHED_TITLE, folder / "published")
+    made_from = f"the cells of {', '.join(path.stem for path in comparisons)}"
+    write_tables(cells, shown, PUBLISHED_TITLE, made_from, folder / "published")
     readable = counted.set_axis(
         [name.replace("_", " ").capitalize() for name in counted.columns], axis=1
     )
-    write_tables(counted, readable, TITLE, folder / "scoreboard")
+    write_tables(counted, readable, TITLE, made_from, folder / "scoreboard")
     return counted
 
 

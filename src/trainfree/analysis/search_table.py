@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
 from trainfree.analysis.published import Published, read_published
 from trainfree.analysis.tables import (
@@ -71,7 +72,7 @@ def tabulate_search(
         rows.extend(_random_rows(search, beside))
     rows.sort(key=_place)
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, *show_search(frame), output_stem)
+    write_tables(frame, *show_search(frame), data_line(files), output_stem)
     return frame
 
 

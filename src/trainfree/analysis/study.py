@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import (
     USABLE_STATUSES,
     floats,
@@ -211,6 +213,21 @@ class Study:
             unit = "s" if measure.budget_kind == "training_seconds" else "evaluations"
             raise AbsentError(f"no search {described} with {measure.budget} {unit}")
         return max(fitting, key=lambda search: search.sizes["run"])
+
+    def data_line(self, space: str = "", searches: bool = True) -> str:
+        """Return what the files hold, for captions.
+
+        Parameters
+        ----------
+        space
+            Only files of this space; of every one if empty.
+        searches
+            Whether to tell of searches.
+        """
+        files = [*self.score_files.values(), *(self.searches if searches else [])]
+        with suppress(AbsentError):
+            files.append(self.benchmark)
+        return data_line(f for f in files if not space or f.attrs.get("space") == space)
 
     def stand_in(self, dataset: str) -> str:
         """Return what stands in for the images that were scored; empty for real ones."""

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import (
     USABLE_STATUSES,
     outcome_title,
@@ -80,8 +81,10 @@ def summarize(
     tables = [read_table(path) for path in (correlations, search, timing)]
     trained = read_benchmark(benchmark)
     lines: list[Line] = []
+    files = []
     for path in scores:
         scored = read_scores(path)
+        files.append(scored)
         settings = score_settings(scored, path)
         own = [_rows_of(table, settings) for table in tables]
         found = list(_lines(scored, trained, settings, benchmark, *own))
@@ -89,7 +92,8 @@ def summarize(
         lines += [line._replace(metric=prefix + line.metric) for line in found]
     lines += _scoreboard_lines(read_table(scoreboard))
     frame = pd.DataFrame([line[:4] for line in lines], columns=["metric", "value", "unit", "note"])
-    write_tables(frame, show_summary(lines), TITLE, output_stem)
+    made_from = data_line([*files, trained])
+    write_tables(frame, show_summary(lines), TITLE, made_from, output_stem)
     text = summary_text(lines)
     write_text(output_stem.with_name(output_stem.name + ".txt"), text)
     return text

@@ -20,6 +20,7 @@ from trainfree.errors import DataFileError
 from trainfree.storage import write_text
 
 MISSING = "–"
+MADE_FROM = "Made from "
 TEXT_COLUMNS = (
     *("space", "dataset", "setting", "proxy", "target", "rows", "excluded_because", "note"),
     *("row", "algorithm", "signal", "outcome", "headline", "comparable", "published_where"),
@@ -49,7 +50,9 @@ LATEX_ESCAPES = {
 }
 
 
-def write_tables(frame: pd.DataFrame, shown: pd.DataFrame, title: str, output_stem: Path) -> None:
+def write_tables(
+    frame: pd.DataFrame, shown: pd.DataFrame, title: str, made_from: str, output_stem: Path
+) -> None:
     """Write ``<stem>.csv`` from ``frame``, ``<stem>.md`` and ``<stem>.tex`` from ``shown``.
 
     Parameters
@@ -60,6 +63,8 @@ def write_tables(frame: pd.DataFrame, shown: pd.DataFrame, title: str, output_st
         The version for readers: cells of text.
     title
         Caption of the Markdown and the LaTeX table.
+    made_from
+        What it is made from, see :func:`trainfree.analysis.basis.data_line`.
     output_stem
         Path without suffix.
 
@@ -69,8 +74,8 @@ def write_tables(frame: pd.DataFrame, shown: pd.DataFrame, title: str, output_st
         When a file cannot be written.
     """
     write_text(_with_suffix(output_stem, ".csv"), csv_text(frame))
-    write_text(_with_suffix(output_stem, ".md"), markdown_text(shown, title))
-    write_text(_with_suffix(output_stem, ".tex"), latex_text(shown, title))
+    write_text(_with_suffix(output_stem, ".md"), markdown_text(shown, title, made_from))
+    write_text(_with_suffix(output_stem, ".tex"), latex_text(shown, title, made_from))
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -148,16 +153,19 @@ def csv_cell(value: object) -> str:
     return str(value)
 
 
-def markdown_text(shown: pd.DataFrame, title: str) -> str:
-    """Return a GitHub table with a caption line; numbers are right-aligned."""
+def markdown_text(shown: pd.DataFrame, title: str, made_from: str = "") -> str:
+    """Return a GitHub table below a caption and what it is made from; numbers are right-aligned."""
     header = [_markdown_cell(name) for name in shown.columns]
     rules = ["---:" if is_numeric(shown[name]) else ":---" for name in shown.columns]
     rows = [[_markdown_cell(value) for value in row] for row in shown.itertuples(index=False)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (header, rules, *rows)]
-    return f"**{_markdown_cell(title)}**\n\n" + "\n".join(lines) + "\n"
+    above = [f"**{_markdown_cell(title)}**", ""]
+    if made_from:
+        above += [_markdown_cell(f"{MADE_FROM}{made_from}."), ""]
+    return "\n".join([*above, *lines]) + "\n"
 
 
-def latex_text(shown: pd.DataFrame, title: str) -> str:
+def latex_text(shown: pd.DataFrame, title: str, made_from: str = "") -> str:
     """Return a ``table`` environment; it needs the package booktabs."""
     columns = "".join("r" if is_numeric(shown[name]) else "l" for name in shown.columns)
     rows = [
@@ -165,7 +173,8 @@ def latex_text(shown: pd.DataFrame, title: str) -> str:
         for row in (tuple(shown.columns), *shown.itertuples(index=False))
     ]
     body = [r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"]
-    head = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_cell(title)}}}"]
+    caption = f"{title}. {MADE_FROM}{made_from}." if made_from else title
+    head = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_cell(caption)}}}"]
     lines = [*head, rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 

@@ -47,7 +47,8 @@ def tabulate_tau_sensitivity(
         for proxy in study.proxies(table.space, measure)
     ]
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, show_tau_sensitivity(frame), TITLE, output_stem)
+    made_from = study.data_line(searches=False)
+    write_tables(frame, show_tau_sensitivity(frame), TITLE, made_from, output_stem)
     return frame
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import Floats, floats, read_scores, score_settings, texts
 from trainfree.analysis.published import Published, read_published
 from trainfree.analysis.tables import count_of, number, seconds, without_constants, write_tables
@@ -51,9 +52,10 @@ def tabulate_timing(
         When a file is missing or damaged.
     """
     beside = None if published is None else read_published(published)
-    rows = [row for path in scores for row in _file_rows(path, beside)]
+    files = {path: read_scores(path) for path in scores}
+    rows = [row for path, scored in files.items() for row in _file_rows(path, scored, beside)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, *show_timing(frame), output_stem)
+    write_tables(frame, *show_timing(frame), data_line(files.values()), output_stem)
     return frame
 
 
@@ -83,8 +85,9 @@ def show_timing(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return without_constants(shown, names, TITLE)
 
 
-def _file_rows(path: Path, published: Published | None) -> Iterator[dict[str, Any]]:
-    scored = read_scores(path)
+def _file_rows(
+    path: Path, scored: xr.Dataset, published: Published | None
+) -> Iterator[dict[str, Any]]:
     common = {
         **score_settings(scored, path),
         "device": str(scored.attrs.get("device", "")),

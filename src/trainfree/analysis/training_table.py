@@ -48,7 +48,8 @@ def tabulate_training(scores: Sequence[Path], output_stem: Path) -> pd.DataFrame
         score, columns=[f"score_{arch}" for arch in study["arch"].to_numpy().tolist()]
     )
     frame = pd.concat([pd.DataFrame(rows, columns=list(COLUMNS)), by_architecture], axis=1)
-    write_tables(frame, _shown(frame), _title(study), output_stem)
+    made_from = training_note(study).rstrip(".")
+    write_tables(frame, _shown(frame), _title(study), made_from, output_stem)
     return frame
 
 
@@ -89,10 +90,9 @@ def training_note(study: xr.Dataset) -> str:
     """Say what a study of training was measured with."""
     attributes = study.attrs
     return (
-        f"Plain SGD on {number(attributes['training_images'], 0)} images, batch "
-        f"{attributes['training_batch_size']}, learning rate {attributes['learning_rate']:g}, "
-        f"{study.sizes['epoch'] - 1} epochs; scored on {attributes['batch_size']} of the images. "
-        + study_note(study)
+        f"{study_note(study)} Plain SGD on {number(attributes['training_images'], 0)} images, "
+        f"batch {attributes['training_batch_size']}, rate {attributes['learning_rate']:g}, "
+        f"{study.sizes['epoch'] - 1} epochs; scored on {attributes['batch_size']} of the images."
     )
 
 
@@ -126,7 +126,7 @@ def _title(study: xr.Dataset) -> str:
     count, outcome = len(texts(study["architecture"])), outcome_title(study.attrs["target"])
     return (
         f"NASWOT score of {count} architectures after each epoch; Kendall's τ-b with {outcome} "
-        f"accuracy and with the score at initialisation. {training_note(study)}"
+        "accuracy and with the score at initialisation"
     )
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainfree.analysis.basis import is_stand_in
 from trainfree.analysis.inputs import DATASET_TITLES
-from trainfree.analysis.tables import count_of, number, seconds
+from trainfree.analysis.tables import number, seconds
 from trainfree.errors import DataFileError
 from trainfree.report.page_tables import TableView, made_view
 from trainfree.storage import open_dataset
 
-OWN_SCORES = ("proxy_agreement", "proxy_stability", "ablation", "training")
-_SPACE = re.compile(r"nasbench\d+(_mini)?")
 FOLDED = ("config", "source_hashes", "libraries")
 
 
@@ -51,8 +49,7 @@ class Made:
     @property
     def is_stand_in(self) -> bool:
         """Whether it is made of something else than what its name says."""
-        note = self.attributes.get("image_source", self.attributes.get("source_note", ""))
-        return self.attributes.get("stand_in", "0") not in ("0", "") or "stand-in" in note
+        return is_stand_in(self.attributes)
 
 
 @dataclass(frozen=True)
@@ -62,32 +59,6 @@ class Provenance:
     scores: tuple[Made, ...]
     searches: tuple[Made, ...]
     benchmarks: tuple[Made, ...]
-
-    def line(self, kinds: Sequence[str], table: str) -> str:
-        """Return what a table is made from: architectures, seeds, data, stand-ins.
-
-        Parameters
-        ----------
-        kinds
-            Any of ``scores``, ``searches``, ``benchmarks``.
-        table
-            Its name; where a space stands in it, files of that space are meant, otherwise those
-            of the space of the first file. A table with scores of its own is made from none of
-            them.
-        """
-        if table.startswith(OWN_SCORES):
-            return ""
-        parts = {"scores": _scores_text, "searches": _searches_text, "benchmarks": _trained_text}
-        told = (parts[kind](self._of_space(kind, table)) for kind in parts if kind in kinds)
-        return "; ".join(filter(None, told))
-
-    def _of_space(self, kind: str, table: str) -> list[Made]:
-        every = [*self.scores, *self.benchmarks, *self.searches]
-        spaces = list(dict.fromkeys(made.attributes.get("space", "") for made in every))
-        named = _SPACE.search(table)
-        space = named.group() if named else next(iter(spaces), "")
-        files: tuple[Made, ...] = getattr(self, kind)
-        return [made for made in files if made.attributes.get("space") == space]
 
     @property
     def data_notes(self) -> tuple[tuple[str, str, bool], ...]:
@@ -185,48 +156,6 @@ def _costs(path: Path) -> Iterator[tuple[float, float]]:
 
 def _amount(text: str | None) -> float:
     return 0.0 if text in (None, "", "-", "NA") else float(text)
-
-
-def _scores_text(files: Sequence[Made]) -> str:
-    if not files:
-        return ""
-    counts = " or ".join(dict.fromkeys(number(made.count, 0) for made in files))
-    spaces = ", ".join(_values(files, "space"))
-    images = ", ".join(_images(made) for made in files)
-    settings = ", ".join(_values(files, "setting"))
-    seeds = ", ".join(_values(files, "seed"))
-    return f"{counts} architectures of {spaces}; setting {settings}; seed {seeds}; images: {images}"
-
-
-def _images(made: Made) -> str:
-    name = made.attributes.get("dataset", "?")
-    mark = ", stand-in" if made.is_stand_in else ""
-    count = made.attributes.get("image_count", "")
-    held = number(float(count), 0) if count.isdigit() else "?"
-    return f"{DATASET_TITLES.get(name, name)} ({held}{mark})"
-
-
-def _searches_text(files: Sequence[Made]) -> str:
-    if not files:
-        return ""
-    runs = sorted({made.count for made in files})
-    span = f"{runs[0]} to {runs[-1]}" if len(runs) > 1 else f"{runs[0]}"
-    seeds = ", ".join(_values(files, "seed"))
-    return f"{count_of(len(files), 'search file')} of {span} runs, root seed {seeds}"
-
-
-def _trained_text(files: Sequence[Made]) -> str:
-    told = []
-    for made in files:
-        note = made.attributes.get("source_note", "not recorded")
-        short = note.partition(",")[0].partition(" (")[0]
-        mark = " (stand-in)" if made.is_stand_in and "stand-in" not in short else ""
-        told.append(f"accuracies of {number(made.count, 0)}: {short}{mark}")
-    return "; ".join(told)
-
-
-def _values(files: Sequence[Made], key: str) -> list[str]:
-    return list(dict.fromkeys(made.attributes.get(key, "?") for made in files))
 
 
 def _pretty(text: str) -> str:

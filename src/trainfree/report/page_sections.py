@@ -13,11 +13,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from trainfree.report.page_figures import FigureView
-from trainfree.report.page_provenance import Provenance
 from trainfree.report.page_tables import TableView
 
 NOT_MADE = "it was not there when this page was made"
-ALL = ("scores", "searches", "benchmarks")
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,6 @@ class Plan:
         Patterns of names, in the order of showing.
     expected, drawn
         Names of tables that every run makes, and patterns of figures of which it makes some.
-    kinds
-        Data files that its tables are made from.
     """
 
     anchor: str
@@ -48,7 +44,6 @@ class Plan:
     figures: tuple[str, ...] = ()
     expected: tuple[str, ...] = ()
     drawn: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ALL
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,6 @@ SECTIONS = (
         figures=("score*", "kernel*"),
         expected=("correlations", "kendall", "tau_sensitivity", "pearson_12_epochs"),
         drawn=("score*",),
-        kinds=("scores", "benchmarks"),
     ),
     Plan(
         "proxies",
@@ -106,7 +100,6 @@ SECTIONS = (
         "agree with scores that others computed.",
         tables=("proxies", "proxy_pairs", "proxy_outcomes", "proxy_*"),
         figures=("prox*",),
-        kinds=("scores", "benchmarks"),
     ),
     Plan(
         "steadiness",
@@ -115,7 +108,6 @@ SECTIONS = (
         "A few architectures scored again and again: with other draws, and as training goes on.",
         tables=("ablation*", "training*"),
         figures=("ablation*", "training*"),
-        kinds=("scores", "benchmarks"),
     ),
     Plan(
         "search",
@@ -136,7 +128,6 @@ SECTIONS = (
         tables=("timing",),
         figures=("tim*",),
         expected=("timing",),
-        kinds=("scores",),
     ),
     Plan(
         "landscape",
@@ -145,7 +136,6 @@ SECTIONS = (
         "What a search has to find its way through, whatever guides it.",
         tables=("landscape*",),
         figures=("landscape*",),
-        kinds=("benchmarks",),
     ),
 )
 REST = Plan("more", "More figures and tables", "More", "What belongs to no other section.")
@@ -154,7 +144,6 @@ REST = Plan("more", "More figures and tables", "More", "What belongs to no other
 def arrange(
     tables: Mapping[str, TableView],
     figures: Mapping[str, FigureView],
-    provenance: Provenance,
     absent: Mapping[Path, str],
 ) -> list[Section]:
     """Return the sections in the order of the page, the summary first, without empty ones.
@@ -163,8 +152,6 @@ def arrange(
     ----------
     tables, figures
         All there are, by name.
-    provenance
-        What the data files say; captions are completed from it.
     absent
         Tables and figures that a complete run has and this one lacks, and why.
     """
@@ -182,12 +169,7 @@ def arrange(
         sections.append(
             Section(
                 plan,
-                tuple(
-                    (table := left_tables.pop(name)).made_from(
-                        provenance.line(plan.kinds, table.name)
-                    )
-                    for name in names
-                ),
+                tuple(left_tables.pop(name) for name in names),
                 tuple(left_figures.pop(name) for name in drawn),
                 tuple(_missing(plan, tables, figures, absent)),
             )

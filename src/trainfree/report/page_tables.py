@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from trainfree.analysis.tables import MISSING, csv_cell, is_numeric, read_table
+from trainfree.analysis.tables import MADE_FROM, MISSING, csv_cell, is_numeric, read_table
 from trainfree.analysis.verdicts import VERDICTS
 from trainfree.errors import DataFileError
 
@@ -41,8 +41,8 @@ class TableView:
         Its file's name without suffix.
     heading, caption
         The title's first words, and the rest of it.
-    data
-        What it is made from, from the attributes of the data files; empty where not known.
+    made_from
+        The data behind it; empty where the file does not say.
     file
         The file with every column; empty for a table that the page itself makes.
     """
@@ -53,7 +53,7 @@ class TableView:
     columns: tuple[str, ...]
     numeric: tuple[bool, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    data: str = ""
+    made_from: str = ""
     file: str = ""
 
     @property
@@ -68,10 +68,6 @@ class TableView:
             return False
         place = self.columns.index(MEASURED)
         return all(row[place].text in ("", MISSING) for row in self.rows)
-
-    def made_from(self, data: str) -> TableView:
-        """Return the same table with what it is made from."""
-        return replace(self, data=data)
 
 
 def read_tables(folder: Path) -> dict[str, TableView]:
@@ -115,12 +111,13 @@ def read_view(folder: Path, name: str) -> TableView:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A table as text: title, columns, which of them are set flush right, rows of cells."""
+    """A table as text: title, columns, which of them are set flush right, rows of cells, data."""
 
     title: str
     columns: tuple[str, ...]
     numeric: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...] = field(default=())
+    made_from: str = ""
 
 
 def parse_markdown(text: str, origin: Path) -> Parsed:
@@ -133,15 +130,17 @@ def parse_markdown(text: str, origin: Path) -> Parsed:
     """
     lines = text.rstrip("\n").split("\n")
     titled = len(lines) > 3 and lines[0][:2] == lines[0][-2:] == "**"
-    rows = [_cells(line) for line in lines[2:]] if titled else []
-    if not titled or any(len(row) != len(rows[0]) for row in rows):
+    told = lines[2] if titled and lines[2].startswith(MADE_FROM) else ""
+    rows = [_cells(line) for line in lines[4 if told else 2 :]] if titled else []
+    if len(rows) < 2 or any(len(row) != len(rows[0]) for row in rows):
         raise DataFileError(
             f"{origin}: expected a caption in bold, a blank line and rows of equally many cells, "
             "as trainfree writes tables, found something else; delete it and run again"
         )
     numeric = tuple(rule.endswith(":") for rule in rows[1])
     title = _plain(lines[0][2:-2])
-    return Parsed("|".join(title), rows[0], numeric, tuple(rows[2:]))
+    made_from = "|".join(_plain(told)).removeprefix(MADE_FROM).removesuffix(".")
+    return Parsed("|".join(title), rows[0], numeric, tuple(rows[2:]), made_from)
 
 
 def made_view(
@@ -179,7 +178,9 @@ def _view(name: str, parsed: Parsed, file: str) -> TableView:
     place = len(parsed.title) if end is None else end.start()
     heading, rest = parsed.title[:place], parsed.title[place:].lstrip(";. ")
     rest = rest[:1].upper() + rest[1:]
-    return TableView(name, heading, rest, parsed.columns, parsed.numeric, rows, file=file)
+    return TableView(
+        name, heading, rest, parsed.columns, parsed.numeric, rows, parsed.made_from, file
+    )
 
 
 def _with_verdict_beside(parsed: Parsed) -> Parsed:
@@ -188,11 +189,11 @@ def _with_verdict_beside(parsed: Parsed) -> Parsed:
         return parsed
     order = [place for place, name in enumerate(parsed.columns) if name != VERDICT]
     order.insert(order.index(parsed.columns.index(MEASURED)) + 1, parsed.columns.index(VERDICT))
-    return Parsed(
-        parsed.title,
-        tuple(parsed.columns[place] for place in order),
-        tuple(parsed.numeric[place] for place in order),
-        tuple(tuple(row[place] for place in order) for row in parsed.rows),
+    return replace(
+        parsed,
+        columns=tuple(parsed.columns[place] for place in order),
+        numeric=tuple(parsed.numeric[place] for place in order),
+        rows=tuple(tuple(row[place] for place in order) for row in parsed.rows),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import getpass
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +26,7 @@ from trainfree.errors import TrainfreeError
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 _WAIT_SECONDS = 0.1
+_PROCESSORS = Path("/proc/cpuinfo")
 # What identifies a batch job: Slurm, PBS, LSF and Grid Engine, the last two with the array's index.
 _BATCH_JOB = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "LSB_JOBINDEX", "JOB_ID", "SGE_TASK_ID")
 _NO_DEVICE = ("", "-1", "NoDevFiles")
@@ -53,6 +55,17 @@ def gpus_per_job(choice: DeviceChoice) -> int:
     if choice == "auto":
         return 1 if visible_gpus() else 0
     return 1 if choice == "cuda" else 0
+
+
+def processor_name() -> str:
+    """Return ``cpu`` with the processor's model, as far as the system tells it."""
+    try:
+        told = _PROCESSORS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        told = ""
+    models = (line.partition(":")[2] for line in told.splitlines() if line.startswith("model name"))
+    model = " ".join(next(models, platform.processor()).split())
+    return f"cpu ({model})" if model else "cpu"
 
 
 @contextmanager

@@ -32,6 +32,7 @@ def merge_shards(shards: Sequence[Path], setting: Setting, output: Path) -> None
     for key in ("code_hash", "source_hashes"):
         _require_equal(parts, shards, key)
     merged = xr.concat(parts, dim="arch", combine_attrs="drop_conflicts").sortby("arch")
+    merged.attrs["device"] = ", ".join(dict.fromkeys(part.attrs["device"] for part in parts))
     _require_all(merged, setting, output)
     write_dataset(merged, output, "scores")
 

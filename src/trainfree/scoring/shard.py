@@ -21,6 +21,7 @@ from trainfree.proxies.registry import Proxy, UndefinedScoreError
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.devices import processor_name
 from trainfree.scoring.memory import keep_freed_memory
 from trainfree.scoring.schema import Row, scores_dataset
 from trainfree.scoring.setting import Setting, scored_architectures, scoring_code_hash
@@ -227,4 +228,4 @@ def prepare_torch(threads: int) -> None:
 
 
 def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()

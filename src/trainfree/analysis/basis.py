@@ -1,0 +1,91 @@
+"""What a table is made from, in a line: architectures, settings, seeds, images and accuracies.
+
+It is read from the attributes of the data files and names every stand-in, so that a table that
+leaves its page still says what it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from trainfree.analysis.inputs import DATASET_TITLES
+from trainfree.analysis.tables import count_of, number
+
+NOTHING = "none of this space in this run"
+
+
+def data_line(files: Iterable[xr.Dataset]) -> str:
+    """Return what the files hold; :data:`NOTHING` without any.
+
+    Parameters
+    ----------
+    files
+        Data files of any kind, opened; scores first, then searches, then what is known of
+        trained networks.
+    """
+    every = list(files)
+    told = []
+    for kinds, tell in _TELLERS:
+        chosen = [file for file in every if file.attrs.get("schema") in kinds]
+        if chosen:
+            told.append(tell(chosen))
+    return "; ".join(told) or NOTHING
+
+
+def is_stand_in(attributes: Mapping[Any, Any]) -> bool:
+    """Whether a file of these attributes is made of something else than what its name says."""
+    note = str(attributes.get("image_source", attributes.get("source_note", "")))
+    return str(attributes.get("stand_in", 0)) not in ("0", "") or "stand-in" in note
+
+
+def _scored(files: Sequence[xr.Dataset]) -> str:
+    counts = " or ".join(dict.fromkeys(number(file.sizes["arch"], 0) for file in files))
+    images = ", ".join(dict.fromkeys(_images(file) for file in files))
+    return (
+        f"{counts} architectures of {_values(files, 'space')}; setting "
+        f"{_values(files, 'setting')}; seed {_values(files, 'seed')}; images: {images}"
+    )
+
+
+def _images(file: xr.Dataset) -> str:
+    name, count = str(file.attrs.get("dataset", "?")), file.attrs.get("image_count")
+    mark = ", stand-in" if is_stand_in(file.attrs) else ""
+    return f"{DATASET_TITLES.get(name, name)} ({'?' if count is None else number(count, 0)}{mark})"
+
+
+def _searched(files: Sequence[xr.Dataset]) -> str:
+    runs = sorted({file.sizes["run"] for file in files})
+    span = f"{runs[0]} to {runs[-1]}" if len(runs) > 1 else f"{runs[0]}"
+    return (
+        f"{count_of(len(files), 'search file')} of {span} runs, root seed {_values(files, 'seed')}"
+    )
+
+
+def _known(files: Sequence[xr.Dataset]) -> str:
+    return "; ".join(f"accuracies of {_of_networks(file)}" for file in files)
+
+
+def _on_hardware(files: Sequence[xr.Dataset]) -> str:
+    return "; ".join(f"hardware measures of {_of_networks(file)}" for file in files)
+
+
+def _of_networks(file: xr.Dataset) -> str:
+    note = str(file.attrs.get("source_note", "source not recorded"))
+    short = note.partition(",")[0].partition(" (")[0]
+    mark = " (stand-in)" if is_stand_in(file.attrs) and "stand-in" not in short else ""
+    return f"{number(file.sizes['arch'], 0)}: {short}{mark}"
+
+
+def _values(files: Sequence[xr.Dataset], key: str) -> str:
+    return ", ".join(dict.fromkeys(str(file.attrs.get(key, "?")) for file in files))
+
+
+_TELLERS: tuple[tuple[tuple[str, ...], Callable[[Sequence[xr.Dataset]], str]], ...] = (
+    (("scores", "draws", "ablation", "training"), _scored),
+    (("search",), _searched),
+    (("benchmark",), _known),
+    (("hardware",), _on_hardware),
+)
