@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from trainfree.report.bitmaps import pack_bitmaps
 from trainfree.storage import write_atomically
 
 INK = "#20262e"
@@ -109,5 +110,8 @@ def write_figure(figure: Figure, output_stem: Path, title: str, caption: str) ->
             temporary: Path, suffix: str = suffix, metadata: dict[str, str | None] = metadata
         ) -> None:
             figure.savefig(temporary, format=suffix, dpi=RESOLUTION, metadata=metadata)
+            if suffix == "svg":
+                packed = pack_bitmaps(temporary.read_text(encoding="utf-8"))
+                temporary.write_text(packed, encoding="utf-8")
 
         write_atomically(path, save)
