@@ -5,12 +5,12 @@ import shlex
 
 from snakemake.exceptions import WorkflowError
 
+from trainfree.analysis.independent import INDEPENDENT_COLUMNS
 from trainfree.analysis.published import find_table, read_published, table_names
-from trainfree.analysis.proxy_agreement import INDEPENDENT_COLUMNS
-from trainfree.benchmarks.prepare import benchmark_code_hash
+from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.config import parse_config
 from trainfree.errors import TrainfreeError
-from trainfree.images.prepare import images_code_hash
+from trainfree.images.code import images_code_hash
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
 from trainfree.scoring.job_memory import job_memory_mb

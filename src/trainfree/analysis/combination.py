@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from trainfree.analysis.inputs import Floats
+from trainfree.analysis.rank_statistics import mean_ranks
 
 AZ_NAS_PARTS = ("az_expressivity", "az_progressivity", "az_trainability", "flops")
 """Lee and Ham, CVPR 2024; their complexity is the number of operations."""
@@ -58,5 +58,6 @@ def combined(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _ranks(values: Floats) -> Floats:
     """Return average ranks from 1, NaN where there is no value."""
-    ranks: Floats = rankdata(values, nan_policy="omit")
+    ranks, known = np.full(len(values), np.nan), ~np.isnan(values)
+    ranks[known] = mean_ranks(values[known])
     return ranks

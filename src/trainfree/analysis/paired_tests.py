@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+# scipy.stats takes most of a second to import, and most tables test nothing: imported where used.
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +39,8 @@ def wilcoxon(first: Floats, second: Floats) -> PairedTest:
     The effect is (W₊ − W₋) / (W₊ + W₋) of the signed ranks of ``first − second`` (Kerby, 2014):
     1 when the first is always larger.
     """
+    from scipy import stats
+
     difference = first - second
     if not difference.any():
         return PairedTest(1.0, 0.0)
@@ -65,6 +68,8 @@ def average_ranks(values: Floats) -> AverageRanks:
     values
         (run, competitor), larger is better; at least two competitors.
     """
+    from scipy import stats
+
     runs, competitors = values.shape
     ranks: Floats = stats.rankdata(-values, axis=1).mean(axis=0)
     alike = bool((values == values[:, :1]).all())

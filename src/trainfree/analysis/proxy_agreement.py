@@ -13,31 +13,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import rankdata
 
 from trainfree.analysis.basis import data_line
+from trainfree.analysis.independent import INDEPENDENT_COLUMNS
 from trainfree.analysis.inputs import USABLE_STATUSES
+from trainfree.analysis.rank_statistics import mean_ranks
 from trainfree.analysis.tables import number, write_tables
 from trainfree.errors import DataFileError
 from trainfree.storage import read_dataset
 
 TITLE = "Agreement with the scores of NAS-Bench-Suite-Zero (Spearman's ρ)"
-INDEPENDENT_COLUMNS = {
-    "naswot": "nwot",
-    "params": "params",
-    "flops": "flops",
-    "l2_norm": "l2_norm",
-    "synflow": "synflow",
-    "snip": "snip",
-    "grad_norm": "grad_norm",
-    "fisher": "fisher",
-    "zen": "zen",
-    "jacob_cov": "jacov",
-    "grasp": "grasp",
-    "epe_nas": "epe_nas",
-    "plain": "plain",
-}
-"""Our proxies by the names of theirs."""
 COLUMNS = ("proxy", "spearman", "n", "own_seed_spearman")
 
 
@@ -91,10 +76,10 @@ def tabulate_agreement(
 
 def spearman(first: pd.Series, second: pd.Series) -> float:
     """Return Spearman's ρ with average ranks for ties; NaN where one of them is constant."""
-    ranks = [rankdata(values) for values in (first, second)]
-    if any(len(rank) < 2 or np.ptp(rank) == 0 for rank in ranks):
+    one, other = (mean_ranks(values.to_numpy(np.float64)) for values in (first, second))
+    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import rankdata
 
 from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import USABLE_STATUSES, Floats, floats, score_settings, texts
 from trainfree.analysis.proxy_agreement import spearman
+from trainfree.analysis.rank_statistics import mean_ranks
 from trainfree.analysis.tables import number, without_constants, write_tables
 from trainfree.errors import DataFileError
 from trainfree.storage import read_dataset
@@ -93,13 +93,12 @@ def stability(scores: Floats) -> dict[str, object]:
     kept = scores[:, known]
     finite = kept[:, np.isfinite(kept).all(axis=0)]
     pairs = [spearman(pd.Series(one), pd.Series(other)) for one, other in combinations(kept, 2)]
-    ranks = rankdata(kept).reshape(kept.shape)
     return {
         "n": int(known.sum()),
         "without_score": int((~known).sum()),
         "infinite": kept.shape[1] - finite.shape[1],
         "spread_ratio": spread_ratio(finite),
-        "rank_spread_ratio": spread_ratio(ranks),
+        "rank_spread_ratio": spread_ratio(mean_ranks(kept.ravel()).reshape(kept.shape)),
         "mean_spearman": float(np.mean(pairs)),
         "lowest_spearman": float(np.min(pairs)),
     }

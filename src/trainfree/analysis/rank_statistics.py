@@ -139,6 +139,13 @@ def bootstrap(pairs: PairedRanks, resamples: int, rng: np.random.Generator) -> N
     return np.array([pairs.statistics(counts) for counts in drawn]).reshape(resamples, 3)
 
 
+def mean_ranks(values: Floats) -> Floats:
+    """Return ranks from 1 of values without NaN; equal ones share their mean rank."""
+    dense = _dense_ranks(values)
+    ranks: Floats = _mean_ranks(np.bincount(dense))[dense]
+    return ranks
+
+
 def percentile_interval(values: Floats, coverage: float = 0.95) -> tuple[float, float]:
     """Return the percentile bootstrap interval; NaN bounds where any resample is undefined."""
     if len(values) == 0 or np.isnan(values).any():

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
+from scipy.special import stdtrit
 
 from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
@@ -165,7 +165,7 @@ def mean_interval(values: Floats) -> tuple[float, float, float, float]:
     if n == 1:
         return mean, np.nan, np.nan, np.nan
     spread = float(values.std(ddof=1))
-    half = float(stats.t.ppf(0.975, n - 1)) * spread / float(np.sqrt(n))
+    half = float(stdtrit(n - 1, 0.975)) * spread / float(np.sqrt(n))
     return mean, spread, mean - half, mean + half
 
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from trainfree.benchmarks.analog import read_analog
+from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.benchmarks.generated import generate_benchmark
 from trainfree.benchmarks.mirror_table import read_mirror_table
 from trainfree.benchmarks.nats_archive import read_nats_archive
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset, check_percentages
 from trainfree.errors import SourceError
-from trainfree.extensions import load_files, outside_code
-from trainfree.provenance import code_hash
+from trainfree.extensions import load_files
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
-from trainfree.spaces import SPACE_KIND, SPACE_NAMES, definition_of, load_space
+from trainfree.spaces import SPACE_NAMES, definition_of, load_space
 from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.spaces.protocol import Space
 from trainfree.storage import provenance_attributes, write_dataset
@@ -94,12 +94,6 @@ def prepare_benchmark(
     note = "; ".join(part for part in (delivery.note, table.remark) if part)
     attributes |= {"space": space, "source": delivery.source, "source_note": note}
     write_dataset(benchmark_dataset(known, table, attributes), output, "benchmark")
-
-
-def benchmark_code_hash(space: str) -> str:
-    """Return the hash of all code that prepares the benchmark of a space."""
-    outside = outside_code(SPACE_KIND, [space])
-    return code_hash("trainfree.benchmarks.prepare", outside=outside)
 
 
 def _accuracies_of_own(space: Space) -> BenchmarkTable:

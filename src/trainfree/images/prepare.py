@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 
 from trainfree.errors import ImageError
-from trainfree.extensions import find_module, load_files, outside_code
+from trainfree.extensions import find_module, load_files
+from trainfree.images.code import images_code_hash
 from trainfree.images.datasets import DATASET_KIND, DATASETS, TEST, TRAIN, DatasetSpec, spec_of
 from trainfree.images.readers import ImageSet, read_images
-from trainfree.provenance import code_hash
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
 from trainfree.storage import provenance_attributes, write_dataset
@@ -137,11 +137,6 @@ def images_dataset(
 def content_sha256(images: ImageSet) -> str:
     """Return the SHA-256 of the pixel bytes in official order (image, row, column, RGB)."""
     return hashlib.sha256(np.ascontiguousarray(images.image).data).hexdigest()
-
-
-def images_code_hash(dataset: str) -> str:
-    """Return the hash of all code that prepares an image set."""
-    return code_hash("trainfree.images.prepare", outside=outside_code(DATASET_KIND, [dataset]))
 
 
 def _images_of_own(spec: DatasetSpec) -> tuple[Delivery, ImageSet]:
