@@ -5,7 +5,7 @@
 # make bench  speed of the scoring engine against a plain reference
 # make paper        the papers' settings in full (hours without a GPU)
 # make paper-tables copy that run's tables to reports/measured, for the repository
-# make nasbench101-tables, make agreement-table   the same for runs of their own, made if need be
+# make nasbench101-tables, make agreement-table, make proxy-tables   the same for runs of their own
 # make clean  forget results and compiled code (not data, not the environment)
 
 PYTHON ?= python3
@@ -18,7 +18,7 @@ CONSTRAINTS := requirements/constraints.txt
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run paper paper-tables nasbench101-tables agreement-table test test-slurm lint docs bench constraints clean
+.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables test test-slurm lint docs bench constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -48,6 +48,14 @@ agreement-table: $(READY)
 	@snakemake proxy_agreement --cores $(CORES) --quiet rules
 	@python -m trainfree publish-table proxy_agreement --command "snakemake proxy_agreement" \
 		--scores results/scores/nasbench201/cifar10/b64-pytorch-images-s*-n*.h5 \
+		--benchmark data/benchmarks/nasbench201.h5
+
+PROXIES := snakemake proxy_tables proxy_figures proxy_stability --configfile config/proxies.yaml
+
+proxy-tables: $(READY)
+	@$(PROXIES) --cores $(CORES) --quiet rules
+	@python -m trainfree publish-table proxies proxy_pairs proxy_outcomes proxy_stability \
+		--command "$(PROXIES)" --scores results/scores/nasbench201/cifar10/b64-pytorch-images-s0-n1000.h5 \
 		--benchmark data/benchmarks/nasbench201.h5
 
 test: $(READY) lint

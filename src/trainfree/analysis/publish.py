@@ -80,7 +80,7 @@ def publish_tables(
         write_text(output / f"{name}.md", f"{text}\n{line}\n")
         csv = (tables / f"{name}.csv").read_text(encoding="utf-8")
         write_text(output / f"{name}.csv", csv)
-    write_text(output / INDEX, _index(read_table(tables / f"{SCOREBOARD}.csv"), texts, line))
+    write_index(output)
 
 
 def publish_one(
@@ -102,6 +102,32 @@ def publish_one(
     write_text(output / path.name, f"{path.read_text(encoding='utf-8')}\n{line}\n")
     csv = path.with_suffix(".csv").read_text(encoding="utf-8")
     write_text(output / f"{name}.csv", csv)
+    write_index(output)
+
+
+def write_index(folder: Path) -> None:
+    """Write the page that lists the tables of a folder, those of the run with the scoreboard first.
+
+    Raises
+    ------
+    DataFileError
+        When the scoreboard is damaged or the page cannot be written.
+    """
+    if not (folder / f"{SCOREBOARD}.md").is_file():
+        return
+    texts = {
+        path.stem: path.read_text(encoding="utf-8").rstrip().split("\n")
+        for path in sorted(folder.glob("*.md"))
+        if path.name != INDEX
+    }
+    line = texts[SCOREBOARD][-1]
+    links: dict[bool, list[str]] = {True: [], False: []}
+    for name, text in texts.items():
+        links[text[-1] == line].append(f"- [{name}]({name}.md): {text[0].strip('*')}")
+    write_text(
+        folder / INDEX,
+        _index(read_table(folder / f"{SCOREBOARD}.csv"), links[True], links[False], line),
+    )
 
 
 def check_layout(folder: Path, published: Sequence[Path]) -> None:
@@ -158,25 +184,28 @@ def _scores_text(scored: xr.Dataset, path: Path) -> str:
     )
 
 
-def _index(counted: pd.DataFrame, texts: Mapping[str, str], line: str) -> str:
+def _index(counted: pd.DataFrame, own: list[str], others: list[str], line: str) -> str:
     readable = counted.set_axis(
         [name.replace("_", " ").capitalize() for name in counted.columns], axis=1
     )
     title = "Published cells by verdict; absent inputs count as not comparable"
-    captions = {name: text.split("\n", 1)[0].strip("*") for name, text in texts.items()}
-    links = [f"- [{name}]({name}.md): {caption}" for name, caption in captions.items()]
     return "\n".join(
         [
             "# Measured tables",
             "",
-            "A copy of one run's tables, made by `make paper-tables`; do not edit it. Tables of",
-            "other runs stand beside it, each with a line on what made it: NAS-Bench-101",
-            "(`make nasbench101-tables`), and the proxies beside others' (`make agreement-table`).",
+            "A copy of one run's tables, made by `make paper-tables`; do not edit it.",
             "",
             markdown_text(readable, title),
-            *links,
+            *own,
             "",
             line,
+            "",
+            "## Of other runs",
+            "",
+            "Each has a line on what made it: NAS-Bench-101 (`make nasbench101-tables`), proxies",
+            "beside each other (`make proxy-tables`) and beside others' (`make agreement-table`).",
+            "",
+            *others,
             "",
         ]
     )
