@@ -49,8 +49,8 @@ MinJobAge=86400
 GresTypes=gpu
 CommunicationParameters=NoAddrCache,NoCtldInAddrAny,NoInAddrAny
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=8000 Gres=gpu:fake:2 State=UNKNOWN
-PartitionName=cpu Nodes={host} Default=YES MaxTime=120 State=UP
-PartitionName=gpu Nodes={host} MaxTime=120 State=UP
+PartitionName=cpu Nodes={host} Default=YES MaxTime=1440 State=UP
+PartitionName=gpu Nodes={host} MaxTime=1440 State=UP
 """
 
 
