@@ -13,7 +13,7 @@ from trainfree.errors import TrainfreeError
 from trainfree.images.code import images_code_hash
 from trainfree.provenance import code_hash
 from trainfree.scoring.devices import gpus_per_job
-from trainfree.scoring.job_memory import job_memory_mb
+from trainfree.scoring.job_demand import job_memory_mb, job_minutes
 from trainfree.scoring.setting import (
     Setting,
     scoring_code_hash,

@@ -16,7 +16,7 @@ rule score_shard:
     resources:
         gpu=gpus_per_job(CONFIG.scoring.device),
         mem_mb=lambda wildcards: job_memory_mb(setting_of(wildcards)),
-        runtime=240,
+        runtime=lambda wildcards: job_minutes(setting_of(wildcards)),
     params:
         range=first_and_last,
         setting=lambda wildcards: setting_of(wildcards).json,

@@ -122,7 +122,7 @@ def test_a_batch_system_gets_what_jobs_need_loses_one_reports_one_and_gives_the_
     calls = (fake_slurm / "calls").read_text().splitlines()
     asked = [re.sub(r"--parsable|--output=\S+|/\S+$", "", call).split() for call in calls]
     three_shards_on_one_gpu = (
-        "--partition=gpu --mem=3000M --time=720 --ntasks=1 --cpus-per-task=1 --gpus=1"
+        "--partition=gpu --mem=3000M --time=180 --ntasks=1 --cpus-per-task=1 --gpus=1"
     )
     assert [" ".join(words) for words in asked] == [
         "--partition=cpu --mem=2000M --time=30 --ntasks=1 --cpus-per-task=1",

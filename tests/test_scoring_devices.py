@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from trainfree.errors import TrainfreeError
 from trainfree.scoring import devices
 from trainfree.scoring.devices import device_slot, gpus_per_job, visible_gpus
-from trainfree.scoring.job_memory import ENGINE_MB, job_memory_mb
+from trainfree.scoring.job_demand import ENGINE_MB, job_memory_mb, job_minutes
 from trainfree.scoring.setting import Setting
 
 HOLD = """
@@ -179,3 +180,4 @@ def test_a_file_of_proxies_is_asked_for_its_needs(tmp_path):
         extra=((str(file), "hash"),),
     )  # fmt: skip
     assert job_memory_mb(setting) > ENGINE_MB
+    assert job_minutes(setting) > job_minutes(replace(setting, proxies=("naswot",)))
