@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import xarray as xr
 import yaml
 from test_workflow import command, copy_of, environment, planned
 
@@ -93,7 +94,8 @@ def require_same_results(ours: Path, theirs: Path) -> None:
         if place.suffix == ".csv" and place.stem in UNTIMED_TABLES:
             assert files[place].read_bytes() == path.read_bytes(), place
         elif place.suffix == ".h5":
-            kind = "scores" if "scores" in place.parts else "search"
+            with xr.open_dataset(path, engine="h5netcdf") as file:
+                kind = str(file.attrs["schema"])
             first, second = read_dataset(files[place], kind), read_dataset(path, kind)
             assert set(first.variables) == set(second.variables)
             for name in first.variables:

@@ -111,7 +111,10 @@ def test_a_run_survives_the_death_of_a_node_with_the_same_bits(slurm, repository
         run.kill()
         run.wait()
     controller = (slurm.folder / "slurmctld.log").read_text()
-    assert re.search(r"requeue job .* due to failure of node", controller)
+    # Jobs that run go back into Slurm's queue; those whose srun met the dead node before Slurm
+    # knew of it fail, and Snakemake sends them again.
+    requeued = re.search(r"requeue job .* due to failure of node", controller)
+    assert requeued or "Trying to restart job" in log.read_text()
     require_same_results(remote, local)
     submissions = re.findall(r"has been submitted with SLURM jobid (\d+)", log.read_text())
     # two preparations, two groups of shards, their merging, the searches and the tables in a few
