@@ -20,7 +20,7 @@ from snakemake.cli import get_argument_parser
 
 from trainfree.cli import main, parser
 from trainfree.config import Config, load_config
-from trainfree.proxies import registry
+from trainfree.proxies import PROXY_NAMES, load_proxy, registry
 from trainfree.storage import SCHEMA_VERSIONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,6 +131,8 @@ def folder(tmp_path, monkeypatch) -> Path:
     shutil.copytree(ROOT / "config", tmp_path / "config")
     monkeypatch.chdir(tmp_path)
     # Proxies of earlier pages lie in folders of their own, where a reader has one folder.
+    for name in PROXY_NAMES:
+        load_proxy(name)  # or what is imported for a page would be forgotten with its registry
     monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
     (tmp_path / "accuracies.csv").write_text("1-1-1,61.5\n5-5-5,70.25\n")
     return tmp_path
