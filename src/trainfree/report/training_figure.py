@@ -12,9 +12,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import rankdata
 
 from trainfree.analysis.inputs import Floats, floats, outcome_title
+from trainfree.analysis.rank_statistics import mean_ranks
 from trainfree.analysis.tables import number
 from trainfree.analysis.training_table import finite_by_epoch, read_training, training_note
 from trainfree.errors import DataFileError
@@ -61,7 +61,7 @@ def ranks(score: Floats) -> Floats:
     found = np.full(score.shape, np.nan)
     for row, values in enumerate(score):
         known = ~np.isnan(values)
-        found[row, known] = rankdata(-values[known])
+        found[row, known] = mean_ranks(-values[known])
     return found
 
 

@@ -43,7 +43,7 @@ def weight_gradient(adjoint: Tensor, x: Tensor, weight: Tensor, node: Conv) -> T
 
 def average_map(x: Tensor, node: AvgPool) -> Tensor:
     """Return the means over windows of a map; padding is not averaged over."""
-    if _averages_neighbours(x.shape, node) and x.device.type == "cpu":
+    if _is_own_average(x, node):
         return channels_first(average(channels_last(x), node.kernel, node.stride, node.padding))
     return F.avg_pool2d(x, node.kernel, node.stride, node.padding, count_include_pad=False)
 
@@ -53,7 +53,7 @@ def average_below(adjoint: Tensor, node: AvgPool, shape: tuple[int, ...]) -> Ten
 
     Where every pixel has its neighbourhood the sums that this needs are means times their counts.
     """
-    if _averages_neighbours(adjoint.shape, node) and adjoint.device.type == "cpu":
+    if _is_own_average(adjoint, node):
         counts = _neighbours(adjoint)
         return average_map(adjoint / counts, node) * counts
     below: Tensor = torch.ops.aten.avg_pool2d_backward(
@@ -69,8 +69,9 @@ def average_below(adjoint: Tensor, node: AvgPool, shape: tuple[int, ...]) -> Ten
     return below
 
 
-def _averages_neighbours(shape: tuple[int, ...], node: AvgPool) -> bool:
-    return (node.kernel, node.stride, node.padding) == (3, 1, 1) and min(shape[2:]) > 1
+def _is_own_average(x: Tensor, node: AvgPool) -> bool:
+    geometry = (node.kernel, node.stride, node.padding)
+    return x.device.type == "cpu" and geometry == (3, 1, 1) and min(x.shape[2:]) > 1
 
 
 def _neighbours(x: Tensor) -> Tensor:
