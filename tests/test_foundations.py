@@ -23,10 +23,9 @@ from trainfree.storage import (
     open_dataset,
     provenance_attributes,
     read_dataset,
-    write_atomically,
     write_dataset,
-    write_text,
 )
+from trainfree.writing import write_atomically, write_text
 
 
 def names_in(folder: Path) -> list[str]:
@@ -67,10 +66,10 @@ def code_hash_of(tmp_path: Path, monkeypatch, sources: dict[str, str]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(provenance, "PACKAGE_ROOT", tmp_path)
-    for cached in ("_code_hash", "_tree", "_imported_modules", "_syntax_hash"):
+    for cached in ("_code_hash", "_module"):
         getattr(provenance, cached).cache_clear()
     found = provenance.code_hash("trainfree.a")
-    for cached in ("_code_hash", "_tree", "_imported_modules", "_syntax_hash"):
+    for cached in ("_code_hash", "_module"):
         getattr(provenance, cached).cache_clear()
     return found
 
@@ -87,6 +86,29 @@ def test_code_hash_follows_imports_and_ignores_comments_and_docstrings(tmp_path,
     assert code_hash_of(tmp_path, monkeypatch, same) == original
     for changed in ({"b.py": "def f():\n    return 2\n"}, {"c.py": "x = 2\n"}):
         assert code_hash_of(tmp_path, monkeypatch, {**base, **changed}) != original
+
+
+def test_imports_are_found_in_every_kind_of_block():
+    source = """
+def f(x):
+    try:
+        with open(x):
+            import trainfree.errors
+    except ImportError:
+        from trainfree import randomness
+    else:
+        if x:
+            from trainfree.storage import read_dataset
+        else:
+            async def g():
+                import trainfree.writing
+    match x:
+        case 1:
+            import numpy, trainfree.progress
+"""
+    found = provenance.imported_modules(ast.parse(source))
+    names = ("errors", "randomness", "storage", "writing", "progress")
+    assert found - {"trainfree"} == {f"trainfree.{name}" for name in names}
 
 
 def test_round_trip_keeps_values_and_provenance(tmp_path):
@@ -217,7 +239,10 @@ ROOMS = {
         "workflow",
     },
 }
-LEAVES = {"errors", "extensions", "lifeline", "progress", "randomness", "provenance", "storage"}
+LEAVES = {
+    *("errors", "extensions", "lifeline", "progress", "randomness", "provenance", "storage"),
+    "writing",
+}
 
 
 @pytest.mark.parametrize("room", ROOMS)

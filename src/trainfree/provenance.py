@@ -1,7 +1,7 @@
 """Where a result came from: hashes of the code and of the settings that made it.
 
 The code hash covers a module and everything of trainfree that it imports, directly or through
-others, and is taken over the syntax tree without docstrings and comments. The workflow puts it
+others, and is taken over the code without docstrings, comments and layout. The workflow puts it
 into each rule's parameters, so that an edit re-runs what depends on it and nothing else, and each
 data file carries it as an attribute.
 """
@@ -12,11 +12,11 @@ import ast
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PACKAGE = "trainfree"
 PACKAGE_ROOT = Path(__file__).parent
@@ -59,7 +59,7 @@ def code_hash(*modules: str, outside: Mapping[str, str] | None = None) -> str:
 def _code_hash(modules: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     for name in sorted(_import_closure(modules)):
-        digest.update(f"{name}:{_syntax_hash(name)}\n".encode())
+        digest.update(f"{name}:{_module(name).syntax_hash}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -71,8 +71,24 @@ def _import_closure(modules: Iterable[str]) -> set[str]:
         if name in seen:
             continue
         seen.add(name)
-        waiting.extend(_imported_modules(name))
+        waiting.extend(_module(name).imported)
     return seen
+
+
+class _Module(NamedTuple):
+    """What is asked of a module's source: the trainfree modules it imports, and its hash."""
+
+    imported: frozenset[str]
+    syntax_hash: str
+
+
+@cache
+def _module(name: str) -> _Module:
+    path = _module_path(name)
+    if path is None:
+        raise ModuleNotFoundError(f"no module {name!r} in {PACKAGE_ROOT}")
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    return _Module(imported_modules(tree), _syntax_hash(tree))
 
 
 def _module_path(name: str) -> Path | None:
@@ -84,23 +100,10 @@ def _module_path(name: str) -> Path | None:
     return None
 
 
-@cache
-def _tree(name: str) -> ast.Module:
-    path = _module_path(name)
-    if path is None:
-        raise ModuleNotFoundError(f"no module {name!r} in {PACKAGE_ROOT}")
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-@cache
-def _imported_modules(name: str) -> frozenset[str]:
-    return imported_modules(_tree(name))
-
-
 def imported_modules(tree: ast.Module) -> frozenset[str]:
     """Return the trainfree modules that a syntax tree imports."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -113,13 +116,20 @@ def imported_modules(tree: ast.Module) -> frozenset[str]:
     )
 
 
-@cache
-def _syntax_hash(name: str) -> str:
-    tree = ast.parse(ast.unparse(_tree(name)))
-    for node in ast.walk(tree):
+def _syntax_hash(tree: ast.Module) -> str:
+    """Return a hash of the code without comments, layout and docstrings (which leave the tree)."""
+    for node in (tree, *_statements(tree)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all statements below a node without entering expressions, most of a syntax tree."""
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for statement in getattr(node, block, ()):
+            yield statement
+            yield from _statements(statement)
 
 
 def _drop_docstring(

@@ -1,24 +1,25 @@
 """Reading and writing the suite's data files: netCDF-4/HDF5, whole or not at all.
 
-A file is written under a temporary name in its own folder and moved into place when it is
-complete, so a reader never meets half a file. Reading checks the kind, the schema version and,
-where the caller knows them, the attributes the file must carry.
+Reading checks the kind, the schema version and, where the caller knows them, the attributes the
+file must carry.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
+import h5py
 import numpy as np
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 from trainfree import __version__
 from trainfree.errors import DataFileError
 from trainfree.provenance import canonical_json, library_versions, settings_hash
+from trainfree.writing import write_atomically
 
 SCHEMA_VERSIONS = {
     "images": 1,
@@ -34,6 +35,25 @@ SCHEMA_VERSIONS = {
     "ablation": 1,
     "training": 1,
 }
+
+
+class _RememberingFile(h5py.File):  # type: ignore[misc]  # h5py has no types
+    """A file for reading that looks each name up once.
+
+    h5netcdf asks for every variable by its path some forty times on opening; most of the time
+    that tables and figures took to open their files went there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "r")
+        self._known: dict[str, Any] = {}
+
+    def __getitem__(self, name: Any) -> Any:
+        if not isinstance(name, str):  # a reference
+            return super().__getitem__(name)
+        if name not in self._known:
+            self._known[name] = super().__getitem__(name)
+        return self._known[name]
 
 
 def provenance_attributes(
@@ -61,47 +81,6 @@ def provenance_attributes(
         "threads": threads,
         "libraries": canonical_json(library_versions()),
     }
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call ``write`` with a temporary path beside ``path``, then move the file into place.
-
-    Raises
-    ------
-    DataFileError
-        When the file cannot be written, for example on a full disk. Nothing is left behind.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_orphans(path)
-        temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part")
-        try:
-            write(temporary)
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataFileError(
-            f"{path}: cannot be written ({error}); nothing was kept. "
-            "Check the free disk space and the permissions of the folder, then run again"
-        ) from error
-
-
-def _remove_orphans(path: Path) -> None:
-    """Delete temporary files of ``path`` whose writer on this machine was killed."""
-    for orphan in path.parent.glob(f".{path.name}.{socket.gethostname()}-*.part"):
-        pid = int(orphan.name.removesuffix(".part").rpartition("-")[2])
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            orphan.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 with Unix line ends, whole or not at all."""
-    write_atomically(path, lambda temporary: temporary.write_bytes(text.encode()))
 
 
 def write_dataset(dataset: xr.Dataset, path: Path, kind: str) -> None:
@@ -152,7 +131,7 @@ def open_dataset(
     if not path.is_file():
         raise DataFileError(f"{path}: no such {kind} file; run the rule that makes it")
     try:
-        dataset = xr.open_dataset(path, engine="h5netcdf", drop_variables=list(without))
+        dataset = _opened(path, without)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise DataFileError(
             f"{path}: is not a readable HDF5 file, probably truncated ({error}); "
@@ -168,6 +147,19 @@ def open_dataset(
                 f"{path}: expected {key} = {wanted!r}, found {found!r}; "
                 "it was made by another version or configuration, delete it and run again"
             )
+    return dataset
+
+
+def _opened(path: Path, without: Sequence[str]) -> xr.Dataset:
+    """Open a netCDF-4 file lazily; closing the data set closes it."""
+    file = _RememberingFile(path)
+    try:
+        store = H5NetCDFStore(h5netcdf.File(file, "r", decode_vlen_strings=True))
+        dataset = xr.open_dataset(store, drop_variables=list(without))
+    except BaseException:
+        file.close()
+        raise
+    dataset.set_close(file.close)
     return dataset
 
 

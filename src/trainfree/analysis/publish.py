@@ -27,7 +27,8 @@ from trainfree.analysis.inputs import score_settings
 from trainfree.analysis.published import find_table, read_published, table_names
 from trainfree.analysis.tables import markdown_text, read_table
 from trainfree.errors import DataFileError
-from trainfree.storage import open_dataset, write_text
+from trainfree.storage import open_dataset
+from trainfree.writing import write_text
 
 INDEX = "README.md"
 SCOREBOARD, PUBLISHED = "scoreboard", "published"

@@ -35,7 +35,7 @@ from trainfree.analysis.tables import (
     write_tables,
 )
 from trainfree.analysis.timing import PHASE, PROXY, TOTAL
-from trainfree.storage import write_text
+from trainfree.writing import write_text
 
 TITLE = "Summary"
 HEADLINE_PROXIES = ("naswot", "synflow")

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from trainfree.errors import DataFileError
-from trainfree.storage import write_text
+from trainfree.writing import write_text
 
 MISSING = "–"
 MADE_FROM = "Made from "

@@ -23,7 +23,7 @@ from trainfree.report.page_points import collect_points
 from trainfree.report.page_provenance import costs_table, read_provenance
 from trainfree.report.page_sections import Section, arrange
 from trainfree.report.page_tables import TableView, read_tables
-from trainfree.storage import write_text
+from trainfree.writing import write_text
 
 LOG = logging.getLogger(__name__)
 

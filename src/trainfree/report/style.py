@@ -18,7 +18,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from trainfree.report.bitmaps import pack_bitmaps
-from trainfree.storage import write_atomically
+from trainfree.writing import write_atomically
 
 INK = "#20262e"
 MUTED = "#6d747d"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainfree.errors import HashMismatchError
-from trainfree.storage import write_atomically
+from trainfree.writing import write_atomically
 
 logger = logging.getLogger(__name__)
 

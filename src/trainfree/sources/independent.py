@@ -8,7 +8,7 @@ from pathlib import Path
 from trainfree.sources.checksums import Checksum
 from trainfree.sources.delivery import source_settings
 from trainfree.sources.mirror import MirrorFile, MirrorSource
-from trainfree.storage import write_atomically
+from trainfree.writing import write_atomically
 
 SUITE_ZERO = MirrorSource(
     "csv",
