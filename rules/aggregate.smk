@@ -90,22 +90,24 @@ rule tabulate_timing:
         " --published {input.published} --stem results/tables/timing > {log} 2>&1"
 
 
-rule tabulate_paper:
+rule tabulate_published:
+    """All printed tables in one job: they read the same files, most of the time of each."""
     input:
-        unpack(paper_table_inputs),
+        scores=MERGED_SCORES,
+        searches=SEARCH_FILES,
+        benchmark=BENCHMARK,
+        published=PUBLISHED,
     output:
         report(
-            "results/tables/{paper_table}.csv",
-            caption="../reports/captions/paper_table.rst",
+            expand("results/tables/{name}.csv", name=COMPARISONS),
+            caption="../reports/captions/published_table.rst",
             category="Papers",
         ),
-        multiext("results/tables/{paper_table}", ".md", ".tex"),
+        expand("results/tables/{name}.{suffix}", name=COMPARISONS, suffix=["md", "tex"]),
     log:
-        "logs/tabulate_paper/{paper_table}.log",
+        "logs/tabulate_published.log",
     benchmark:
-        "logs/benchmarks/tabulate_paper/{paper_table}.tsv"
-    wildcard_constraints:
-        paper_table="|".join([*COMPARISONS, *FURTHER_TABLES]),
+        "logs/benchmarks/tabulate_published.tsv"
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -113,16 +115,48 @@ rule tabulate_paper:
         mem_mb=2000,
         runtime=10,
     params:
-        files=paper_table_options,
+        names=" ".join(COMPARISONS),
         settings=CONFIG.table_settings_json,
-        stem=lambda wildcards, output: output[0].removesuffix(".csv"),
+        code=code_hash("trainfree.analysis.comparison"),
+    shell:
+        "python -m trainfree tabulate {params.names} --scores {input.scores}"
+        " --searches {input.searches} --benchmark {input.benchmark}"
+        " --published {input.published} --settings {params.settings:q}"
+        " --folder results/tables > {log} 2>&1"
+
+
+rule tabulate_further:
+    input:
+        unpack(further_table_inputs),
+    output:
+        report(
+            "results/tables/{further}.csv",
+            caption="../reports/captions/further_table.rst",
+            category="Papers",
+        ),
+        multiext("results/tables/{further}", ".md", ".tex"),
+    log:
+        "logs/tabulate_further/{further}.log",
+    benchmark:
+        "logs/benchmarks/tabulate_further/{further}.tsv"
+    wildcard_constraints:
+        further="|".join(FURTHER_TABLES),
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        files=further_table_options,
+        settings=CONFIG.table_settings_json,
         code=lambda wildcards: code_hash(
-            f"trainfree.analysis.{FURTHER_TABLES.get(wildcards.paper_table, 'comparison')}"
+            f"trainfree.analysis.{FURTHER_TABLES[wildcards.further]}"
         ),
     shell:
-        "python -m trainfree tabulate {wildcards.paper_table} {params.files}"
-        " --benchmark {input.benchmark} --settings {params.settings:q} --stem {params.stem}"
-        " > {log} 2>&1"
+        "python -m trainfree tabulate {wildcards.further} {params.files}"
+        " --benchmark {input.benchmark} --settings {params.settings:q}"
+        " --folder results/tables > {log} 2>&1"
 
 
 rule scoreboard:

@@ -6,7 +6,7 @@ import shlex
 from snakemake.exceptions import WorkflowError
 
 from trainfree.analysis.independent import INDEPENDENT_COLUMNS
-from trainfree.analysis.published import find_table, read_published, table_names
+from trainfree.analysis.published import read_published, table_names
 from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.config import parse_config
 from trainfree.errors import TrainfreeError
@@ -128,11 +128,8 @@ PUBLISHED = [
 ]
 NASWOT_PAPER = relative(BASE / "reports" / "published" / "naswot.yaml")
 PAPERS = {path: read_published(Path(path)) for path in PUBLISHED}
-# Tables beside the papers': the published ones by file, and further ones by the module that
-# makes them.
-COMPARISONS = {
-    name: path for path, paper in PAPERS.items() for name in table_names([paper])
-}
+# Tables beside the papers': the printed ones, and further ones by the module that makes them.
+COMPARISONS = list(table_names(PAPERS.values()))
 FURTHER_TABLES = {
     "kendall": "kendall",
     "tau_sensitivity": "tau_sensitivity",
@@ -260,25 +257,14 @@ def search_inputs(wildcards):
     return files
 
 
-def paper_table_inputs(wildcards):
-    """Return the files that a table beside the papers' is made of: those it reads and no others."""
-    name = wildcards.paper_table
-    files = {"benchmark": BENCHMARK}
-    if name in COMPARISONS:
-        files["published"] = COMPARISONS[name]
-        kinds = find_table(PAPERS.values(), name).kinds
-        if kinds & {"answer", "best_scored", "tau", "pearson", "sampled", "history"}:
-            files["scores"] = MERGED_SCORES
-        if kinds & {"answer", "history"}:
-            files["searches"] = SEARCH_FILES
-    elif name in ("significance", "ranks", "regret"):
-        files["searches"] = SEARCH_FILES
-    else:
-        files |= {"scores": MERGED_SCORES, "published": PUBLISHED}
-    return files
+def further_table_inputs(wildcards):
+    """Return the files that a further table is made of: those it reads and no others."""
+    if wildcards.further in ("significance", "ranks", "regret"):
+        return {"benchmark": BENCHMARK, "searches": SEARCH_FILES}
+    return {"benchmark": BENCHMARK, "scores": MERGED_SCORES, "published": PUBLISHED}
 
 
-def paper_table_options(wildcards, input):
+def further_table_options(wildcards, input):
     """Return the same files as options of the command."""
     named = (
         name for name in ("scores", "searches", "published") if name in input.keys()

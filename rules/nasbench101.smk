@@ -128,5 +128,4 @@ rule tabulate_nasbench101:
     shell:
         "python -m trainfree tabulate nasbench101_{wildcards.printed} --scores {input.scores}"
         " --searches {input.searches} --benchmark {input.benchmark} --published {input.published}"
-        " --settings {params.settings:q}"
-        " --stem results/tables/nasbench101_{wildcards.printed} > {log} 2>&1"
+        " --settings {params.settings:q} --folder results/tables > {log} 2>&1"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from trainfree.analysis.rank_statistics import (
+    STATISTICS,
     PairedRanks,
     bootstrap,
     percentile_interval,
@@ -120,6 +121,15 @@ def test_bootstrap_is_reproducible() -> None:
     assert first.tobytes() == again.tobytes()
     assert first.shape == (20, 3)
     assert (first != other).any()
+
+
+def test_a_statistic_alone_is_the_same_as_beside_the_others() -> None:
+    rng = np.random.default_rng(1)
+    pairs = PairedRanks(rng.integers(9, size=50).astype(float), rng.normal(size=50))
+    together = bootstrap(pairs, 20, stream(3, "bootstrap"))
+    for place, name in enumerate(STATISTICS):
+        alone = bootstrap(pairs, 20, stream(3, "bootstrap"), [name])
+        assert alone[:, 0].tobytes() == together[:, place].tobytes()
 
 
 def test_interval_covers_the_true_correlation_about_as_often_as_it_says() -> None:

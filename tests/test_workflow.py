@@ -191,7 +191,7 @@ def test_an_edited_template_writes_only_the_report(copy):
 def test_an_edited_table_is_made_again_and_no_other(copy):
     kendall = copy / "src" / "trainfree" / "analysis" / "kendall.py"
     kendall.write_text(kendall.read_text() + "\nEDITED = True\n")
-    assert planned(copy, "tables") == {"tabulate_paper": 1, "tables": 1}
+    assert planned(copy, "tables") == {"tabulate_further": 1, "tables": 1}
 
 
 def test_tables_are_made_again_from_stored_files_without_torch(copy):
@@ -250,8 +250,8 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
 
     assert "score_shard" not in with_config({"analysis": {"bootstrap_resamples": 60}})
     assert set(with_config({"analysis": {"bootstrap_resamples": 60}})) == {
-        *("tabulate_correlations", "tabulate_paper", "scoreboard", "summarize", "write_report"),
-        *("plot_score_panels", "plot_tau", "plot_best"),
+        *("tabulate_correlations", "tabulate_published", "tabulate_further", "scoreboard"),
+        *("summarize", "write_report", "plot_score_panels", "plot_tau", "plot_best"),
     }
     assert with_config({"search": {"runs": 9}})["search"] == 12
     assert with_config({"search": {"searches": {"rea": {"sample": 2}}}})["search"] == 1

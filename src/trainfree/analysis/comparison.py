@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainfree.analysis.measures import Measured, measure_cell, obstacle_of
+from trainfree.analysis.measures import (
+    OF_SCORES,
+    OF_SEARCHES,
+    Measured,
+    measure_cell,
+    obstacle_of,
+)
 from trainfree.analysis.published import (
     Cell,
     Measure,
@@ -75,7 +81,12 @@ def tabulate_published(
     table = find_table(published, name)
     frame = compare(study, table, settings)
     shown, title = show_comparison(frame, table.title, settings)
-    write_tables(frame, shown, title, study.data_line(table.space), output_stem)
+    made_from = study.data_line(
+        table.space,
+        scores=not table.kinds.isdisjoint(OF_SCORES),
+        searches=not table.kinds.isdisjoint(OF_SEARCHES),
+    )
+    write_tables(frame, shown, title, made_from, output_stem)
     name_missing(frame, name)
     return frame
 

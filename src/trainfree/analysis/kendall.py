@@ -130,7 +130,8 @@ def _subset_tau(pairs: pd.DataFrame, settings: AnalysisSettings) -> Measured:
     ranks = PairedRanks(
         pairs["score"].to_numpy(dtype=np.float64), pairs["accuracy"].to_numpy(dtype=np.float64)
     )
-    drawn = bootstrap(ranks, settings.bootstrap_resamples, stream(settings.seed, "bootstrap"))
+    rng = stream(settings.seed, "bootstrap")
+    drawn = bootstrap(ranks, settings.bootstrap_resamples, rng, ["kendall"])
     low, high = percentile_interval(drawn[:, 0])
     return Measured(ranks.statistics().kendall, np.nan, low, high, len(pairs))
 

@@ -23,6 +23,9 @@ from trainfree.randomness import stream
 DRAWN = 1000
 LEAST_ACCURACY = 15.0
 NAN = float("nan")
+OF_SCORES = frozenset(("answer", "best_scored", "tau", "pearson", "sampled", "history"))
+OF_SEARCHES = frozenset(("answer", "history"))
+"""Readings that scores and searches enter."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def drawn_taus(
     for draw in range(settings.tau_draws):
         counts = np.zeros(len(kept), dtype=np.int64)
         counts[drawn_places(len(kept), settings, draw)] = 1
-        taus.append(pairs.statistics(counts).kendall)
+        taus += pairs.chosen(["kendall"], counts)
     return np.array(taus)
 
 
@@ -207,7 +210,7 @@ def _tau_of_sample(both: pd.DataFrame, settings: AnalysisSettings) -> Measured:
         both["score"].to_numpy(dtype=np.float64), both["accuracy"].to_numpy(dtype=np.float64)
     )
     rng = stream(settings.seed, "bootstrap")
-    taus = bootstrap(pairs, settings.bootstrap_resamples, rng)[:, 0]
+    taus = bootstrap(pairs, settings.bootstrap_resamples, rng, ["kendall"])[:, 0]
     low, high = percentile_interval(taus)
     error = float(np.nanstd(taus, ddof=1))
     return Measured(pairs.statistics().kendall, NAN, low, high, len(both), error)
@@ -219,8 +222,9 @@ def _pearson(study: Study, measure: Measure, settings: AnalysisSettings) -> Meas
     pairs = PairedRanks(
         both["score"].to_numpy(dtype=np.float64), both["accuracy"].to_numpy(dtype=np.float64)
     )
-    drawn = bootstrap(pairs, settings.bootstrap_resamples, stream(settings.seed, "bootstrap"))
-    low, high = percentile_interval(drawn[:, 2])
+    rng = stream(settings.seed, "bootstrap")
+    drawn = bootstrap(pairs, settings.bootstrap_resamples, rng, ["pearson"])
+    low, high = percentile_interval(drawn[:, 0])
     return Measured(pairs.statistics().pearson, NAN, low, high, len(both))
 
 

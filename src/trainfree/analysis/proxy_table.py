@@ -15,7 +15,6 @@ from trainfree.analysis.inputs import Floats, accuracy_of, outcome_title, read_b
 from trainfree.analysis.proxy_agreement import spearman
 from trainfree.analysis.proxy_scores import read_proxy_scores
 from trainfree.analysis.rank_statistics import (
-    STATISTICS,
     PairedRanks,
     bootstrap,
     percentile_interval,
@@ -33,7 +32,6 @@ TITLE = "Proxies: rank correlation with accuracy, given the number of parameters
 PAIRS_TITLE = "Proxies: Spearman's ρ of each with each"
 BOUNDS = ("", "_low", "_high")
 MEASURES = ("kendall", "spearman", "spearman_given_params", "beside_params")
-SPEARMAN = STATISTICS.index("spearman")
 COLUMNS = (
     *("space", "dataset", "setting", "proxy", "target", "n", "infinite", "without_score"),
     *(name + bound for name in MEASURES for bound in BOUNDS),
@@ -152,8 +150,8 @@ def _measured(
 def _spearman_draws(first: Floats, second: Floats, resamples: int, seed: int) -> Floats:
     """Return ρ of the pairs and then of each resample; the draws of one seed and n are equal."""
     pairs = PairedRanks(first, second)
-    drawn = bootstrap(pairs, resamples, stream(seed, "bootstrap"))[:, SPEARMAN]
-    return np.concatenate(([pairs.statistics().spearman], drawn))
+    drawn = bootstrap(pairs, resamples, stream(seed, "bootstrap"), ["spearman"])
+    return np.concatenate((pairs.chosen(["spearman"]), drawn[:, 0]))
 
 
 def show_proxies(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:

@@ -35,7 +35,7 @@ def tabulate_ranks(study: Study, output_stem: Path) -> pd.DataFrame:
     fields = contestants(study)
     rows = [row for dataset, field in fields.items() for row in _ranks(dataset, field)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, show_ranks(frame), TITLE, study.data_line(), output_stem)
+    write_tables(frame, show_ranks(frame), TITLE, study.data_line(scores=False), output_stem)
     return frame
 
 

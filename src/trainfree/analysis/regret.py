@@ -56,7 +56,7 @@ def tabulate_regret(study: Study, output_stem: Path) -> pd.DataFrame:
     order = list(seen)
     rows.sort(key=lambda row: order.index(row["dataset"]))
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, show_regret(frame), TITLE, study.data_line(), output_stem)
+    write_tables(frame, show_regret(frame), TITLE, study.data_line(scores=False), output_stem)
     return frame
 
 

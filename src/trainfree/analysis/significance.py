@@ -36,7 +36,7 @@ def tabulate_significance(study: Study, output_stem: Path) -> pd.DataFrame:
     fields = contestants(study)
     pairs = [row for dataset, field in fields.items() for row in _pairs(dataset, field)]
     frame = pd.DataFrame(pairs, columns=COLUMNS)
-    write_tables(frame, show_significance(frame), TITLE, study.data_line(), output_stem)
+    write_tables(frame, show_significance(frame), TITLE, study.data_line(scores=False), output_stem)
     return frame
 
 

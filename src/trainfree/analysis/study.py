@@ -214,17 +214,20 @@ class Study:
             raise AbsentError(f"no search {described} with {measure.budget} {unit}")
         return max(fitting, key=lambda search: search.sizes["run"])
 
-    def data_line(self, space: str = "", searches: bool = True) -> str:
+    def data_line(self, space: str = "", scores: bool = True, searches: bool = True) -> str:
         """Return what the files hold, for captions.
 
         Parameters
         ----------
         space
             Only files of this space; of every one if empty.
-        searches
-            Whether to tell of searches.
+        scores, searches
+            Whether to tell of scores, of searches.
         """
-        files = [*self.score_files.values(), *(self.searches if searches else [])]
+        files = [
+            *(self.score_files.values() if scores else []),
+            *(self.searches if searches else []),
+        ]
         with suppress(AbsentError):
             files.append(self.benchmark)
         return data_line(f for f in files if not space or f.attrs.get("space") == space)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Declare them."""
-    table = command(commands, "tabulate", _tabulate, "set a paper's table beside ours")
-    table.add_argument("name", help="file name of the table, without suffix")
+    table = command(commands, "tabulate", _tabulate, "set the papers' tables beside ours")
+    table.add_argument("names", nargs="+", help="file names of the tables, without suffix")
     table.add_argument("--scores", type=Path, nargs="*", default=[])
     table.add_argument("--searches", type=Path, nargs="*", default=[])
     table.add_argument("--benchmark", type=Path)
     table.add_argument("--published", type=Path, nargs="*", default=[])
     table.add_argument("--settings", required=True, help="settings of the tables as JSON")
-    table.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
+    table.add_argument("--folder", type=Path, required=True, help="folder of the output")
     board = command(commands, "scoreboard", _scoreboard, "count the verdicts")
     board.add_argument("--comparisons", type=Path, nargs="+", required=True)
     board.add_argument("--folder", type=Path, required=True, help="folder of the output")
@@ -50,13 +50,11 @@ def _tabulate(arguments: argparse.Namespace) -> None:
     from trainfree.analysis.settings import AnalysisSettings
     from trainfree.analysis.study import Study
 
-    tabulate_one(
-        arguments.name,
-        Study(arguments.scores, arguments.searches, arguments.benchmark),
-        [read_published(path) for path in arguments.published],
-        AnalysisSettings.from_json(arguments.settings),
-        arguments.stem,
-    )
+    study = Study(arguments.scores, arguments.searches, arguments.benchmark)
+    published = [read_published(path) for path in arguments.published]
+    settings = AnalysisSettings.from_json(arguments.settings)
+    for name in arguments.names:
+        tabulate_one(name, study, published, settings, arguments.folder / name)
 
 
 def _scoreboard(arguments: argparse.Namespace) -> None:

@@ -186,8 +186,10 @@ def _shown_jobs(run: Run, data: Sequence[Path]) -> Iterator[Job]:
     results = run.folder / "results"
     for name in GENERAL_TABLES:
         yield _job(run, "tables", name, f"tabulate_{name}", _table(results, name), data)
-    for name in (*run.paper_tables, *FURTHER_TABLES):
-        yield _job(run, "tables", name, f"tabulate_paper/{name}", _table(results, name), data)
+    for name in run.paper_tables:
+        yield _job(run, "tables", name, "tabulate_published", _table(results, name), data)
+    for name in FURTHER_TABLES:
+        yield _job(run, "tables", name, f"tabulate_further/{name}", _table(results, name), data)
     board = [*_table(results, "scoreboard"), *_table(results, "published")]
     yield _job(run, "tables", "scoreboard", "scoreboard", board, data)
     summary = [*_table(results, "summary"), results / "tables" / "summary.txt"]
