@@ -1,4 +1,7 @@
-"""Tables from stored scores and searches; nothing here needs torch."""
+"""Tables from stored scores and searches; nothing here needs torch.
+
+They come before figures: the summary waits for them, and the report for that. The longest are first.
+"""
 
 
 rule tabulate_correlations:
@@ -17,6 +20,7 @@ rule tabulate_correlations:
         "logs/tabulate_correlations.log",
     benchmark:
         "logs/benchmarks/tabulate_correlations.tsv"
+    priority: 20
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -49,6 +53,7 @@ rule tabulate_search:
         "logs/tabulate_search.log",
     benchmark:
         "logs/benchmarks/tabulate_search.tsv"
+    priority: 10
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -77,6 +82,7 @@ rule tabulate_timing:
         "logs/tabulate_timing.log",
     benchmark:
         "logs/benchmarks/tabulate_timing.tsv"
+    priority: 10
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -108,6 +114,7 @@ rule tabulate_published:
         "logs/tabulate_published.log",
     benchmark:
         "logs/benchmarks/tabulate_published.tsv"
+    priority: 10
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -141,6 +148,7 @@ rule tabulate_further:
         "logs/benchmarks/tabulate_further/{further}.tsv"
     wildcard_constraints:
         further="|".join(FURTHER_TABLES),
+    priority: 20
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -179,6 +187,7 @@ rule scoreboard:
         "logs/scoreboard.log",
     benchmark:
         "logs/benchmarks/scoreboard.tsv"
+    priority: 10
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -211,6 +220,7 @@ rule summarize:
         "logs/summarize.log",
     benchmark:
         "logs/benchmarks/summarize.tsv"
+    priority: 10
     conda:
         "../envs/trainfree.yaml"
     threads: 1

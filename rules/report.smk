@@ -7,33 +7,42 @@ TEMPLATE_FILES = sorted(
 )
 
 
-rule plot_scores:
-    input:
-        scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
-        benchmark="data/benchmarks/{space}.h5",
-    output:
-        report(
-            "results/figures/scores-{space}-{dataset}-{proxy}.svg",
-            caption="../reports/captions/score_accuracy.rst",
-            category="Figures",
-        ),
-        "results/figures/scores-{space}-{dataset}-{proxy}.png",
-    log:
-        "logs/plot_scores/{space}/{dataset}/{proxy}.log",
-    benchmark:
-        "logs/benchmarks/plot_scores/{space}/{dataset}/{proxy}.tsv"
-    conda:
-        "../envs/trainfree.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
-        code=code_hash("trainfree.report.score_figures"),
-    shell:
-        "python -m trainfree plot-scores --scores {input.scores} --benchmark {input.benchmark}"
-        " --proxy {wildcards.proxy} --stem {params.stem} > {log} 2>&1"
+if GUIDES:
+
+    rule plot_scores:
+        input:
+            scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
+            benchmark="data/benchmarks/{space}.h5",
+        output:
+            report(
+                expand(
+                    "results/figures/scores-{{space}}-{{dataset}}-{proxy}.svg",
+                    proxy=GUIDES,
+                ),
+                caption="../reports/captions/score_accuracy.rst",
+                category="Figures",
+            ),
+            expand(
+                "results/figures/scores-{{space}}-{{dataset}}-{proxy}.png",
+                proxy=GUIDES,
+            ),
+        log:
+            "logs/plot_scores/{space}/{dataset}.log",
+        benchmark:
+            "logs/benchmarks/plot_scores/{space}/{dataset}.tsv"
+        conda:
+            "../envs/trainfree.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            proxies=GUIDES,
+            code=code_hash("trainfree.report.score_figures"),
+        shell:
+            "python -m trainfree plot-scores --scores {input.scores} --benchmark {input.benchmark}"
+            " --proxies {params.proxies}"
+            " --stem results/figures/scores-{wildcards.space}-{wildcards.dataset} > {log} 2>&1"
 
 
 rule plot_search:

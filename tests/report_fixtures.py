@@ -18,6 +18,7 @@ from trainfree.analysis.tables import write_tables
 from trainfree.analysis.timing import tabulate_timing
 from trainfree.cli import main
 from trainfree.report.page import Contents
+from trainfree.report.score_figures import plot_score_accuracy
 from trainfree.spaces import load_space
 from trainfree.storage import read_dataset, write_dataset
 
@@ -86,7 +87,7 @@ def write_run(folder: Path, repository: Path, count: int = 60) -> Path:
         table, _, _made_from = measured.with_suffix(".md").read_text().rpartition("\n\n*")
         (tables / f"{name}.md").write_text(table + "\n")
     for proxy in ("naswot", "synflow"):
-        draw_scores(scores[0], made["benchmark"], proxy, figures / f"scores-{proxy}")
+        plot_score_accuracy(scores[0], made["benchmark"], proxy, figures / f"scores-{proxy}")
     searches = [str(path) for path in made["searches"]]
     assert main(["plot-search", "--searches", *searches, "--stem", str(figures / "search")]) == 0
     costs = folder / "costs" / "score_shard"
@@ -94,12 +95,6 @@ def write_run(folder: Path, repository: Path, count: int = 60) -> Path:
     for place, seconds in enumerate(("12.5", "30.25")):
         (costs / f"{place}.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:12\t512.5\n")
     return folder
-
-
-def draw_scores(scores: Path, benchmark: Path, proxy: str, stem: Path) -> None:
-    """Draw a figure by its command, as the workflow does."""
-    files = ["--scores", str(scores), "--benchmark", str(benchmark)]
-    assert main(["plot-scores", *files, "--proxy", proxy, "--stem", str(stem)]) == 0
 
 
 def name_architectures(paths: list[Path], count: int) -> None:
@@ -131,7 +126,7 @@ def write_hostile_run(folder: Path, name: str = HOSTILE) -> Contents:
     tables, figures = folder / "tables", folder / "figures"
     tabulate_correlations([scores], benchmark, tables / "correlations", 50, 0)
     tabulate_timing([scores], tables / "timing", None)
-    draw_scores(scores, benchmark, name, figures / "scores-x")
+    plot_score_accuracy(scores, benchmark, name, figures / "scores-x")
     frame = pd.DataFrame({name: [name], "more": ["1"]})
     write_tables(frame, frame, name, name, tables / "own table & <b>.x")
     return Contents(tables, figures, [scores], [], [benchmark])

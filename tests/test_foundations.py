@@ -23,6 +23,7 @@ from trainfree.storage import (
     open_dataset,
     provenance_attributes,
     read_dataset,
+    read_header,
     write_dataset,
 )
 from trainfree.writing import write_atomically, write_text
@@ -119,6 +120,20 @@ def test_round_trip_keeps_values_and_provenance(tmp_path):
     assert data.attrs["schema"] == "scores"
     assert "torch" in data.attrs["libraries"]
     assert names_in(path.parent) == ["x.h5"]
+
+
+def test_a_header_is_that_of_the_opened_file(tmp_path):
+    path = tmp_path / "x.h5"
+    write_dataset(small_dataset(), path, "scores")
+    attributes, sizes = read_header(path, "scores")
+    with open_dataset(path, "scores") as opened:
+        assert attributes == opened.attrs
+        assert sizes == dict(opened.sizes) == {"arch": 1000}
+    with pytest.raises(DataFileError, match="expected schema = 'search', found 'scores'"):
+        read_header(path, "search")
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(DataFileError, match=r"x\.h5: is not a readable HDF5 file"):
+        read_header(path, "scores")
 
 
 def test_same_content_gives_same_bytes(tmp_path):

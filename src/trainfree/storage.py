@@ -6,7 +6,8 @@ file must carry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,26 +129,60 @@ def open_dataset(
         When the file is missing, unreadable (truncated), of another kind or schema version, or
         has another value of an expected attribute.
     """
+    with _readable(path, kind):
+        dataset = _opened(path, without)
+    try:
+        _require(path, dataset.attrs, kind, expect)
+    except DataFileError:
+        dataset.close()
+        raise
+    return dataset
+
+
+def read_header(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return the attributes and the sizes of the dimensions of a file, and no more: milliseconds.
+
+    Raises
+    ------
+    DataFileError
+        As :func:`open_dataset`.
+    """
+    with _readable(path, kind), h5netcdf.File(path, "r", decode_vlen_strings=True) as file:
+        attributes = {str(key): value for key, value in file.attrs.items()}
+        sizes = {str(name): int(each.size) for name, each in file.dimensions.items()}
+    _require(path, attributes, kind)
+    return attributes, sizes
+
+
+@contextmanager
+def _readable(path: Path, kind: str) -> Iterator[None]:
+    """Say what to do when a file is absent or damaged."""
     if not path.is_file():
         raise DataFileError(f"{path}: no such {kind} file; run the rule that makes it")
     try:
-        dataset = _opened(path, without)
+        yield
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise DataFileError(
             f"{path}: is not a readable HDF5 file, probably truncated ({error}); "
             "delete it and run again to make it anew"
         ) from error
+
+
+def _require(
+    path: Path,
+    attributes: Mapping[Any, Any],
+    kind: str,
+    expect: Mapping[str, str | int] | None = None,
+) -> None:
     required = {"schema": kind, "schema_version": SCHEMA_VERSIONS[kind], **(expect or {})}
     for key, wanted in required.items():
-        found = dataset.attrs.get(key)
+        found = attributes.get(key)
         found = found.item() if isinstance(found, np.generic) else found
         if found != wanted:
-            dataset.close()
             raise DataFileError(
                 f"{path}: expected {key} = {wanted!r}, found {found!r}; "
                 "it was made by another version or configuration, delete it and run again"
             )
-    return dataset
 
 
 def _opened(path: Path, without: Sequence[str]) -> xr.Dataset:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,15 +25,6 @@ class Statistics(NamedTuple):
     kendall: float
     spearman: float
     pearson: float
-
-
-class _Resample(NamedTuple):
-    """How often pairs and distinct values occur: pairs in the order of the prepared ones."""
-
-    weights: Integers
-    n: int
-    x_counts: Integers
-    y_counts: Integers
 
 
 class PairedRanks:
@@ -61,9 +51,7 @@ class PairedRanks:
         order = np.lexsort((y_rank, x_rank))
         self._order = order
         self._x, self._y = x_rank[order], y_rank[order]
-        self._distinct_y = int(y_rank.max(initial=-1)) + 1
-        self._x_starts = _run_starts(self._x)
-        self._joint_starts = _run_starts(self._x * self._distinct_y + self._y)
+        self._x_starts = np.flatnonzero(np.diff(self._x, prepend=-1))
         finite = np.isfinite(x).all() and np.isfinite(y).all()
         self._values = (_scaled(x[order]), _scaled(y[order])) if finite else None
 
@@ -82,43 +70,41 @@ class PairedRanks:
 
     def chosen(self, names: Sequence[str], counts: Integers | None = None) -> list[float]:
         """Return some of the statistics, in the order of ``names``; ``counts`` as above."""
-        if len(self) == 0:
-            return [float("nan")] * len(names)
         weights = np.ones(len(self), np.int64) if counts is None else counts[self._order]
-        drawn = _Resample(
-            weights=weights,
-            n=int(weights.sum()),
-            x_counts=np.add.reduceat(weights, self._x_starts),
-            y_counts=np.bincount(self._y, weights=weights).astype(np.int64),
-        )
-        if max(drawn.x_counts.max(), drawn.y_counts.max()) == drawn.n:  # all x or all y are equal
+        if self._is_constant(weights):
             return [float("nan")] * len(names)
         found = {"kendall": self._kendall, "spearman": self._spearman, "pearson": self._pearson}
-        return [found[name](drawn) for name in names]
+        return [found[name](weights) for name in names]
 
-    def _kendall(self, drawn: _Resample) -> float:
-        pairs = drawn.n * (drawn.n - 1) // 2
-        x_untied, y_untied = (
-            pairs - _tied_pairs(drawn.x_counts),
-            pairs - _tied_pairs(drawn.y_counts),
-        )
-        joint = _tied_pairs(np.add.reduceat(drawn.weights, self._joint_starts))
-        discordant = _discordant(drawn.weights, self._y, self._distinct_y)
-        surplus = x_untied + y_untied - pairs + joint - 2 * discordant
-        return float(surplus / np.sqrt(float(x_untied) * float(y_untied)))
+    def _is_constant(self, weights: Integers) -> bool:
+        """Tell whether all x or all y of a resample are equal, as those of less than two are."""
+        places = np.flatnonzero(weights)
+        if len(places) < 2 or self._x[places[0]] == self._x[places[-1]]:
+            return True
+        first = self._y[places[0]]
+        return bool(first == self._y[places[-1]] and (self._y[places] == first).all())
 
-    def _spearman(self, drawn: _Resample) -> float:
-        x_centred = _mean_ranks(drawn.x_counts) - (drawn.n + 1) / 2
-        y_centred = _mean_ranks(drawn.y_counts) - (drawn.n + 1) / 2
+    def _kendall(self, weights: Integers) -> float:
+        from trainfree.analysis.pair_counts import count_pairs  # compiled, slow to import
+
+        pairs, x_tied, y_tied, both_tied, discordant = count_pairs(weights, self._x, self._y)
+        surplus = pairs - x_tied - y_tied + both_tied - 2 * discordant
+        return float(surplus / np.sqrt(float(pairs - x_tied) * float(pairs - y_tied)))
+
+    def _spearman(self, weights: Integers) -> float:
+        x_counts = np.add.reduceat(weights, self._x_starts)
+        y_counts = np.bincount(self._y, weights=weights)
+        centre = (weights.sum() + 1) / 2
+        x_centred, y_centred = _mean_ranks(x_counts) - centre, _mean_ranks(y_counts) - centre
         products = x_centred[self._x] * y_centred[self._y]
-        spread = _dot(drawn.x_counts, x_centred**2) * _dot(drawn.y_counts, y_centred**2)
-        return float(_dot(drawn.weights, products) / np.sqrt(spread))
+        spread = _dot(x_counts, x_centred**2) * _dot(y_counts, y_centred**2)
+        return float(_dot(weights, products) / np.sqrt(spread))
 
-    def _pearson(self, drawn: _Resample) -> float:
+    def _pearson(self, weights: Integers) -> float:
         if self._values is None:
             return float("nan")
-        weights = drawn.weights
-        x, y = (values - _dot(weights, values) / drawn.n for values in self._values)
+        n = int(weights.sum())
+        x, y = (values - _dot(weights, values) / n for values in self._values)
         spread = _dot(weights, x**2) * _dot(weights, y**2)
         if not spread > 0:  # differences too small for floating point
             return float("nan")
@@ -165,14 +151,6 @@ def _dense_ranks(values: Floats) -> Integers:
     return np.unique(values, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
-def _run_starts(ordered: Integers) -> Integers:
-    return np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-
-
-def _tied_pairs(counts: Integers) -> int:
-    return int(counts @ (counts - 1)) // 2
-
-
 def _mean_ranks(counts: Integers) -> Floats:
     """Return the mean rank (from 1) of each distinct value, given how often each occurs."""
     ranks: Floats = np.cumsum(counts) - (counts - 1) / 2
@@ -186,29 +164,3 @@ def _scaled(values: Floats) -> Floats:
     shrunk = values / max(float(np.abs(values).max()), np.finfo(float).tiny)
     shifted = shrunk - np.median(shrunk)
     return shifted / max(float(np.abs(shifted).max()), np.finfo(float).tiny)
-
-
-@numba.njit(cache=True)
-def _discordant(weights: Integers, ranks: Integers, distinct: int) -> int:
-    """Return how many pairs have their ranks the other way round than their places.
-
-    Walks through the places with a tree of counts by rank (Fenwick, Softw. Pract. Exper. 1994),
-    in which sums over the lower ranks and additions take a step for each binary digit.
-    """
-    tree = np.zeros(distinct + 1, np.int64)
-    seen, found = 0, 0
-    for place in range(len(ranks)):
-        weight = weights[place]
-        if weight == 0:
-            continue
-        not_above, node = 0, ranks[place] + 1
-        while node > 0:
-            not_above += tree[node]
-            node -= node & -node
-        found += weight * (seen - not_above)
-        seen += weight
-        node = ranks[place] + 1
-        while node <= distinct:
-            tree[node] += weight
-            node += node & -node
-    return found

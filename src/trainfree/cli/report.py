@@ -17,7 +17,8 @@ def add_commands(commands: Commands) -> None:
     scatter = command(commands, "plot-scores", _plot_scores, "plot score against accuracy")
     scatter.add_argument("--scores", type=Path, required=True)
     scatter.add_argument("--benchmark", type=Path, required=True)
-    scatter.add_argument("--proxy", required=True)
+    scatter.add_argument("--proxies", nargs="+", required=True)
+    scatter.add_argument("--stem", type=Path, required=True, help="output path before -PROXY.svg")
     search = command(commands, "plot-search", _plot_search, "plot accuracy against search time")
     search.add_argument("--searches", type=Path, nargs="+", required=True)
     proxies = command(commands, "plot-proxies", _plot_proxies, "draw the tables of proxies")
@@ -46,7 +47,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--benchmark", type=Path, help="of the accuracies, for the caption")
     for parser in (panels, best):
         parser.add_argument("--settings", default="{}", help="settings of the tables as JSON")
-    for parser in (scatter, search, stability, panels, tau, best):
+    for parser in (search, stability, panels, tau, best):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     report = command(commands, "report", _report, "write the HTML report from what there is")
     report.add_argument("--results", type=Path, default=Path("results"), help="folder")
@@ -65,7 +66,10 @@ def add_commands(commands: Commands) -> None:
 def _plot_scores(arguments: argparse.Namespace) -> None:
     from trainfree.report.score_figures import plot_score_accuracy
 
-    plot_score_accuracy(arguments.scores, arguments.benchmark, arguments.proxy, arguments.stem)
+    stem: Path = arguments.stem
+    for proxy in arguments.proxies:
+        one = stem.with_name(f"{stem.name}-{proxy}")
+        plot_score_accuracy(arguments.scores, arguments.benchmark, proxy, one)
 
 
 def _plot_search(arguments: argparse.Namespace) -> None:

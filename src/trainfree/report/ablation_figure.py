@@ -15,15 +15,8 @@ from trainfree.analysis.inputs import DATASET_TITLES, Floats, floats, outcome_ti
 from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError
 from trainfree.report.captions import sentences
-from trainfree.report.style import (
-    INK,
-    MUTED,
-    SERIES,
-    figure_style,
-    new_figure,
-    rule_lines,
-    write_figure,
-)
+from trainfree.report.colours import INK, MUTED, SERIES
+from trainfree.report.style import figure_style, new_figure, rule_lines, write_figure
 from trainfree.storage import read_dataset
 
 WIDTH, ROW_HEIGHT = 6.6, 2.5

@@ -30,11 +30,13 @@ def pack_bitmaps(svg: str) -> str:
 def _repacked(png: bytes) -> bytes:
     with Image.open(io.BytesIO(png)) as image:
         pixels = np.asarray(image.convert("RGBA"))
-    colours, places = np.unique(pixels.reshape(-1, 4), axis=0, return_inverse=True)
-    if len(colours) > MOST_COLOURS:
+    numbers = np.ascontiguousarray(pixels).view(np.uint32)[..., 0]
+    found = np.unique(numbers)
+    if len(found) > MOST_COLOURS:
         return png
+    colours = found.view(np.uint8).reshape(-1, 4)
     written = io.BytesIO()
-    indexed = Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8), "P")
+    indexed = Image.fromarray(np.searchsorted(found, numbers).astype(np.uint8), "P")
     indexed.putpalette(colours[:, :3].tobytes())
     indexed.save(written, "PNG", optimize=True, transparency=colours[:, 3].tobytes())
     return written.getvalue()

@@ -16,7 +16,8 @@ from trainfree.analysis.inputs import Floats, floats, outcome_title, score_setti
 from trainfree.analysis.tables import number, with_spread
 from trainfree.errors import DataFileError
 from trainfree.report.captions import image_notes, sentences, source_note
-from trainfree.report.style import INK, MUTED, figure_style, new_figure, write_figure
+from trainfree.report.colours import INK, MUTED
+from trainfree.report.style import figure_style, new_figure, write_figure
 from trainfree.storage import read_dataset
 
 WIDTH, ROW_HEIGHT, FRAME = 5.6, 1.42, 0.85

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from trainfree.analysis.inputs import Floats
-from trainfree.report.style import INK, MUTED
+from trainfree.report.colours import INK, MUTED
 
 GAP = 3.0
 POINT = 3.5

@@ -13,7 +13,7 @@ from trainfree.analysis.inputs import DATASET_TITLES
 from trainfree.analysis.tables import number, seconds
 from trainfree.errors import DataFileError
 from trainfree.report.page_tables import TableView, made_view
-from trainfree.storage import open_dataset
+from trainfree.storage import read_header
 
 FOLDED = ("config", "source_hashes", "libraries")
 
@@ -137,9 +137,9 @@ def costs_table(folder: Path) -> TableView | None:
 
 
 def _made(path: Path, kind: str, counted: str) -> Made:
-    with open_dataset(path, kind, without=("architecture",)) as dataset:
-        attributes = {str(key): str(value) for key, value in dataset.attrs.items()}
-        return Made(kind, path, int(dataset.sizes.get(counted, 0)), attributes)
+    attributes, sizes = read_header(path, kind)
+    shown = {key: str(value) for key, value in attributes.items()}
+    return Made(kind, path, sizes.get(counted, 0), shown)
 
 
 def _costs(path: Path) -> Iterator[tuple[float, float]]:

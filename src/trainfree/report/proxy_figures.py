@@ -25,18 +25,9 @@ from trainfree.analysis.proxy_stability import ARMS
 from trainfree.analysis.tables import number, read_table, rows_of_setting
 from trainfree.errors import DataFileError
 from trainfree.report.captions import accuracy_note, image_notes, sentences, span
+from trainfree.report.colours import GROUND, INK, MUTED, RULE, SERIES
 from trainfree.report.labels import label_points
-from trainfree.report.style import (
-    GROUND,
-    INK,
-    MUTED,
-    RULE,
-    SERIES,
-    figure_style,
-    new_figure,
-    rule_lines,
-    write_figure,
-)
+from trainfree.report.style import figure_style, new_figure, rule_lines, write_figure
 from trainfree.storage import open_dataset
 
 WIDTH = 6.6

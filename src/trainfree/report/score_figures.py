@@ -31,14 +31,8 @@ from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title, error_height
 from trainfree.report.captions import accuracy_note, image_notes, sentences
-from trainfree.report.style import (
-    DENSITY,
-    SERIES,
-    figure_style,
-    new_figure,
-    rule_lines,
-    write_figure,
-)
+from trainfree.report.colours import SERIES
+from trainfree.report.style import DENSITY, figure_style, new_figure, rule_lines, write_figure
 
 WIDTH = 5.6
 GOLDEN = (np.sqrt(5) - 1) / 2

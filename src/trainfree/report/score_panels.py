@@ -32,7 +32,8 @@ from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title
 from trainfree.report.captions import accuracy_note, image_notes, sentences
-from trainfree.report.style import SERIES, figure_style, new_figure, rule_lines, write_figure
+from trainfree.report.colours import SERIES
+from trainfree.report.style import figure_style, new_figure, rule_lines, write_figure
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.5, 2.3
 FEWEST = 3

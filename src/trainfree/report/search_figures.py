@@ -18,6 +18,7 @@ from trainfree.analysis.study import search_title
 from trainfree.analysis.tables import number
 from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title
 from trainfree.report.captions import sentences
+from trainfree.report.colours import INK
 from trainfree.report.search_lines import (
     colours_of,
     data_notes,
@@ -27,14 +28,7 @@ from trainfree.report.search_lines import (
     read_searches,
     search_notes,
 )
-from trainfree.report.style import (
-    INK,
-    RESOLUTION,
-    figure_style,
-    new_figure,
-    rule_lines,
-    write_figure,
-)
+from trainfree.report.style import RESOLUTION, figure_style, new_figure, rule_lines, write_figure
 
 WIDTH = 6.6
 DODGE = 1.09

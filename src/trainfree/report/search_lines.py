@@ -18,7 +18,8 @@ from trainfree.analysis.study import search_title
 from trainfree.analysis.tables import count_of, number
 from trainfree.errors import DataFileError
 from trainfree.report.captions import accuracy_note, image_notes
-from trainfree.report.style import DASHES, INK, MUTED, SERIES, Dash
+from trainfree.report.colours import INK, MUTED, SERIES
+from trainfree.report.style import DASHES, Dash
 from trainfree.storage import open_dataset
 
 TRAINED, ASSISTED = "trained accuracy", "trained accuracy, assisted by"

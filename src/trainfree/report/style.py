@@ -1,8 +1,4 @@
-"""One look for all figures, and deterministic files.
-
-Colours are those of Okabe and Ito that hold on light and on dark ground. Ink, rules and ground
-are colours of their own that the page replaces by its theme's, so that one SVG serves both.
-"""
+"""One look for all figures, and deterministic files."""
 
 from __future__ import annotations
 
@@ -18,13 +14,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from trainfree.report.bitmaps import pack_bitmaps
+from trainfree.report.colours import GROUND, INK, MUTED, RULE
 from trainfree.writing import write_atomically
 
-INK = "#20262e"
-MUTED = "#6d747d"
-RULE = "#d8dce1"
-GROUND = "#fefefe"
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b58900")
 DENSITY = LinearSegmentedColormap.from_list(
     "density", ["#a9c7e4", "#5b9bd0", "#1f6fb0", "#c8661b", "#e8871e"]
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from trainfree.errors import DataFileError
-from trainfree.report.style import GROUND, INK, MUTED, RULE
+from trainfree.report.colours import GROUND, INK, MUTED, RULE
 
 DROPPED = {"metadata", "style", "script", "foreignObject", "title", "desc"}
 THEME = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", GROUND: "transparent"}

@@ -13,15 +13,8 @@ from matplotlib.patches import Patch
 from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.tables import number, read_table, rows_of_setting
 from trainfree.report.captions import accuracy_note, image_notes, sentences, span
-from trainfree.report.style import (
-    INK,
-    MUTED,
-    SERIES,
-    figure_style,
-    new_figure,
-    rule_lines,
-    write_figure,
-)
+from trainfree.report.colours import INK, MUTED, SERIES
+from trainfree.report.style import figure_style, new_figure, rule_lines, write_figure
 from trainfree.storage import open_dataset
 
 PANEL_WIDTH, ROW = 2.6, 0.2

@@ -197,7 +197,7 @@ def _shown_jobs(run: Run, data: Sequence[Path]) -> Iterator[Job]:
     for dataset in run.settings:
         for proxy in dict.fromkeys(name for plan in run.plans.values() for name in plan.proxies):
             name = f"scores-{run.space}-{dataset}-{proxy}"
-            place = f"plot_scores/{run.space}/{dataset}/{proxy}"
+            place = f"plot_scores/{run.space}/{dataset}"
             yield _job(run, "figures", name, place, _figure(results, name), data)
         for figure, rule in (("search", "plot_search"), ("best_so_far", "plot_best")):
             name, place = f"{figure}-{run.space}-{dataset}", f"{rule}/{run.space}/{dataset}"
