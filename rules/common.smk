@@ -101,6 +101,7 @@ PLANS = {
 GUIDES = list(
     dict.fromkeys(name for plan in SEARCHES.values() for name in plan.proxies)
 )
+SHOWN_PROXIES = GUIDES or ["naswot"]
 
 BENCHMARK = f"data/benchmarks/{CONFIG.space}.h5"
 SHARD_FILES = expand(

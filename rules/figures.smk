@@ -24,7 +24,7 @@ rule plot_score_panels:
         runtime=10,
     params:
         stem=lambda wildcards, output: output[0].removesuffix(".svg"),
-        proxies=GUIDES or ["naswot"],
+        proxies=SHOWN_PROXIES,
         settings=CONFIG.table_settings_json,
         code=code_hash("trainfree.report.score_panels"),
     shell:

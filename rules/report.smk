@@ -7,42 +7,40 @@ TEMPLATE_FILES = sorted(
 )
 
 
-if GUIDES:
-
-    rule plot_scores:
-        input:
-            scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
-            benchmark="data/benchmarks/{space}.h5",
-        output:
-            report(
-                expand(
-                    "results/figures/scores-{{space}}-{{dataset}}-{proxy}.svg",
-                    proxy=GUIDES,
-                ),
-                caption="../reports/captions/score_accuracy.rst",
-                category="Figures",
-            ),
+rule plot_scores:
+    input:
+        scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
+        benchmark="data/benchmarks/{space}.h5",
+    output:
+        report(
             expand(
-                "results/figures/scores-{{space}}-{{dataset}}-{proxy}.png",
-                proxy=GUIDES,
+                "results/figures/scores-{{space}}-{{dataset}}-{proxy}.svg",
+                proxy=SHOWN_PROXIES,
             ),
-        log:
-            "logs/plot_scores/{space}/{dataset}.log",
-        benchmark:
-            "logs/benchmarks/plot_scores/{space}/{dataset}.tsv"
-        conda:
-            "../envs/trainfree.yaml"
-        threads: 1
-        resources:
-            mem_mb=1000,
-            runtime=10,
-        params:
-            proxies=GUIDES,
-            code=code_hash("trainfree.report.score_figures"),
-        shell:
-            "python -m trainfree plot-scores --scores {input.scores} --benchmark {input.benchmark}"
-            " --proxies {params.proxies}"
-            " --stem results/figures/scores-{wildcards.space}-{wildcards.dataset} > {log} 2>&1"
+            caption="../reports/captions/score_accuracy.rst",
+            category="Figures",
+        ),
+        expand(
+            "results/figures/scores-{{space}}-{{dataset}}-{proxy}.png",
+            proxy=SHOWN_PROXIES,
+        ),
+    log:
+        "logs/plot_scores/{space}/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/plot_scores/{space}/{dataset}.tsv"
+    conda:
+        "../envs/trainfree.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        proxies=SHOWN_PROXIES,
+        code=code_hash("trainfree.report.score_figures"),
+    shell:
+        "python -m trainfree plot-scores --scores {input.scores} --benchmark {input.benchmark}"
+        " --proxies {params.proxies}"
+        " --stem results/figures/scores-{wildcards.space}-{wildcards.dataset} > {log} 2>&1"
 
 
 rule plot_search:
