@@ -32,7 +32,6 @@ ELSEWHERE = {
 }
 MARKER = re.compile(r"^<!-- generated: ([a-z ]+) -->$", flags=re.MULTILINE)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
-FOREIGN_SCRIPT = re.compile(r'<script src="https?://[^"]*"></script>')
 FENCED = re.compile(
     r"^(```|~~~).*?^\1\s*$|(?<=\n\n)(?: {4}[^\n]*\n?)+|`[^`\n]+`", re.MULTILINE | re.DOTALL
 )
@@ -104,16 +103,6 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Fill in what is generated, and turn links of the repository into links of the site."""
     uri = page.file.src_uri
     return markdown if not sources()[uri].startswith("docs/") else page_text(uri)
-
-
-def on_post_page(output: str, page: Any, config: Any) -> str:
-    """Drop scripts of other hosts: the offline plugin adds one, for the search box on a disk."""
-    return FOREIGN_SCRIPT.sub("", output)
-
-
-def on_post_template(output_content: str, template_name: str, config: Any) -> str:
-    """Do the same for pages that are no document."""
-    return FOREIGN_SCRIPT.sub("", output_content)
 
 
 # ---------------------------------------------------------------- what the code says of itself

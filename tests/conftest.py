@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -12,6 +15,7 @@ from hypothesis import settings
 settings.register_profile("trainfree", deadline=None)
 settings.load_profile("trainfree")
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -29,3 +33,25 @@ def shared_data() -> Path:
     if not (folder / "nasbench201").is_dir():
         pytest.skip(f"no real data: {folder} has no nasbench201 folder (set TRAINFREE_MIRROR)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium, or a skip with the reason.
+
+    It is driven by Playwright, and looked for under its usual names or taken from the environment
+    variable TRAINFREE_BROWSER.
+    """
+    driving = pytest.importorskip(
+        "playwright.sync_api", reason="no Playwright: install the extra dev to test in a browser"
+    )
+    named = os.environ.get("TRAINFREE_BROWSER")
+    program = named or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        names = ", ".join(BROWSERS)
+        pytest.skip(f"no browser: none of {names} is installed (set TRAINFREE_BROWSER)")
+    options = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with driving.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=program, args=options)
+        yield opened
+        opened.close()

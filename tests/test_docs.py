@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -307,24 +304,3 @@ def test_every_kind_of_file_and_every_target_is_named():
     snakefile = (ROOT / "Snakefile").read_text()
     for target in set(re.findall(r"^rule (\w+):", snakefile, re.MULTILINE)) - {"all"}:
         assert f"| `snakemake {target} " in text, target
-
-
-@pytest.mark.skipif(find_spec("material") is None, reason="MkDocs Material is not installed")
-def test_the_site_is_built_without_a_warning_and_asks_nothing_of_other_hosts(tmp_path):
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
-    done = subprocess.run(
-        [*command, "--site-dir", str(tmp_path)],
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    loaded = re.compile(r'<(?:script|img|iframe)[^>]+src="([^"]+)"|<link[^>]+href="([^"]+)"')
-    pages = list(tmp_path.rglob("*.html"))
-    assert len(pages) > 20
-    for page in pages:
-        for source, sheet in loaded.findall(page.read_text()):
-            assert not re.match(r"(https?:)?//", source or sheet), (page.name, source or sheet)
-    assert "generated:" not in (tmp_path / "files.html").read_text()

@@ -1,14 +1,11 @@
 """The page in a real browser, opened from disk with the network off.
 
-Chromium is driven by Playwright; it is looked for under its usual names or taken from the
-environment variable TRAINFREE_BROWSER. Screenshots are kept in results/ci/screenshots, or where
-TRAINFREE_SCREENSHOTS says.
+Screenshots are kept in results/ci/screenshots, or where TRAINFREE_SCREENSHOTS says.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +18,6 @@ from report_fixtures import HOSTILE, contents_of, write_hostile_run, write_run
 from trainfree.report.page import render_report
 from trainfree.storage import read_dataset
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="no Playwright: install the extra dev to test in a browser"
-)
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 CONTRAST = 4.5  # WCAG 2.2, 1.4.3, text of normal size
 LOW_CONTRAST = """limit => {
@@ -55,20 +48,6 @@ LOW_CONTRAST = """limit => {
   }
   return [...found];
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium, or a skip with the reason."""
-    named = os.environ.get("TRAINFREE_BROWSER")
-    program = named or next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed (set TRAINFREE_BROWSER)")
-    options = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=options)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
