@@ -62,36 +62,3 @@ rule plot_tau:
         "python -m trainfree plot-tau --correlations {input.correlations}"
         " --scores {input.scores} --benchmark {input.benchmark} --stem {params.stem}"
         " > {log} 2>&1"
-
-
-rule plot_best:
-    input:
-        searches=expand(
-            "results/search/{{space}}/{{dataset}}/{search}.h5", search=SEARCHES
-        ),
-        scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
-        benchmark="data/benchmarks/{space}.h5",
-    output:
-        report(
-            "results/figures/best_so_far-{space}-{dataset}.svg",
-            caption="../reports/captions/best_so_far.rst",
-            category="Figures",
-        ),
-        "results/figures/best_so_far-{space}-{dataset}.png",
-    log:
-        "logs/plot_best/{space}/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/plot_best/{space}/{dataset}.tsv"
-    conda:
-        "../envs/trainfree.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
-    params:
-        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
-        settings=CONFIG.table_settings_json,
-        code=code_hash("trainfree.report.best_so_far"),
-    shell:
-        "python -m trainfree plot-best --searches {input.searches} --scores {input.scores}"
-        " --benchmark {input.benchmark} --settings {params.settings:q} --stem {params.stem} > {log} 2>&1"

@@ -43,7 +43,7 @@ rule plot_scores:
         " --stem results/figures/scores-{wildcards.space}-{wildcards.dataset} > {log} 2>&1"
 
 
-rule plot_search:
+rule plot_searches:
     input:
         searches=expand(
             "results/search/{{space}}/{{dataset}}/{search}.h5", search=SEARCHES
@@ -56,23 +56,32 @@ rule plot_search:
             caption="../reports/captions/search_figure.rst",
             category="Figures",
         ),
+        report(
+            "results/figures/best_so_far-{space}-{dataset}.svg",
+            caption="../reports/captions/best_so_far.rst",
+            category="Figures",
+        ),
         "results/figures/search-{space}-{dataset}.png",
+        "results/figures/best_so_far-{space}-{dataset}.png",
     log:
-        "logs/plot_search/{space}/{dataset}.log",
+        "logs/plot_searches/{space}/{dataset}.log",
     benchmark:
-        "logs/benchmarks/plot_search/{space}/{dataset}.tsv"
+        "logs/benchmarks/plot_searches/{space}/{dataset}.tsv"
     conda:
         "../envs/trainfree.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=1500,
         runtime=10,
     params:
-        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
-        code=code_hash("trainfree.report.search_figures"),
+        settings=CONFIG.table_settings_json,
+        code=code_hash(
+            "trainfree.report.search_figures", "trainfree.report.best_so_far"
+        ),
     shell:
-        "python -m trainfree plot-search --searches {input.searches} --scores {input.scores}"
-        " --benchmark {input.benchmark} --stem {params.stem} > {log} 2>&1"
+        "python -m trainfree plot-searches --searches {input.searches} --scores {input.scores}"
+        " --benchmark {input.benchmark} --settings {params.settings:q}"
+        " --folder results/figures --suffix {wildcards.space}-{wildcards.dataset} > {log} 2>&1"
 
 
 rule write_report:

@@ -89,7 +89,8 @@ def write_run(folder: Path, repository: Path, count: int = 60) -> Path:
     for proxy in ("naswot", "synflow"):
         plot_score_accuracy(scores[0], made["benchmark"], proxy, figures / f"scores-{proxy}")
     searches = [str(path) for path in made["searches"]]
-    assert main(["plot-search", "--searches", *searches, "--stem", str(figures / "search")]) == 0
+    output = ["--folder", str(figures), "--suffix", "x"]
+    assert main(["plot-searches", "--searches", *searches, *output]) == 0
     costs = folder / "costs" / "score_shard"
     costs.mkdir(parents=True)
     for place, seconds in enumerate(("12.5", "30.25")):

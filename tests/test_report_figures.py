@@ -25,7 +25,7 @@ from trainfree.report.search_figures import (
     answers_of,
     plot_search,
 )
-from trainfree.report.search_lines import spread_apart
+from trainfree.report.search_lines import read_searches, spread_apart
 from trainfree.report.svg import inline_svg, read_svg, svg_texts
 from trainfree.report.tau_figure import _rows, plot_tau
 from trainfree.storage import read_dataset
@@ -34,8 +34,9 @@ from trainfree.storage import read_dataset
 def draw(folder: Path) -> Path:
     study, figures = write_study(folder), folder / "figures"
     plot_score_accuracy(study["scores"][0], study["benchmark"], "naswot", figures / "score-naswot")
-    plot_search(study["searches"], figures / "search")
-    plot_best_so_far(study["searches"], AnalysisSettings(), figures / "best")
+    searches = read_searches(study["searches"])
+    plot_search(searches, figures / "search")
+    plot_best_so_far(searches, AnalysisSettings(), figures / "best")
     return figures
 
 
@@ -91,9 +92,9 @@ def test_search_files_of_several_data_sets_are_refused(tmp_path: Path) -> None:
     one = write_search(tmp_path / "a.h5", values, values, (2,))
     two = write_search(tmp_path / "b.h5", values, values, (2,), dataset="cifar100")
     with pytest.raises(DataFileError, match="of one space, data set and outcome"):
-        plot_search([one, two], tmp_path / "f")
+        read_searches([one, two])
     with pytest.raises(DataFileError, match="found none"):
-        plot_search([], tmp_path / "f")
+        read_searches([])
 
 
 def test_curve_follows_the_best_by_fitness_and_the_first_among_equals(tmp_path: Path) -> None:

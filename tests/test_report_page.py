@@ -69,7 +69,7 @@ def test_well_formed_and_accessible(text: str) -> None:
     assert len(page.all("caption")) == len(page.all("table"))
     assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
     pictures = [a for a in page.all("svg") if a.get("role") == "img" and "hidden" not in a]
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert all(len(a["aria-label"] or "") > 50 for a in pictures)
     sortable = [a for a in page.all("th") if "aria-sort" in a]
     assert len(sortable) == len(page.all("button"))

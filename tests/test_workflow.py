@@ -251,7 +251,7 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
     assert "score_shard" not in with_config({"analysis": {"bootstrap_resamples": 60}})
     assert set(with_config({"analysis": {"bootstrap_resamples": 60}})) == {
         *("tabulate_correlations", "tabulate_published", "tabulate_further", "scoreboard"),
-        *("summarize", "write_report", "plot_score_panels", "plot_tau", "plot_best"),
+        *("summarize", "write_report", "plot_score_panels", "plot_tau", "plot_searches"),
     }
     assert with_config({"search": {"runs": 9}})["search"] == 12
     assert with_config({"search": {"searches": {"rea": {"sample": 2}}}})["search"] == 1

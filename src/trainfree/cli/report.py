@@ -19,15 +19,17 @@ def add_commands(commands: Commands) -> None:
     scatter.add_argument("--benchmark", type=Path, required=True)
     scatter.add_argument("--proxies", nargs="+", required=True)
     scatter.add_argument("--stem", type=Path, required=True, help="output path before -PROXY.svg")
-    search = command(commands, "plot-search", _plot_search, "plot accuracy against search time")
-    search.add_argument("--searches", type=Path, nargs="+", required=True)
+    searches = command(
+        commands, "plot-searches", _plot_searches, "plot what searches find, and how soon"
+    )
+    searches.add_argument("--searches", type=Path, nargs="+", required=True)
+    searches.add_argument("--scores", type=Path, help="what guided, for the caption")
+    searches.add_argument("--benchmark", type=Path, help="of the accuracies, for the caption")
     proxies = command(commands, "plot-proxies", _plot_proxies, "draw the tables of proxies")
     proxies.add_argument("--scores", type=Path, required=True)
     proxies.add_argument("--benchmark", type=Path, required=True)
     for table in ("proxies", "pairs", "outcomes"):
         proxies.add_argument(f"--{table}", type=Path, required=True, help="table (CSV)")
-    proxies.add_argument("--folder", type=Path, required=True, help="of the figures")
-    proxies.add_argument("--suffix", required=True, help="of their names: what was scored")
     stability = command(commands, "plot-stability", _plot_stability, "draw how stable scores are")
     stability.add_argument("--draws", type=Path, required=True, help="one of the table's files")
     stability.add_argument("--table", type=Path, required=True, help="table of stability (CSV)")
@@ -40,14 +42,12 @@ def add_commands(commands: Commands) -> None:
     for parser in (panels, tau):
         parser.add_argument("--scores", type=Path, nargs="+", required=True)
         parser.add_argument("--benchmark", type=Path, required=True)
-    best = command(commands, "plot-best", _plot_best, "plot the best architecture so far")
-    best.add_argument("--searches", type=Path, nargs="+", required=True)
-    for parser in (search, best):
-        parser.add_argument("--scores", type=Path, help="what guided, for the caption")
-        parser.add_argument("--benchmark", type=Path, help="of the accuracies, for the caption")
-    for parser in (panels, best):
+    for parser in (proxies, searches):
+        parser.add_argument("--folder", type=Path, required=True, help="of the figures")
+        parser.add_argument("--suffix", required=True, help="of their names: what was scored")
+    for parser in (panels, searches):
         parser.add_argument("--settings", default="{}", help="settings of the tables as JSON")
-    for parser in (search, stability, panels, tau, best):
+    for parser in (stability, panels, tau):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     report = command(commands, "report", _report, "write the HTML report from what there is")
     report.add_argument("--results", type=Path, default=Path("results"), help="folder")
@@ -72,10 +72,18 @@ def _plot_scores(arguments: argparse.Namespace) -> None:
         plot_score_accuracy(arguments.scores, arguments.benchmark, proxy, one)
 
 
-def _plot_search(arguments: argparse.Namespace) -> None:
+def _plot_searches(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.settings import AnalysisSettings
+    from trainfree.report.best_so_far import plot_best_so_far
     from trainfree.report.search_figures import plot_search
+    from trainfree.report.search_lines import read_searches
 
-    plot_search(arguments.searches, arguments.stem, arguments.scores, arguments.benchmark)
+    settings = AnalysisSettings.from_json(arguments.settings)
+    searches = read_searches(arguments.searches)
+    folder, suffix = arguments.folder, arguments.suffix
+    made_with = (arguments.scores, arguments.benchmark)
+    plot_search(searches, folder / f"search-{suffix}", *made_with)
+    plot_best_so_far(searches, settings, folder / f"best_so_far-{suffix}", *made_with)
 
 
 def _plot_score_panels(arguments: argparse.Namespace) -> None:
@@ -92,16 +100,6 @@ def _plot_tau(arguments: argparse.Namespace) -> None:
     from trainfree.report.tau_figure import plot_tau
 
     plot_tau(arguments.correlations, arguments.scores, arguments.benchmark, arguments.stem)
-
-
-def _plot_best(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.settings import AnalysisSettings
-    from trainfree.report.best_so_far import plot_best_so_far
-
-    settings = AnalysisSettings.from_json(arguments.settings)
-    plot_best_so_far(
-        arguments.searches, settings, arguments.stem, arguments.scores, arguments.benchmark
-    )
 
 
 def _plot_proxies(arguments: argparse.Namespace) -> None:

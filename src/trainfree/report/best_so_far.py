@@ -23,13 +23,13 @@ from trainfree.randomness import stream
 from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title
 from trainfree.report.captions import sentences
 from trainfree.report.search_lines import (
+    Searches,
     colours_of,
     dashes_of,
     data_notes,
     guide,
     label_ends,
     muted_title,
-    read_searches,
     search_notes,
 )
 from trainfree.report.style import Dash, figure_style, new_figure, rule_lines, write_figure
@@ -49,7 +49,7 @@ class Curve:
 
 
 def plot_best_so_far(
-    searches: Sequence[Path],
+    searches: Searches,
     settings: AnalysisSettings,
     output_stem: Path,
     scores: Path | None = None,
@@ -60,7 +60,7 @@ def plot_best_so_far(
     Parameters
     ----------
     searches
-        Search files of one space and data set.
+        Of one space and data set.
     settings
         Seed and number of the bootstrap resamples of runs.
     output_stem
@@ -71,9 +71,9 @@ def plot_best_so_far(
     Raises
     ------
     DataFileError
-        When a file is missing or damaged, the files are of several data sets, or none is given.
+        When a file for the caption is damaged, or a figure cannot be written.
     """
-    files, outcome = read_searches(searches, output_stem)
+    files, outcome = searches.files, searches.outcome
     curves = [best_so_far(search, settings) for search in files]
     with figure_style():
         figure = _curve_figure(curves, files, outcome)

@@ -20,12 +20,12 @@ from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title
 from trainfree.report.captions import sentences
 from trainfree.report.colours import INK
 from trainfree.report.search_lines import (
+    Searches,
     colours_of,
     data_notes,
     guide,
     label_ends,
     muted_title,
-    read_searches,
     search_notes,
 )
 from trainfree.report.style import RESOLUTION, figure_style, new_figure, rule_lines, write_figure
@@ -69,7 +69,7 @@ class Answers:
 
 
 def plot_search(
-    searches: Sequence[Path],
+    searches: Searches,
     output_stem: Path,
     scores: Path | None = None,
     benchmark: Path | None = None,
@@ -79,7 +79,7 @@ def plot_search(
     Parameters
     ----------
     searches
-        Search files of one space and data set.
+        Of one space and data set.
     output_stem
         Path without suffix; .svg and .png are written.
     scores, benchmark
@@ -88,9 +88,9 @@ def plot_search(
     Raises
     ------
     DataFileError
-        When a file is missing or damaged, the files are of several data sets, or none is given.
+        When a file for the caption is damaged, or a figure cannot be written.
     """
-    files, outcome = read_searches(searches, output_stem)
+    files, outcome = searches.files, searches.outcome
     found = [answers_of(search) for search in files]
     timed = [answers for answers in found if np.isfinite(answers.seconds).all()]
     left_out = [answers.name for answers in found if answers not in timed]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +29,42 @@ MARGIN, BEHIND = 1.035, 0.022
 _MORE_DASHES: tuple[Dash, ...] = (*DASHES, (0.0, (8.0, 1.5)), (0.0, (3.0, 1.2, 1.0, 1.2, 1.0, 1.2)))
 
 
-def read_searches(searches: Sequence[Path], output_stem: Path) -> tuple[list[xr.Dataset], str]:
-    """Return search files in the order of guide and name, and the title of their outcome.
+@dataclass(frozen=True)
+class Searches:
+    """Searches of one space and data set.
+
+    Attributes
+    ----------
+    files
+        The searches in the order of guide and name.
+    outcome
+        The title of the accuracy that they report.
+    """
+
+    files: tuple[xr.Dataset, ...]
+    outcome: str
+
+
+def read_searches(paths: Sequence[Path]) -> Searches:
+    """Read the search files that stand in one figure.
 
     Raises
     ------
     DataFileError
         When a file is missing or damaged, the files are of several data sets, or none is given.
     """
-    files = [read_search(path) for path in searches]
+    files = [read_search(path) for path in paths]
     kinds = {
         tuple(str(f.attrs[k]) for k in ("space", "dataset", "headline_outcome")) for f in files
     }
     if len(kinds) != 1:
+        named = ", ".join(map(str, paths)) or "searches"
         raise DataFileError(
-            f"{output_stem}: expected search files of one space, data set and outcome, found "
+            f"{named}: expected search files of one space, data set and outcome, found "
             f"{'; '.join(', '.join(kind) for kind in sorted(kinds)) or 'none'}; draw them apart"
         )
     files.sort(key=lambda search: (*_place(guide(search)), search_title(search)))
-    return files, outcome_title(kinds.pop()[2])
+    return Searches(tuple(files), outcome_title(kinds.pop()[2]))
 
 
 def guide(search: xr.Dataset) -> str:

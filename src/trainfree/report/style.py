@@ -91,6 +91,8 @@ def write_figure(figure: Figure, output_stem: Path, title: str, caption: str) ->
     DataFileError
         When a file cannot be written; nothing half-written is left.
     """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, not twice for each file
     texts = {"Title": title, "Description": caption}
     for suffix, metadata in (
         ("svg", {"Date": None, "Creator": None, **texts}),

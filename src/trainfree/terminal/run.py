@@ -199,8 +199,8 @@ def _shown_jobs(run: Run, data: Sequence[Path]) -> Iterator[Job]:
             name = f"scores-{run.space}-{dataset}-{proxy}"
             place = f"plot_scores/{run.space}/{dataset}"
             yield _job(run, "figures", name, place, _figure(results, name), data)
-        for figure, rule in (("search", "plot_search"), ("best_so_far", "plot_best")):
-            name, place = f"{figure}-{run.space}-{dataset}", f"{rule}/{run.space}/{dataset}"
+        for figure in ("search", "best_so_far"):
+            name, place = f"{figure}-{run.space}-{dataset}", f"plot_searches/{run.space}/{dataset}"
             yield _job(run, "figures", name, place, _figure(results, name), data)
     for figure, place in (("score_panels", "plot_score_panels"), ("score_tau", "plot_tau")):
         name = f"{figure}-{run.space}"
