@@ -5,6 +5,7 @@ rule plot_score_panels:
     input:
         scores=MERGED_SCORES,
         benchmark=BENCHMARK,
+        published=NASWOT_PAPER,
     output:
         report(
             f"results/figures/score_panels-{CONFIG.space}.svg",
@@ -29,7 +30,8 @@ rule plot_score_panels:
         code=code_hash("trainfree.report.score_panels"),
     shell:
         "python -m trainfree plot-score-panels --scores {input.scores}"
-        " --benchmark {input.benchmark} --proxies {params.proxies}"
+        " --benchmark {input.benchmark} --published {input.published}"
+        " --proxies {params.proxies}"
         " --settings {params.settings:q} --stem {params.stem} > {log} 2>&1"
 
 

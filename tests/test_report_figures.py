@@ -163,6 +163,46 @@ def test_score_panels_show_the_papers_sample(tmp_path: Path) -> None:
         plot_score_panels(study["scores"], study["benchmark"], ["naswto"], settings, tmp_path / "g")
 
 
+def test_score_panels_show_the_accuracy_that_the_paper_reads_beside_its_tau(
+    tmp_path: Path, repository: Path
+) -> None:
+    """Of CIFAR-10 the paper's code reads the networks that were trained on half of the images."""
+    half, whole = np.linspace(20, 90, 30), np.linspace(90, 20, 30)
+    benchmark = write_benchmark(
+        tmp_path / "b.h5",
+        {("cifar10-valid", "test", 200, "mean"): half, ("cifar10", "test", 200, "mean"): whole},
+        space="nasbench201",
+        source="mirror",
+    )
+    paper = repository / "reports" / "published" / "naswot.yaml"
+    settings, stem = AnalysisSettings(tau_draws=3), tmp_path / "f"
+    for batch, note in ((128, ""), (32, "mini-batch of 32 images instead of 128")):
+        scores = write_scores(tmp_path / "s.h5", {"naswot": half}, batch_size=batch)
+        plot_score_panels([scores], benchmark, ["naswot"], settings, stem, paper)
+        text = stem.with_suffix(".svg").read_text()
+        assert "τ = 1.000 ± 0.000, paper 0.574" in text
+        _, caption = svg_texts(read_svg(stem.with_suffix(".svg")))
+        assert "trained on half of the training images (cifar10-valid)" in caption
+        assert ("Not comparable" in caption) == bool(note)
+        assert note in caption
+    plot_score_panels([scores], benchmark, ["naswot"], settings, stem)
+    text = stem.with_suffix(".svg").read_text()
+    assert "τ = −1.000 ± 0.000" in text
+    assert "paper 0.574" not in text
+
+
+def test_score_panels_need_every_scores_file(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    with pytest.raises(DataFileError, match=r"none\.h5: expected readable scores .* cifar10;"):
+        plot_score_panels(
+            [*study["scores"], tmp_path / "none.h5"],
+            study["benchmark"],
+            ["naswot"],
+            AnalysisSettings(),
+            tmp_path / "f",
+        )
+
+
 def test_taus_are_those_of_the_table_and_sorted(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     table = tabulate_correlations(

@@ -37,6 +37,7 @@ def add_commands(commands: Commands) -> None:
         commands, "plot-score-panels", _plot_score_panels, "plot scores of all data sets"
     )
     panels.add_argument("--proxies", nargs="+", required=True)
+    panels.add_argument("--published", type=Path, help="the paper's numbers, to stand beside")
     tau = command(commands, "plot-tau", _plot_tau, "plot Kendall's tau of all proxies")
     tau.add_argument("--correlations", type=Path, required=True, help="table (CSV)")
     for parser in (panels, tau):
@@ -92,7 +93,12 @@ def _plot_score_panels(arguments: argparse.Namespace) -> None:
 
     settings = AnalysisSettings.from_json(arguments.settings)
     plot_score_panels(
-        arguments.scores, arguments.benchmark, arguments.proxies, settings, arguments.stem
+        arguments.scores,
+        arguments.benchmark,
+        arguments.proxies,
+        settings,
+        arguments.stem,
+        arguments.published,
     )
 
 

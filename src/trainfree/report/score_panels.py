@@ -13,21 +13,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from trainfree.analysis.inputs import (
-    USABLE_STATUSES,
-    Floats,
-    accuracy_of,
-    floats,
-    outcome_title,
-    read_benchmark,
-    read_scores,
-    score_settings,
-    status_names,
-    targets,
-    texts,
+from trainfree.analysis.inputs import Floats, outcome_title, targets, texts
+from trainfree.analysis.measures import (
+    DRAWN,
+    LEAST_ACCURACY,
+    drawn_places,
+    drawn_taus,
+    obstacle_of,
 )
-from trainfree.analysis.measures import DRAWN, LEAST_ACCURACY, drawn_places, drawn_taus
+from trainfree.analysis.published import cells_of_kind, read_published
 from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.study import AbsentError, Study
 from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.accuracy_axis import accuracy_axis, accuracy_title
@@ -39,6 +35,18 @@ PANEL_WIDTH, PANEL_HEIGHT = 2.5, 2.3
 FEWEST = 3
 
 
+class Beside(NamedTuple):
+    """What the paper shows of a data set: which accuracy, and its tau of one proxy.
+
+    ``obstacle`` says why ours cannot stand beside it; empty if it can.
+    """
+
+    outcome: str
+    proxy: str
+    tau: float
+    obstacle: str
+
+
 class Panel(NamedTuple):
     """What a panel shows: scores and accuracies of one draw, and tau over all draws."""
 
@@ -47,6 +55,7 @@ class Panel(NamedTuple):
     drawn: pd.DataFrame
     taus: Floats
     stand_in: bool
+    beside: Beside | None
 
 
 def plot_score_panels(
@@ -55,6 +64,7 @@ def plot_score_panels(
     proxies: Sequence[str],
     settings: AnalysisSettings,
     output_stem: Path,
+    published: Path | None = None,
 ) -> None:
     """Draw scores against accuracy by the NASWOT paper's protocol (Figure 3).
 
@@ -70,6 +80,8 @@ def plot_score_panels(
         Seed, and number of draws that tau is the mean of; the first one is drawn.
     output_stem
         Path without suffix; .svg and .png are written.
+    published
+        The paper's numbers: which accuracies its figure shows, and its tau.
 
     Raises
     ------
@@ -78,12 +90,23 @@ def plot_score_panels(
     DataFileError
         When a file is missing or damaged, or there is nothing to draw in any panel.
     """
-    trained = read_benchmark(benchmark)
-    files = {path: read_scores(path) for path in scores}
+    study = Study(scores, [], benchmark)
+    if len(study.score_files) != len(scores):
+        raise DataFileError(
+            f"{', '.join(map(str, scores))}: expected readable scores of a data set each, found "
+            f"{', '.join(study.score_files) or 'none'}; the log names what is left out"
+        )
+    beside = _published(study, published)
+    outcomes = {
+        dataset: beside[dataset].outcome
+        if dataset in beside
+        else targets(study.benchmark, dataset, benchmark)[0].name
+        for dataset in study.score_files
+    }
     panels = [
         [
-            _panel(scored, path, trained, benchmark, proxy, settings)
-            for path, scored in files.items()
+            _panel(study, dataset, outcome, proxy, beside.get(dataset), settings)
+            for dataset, outcome in outcomes.items()
         ]
         for proxy in proxies
     ]
@@ -94,35 +117,47 @@ def plot_score_panels(
         )
     with figure_style():
         figure = _draw(panels)
-        space = str(next(iter(files.values())).attrs["space"])
-        title = f"{', '.join(proxies)} against accuracy, a sample of {space}"
-        caption = _caption(list(files.values()), trained, panels, settings)
+        files = list(study.score_files.values())
+        title = f"{', '.join(proxies)} against accuracy, a sample of {files[0].attrs['space']}"
+        caption = _caption(files, study.benchmark, panels, settings)
         write_figure(figure, output_stem, title, caption)
 
 
+def _published(study: Study, path: Path | None) -> dict[str, Beside]:
+    """Return what the paper shows of each data set whose accuracies are there."""
+    found = {}
+    papers = [] if path is None else [read_published(path)]
+    for table, cell, measure in cells_of_kind(papers, "tau"):
+        try:
+            study.require_space(table.space)
+            study.accuracy(measure.outcome)
+        except AbsentError:
+            continue
+        obstacle = obstacle_of(study, measure, table.batch_size)
+        found[measure.dataset] = Beside(measure.outcome, measure.signal, cell.value, obstacle)
+    return found
+
+
 def _panel(
-    scored: xr.Dataset,
-    path: Path,
-    trained: xr.Dataset,
-    benchmark: Path,
+    study: Study,
+    dataset: str,
+    outcome: str,
     proxy: str,
+    beside: Beside | None,
     settings: AnalysisSettings,
 ) -> Panel:
+    scored = study.scores(dataset)
     if proxy not in texts(scored["proxy"]):
-        raise UnknownNameError(f"proxy in {path}", proxy, texts(scored["proxy"]))
-    target = targets(trained, score_settings(scored, path)["dataset"], benchmark)[0]
-    score = floats(scored["score"].sel(proxy=proxy))
-    usable = np.isin(status_names(scored, proxy), USABLE_STATUSES) & ~np.isposinf(score)
-    both = pd.DataFrame(
-        {
-            "score": np.where(usable, score, np.nan),
-            "accuracy": accuracy_of(target, scored, path, benchmark),
-        }
-    ).dropna()
+        raise UnknownNameError(f"proxy in the scores on {dataset}", proxy, texts(scored["proxy"]))
+    try:
+        both = study.pairs(dataset, proxy, outcome)
+    except AbsentError:
+        both = pd.DataFrame({"score": [], "accuracy": []}, dtype=np.float64)
     kept = both[both["accuracy"] > LEAST_ACCURACY]
     taus = drawn_taus(both, settings) if len(kept) >= FEWEST else np.array([np.nan])
     drawn = kept.iloc[drawn_places(len(kept), settings, 0)]
-    return Panel(proxy, target.name, drawn, taus, bool(scored.attrs.get("stand_in", 0)))
+    shown = beside if beside is not None and beside.proxy == proxy else None
+    return Panel(proxy, outcome, drawn, taus, bool(study.stand_in(dataset)), shown)
 
 
 def _draw(panels: Sequence[Sequence[Panel]]) -> Figure:
@@ -162,8 +197,9 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     lowest = int((~finite).sum())
     note = f", {number(lowest, 0)} at −∞" if lowest else ""
     note += ", stand-in images" if panel.stand_in else ""
+    paper = "" if panel.beside is None else f", paper {number(panel.beside.tau, 3)}"
     axes.set_title(
-        f"τ = {number(float(panel.taus.mean()), 3)}{between}\n"
+        f"τ = {number(float(panel.taus.mean()), 3)}{between}{paper}\n"
         f"n = {number(len(panel.drawn), 0)}{note}",
         loc="left",
         fontsize=8,
@@ -191,9 +227,25 @@ def _caption(
         "drawn here.",
         f"τ is Kendall's τ-b: mean ± standard deviation over {number(settings.tau_draws, 0)} such "
         f"draws with seed {settings.seed}, of which the points are the first.",
+        *_paper_notes([panel for row in panels for panel in row]),
         "The accuracy axes are linear in the logarithm of the error and differ between data sets.",
         "Scores of −∞ rank lowest in τ and have no point." if infinite else "",
         f"Mini-batches of {batches}, initialisation {first['initialization']}, root seed {seeds}.",
         image_notes(scored.attrs for scored in files),
         accuracy_note(trained.attrs),
     )
+
+
+def _paper_notes(panels: Sequence[Panel]) -> list[str]:
+    """Say which accuracies the paper's code reads, and where its tau cannot be compared."""
+    notes = []
+    if any(panel.outcome.startswith("cifar10-valid/") for panel in panels):
+        notes.append(
+            "CIFAR-10 accuracies are those of networks trained on half of the training images "
+            "(cifar10-valid), which the paper's released code reads."
+        )
+    for panel in panels:
+        if panel.beside is not None and panel.beside.obstacle:
+            name = outcome_title(panel.outcome)
+            notes.append(f"Not comparable with the paper's τ of {name}: {panel.beside.obstacle}.")
+    return list(dict.fromkeys(notes))
