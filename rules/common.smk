@@ -128,9 +128,8 @@ PUBLISHED = [
     relative(path) for path in sorted((BASE / "reports" / "published").glob("*.yaml"))
 ]
 NASWOT_PAPER = relative(BASE / "reports" / "published" / "naswot.yaml")
-PAPERS = {path: read_published(Path(path)) for path in PUBLISHED}
 # Tables beside the papers': the printed ones, and further ones by the module that makes them.
-COMPARISONS = list(table_names(PAPERS.values()))
+COMPARISONS = list(table_names([read_published(Path(path)) for path in PUBLISHED]))
 FURTHER_TABLES = {
     "kendall": "kendall",
     "tau_sensitivity": "tau_sensitivity",

@@ -86,8 +86,8 @@ def write_run(folder: Path, repository: Path, count: int = 60) -> Path:
         shutil.copy(measured, tables)
         table, _, _made_from = measured.with_suffix(".md").read_text().rpartition("\n\n*")
         (tables / f"{name}.md").write_text(table + "\n")
-    for proxy in ("naswot", "synflow"):
-        plot_score_accuracy(scores[0], made["benchmark"], proxy, figures / f"scores-{proxy}")
+    stems = {proxy: figures / f"scores-{proxy}" for proxy in ("naswot", "synflow")}
+    plot_score_accuracy(scores[0], made["benchmark"], stems)
     searches = [str(path) for path in made["searches"]]
     output = ["--folder", str(figures), "--suffix", "x"]
     assert main(["plot-searches", "--searches", *searches, *output]) == 0
@@ -127,7 +127,7 @@ def write_hostile_run(folder: Path, name: str = HOSTILE) -> Contents:
     tables, figures = folder / "tables", folder / "figures"
     tabulate_correlations([scores], benchmark, tables / "correlations", 50, 0)
     tabulate_timing([scores], tables / "timing", None)
-    plot_score_accuracy(scores, benchmark, name, figures / "scores-x")
+    plot_score_accuracy(scores, benchmark, {name: figures / "scores-x"})
     frame = pd.DataFrame({name: [name], "more": ["1"]})
     write_tables(frame, frame, name, name, tables / "own table & <b>.x")
     return Contents(tables, figures, [scores], [], [benchmark])

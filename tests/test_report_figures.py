@@ -33,7 +33,9 @@ from trainfree.storage import read_dataset
 
 def draw(folder: Path) -> Path:
     study, figures = write_study(folder), folder / "figures"
-    plot_score_accuracy(study["scores"][0], study["benchmark"], "naswot", figures / "score-naswot")
+    plot_score_accuracy(
+        study["scores"][0], study["benchmark"], {"naswot": figures / "score-naswot"}
+    )
     searches = read_searches(study["searches"])
     plot_search(searches, figures / "search")
     plot_best_so_far(searches, AnalysisSettings(), figures / "best")
@@ -72,8 +74,8 @@ def test_strange_names_and_all_sorts_of_values_are_drawn(tmp_path: Path) -> None
     )
     name = "$\\frac{<script>"
     scores = write_scores(tmp_path / "s.h5", {name: [1e9] * count, "one": [-np.inf] * 5 + [3.0]})
-    plot_score_accuracy(scores, benchmark, name, tmp_path / "a")
-    plot_score_accuracy(scores, benchmark, "one", tmp_path / "b")
+    plot_score_accuracy(scores, benchmark, {name: tmp_path / "a"})
+    plot_score_accuracy(scores, benchmark, {"one": tmp_path / "b"})
     assert (tmp_path / "b.png").is_file()
 
 
@@ -81,9 +83,9 @@ def test_nothing_to_draw_and_unknown_proxy(tmp_path: Path) -> None:
     benchmark = write_benchmark(tmp_path / "b.h5", {("cifar10", "test", 200, "mean"): [1.0, 2.0]})
     scores = write_scores(tmp_path / "s.h5", {"naswot": [-np.inf, -np.inf]})
     with pytest.raises(DataFileError, match="no architecture has a finite naswot score"):
-        plot_score_accuracy(scores, benchmark, "naswot", tmp_path / "a")
+        plot_score_accuracy(scores, benchmark, {"naswot": tmp_path / "a"})
     with pytest.raises(UnknownNameError, match="did you mean 'naswot'"):
-        plot_score_accuracy(scores, benchmark, "naswto", tmp_path / "a")
+        plot_score_accuracy(scores, benchmark, {"naswto": tmp_path / "a"})
     assert not (tmp_path / "a.svg").exists()
 
 

@@ -24,7 +24,7 @@ def rank_aggregation(scores: pd.DataFrame) -> Floats:
     scores
         One column a proxy, higher is better; −inf is the worst rank, NaN gives NaN.
     """
-    ranks = np.column_stack([_ranks(scores[name].to_numpy()) for name in scores])
+    ranks = np.column_stack([mean_ranks(scores[name].to_numpy()) for name in scores])
     aggregate: Floats = np.log(ranks / len(scores)).sum(axis=1)
     return aggregate
 
@@ -35,7 +35,7 @@ def vote(scores: pd.DataFrame) -> Floats:
     The published vote decides a pair of architectures by majority; what is returned orders them by
     the pairs they win (a tie in a vote counts half).
     """
-    ranks = np.column_stack([_ranks(scores[name].to_numpy()) for name in scores])
+    ranks = np.column_stack([mean_ranks(scores[name].to_numpy()) for name in scores])
     won = np.empty(len(scores))
     for start in range(0, len(scores), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
@@ -54,10 +54,3 @@ def combined(scores: pd.DataFrame) -> pd.DataFrame:
             chosen = scores[list(parts)]
             made[name] = rank_aggregation(chosen) if name == "az_nas" else vote(chosen)
     return pd.DataFrame(made, index=scores.index)
-
-
-def _ranks(values: Floats) -> Floats:
-    """Return average ranks from 1, NaN where there is no value."""
-    ranks, known = np.full(len(values), np.nan), ~np.isnan(values)
-    ranks[known] = mean_ranks(values[known])
-    return ranks

@@ -14,15 +14,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainfree.analysis.measures import DRAWN, LEAST_ACCURACY, Measured, drawn_taus, obstacle_of
+from trainfree.analysis.measures import (
+    DRAWN,
+    LEAST_ACCURACY,
+    Measured,
+    coefficient,
+    drawn_taus,
+    obstacle_of,
+)
 from trainfree.analysis.published import Cell, Measure, Published, cells_of_kind
-from trainfree.analysis.rank_statistics import PairedRanks, bootstrap, percentile_interval
+from trainfree.analysis.rank_statistics import percentile_interval
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.study import Study
 from trainfree.analysis.subsets import best_tenth, connected
 from trainfree.analysis.tables import number, with_interval, write_tables
 from trainfree.analysis.verdicts import judge
-from trainfree.randomness import stream
 
 TITLE = (
     "Kendall's τ-b of scores and test accuracy after 200 epochs; the paper's protocol is the mean "
@@ -127,13 +133,9 @@ def _paper_protocol(pairs: pd.DataFrame, settings: AnalysisSettings) -> Measured
 
 
 def _subset_tau(pairs: pd.DataFrame, settings: AnalysisSettings) -> Measured:
-    ranks = PairedRanks(
-        pairs["score"].to_numpy(dtype=np.float64), pairs["accuracy"].to_numpy(dtype=np.float64)
-    )
-    rng = stream(settings.seed, "bootstrap")
-    drawn = bootstrap(ranks, settings.bootstrap_resamples, rng, ["kendall"])
-    low, high = percentile_interval(drawn[:, 0])
-    return Measured(ranks.statistics().kendall, np.nan, low, high, len(pairs))
+    tau, resampled = coefficient(pairs, "kendall", settings)
+    low, high = percentile_interval(resampled)
+    return Measured(tau, np.nan, low, high, len(pairs))
 
 
 def _shown(measured: Measured) -> dict[str, float]:

@@ -139,15 +139,26 @@ def drawn_taus(
     (the released plotting script). All proxies on a data set share their draws.
     """
     kept = both[both["accuracy"] > least_accuracy]
-    pairs = PairedRanks(
-        kept["score"].to_numpy(dtype=np.float64), kept["accuracy"].to_numpy(dtype=np.float64)
-    )
+    pairs = _paired(kept)
     taus = []
     for draw in range(settings.tau_draws):
         counts = np.zeros(len(kept), dtype=np.int64)
         counts[drawn_places(len(kept), settings, draw)] = 1
         taus += pairs.chosen(["kendall"], counts)
     return np.array(taus)
+
+
+def coefficient(both: pd.DataFrame, name: str, settings: AnalysisSettings) -> tuple[float, Floats]:
+    """Return one coefficient of scores and accuracies, and those of bootstrap resamples."""
+    pairs, rng = _paired(both), stream(settings.seed, "bootstrap")
+    resampled = bootstrap(pairs, settings.bootstrap_resamples, rng, [name])
+    return pairs.chosen([name])[0], resampled[:, 0]
+
+
+def _paired(both: pd.DataFrame) -> PairedRanks:
+    return PairedRanks(
+        both["score"].to_numpy(dtype=np.float64), both["accuracy"].to_numpy(dtype=np.float64)
+    )
 
 
 def drawn_places(count: int, settings: AnalysisSettings, draw: int) -> NDArray[np.intp]:
@@ -206,26 +217,18 @@ def _tau(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured
 
 def _tau_of_sample(both: pd.DataFrame, settings: AnalysisSettings) -> Measured:
     """Read the tau of a sample that one draw takes whole: its error is that of the sample."""
-    pairs = PairedRanks(
-        both["score"].to_numpy(dtype=np.float64), both["accuracy"].to_numpy(dtype=np.float64)
-    )
-    rng = stream(settings.seed, "bootstrap")
-    taus = bootstrap(pairs, settings.bootstrap_resamples, rng, ["kendall"])[:, 0]
-    low, high = percentile_interval(taus)
-    error = float(np.nanstd(taus, ddof=1))
-    return Measured(pairs.statistics().kendall, NAN, low, high, len(both), error)
+    tau, resampled = coefficient(both, "kendall", settings)
+    low, high = percentile_interval(resampled)
+    error = float(np.nanstd(resampled, ddof=1))
+    return Measured(tau, NAN, low, high, len(both), error)
 
 
 def _pearson(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:
     both = study.pairs(measure.dataset, measure.signal, measure.outcome)
     both = both[np.isfinite(both["score"])]
-    pairs = PairedRanks(
-        both["score"].to_numpy(dtype=np.float64), both["accuracy"].to_numpy(dtype=np.float64)
-    )
-    rng = stream(settings.seed, "bootstrap")
-    drawn = bootstrap(pairs, settings.bootstrap_resamples, rng, ["pearson"])
-    low, high = percentile_interval(drawn[:, 0])
-    return Measured(pairs.statistics().pearson, NAN, low, high, len(both))
+    r, resampled = coefficient(both, "pearson", settings)
+    low, high = percentile_interval(resampled)
+    return Measured(r, NAN, low, high, len(both))
 
 
 def _sampled(study: Study, measure: Measure, settings: AnalysisSettings) -> Measured:

@@ -128,9 +128,11 @@ def bootstrap(
 
 
 def mean_ranks(values: Floats) -> Floats:
-    """Return ranks from 1 of values without NaN; equal ones share their mean rank."""
-    dense = _dense_ranks(values)
-    ranks: Floats = _mean_ranks(np.bincount(dense))[dense]
+    """Return ranks from 1; equal values share their mean rank, NaN has none and stays NaN."""
+    known = ~np.isnan(values)
+    dense = _dense_ranks(values[known])
+    ranks = np.full(len(values), np.nan)
+    ranks[known] = _mean_ranks(np.bincount(dense))[dense]
     return ranks
 
 

@@ -68,9 +68,8 @@ def _plot_scores(arguments: argparse.Namespace) -> None:
     from trainfree.report.score_figures import plot_score_accuracy
 
     stem: Path = arguments.stem
-    for proxy in arguments.proxies:
-        one = stem.with_name(f"{stem.name}-{proxy}")
-        plot_score_accuracy(arguments.scores, arguments.benchmark, proxy, one)
+    stems = {proxy: stem.with_name(f"{stem.name}-{proxy}") for proxy in arguments.proxies}
+    plot_score_accuracy(arguments.scores, arguments.benchmark, stems)
 
 
 def _plot_searches(arguments: argparse.Namespace) -> None:

@@ -28,7 +28,7 @@ from trainfree.report.captions import accuracy_note, image_notes, sentences, spa
 from trainfree.report.colours import GROUND, INK, MUTED, RULE, SERIES
 from trainfree.report.labels import label_points
 from trainfree.report.style import figure_style, new_figure, rule_lines, write_figure
-from trainfree.storage import open_dataset
+from trainfree.storage import read_header
 
 WIDTH = 6.6
 ROW = 0.19
@@ -325,8 +325,8 @@ def _with_interval(axes: Axes, rows: pd.DataFrame, name: str, places: Any, colou
 
 def _attributes(path: Path, kind: str) -> Attributes:
     """Return a file's attributes, and as ``n`` how many architectures it has."""
-    with open_dataset(path, kind) as data:
-        return {**data.attrs, "n": data.sizes["arch"]}
+    attributes, sizes = read_header(path, kind)
+    return {**attributes, "n": sizes["arch"]}
 
 
 def _place(attributes: Attributes) -> str:
@@ -340,6 +340,5 @@ def _origin(attributes: Attributes, benchmark: Path | None = None) -> list[str]:
         image_notes([attributes]),
     ]
     if benchmark is not None:
-        with open_dataset(benchmark, "benchmark") as data:
-            told.append(accuracy_note(data.attrs))
+        told.append(accuracy_note(read_header(benchmark, "benchmark")[0]))
     return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,17 +39,15 @@ WIDTH = 5.6
 GOLDEN = (np.sqrt(5) - 1) / 2
 
 
-def plot_score_accuracy(scores: Path, benchmark: Path, proxy: str, output_stem: Path) -> None:
-    """Draw a proxy's score of every architecture against its trained accuracy.
+def plot_score_accuracy(scores: Path, benchmark: Path, output_stems: Mapping[str, Path]) -> None:
+    """Draw proxies' scores of every architecture against its trained accuracy, a figure each.
 
     Parameters
     ----------
     scores, benchmark
         A merged scores file, and the benchmark of its space.
-    proxy
-        A proxy of the scores file.
-    output_stem
-        Path without suffix; .svg and .png are written.
+    output_stems
+        Path without suffix, by proxy of the scores file; .svg and .png are written.
 
     Raises
     ------
@@ -58,24 +57,32 @@ def plot_score_accuracy(scores: Path, benchmark: Path, proxy: str, output_stem: 
         When a file is missing or damaged, or no architecture has both score and accuracy.
     """
     scored, trained = read_scores(scores), read_benchmark(benchmark)
-    if proxy not in texts(scored["proxy"]):
-        raise UnknownNameError(f"proxy in {scores}", proxy, texts(scored["proxy"]))
     target = targets(trained, score_settings(scored, scores)["dataset"], benchmark)[0]
     accuracy = accuracy_of(target, scored, scores, benchmark)
+    for proxy, stem in output_stems.items():
+        if proxy not in texts(scored["proxy"]):
+            raise UnknownNameError(f"proxy in {scores}", proxy, texts(scored["proxy"]))
+        score, shown, left_out = _usable(scored, proxy, accuracy)
+        if not np.isfinite(score).any():
+            raise DataFileError(
+                f"{scores}: no architecture has a finite {proxy} score and an accuracy in "
+                f"{benchmark}; there is nothing to draw"
+            )
+        with figure_style():
+            figure = _scatter(score, shown, proxy, outcome_title(target.name))
+            title = f"{proxy} score against accuracy: {outcome_title(target.name)}"
+            caption = _scatter_caption(scored, trained, score, left_out)
+            write_figure(figure, stem, title, caption)
+
+
+def _usable(
+    scored: xr.Dataset, proxy: str, accuracy: Floats
+) -> tuple[Floats, Floats, NDArray[np.object_]]:
+    """Return scores and accuracies that have each other, and why the others are left out."""
     score = floats(scored["score"].sel(proxy=proxy))
     reasons = exclusion_reasons(score, status_names(scored, proxy), accuracy)
     kept = np.asarray(reasons["all"] == "")
-    if not np.isfinite(score[kept]).any():
-        raise DataFileError(
-            f"{scores}: no architecture has a finite {proxy} score and an accuracy in {benchmark}; "
-            "there is nothing to draw"
-        )
-    score, accuracy, left_out = score[kept], accuracy[kept], reasons["all"][~kept]
-    with figure_style():
-        figure = _scatter(score, accuracy, proxy, outcome_title(target.name))
-        title = f"{proxy} score against accuracy: {outcome_title(target.name)}"
-        caption = _scatter_caption(scored, trained, score, left_out)
-        write_figure(figure, output_stem, title, caption)
+    return score[kept], accuracy[kept], reasons["all"][~kept]
 
 
 def _scatter(score: Floats, accuracy: Floats, proxy: str, outcome: str) -> Figure:

@@ -21,7 +21,7 @@ from trainfree.errors import DataFileError
 from trainfree.report.captions import accuracy_note, image_notes
 from trainfree.report.colours import INK, MUTED, SERIES
 from trainfree.report.style import DASHES, Dash
-from trainfree.storage import open_dataset
+from trainfree.storage import read_header
 
 TRAINED, ASSISTED = "trained accuracy", "trained accuracy, assisted by"
 LABEL_SIZE = 7.0
@@ -196,13 +196,10 @@ def data_notes(scores: Path | None, benchmark: Path | None) -> list[str]:
     """Return sentences on the images that guiding proxies saw, and on the accuracies."""
     told = []
     if scores is not None:
-        with open_dataset(scores, "scores") as scored:
-            told.append(
-                f"Mini-batch of {scored.attrs['batch_size']}. {image_notes([scored.attrs])}"
-            )
+        scored, _ = read_header(scores, "scores")
+        told.append(f"Mini-batch of {scored['batch_size']}. {image_notes([scored])}")
     if benchmark is not None:
-        with open_dataset(benchmark, "benchmark") as trained:
-            told.append(accuracy_note(trained.attrs))
+        told.append(accuracy_note(read_header(benchmark, "benchmark")[0]))
     return told
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +100,10 @@ def write_figure(figure: Figure, output_stem: Path, title: str, caption: str) ->
         ("svg", {"Date": None, "Creator": None, **texts}),
         ("png", {"Software": None, **texts}),
     ):
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=suffix, dpi=RESOLUTION, metadata=metadata)
+        content = drawn.getvalue()
+        if suffix == "svg":
+            content = pack_bitmaps(content.decode()).encode()
         path = output_stem.with_name(f"{output_stem.name}.{suffix}")
-
-        def save(
-            temporary: Path, suffix: str = suffix, metadata: dict[str, str | None] = metadata
-        ) -> None:
-            figure.savefig(temporary, format=suffix, dpi=RESOLUTION, metadata=metadata)
-            if suffix == "svg":
-                packed = pack_bitmaps(temporary.read_text(encoding="utf-8"))
-                temporary.write_text(packed, encoding="utf-8")
-
-        write_atomically(path, save)
+        write_atomically(path, partial(Path.write_bytes, data=content))

@@ -15,7 +15,7 @@ from trainfree.analysis.tables import number, read_table, rows_of_setting
 from trainfree.report.captions import accuracy_note, image_notes, sentences, span
 from trainfree.report.colours import INK, MUTED, SERIES
 from trainfree.report.style import figure_style, new_figure, rule_lines, write_figure
-from trainfree.storage import open_dataset
+from trainfree.storage import read_header
 
 PANEL_WIDTH, ROW = 2.6, 0.2
 CONTROLS = ("params", "flops", "relu_units", "l2_norm", "constant", "random")
@@ -43,12 +43,8 @@ def plot_tau(
     DataFileError
         When a file is missing or damaged, or the table has no row of a scores file.
     """
-    attributes = []
-    for path in scores:
-        with open_dataset(path, "scores") as scored:
-            attributes.append(dict(scored.attrs))
-    with open_dataset(benchmark, "benchmark") as trained:
-        accuracies = accuracy_note(trained.attrs)
+    attributes = [read_header(path, "scores")[0] for path in scores]
+    accuracies = accuracy_note(read_header(benchmark, "benchmark")[0])
     settings = sorted({str(found["setting"]) for found in attributes})
     seeds = sorted({str(found.get("seed", "?")) for found in attributes})
     table = read_table(correlations)

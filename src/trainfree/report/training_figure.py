@@ -58,11 +58,7 @@ def ranks(score: Floats) -> Floats:
     score
         (epoch, arch), NaN where there is none; such have no rank.
     """
-    found = np.full(score.shape, np.nan)
-    for row, values in enumerate(score):
-        known = ~np.isnan(values)
-        found[row, known] = mean_ranks(-values[known])
-    return found
+    return np.stack([mean_ranks(-values) for values in score])
 
 
 def _figure(study: xr.Dataset, score: Floats, outcome: str) -> Figure:
