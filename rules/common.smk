@@ -1,7 +1,6 @@
 """The checked configuration, and what follows from it: names of files, shards and searches."""
 
 import os
-import shlex
 
 from snakemake.exceptions import WorkflowError
 
@@ -30,6 +29,67 @@ except TrainfreeError as error:
     raise WorkflowError(str(error)) from None
 
 export_environment(BASE, CONFIG.sources.mirror)
+
+# What one configuration makes stays together and apart from what others make.
+RESULTS = f"results/{CONFIG.run}"
+LOGS = f"logs/{CONFIG.run}"
+TABLE_SUFFIXES = [".csv", ".md", ".tex", ".json"]
+FIGURE_SUFFIXES = [".svg", ".png", ".json"]
+
+
+def result(place):
+    """Return a path in this run's folder of results."""
+    return f"{RESULTS}/{place}"
+
+
+def logged(place):
+    """Return a path in this run's folder of logs."""
+    return f"{LOGS}/{place}"
+
+
+def table(name):
+    """Return the path of a table of this run."""
+    return result(f"tables/{name}")
+
+
+def figure(name):
+    """Return the path of a figure of this run."""
+    return result(f"figures/{name}")
+
+
+def stem_of_first(wildcards, output):
+    """Return the path of the first output without its suffix."""
+    return os.path.splitext(output[0])[0]
+
+
+def stem_of_second(wildcards, output):
+    """Return the path of the second output without its suffix."""
+    return os.path.splitext(output[1])[0]
+
+
+def folder_of_first(wildcards, output):
+    """Return the folder of the first output."""
+    return os.path.dirname(output[0])
+
+
+def table_files(*names):
+    """Return all files of tables: for programs, for readers, and what they were made from."""
+    return expand(table("{name}{suffix}"), name=names, suffix=TABLE_SUFFIXES)
+
+
+def figure_files(*names):
+    """Return all files of figures."""
+    return expand(figure("{name}{suffix}"), name=names, suffix=FIGURE_SUFFIXES)
+
+
+def of_datasets(*names):
+    """Return the names of figures of which there is one a data set."""
+    return expand(
+        "{name}-{space}-{dataset}",
+        name=names,
+        space=CONFIG.space,
+        dataset=CONFIG.datasets,
+    )
 
 
 wildcard_constraints:
@@ -105,20 +165,20 @@ SHOWN_PROXIES = GUIDES or ["naswot"]
 
 BENCHMARK = f"data/benchmarks/{CONFIG.space}.h5"
 SHARD_FILES = expand(
-    "results/scores/{space}/{dataset}/{setting}/shards/{shard}.h5",
+    result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets,
     setting=SETTING_NAME,
     shard=SHARDS,
 )
 MERGED_SCORES = expand(
-    "results/scores/{space}/{dataset}/{setting}.h5",
+    result("scores/{space}/{dataset}/{setting}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets,
     setting=SETTING_NAME,
 )
 SEARCH_FILES = expand(
-    "results/search/{space}/{dataset}/{search}.h5",
+    result("search/{space}/{dataset}/{search}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets,
     search=SEARCHES,
@@ -144,10 +204,7 @@ TABLES = [
     *FURTHER_TABLES,
     *("published", "scoreboard"),
 ]
-TABLE_FILES = [
-    *expand("results/tables/{name}.{suffix}", name=TABLES, suffix=["csv", "md", "tex"]),
-    *expand("results/tables/summary.{suffix}", suffix=["csv", "md", "tex", "txt"]),
-]
+TABLE_FILES = [*table_files(*TABLES, "summary"), table("summary.txt")]
 FIGURES = [
     *expand(
         "scores-{space}-{dataset}-{proxy}",
@@ -155,27 +212,20 @@ FIGURES = [
         dataset=CONFIG.datasets,
         proxy=GUIDES,
     ),
-    *expand(
-        "{name}-{space}-{dataset}",
-        name=["search", "best_so_far", "kernels"],
-        space=CONFIG.space,
-        dataset=CONFIG.datasets,
-    ),
+    *of_datasets("search", "best_so_far", "kernels"),
     f"score_panels-{CONFIG.space}",
     f"score_tau-{CONFIG.space}",
 ]
-FIGURE_FILES = expand(
-    "results/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "png"]
-)
-REPORT = "results/report/index.html"
+FIGURE_FILES = figure_files(*FIGURES)
+REPORT = result("report/index.html")
 # For the targets ablation and training.
 ABLATION_FILES = expand(
-    "results/ablation/{space}/{dataset}.h5",
+    result("ablation/{space}/{dataset}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets,
 )
 TRAINING_FILES = expand(
-    "results/training/{space}/{dataset}/shards/{place}.h5",
+    result("training/{space}/{dataset}/shards/{place}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets[0],
     place=range(CONFIG.training.architectures),
@@ -189,7 +239,7 @@ HARDWARE = (
 )
 DRAWS_NAME = f"{STABILITY[CONFIG.datasets[0]].name}-d{CONFIG.stability.draws}"
 DRAWS_FILES = expand(
-    "results/draws/{space}/{dataset}/{drawn}/{shard}.h5",
+    result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets,
     drawn=DRAWS_NAME,
@@ -217,7 +267,7 @@ def shards_of(wildcards):
     setting = setting_of(wildcards)
     size = setting.size(len(load_space(setting.space)))
     return expand(
-        "results/scores/{space}/{dataset}/{setting}/shards/{shard}.h5",
+        result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"),
         space=setting.space,
         dataset=setting.dataset,
         setting=setting.name,
@@ -240,9 +290,14 @@ def search_files(plan, space):
     return [*CONFIG.search_files(plan), *space_files(space)]
 
 
+def as_list(value):
+    """Return one file or several as a list."""
+    return [value] if isinstance(value, str) else list(value)
+
+
 def extra_option(files):
-    """Return files of the user's own as an option of a command."""
-    return " ".join(["--extra", *map(shlex.quote, files)]) if files else ""
+    """Return files of the user's own as an option of a command; the shell line quotes it."""
+    return ["--extra", *files] if files else []
 
 
 def search_inputs(wildcards):
@@ -251,8 +306,8 @@ def search_inputs(wildcards):
     if plan_of(wildcards).proxies:
         own = wildcards.space == CONFIG.space
         setting = SETTING_NAME if own else NASBENCH101.name
-        files["scores"] = (
-            f"results/scores/{wildcards.space}/{wildcards.dataset}/{setting}.h5"
+        files["scores"] = result(
+            f"scores/{wildcards.space}/{wildcards.dataset}/{setting}.h5"
         )
     return files
 
@@ -269,7 +324,7 @@ def further_table_options(wildcards, input):
     named = (
         name for name in ("scores", "searches", "published") if name in input.keys()
     )
-    return " ".join(f"--{name} {input[name]}" for name in named)
+    return [part for name in named for part in (f"--{name}", *as_list(input[name]))]
 
 
 def nasbench101_source(wildcards):
@@ -289,4 +344,4 @@ def nasbench101_scores(wildcards):
     """Return the scores behind a table: of a uniform sample, or of the paper's own kind."""
     first = wildcards.printed.endswith("_first")
     setting = NASBENCH101_FIRST if first else NASBENCH101
-    return f"results/scores/{setting.space}/{setting.dataset}/{setting.name}.h5"
+    return result(f"scores/{setting.space}/{setting.dataset}/{setting.name}.h5")

@@ -352,16 +352,16 @@ def workplace(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_command_on_a_folder_with_nothing(workplace: Path) -> None:
     assert main(["report"]) == 0
-    text = (workplace / "results" / "report" / "index.html").read_text(encoding="utf-8")
+    text = (workplace / "results" / "test" / "report" / "index.html").read_text(encoding="utf-8")
     assert "scores: none was named or found" in text
 
 
 def test_command_names_what_a_configuration_lacks_and_why(workplace: Path) -> None:
-    log = workplace / "logs" / "tabulate_correlations.log"
+    log = workplace / "logs" / "test" / "tabulate_correlations.log"
     log.parent.mkdir()
     log.write_text("trainfree: error: s.h5: is damaged\n")
     assert main(["report", "--configfile", "config/test.yaml"]) == 0
-    text = (workplace / "results" / "report" / "index.html").read_text(encoding="utf-8")
+    text = (workplace / "results" / "test" / "report" / "index.html").read_text(encoding="utf-8")
     assert "the table correlations: failed, s.h5: is damaged" in text
     assert "the table naswot_table2a: to do" in text
     assert "b8-pytorch-images-s0.h5: to do" in text

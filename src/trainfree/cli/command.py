@@ -51,6 +51,11 @@ def add_extra(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def results_folder(run: str) -> Path:
+    """Return the folder of what the configuration called ``run`` makes."""
+    return Path("results") / run
+
+
 def configuration_files(arguments: argparse.Namespace) -> tuple[Path, ...]:
     """Return the files that make the configuration, later ones winning."""
     return (DEFAULT_CONFIG, *arguments.configfile)

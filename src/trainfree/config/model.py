@@ -32,10 +32,18 @@ from trainfree.search import ACCURACY, algorithm_names
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import SPACE_KIND, load_space, space_names
 
+RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+"""A folder's name that needs no quoting anywhere."""
+
 
 class Config(Section):
     """The whole configuration."""
 
+    run: RunName = Field(
+        default="default",
+        description="Name of this configuration's folder: results/<run> and logs/<run>. "
+        "Configurations with folders of their own never share a table, a figure or a page.",
+    )
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="The one root seed.")
     space: str = Field(default="nasbench201", description="Search space.")
     datasets: list[str] = Field(default=["cifar10"], min_length=1, description="Image data sets.")
