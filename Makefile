@@ -93,5 +93,5 @@ constraints: $(READY)
 		> $(CONSTRAINTS).new && mv $(CONSTRAINTS).new $(CONSTRAINTS)
 
 clean:
-	rm -rf results logs .snakemake site
+	rm -rf results logs data/scores .snakemake site
 	find src -name '*.nb[ci]' -delete

@@ -26,7 +26,7 @@ rule score_shard:
         "python -m trainfree score-shard --images {input.images:q}"
         " --first {params.range[first]:q} --last {params.range[last]:q}"
         " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --store data/scores --output {output:q} > {log:q} 2>&1"
 
 
 rule merge_scores:

@@ -26,6 +26,7 @@ SCHEMA_VERSIONS = {
     "images": 1,
     "benchmark": 1,
     "scores": 1,
+    "column": 1,
     "search": 1,
     "cells": 1,
     "landscape": 1,
