@@ -33,6 +33,7 @@ from trainfree.benchmarks.nasbench101.protobuf import read_model_metrics
 from trainfree.cli import main
 from trainfree.errors import DataFileError, SourceError
 from trainfree.spaces.nasbench101.space import GraphCellSpace
+from trainfree.storage import read_dataset, write_dataset
 
 SPACE = GraphCellSpace.published()
 EPOCHS = (4, 108)
@@ -335,16 +336,19 @@ def test_prepared_files_of_one_source_are_the_same_bytes(tfrecord, prepared, tmp
 
 
 def test_prepared_files_of_others_and_damaged_ones_are_refused(prepared, tmp_path):
-    damaged = tmp_path / "damaged.h5"
+    damaged, other = tmp_path / "damaged.h5", tmp_path / "other.h5"
     damaged.write_bytes(prepared.read_bytes())
     with h5py.File(damaged, "r+") as file:
         del file["graph_bits"]
     with pytest.raises(DataFileError, match="is damaged"):
         api.NASBench(damaged)
-    with h5py.File(damaged, "r+") as file:
-        file.attrs["space"] = "nasbench201"
+    whole = read_dataset(prepared, "benchmark")
+    write_dataset(whole.drop_vars("graph_bits"), other, "benchmark")
+    with pytest.raises(DataFileError, match=r"lacks something that it should hold.*graph_bits"):
+        api.NASBench(other)
+    write_dataset(whole.assign_attrs(space="nasbench201"), other, "benchmark")
     with pytest.raises(DataFileError, match="expected space = 'nasbench101'"):
-        api.NASBench(damaged)
+        api.NASBench(other)
 
 
 def test_other_paths_are_refused(tmp_path):

@@ -27,7 +27,7 @@ from trainfree.report.page_figures import UNCAPTIONED, anchor_of
 from trainfree.report.page_points import collect_points
 from trainfree.report.page_provenance import costs_table
 from trainfree.report.page_tables import parse_markdown, read_tables, sort_key
-from trainfree.storage import read_dataset
+from trainfree.storage import read_dataset, write_dataset
 
 
 def render(contents: Contents, output: Path) -> str:
@@ -118,7 +118,7 @@ def test_captions_say_n_seeds_data_and_stand_ins(study: Path, tmp_path: Path) ->
     assert "5 search files of 8 runs, root seed 0" in shown
     scores = study / "b32-pytorch-images-s0.h5"
     standing_in = read_dataset(scores, "scores").assign_attrs(stand_in=1)
-    standing_in.to_netcdf(tmp_path / "s.h5", engine="h5netcdf")
+    write_dataset(standing_in, tmp_path / "s.h5", "scores")
     tabulate_timing([tmp_path / "s.h5"], tmp_path / "timing", None)
     for suffix in (".md", ".tex"):
         assert "images: CIFAR-10 (10,000, stand-in)" in (tmp_path / f"timing{suffix}").read_text()

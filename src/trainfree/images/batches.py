@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from trainfree.errors import DataFileError, ImageError
+from trainfree.errors import ImageError
 from trainfree.images.datasets import TRAIN, InputKind
 from trainfree.randomness import stream
-from trainfree.storage import open_dataset
+from trainfree.storage import explained, open_dataset
 
 
 def load_mini_batch(
@@ -93,13 +93,8 @@ def _drawn_rows(images: xr.Dataset, path: Path, batch_size: int, seed: int) -> n
 def _read_rows(images: xr.Dataset, path: Path, rows: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
     """Read only these rows; HDF5 wants them ascending, the caller in the order drawn."""
     order = np.argsort(rows)
-    try:
+    with explained(path):
         ascending = images["image"].isel(n=rows[order]).to_numpy()
-    except (OSError, RuntimeError) as error:
-        raise DataFileError(
-            f"{path}: images cannot be read, the file is damaged ({error}); "
-            "delete it and run again to make it anew"
-        ) from error
     pixels = np.empty_like(ascending)
     pixels[order] = ascending
     return pixels

@@ -27,10 +27,15 @@ from trainfree.benchmarks.nasbench101.trained_cells import (
     TrainedCells,
 )
 from trainfree.benchmarks.nasbench101.training_time import estimate_times
-from trainfree.errors import DataFileError, SourceError
+from trainfree.errors import SourceError
 from trainfree.provenance import code_hash
 from trainfree.spaces.nasbench101.space import GraphCellSpace
-from trainfree.storage import open_dataset, provenance_attributes, write_dataset
+from trainfree.storage import (
+    open_dataset,
+    open_variables,
+    provenance_attributes,
+    write_dataset,
+)
 
 SPACE = "nasbench101"
 DATASET = "cifar10"
@@ -221,14 +226,8 @@ def read_prepared(path: Path) -> TrainedCells:
         epochs = tuple(int(value) for value in described["epochs"].to_numpy())
         repeats = tuple(str(value) for value in described["seed"].to_numpy())
         note = str(described.attrs["source_note"])
-    try:
-        with h5py.File(path) as file:
-            return _from_file(file, epochs, repeats, note)
-    except (OSError, KeyError, RuntimeError) as error:
-        raise DataFileError(
-            f"{path}: a variable cannot be read, the file is damaged ({error}); "
-            "delete it and run again to make it anew"
-        ) from error
+    with open_variables(path, "benchmark") as file:
+        return _from_file(file, epochs, repeats, note)
 
 
 def _from_file(
