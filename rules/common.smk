@@ -1,6 +1,7 @@
 """The checked configuration, and what follows from it: names of files, shards and searches."""
 
 import os
+from dataclasses import asdict
 
 from snakemake.exceptions import WorkflowError
 
@@ -21,7 +22,12 @@ from trainfree.scoring.setting import (
 from trainfree.search.plan import search_code_hash
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import load_space
-from trainfree.workflow import export_environment, hold_run_lock, relative
+from trainfree.workflow import (
+    export_environment,
+    hold_run_lock,
+    make_again_if_other,
+    relative,
+)
 
 try:
     CONFIG = parse_config(config)
@@ -249,6 +255,46 @@ DRAWS_FILES = expand(
 )
 PROXY_TABLES = ["proxies", "proxy_pairs", "proxy_outcomes"]
 PROXY_FIGURES = ["proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias"]
+
+
+def asked(path, settings, code):
+    """Return an input function that has a file made again which records something else.
+
+    ``path`` has the rule's wildcards. ``settings`` and ``code`` are what should have made it, or
+    functions of the wildcards.
+    """
+
+    def value(given, wildcards):
+        return given(wildcards) if callable(given) else given
+
+    def look(wildcards):
+        return make_again_if_other(
+            workflow,
+            path.format(**wildcards),
+            value(settings, wildcards),
+            value(code, wildcards),
+        )
+
+    return look
+
+
+def scoring_asked(path, setting, job="trainfree.scoring.shard"):
+    """Return the same for a file of scores of which ``setting`` gives the setting."""
+    return asked(
+        path,
+        lambda wildcards: asdict(setting(wildcards)),
+        lambda wildcards: scoring_code_hash(setting(wildcards), job),
+    )
+
+
+def search_settings(wildcards):
+    """Return what decides a search's file, but for the hashes of what it reads."""
+    return {
+        "space": wildcards.space,
+        "dataset": wildcards.dataset,
+        "plan": asdict(plan_of(wildcards)),
+        "seed": CONFIG.seed,
+    }
 
 
 def first_and_last(wildcards):

@@ -4,6 +4,15 @@
 rule choose_kernels:
     input:
         "data/benchmarks/{space}.h5",
+        other=asked(
+            result("kernels/{space}/{dataset}/architectures.h5"),
+            {
+                "study": "kernels",
+                "seed": CONFIG.seed,
+                "count": CONFIG.kernels.architectures,
+            },
+            code_hash("trainfree.analysis.choice"),
+        ),
     output:
         result("kernels/{space}/{dataset}/architectures.h5"),
     log:
@@ -29,6 +38,13 @@ rule store_kernels:
     input:
         choice=result("kernels/{space}/{dataset}/architectures.h5"),
         images="data/images/{dataset}.h5",
+        other=scoring_asked(
+            result("kernels/{space}/{dataset}/kernels.h5"),
+            lambda wildcards: CONFIG.kernels_setting(
+                wildcards.space, wildcards.dataset
+            ),
+            "trainfree.scoring.kernels",
+        ),
     output:
         result("kernels/{space}/{dataset}/kernels.h5"),
     log:

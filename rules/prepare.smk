@@ -2,6 +2,15 @@
 
 
 rule prepare_images:
+    input:
+        other=asked(
+            "data/images/{dataset}.h5",
+            lambda wildcards: {
+                "dataset": wildcards.dataset,
+                "order": CONFIG.sources.order,
+            },
+            lambda wildcards: images_code_hash(wildcards.dataset),
+        ),
     output:
         "data/images/{dataset}.h5",
     log:
@@ -27,6 +36,15 @@ rule prepare_images:
 
 
 rule prepare_benchmark:
+    input:
+        other=asked(
+            "data/benchmarks/{space}.h5",
+            lambda wildcards: {
+                "space": wildcards.space,
+                "order": CONFIG.sources.order,
+            },
+            lambda wildcards: benchmark_code_hash(wildcards.space),
+        ),
     output:
         "data/benchmarks/{space}.h5",
     log:
@@ -42,7 +60,7 @@ rule prepare_benchmark:
     params:
         order=CONFIG.sources.order,
         timeout=CONFIG.sources.timeout_seconds,
-        archive=(
+        archive=lambda wildcards: (
             ["--nats-archive", CONFIG.sources.nats_archive]
             if CONFIG.sources.nats_archive
             else []

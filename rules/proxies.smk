@@ -141,6 +141,11 @@ rule plot_proxies:
 rule score_draws:
     input:
         images="data/images/{dataset}.h5",
+        other=scoring_asked(
+            result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
+            lambda wildcards: STABILITY[wildcards.dataset],
+            "trainfree.scoring.draws",
+        ),
     output:
         result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
     log:

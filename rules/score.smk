@@ -4,6 +4,9 @@
 rule score_shard:
     input:
         images="data/images/{dataset}.h5",
+        other=scoring_asked(
+            result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"), setting_of
+        ),
     output:
         result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"),
     log:
@@ -32,6 +35,7 @@ rule score_shard:
 rule merge_scores:
     input:
         shards=shards_of,
+        other=scoring_asked(result("scores/{space}/{dataset}/{setting}.h5"), setting_of),
     output:
         result("scores/{space}/{dataset}/{setting}.h5"),
     log:

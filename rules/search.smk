@@ -4,6 +4,11 @@
 rule search:
     input:
         unpack(search_inputs),
+        other=asked(
+            result("search/{space}/{dataset}/{search}.h5"),
+            search_settings,
+            lambda wildcards: search_code_hash(plan_of(wildcards), wildcards.space),
+        ),
     output:
         result("search/{space}/{dataset}/{search}.h5"),
     log:

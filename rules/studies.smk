@@ -4,6 +4,15 @@
 rule choose_architectures:
     input:
         "data/benchmarks/{space}.h5",
+        other=asked(
+            result("{study}/{space}/{dataset}/architectures.h5"),
+            {
+                "seed": CONFIG.seed,
+                "count": CONFIG.training.architectures,
+                "above": CONFIG.training.above_percent,
+            },
+            code_hash("trainfree.analysis.choice"),
+        ),
     output:
         result("{study}/{space}/{dataset}/architectures.h5"),
     log:
@@ -33,6 +42,14 @@ rule score_ablation:
     input:
         choice=result("ablation/{space}/{dataset}/architectures.h5"),
         images="data/images/{dataset}.h5",
+        other=asked(
+            result("ablation/{space}/{dataset}.h5"),
+            lambda wildcards: CONFIG.ablation_setting(wildcards.dataset).settings,
+            lambda wildcards: scoring_code_hash(
+                CONFIG.ablation_setting(wildcards.dataset).base,
+                "trainfree.scoring.ablation",
+            ),
+        ),
     output:
         result("ablation/{space}/{dataset}.h5"),
     log:
@@ -63,6 +80,13 @@ rule train_architecture:
     input:
         choice=result("training/{space}/{dataset}/architectures.h5"),
         images="data/images/{dataset}.h5",
+        other=asked(
+            result("training/{space}/{dataset}/shards/{place}.h5"),
+            CONFIG.training_setting().settings,
+            scoring_code_hash(
+                CONFIG.training_setting().base, "trainfree.scoring.training"
+            ),
+        ),
     output:
         result("training/{space}/{dataset}/shards/{place}.h5"),
     log:

@@ -19,6 +19,7 @@ from xarray.backends import H5NetCDFStore
 
 from trainfree import __version__
 from trainfree.errors import DamagedFileError, DataFileError, UnreadableFileError
+from trainfree.label import label_of
 from trainfree.provenance import canonical_json, library_versions, settings_hash
 from trainfree.reading import cannot_be_read
 from trainfree.seal import require_seal, seal_of
@@ -134,7 +135,8 @@ def write_dataset(dataset: xr.Dataset, path: Path, kind: str) -> None:
             raise ValueError(f"variable {name!r} of a {kind} file lacks {', '.join(missing)}")
     dataset = dataset.assign_attrs(schema=kind, schema_version=SCHEMA_VERSIONS[kind])
     # Made in memory: on a full disk HDF5 may crash the process instead of raising an error.
-    content = dataset.to_netcdf(engine="h5netcdf", format="NETCDF4")
+    content = bytes(dataset.to_netcdf(engine="h5netcdf", format="NETCDF4"))
+    content += label_of(dataset.attrs)
     seal = seal_of(content)
 
     def write(temporary: Path) -> None:

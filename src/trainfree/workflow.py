@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from trainfree.errors import TrainfreeError
+from trainfree.label import was_made_otherwise
 from trainfree.lifeline import announce_run
 
 LOCK = Path(".snakemake") / "trainfree.lock"
@@ -50,6 +52,25 @@ def hold_run_lock(workflow: Any) -> None:
     handle.write(f"{os.getpid()}\n")
     handle.flush()
     _held.append(handle)
+
+
+def make_again_if_other(
+    workflow: Any, path: str, settings: Mapping[str, Any], code: str
+) -> list[str]:
+    """Have a data file of the run made again that records other settings or other code.
+
+    Snakemake decides by what it remembers of the jobs it started. Here the file is asked, since a
+    job that outlived its run may have replaced it. Called from a rule's input function, so only
+    for files that the asked targets need; as an input it adds nothing.
+
+    Returns
+    -------
+    list of str
+        Always empty.
+    """
+    if workflow.is_main_process and was_made_otherwise(Path(path), settings, code):
+        workflow.dag.forcefiles.add(path)
+    return []
 
 
 def export_environment(checkout: Path, mirror: str | None) -> None:
