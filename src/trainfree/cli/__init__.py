@@ -27,6 +27,7 @@ from trainfree.cli import (
 )
 from trainfree.cli.command import Handler
 from trainfree.errors import TrainfreeError
+from trainfree.lifeline import end_with_run
 
 DESCRIPTION = "Score architectures without training, search by the scores, compare with the papers."
 EXIT_USER_ERROR = 2
@@ -55,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     handler: Handler = arguments.handler
     try:
+        end_with_run(EXIT_USER_ERROR)
         return handler(arguments) or 0
     except TrainfreeError as error:
         print(f"trainfree: error: {error}", file=sys.stderr)
