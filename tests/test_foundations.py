@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -224,18 +223,6 @@ def test_full_disk_is_an_error_that_names_the_file(tmp_path):
     assert names_in(tmp_path) == ["lib"]
 
 
-def test_temporary_files_of_killed_writers_are_removed(tmp_path):
-    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                          capture_output=True, text=True, check=True)  # fmt: skip
-    host = socket.gethostname()
-    dead = tmp_path / f".x.txt.{host}-{done.stdout.strip()}.part"
-    alive = tmp_path / f".x.txt.{host}-{os.getppid()}.part"
-    dead.write_text("half")
-    alive.write_text("half")
-    write_text(tmp_path / "x.txt", "new")
-    assert names_in(tmp_path) == sorted([alive.name, "x.txt"])
-
-
 def test_near_match_suggests_only_what_is_near():
     assert near_match("naswott", ["naswot", "synflow"]) == "; did you mean 'naswot'?"
     assert near_match("zzz", ["naswot", "synflow"]) == ""
@@ -257,7 +244,7 @@ ROOMS = {
     },
 }
 LEAVES = {
-    *("errors", "extensions", "lifeline", "progress", "provenance"),
+    *("errors", "extensions", "lifeline", "locks", "processes", "progress", "provenance"),
     *("randomness", "reading", "seal", "storage", "writing"),
 }
 

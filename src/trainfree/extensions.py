@@ -21,6 +21,7 @@ from types import ModuleType
 
 from trainfree.errors import ConfigError, TrainfreeError, UnknownNameError
 from trainfree.provenance import code_hash, imported_modules
+from trainfree.reading import cannot_be_read
 
 
 @dataclass(frozen=True)
@@ -235,5 +236,7 @@ def _tree(path: Path, key: str = "an entry extra") -> ast.Module:
         raise ConfigError(f"{path}: no such file; {key} of the configuration names it")
     try:
         return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except OSError as error:
+        raise cannot_be_read(path, error) from error
     except (SyntaxError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not Python: {error}") from error

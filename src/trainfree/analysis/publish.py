@@ -27,6 +27,7 @@ from trainfree.analysis.inputs import score_settings
 from trainfree.analysis.published import find_table, read_published, table_names
 from trainfree.analysis.tables import markdown_text, read_table
 from trainfree.errors import DataFileError
+from trainfree.reading import read_text
 from trainfree.storage import open_dataset
 from trainfree.writing import write_text
 
@@ -76,10 +77,10 @@ def publish_tables(
     line = provenance_line(scores, benchmark, command)
     papers = [read_published(path) for path in published]
     names = [*table_names(papers), *FURTHER]
-    texts = {name: (tables / f"{name}.md").read_text(encoding="utf-8") for name in names}
+    texts = {name: read_text(tables / f"{name}.md") for name in names}
     for name, text in texts.items():
         write_text(output / f"{name}.md", f"{text}\n{line}\n")
-        csv = (tables / f"{name}.csv").read_text(encoding="utf-8")
+        csv = read_text(tables / f"{name}.csv")
         write_text(output / f"{name}.csv", csv)
     write_index(output)
 
@@ -100,8 +101,8 @@ def publish_one(
     if not path.is_file():
         raise DataFileError(f"{path}: no such table; make it first with {command}")
     line = provenance_line(scores, benchmark, command)
-    write_text(output / path.name, f"{path.read_text(encoding='utf-8')}\n{line}\n")
-    csv = path.with_suffix(".csv").read_text(encoding="utf-8")
+    write_text(output / path.name, f"{read_text(path)}\n{line}\n")
+    csv = read_text(path.with_suffix(".csv"))
     write_text(output / f"{name}.csv", csv)
     write_index(output)
 
@@ -117,7 +118,7 @@ def write_index(folder: Path) -> None:
     if not (folder / f"{SCOREBOARD}.md").is_file():
         return
     texts = {
-        path.stem: path.read_text(encoding="utf-8").rstrip().split("\n")
+        path.stem: read_text(path).rstrip().split("\n")
         for path in sorted(folder.glob("*.md"))
         if path.name != INDEX
     }

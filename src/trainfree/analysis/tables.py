@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from trainfree.errors import DataFileError
+from trainfree.reading import open_file
 from trainfree.writing import write_text
 
 MISSING = "–"
@@ -90,15 +91,14 @@ def read_table(path: Path) -> pd.DataFrame:
         When the file is missing or not a table.
     """
     try:
-        frame = pd.read_csv(
-            path,
-            keep_default_na=False,
-            na_values=[""],
-            encoding="utf-8",
-            dtype=dict.fromkeys(TEXT_COLUMNS, "str"),
-        )
-    except FileNotFoundError as error:
-        raise DataFileError(f"{path}: no such table; run the rule that makes it") from error
+        with open_file(path, "no such table; run the rule that makes it") as file:
+            frame = pd.read_csv(
+                file,
+                keep_default_na=False,
+                na_values=[""],
+                encoding="utf-8",
+                dtype=dict.fromkeys(TEXT_COLUMNS, "str"),
+            )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataFileError(f"{path}: is not a CSV table ({error}); delete it and run again") from (
             error

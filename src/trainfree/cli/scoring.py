@@ -31,11 +31,11 @@ def add_commands(commands: Commands) -> None:
 
 
 def _score_shard(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.devices import scoring_device
     from trainfree.scoring.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
-    with device_slot(arguments.device) as device:
+    with scoring_device(arguments.device) as device:
         from trainfree.scoring.columns import ColumnStore
         from trainfree.scoring.shard import score_shard  # torch must see the slot's device only
 
@@ -52,11 +52,11 @@ def _score_shard(arguments: argparse.Namespace) -> None:
 
 
 def _score_draws(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.devices import scoring_device
     from trainfree.scoring.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
-    with device_slot(arguments.device) as device:
+    with scoring_device(arguments.device) as device:
         from trainfree.scoring.draws import score_draws  # torch must see the slot's device only
 
         score_draws(
