@@ -449,6 +449,6 @@ def test_the_commands_make_the_same_files(made, tmp_path):
     assert names == {
         f"{study}.{suffix}"
         for study in ("ablation", "training")
-        for suffix in ("csv", "md", "tex", "svg", "png")
+        for suffix in ("csv", "md", "tex", "svg", "png", "json")
     }
     assert len(pd.read_csv(tmp_path / "out" / "training.csv")) == 3

@@ -121,7 +121,7 @@ class _Trained:
                     f"{landscape}: is of {shape.attrs.get('space')!r}, but {path} of "
                     f"{self.space!r}; make the landscape file from this benchmark file"
                 )
-            self.made_from = data_line([benchmark])
+            self.made_from = data_line([benchmark, shape], apart="space")
             self.size = shape.sizes["arch"]
             arch = benchmark["arch"].to_numpy()
             self._accuracy = _filled(benchmark["accuracy"], arch, self.size)

@@ -70,7 +70,7 @@ def tabulate_agreement(
         agreement = spearman(both["own"], both["theirs"])
         rows.append((proxy, agreement, len(both), spearman(both["own"], both["again"])))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_tables(frame, _shown(frame), TITLE, data_line(files), output_stem)
+    write_tables(frame, _shown(frame), TITLE, data_line(files, apart="setting"), output_stem)
     return frame
 
 

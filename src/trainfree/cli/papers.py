@@ -83,6 +83,7 @@ def _publish_tables(arguments: argparse.Namespace) -> None:
         arguments.output,
         files.published,
         files.scores,
+        files.searches,
         files.benchmark,
         f"snakemake --configfile {names}",
     )
