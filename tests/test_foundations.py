@@ -256,7 +256,7 @@ ROOMS = {
 }
 LEAVES = {
     *("errors", "extensions", "lifeline", "progress", "randomness", "provenance", "storage"),
-    "writing",
+    *("writing", "caches", "compilation"),
 }
 
 

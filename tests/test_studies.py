@@ -59,7 +59,10 @@ CELLS = [
     "|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|skip_connect~0|none~1|none~2|",
     "|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|",
 ]
-POOLED = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_3x3~1|+|avg_pool_3x3~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+POOLED = (
+    "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_3x3~1|"
+    "+|avg_pool_3x3~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+)
 
 
 @pytest.fixture(autouse=True, scope="module")

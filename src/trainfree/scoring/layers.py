@@ -1,8 +1,8 @@
 """Windows over maps, there and back: the engine's own for 3 × 3 of stride one on the CPU.
 
-Its convolutions take half of torch's time, its averages a tenth; anything else is torch's, and so is
-all that a gradient is asked of: compiled code leaves no trace for automatic differentiation. Maps are
-(B, C, height, width) with channels last in memory.
+Its convolutions take half of torch's time, its averages a tenth; anything else is torch's, and so
+is all that a gradient is asked of: compiled code leaves no trace for automatic differentiation.
+Maps are (B, C, height, width) with channels last in memory.
 """
 
 from __future__ import annotations
