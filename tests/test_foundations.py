@@ -245,7 +245,7 @@ ROOMS = {
 }
 LEAVES = {
     *("errors", "extensions", "lifeline", "locks", "processes", "progress", "provenance"),
-    *("randomness", "reading", "seal", "storage", "writing"),
+    *("randomness", "reading", "seal", "label", "storage", "writing", "caches", "compilation"),
 }
 
 

@@ -248,7 +248,10 @@ def uses_images(signal: str) -> bool:
 
 
 def search_title(search: xr.Dataset) -> str:
-    """Return the name that a search file gives itself, else what the search consists of."""
+    """Return what a search is called in every table and figure: its name in the configuration.
+
+    No two searches of a run have the same one. A file without it is called what it consists of.
+    """
     given = search.attrs.get("search")
     return str(given or f"{search.attrs['algorithm']}-{search.attrs['signal']}")
 

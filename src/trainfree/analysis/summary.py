@@ -257,7 +257,7 @@ def _search_lines(search: pd.DataFrame) -> Iterator[Line]:
     best = max(known, key=lambda row: float(row["accuracy_mean"]))
     spread = f"standard deviation {number(best['accuracy_std'], 2)}"
     parts = [
-        f"{outcome_title(str(best['outcome']))}; {best['row']}, N = {number(best['budget'], 0)}",
+        f"{outcome_title(str(best['outcome']))}; {best['search']}, N = {number(best['budget'], 0)}",
         f"{spread} over {number(best['runs'], 0)} runs",
     ]
     drawn = search[search["row"] == RANDOM_ARCHITECTURE]

@@ -10,6 +10,7 @@ from trainfree.cli.command import command
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
+    from trainfree.report.found import Found
 
 
 def add_commands(commands: Commands) -> None:
@@ -130,23 +131,38 @@ def _plot_stability(arguments: argparse.Namespace) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from trainfree.report.page import TEMPLATES, Contents, render_report
 
-    results = arguments.results
+    results, data = arguments.results, arguments.data
     output = arguments.output or results / "report" / "index.html"
+    scores, searches, benchmarks = (
+        _named_or_found(named, folder, pattern, kind)
+        for named, folder, pattern, kind in (
+            (arguments.scores, results / "scores", "*/*/*.h5", "scores"),
+            (arguments.searches, results / "search", "*/*/*.h5", "search"),
+            (arguments.benchmarks, data / "benchmarks", "*.h5", "benchmark"),
+        )
+    )
     contents = Contents(
         tables=results / "tables",
         figures=results / "figures",
-        scores=_named_or_found(arguments.scores, results / "scores", "*/*/*.h5"),
-        searches=_named_or_found(arguments.searches, results / "search", "*/*/*.h5"),
-        benchmarks=_named_or_found(arguments.benchmarks, arguments.data / "benchmarks", "*.h5"),
+        scores=scores.files,
+        searches=searches.files,
+        benchmarks=benchmarks.files,
         costs=arguments.logs / "benchmarks",
-        absent=_absent(arguments),
+        absent={
+            **scores.left_out,
+            **searches.left_out,
+            **benchmarks.left_out,
+            **_absent(arguments),
+        },
     )
     render_report(contents, output, arguments.templates or TEMPLATES)
     print(f"wrote {output}")
 
 
-def _named_or_found(named: list[Path] | None, folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern)) if named is None else named
+def _named_or_found(named: list[Path] | None, folder: Path, pattern: str, kind: str) -> Found:
+    from trainfree.report.found import Found, find_files
+
+    return find_files(folder, pattern, kind) if named is None else Found(tuple(named), {})
 
 
 def _absent(arguments: argparse.Namespace) -> dict[Path, str]:
