@@ -255,8 +255,8 @@ ROOMS = {
     },
 }
 LEAVES = {
-    *("errors", "extensions", "lifeline", "progress", "randomness", "provenance", "storage"),
-    "writing",
+    *("errors", "extensions", "foreign", "lifeline", "process_state", "progress", "randomness"),
+    *("provenance", "storage", "writing"),
 }
 
 
