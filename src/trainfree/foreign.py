@@ -63,23 +63,34 @@ def contained() -> Iterator[None]:
 
 
 @contextmanager
-def blamed_on(where: str) -> Iterator[None]:
-    """Run code of others of which a failure is the user's to mend: a ConfigError says where.
+def blamed_on(
+    where: str | Callable[[], str], passing: type[Exception] | tuple[()] = ()
+) -> Iterator[None]:
+    """Run code of others of which a failure is its author's to mend: a ConfigError says where.
 
-    The suite's own errors, which such code may raise on purpose, keep their sentence behind it.
+    Parameters
+    ----------
+    where
+        The file, the name, the step; asked for when something has failed.
+    passing
+        Errors of the suite that such code may raise on purpose, which stay what they are.
 
     Raises
     ------
     ConfigError
-        ``where: Kind: what it said``.
+        ``where: Kind: what it said``, or for an error of the suite ``where: what it said``.
     """
     try:
         with contained():
             yield
     except ForeignError as error:
-        own = issubclass(type(error.raised), TrainfreeError)
-        said = words_of(error.raised, 4 * LONGEST) if own else str(error)
-        raise ConfigError(f"{where}: {said}") from error
+        raised, kind = error.raised, type(error.raised)
+        if passing and issubclass(kind, passing):
+            raise raised from None
+        own = issubclass(kind, TrainfreeError)
+        said = words_of(raised, 4 * LONGEST) if own else str(error)
+        place = where if isinstance(where, str) else where()
+        raise ConfigError(f"{place}: {said}") from error
 
 
 def told(error: BaseException) -> str:
