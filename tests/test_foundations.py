@@ -244,8 +244,9 @@ ROOMS = {
     },
 }
 LEAVES = {
-    *("errors", "extensions", "lifeline", "locks", "processes", "progress", "provenance"),
-    *("randomness", "reading", "seal", "label", "storage", "writing", "caches", "compilation"),
+    *("errors", "extensions", "foreign", "lifeline", "locks", "process_state", "processes"),
+    *("progress", "provenance", "randomness", "reading", "seal", "label", "storage", "writing"),
+    *("caches", "compilation"),
 }
 
 

@@ -13,6 +13,7 @@ from trainfree.benchmarks.nats_archive import read_nats_archive
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset, check_percentages
 from trainfree.errors import SourceError
 from trainfree.extensions import load_files
+from trainfree.foreign import blamed_on, kind_of
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
 from trainfree.spaces import SPACE_NAMES, definition_of, load_space
@@ -106,7 +107,13 @@ def _accuracies_of_own(space: Space) -> BenchmarkTable:
             f"how well the networks of {space.name} train; define it (docs/adding-a-space.md says "
             "how), or make what needs no accuracies: snakemake scores"
         )
-    table: BenchmarkTable = read(space)
+    with blamed_on(f"{module.__file__}: trained_accuracies"):
+        table: BenchmarkTable = read(space)
+    if type(table) is not BenchmarkTable:
+        raise SourceError(
+            f"{module.__file__}: trained_accuracies: expected a BenchmarkTable, "
+            f"found {kind_of(table)}"
+        )
     columns = {f"accuracy {key}": column for key, column in table.accuracy.items()}
     columns |= {f"train_seconds {key}": column for key, column in table.train_seconds.items()}
     for name, column in columns.items():

@@ -11,6 +11,7 @@ import xarray as xr
 
 from trainfree.errors import ImageError
 from trainfree.extensions import find_module, load_files
+from trainfree.foreign import blamed_on, kind_of
 from trainfree.images.code import images_code_hash
 from trainfree.images.datasets import DATASET_KIND, DATASETS, TEST, TRAIN, DatasetSpec, spec_of
 from trainfree.images.readers import ImageSet, read_images
@@ -145,7 +146,12 @@ def _images_of_own(spec: DatasetSpec) -> tuple[Delivery, ImageSet]:
     where = f"{module.__file__}: read_images"
     if not hasattr(module, "read_images"):
         raise ImageError(f"{where}: is not there; docs/adding-a-data-set.md says what it is")
-    images: ImageSet = module.read_images(spec)
+    with blamed_on(where):
+        images: ImageSet = module.read_images(spec)
+    if type(images) is not ImageSet or not all(
+        type(each) is np.ndarray for each in (images.image, images.label, images.split)
+    ):
+        raise ImageError(f"{where}: expected an ImageSet of arrays, found {kind_of(images)}")
     count, size = len(images.image), spec.image_size
     if images.image.shape != (count, size, size, 3) or images.image.dtype != np.uint8:
         raise ImageError(

@@ -13,12 +13,14 @@ import torch
 
 from trainfree.errors import ConfigError
 from trainfree.extensions import load_files
+from trainfree.foreign import ForeignError, contained, told, trace_of
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import spec_of
 from trainfree.lifeline import require_run
+from trainfree.process_state import seed_global_generators
 from trainfree.progress import track
-from trainfree.proxies import load_proxy
-from trainfree.proxies.registry import Proxy, UndefinedScoreError
+from trainfree.proxies import is_own, load_proxy
+from trainfree.proxies.registry import Proxy, UndefinedScoreError, unchanged_registry
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PhaseClock
@@ -230,6 +232,8 @@ def attempt(
     candidate: EngineCandidate, proxy: Proxy, arch: int
 ) -> tuple[float, Status, str, float]:
     """Return score, status, message and seconds; whatever a proxy does, it does to itself alone."""
+    if not is_own(proxy):
+        return _attempt_from_outside(candidate, proxy, arch)
     try:
         value, seconds = candidate.score(proxy)
     except UndefinedScoreError as error:
@@ -238,6 +242,26 @@ def attempt(
         log.exception("proxy %s failed for architecture %d", proxy.name, arch)
         return *judge_failure(error), float("nan")
     return *judge(value), seconds
+
+
+def _attempt_from_outside(
+    candidate: EngineCandidate, proxy: Proxy, arch: int
+) -> tuple[float, Status, str, float]:
+    """Do the same with code that nobody vouches for; see :mod:`trainfree.foreign`.
+
+    What it draws without saying from where is seeded by architecture, so that it repeats.
+    """
+    try:
+        with contained(), unchanged_registry():
+            seed_global_generators(candidate.global_seed(proxy.name))
+            value, seconds = candidate.score(proxy)
+            return *judge(value), seconds
+    except ForeignError as error:
+        raised = error.raised
+    if not issubclass(type(raised), UndefinedScoreError):
+        what = (proxy.name, arch, told(raised), trace_of(raised))
+        log.error("proxy %s failed for architecture %d: %s\n%s", *what)
+    return *judge_failure(raised), float("nan")
 
 
 def prepare_torch(threads: int) -> None:
