@@ -1,7 +1,7 @@
 """Reading members of tar archives one after the other, without unpacking to disk.
 
-Nothing is believed of an archive but its bytes: their number is bounded by what the archive is meant
-to hold, whatever it is compressed with, and only plain files count as members.
+Nothing is believed of an archive but its bytes: their number is bounded by what the archive is
+meant to hold, whatever it is compressed with, and only plain files count as members.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def _array(archive: zipfile.ZipFile, name: str, wanted: Wanted, where: str) -> n
             )
         if info.file_size != header_bytes + size:
             raise SourceError(
-                f"{where} has a header that says {size:,} bytes of shape {shape}, the archive holds "
+                f"{where} should have {size:,} bytes by its shape {shape}, the archive holds "
                 f"{info.file_size - header_bytes:,}; it is damaged, get it anew"
             )
         content = read_at_most(member, size, where, "an array")

@@ -129,8 +129,8 @@ class _RestrictedUnpickler(pickle.Unpickler):
             return self._admitted[module, name]
         except KeyError:
             raise ForbiddenPickleError(
-                f"{self._where}: asks for {module[:80]}.{name[:80]}, which no data file of this kind needs; "
-                "nothing of it was run. Get the file anew from a place you trust"
+                f"{self._where}: asks for {module[:80]}.{name[:80]}, which no data file of "
+                "this kind needs; nothing of it was run. Get the file anew from a place you trust"
             ) from None
 
 
