@@ -49,6 +49,7 @@ SECONDS = Range(
     SHORTEST_TRAINING,
     LONGEST_TRAINING,
 )
+RUN_SECONDS = replace(SECONDS, words=SECONDS.words.replace("a whole training", "a training"))
 COUNT = Range(f"whole numbers from 1 to {LARGEST_COUNT:g}", 1.0, LARGEST_COUNT, whole=True)
 COST = Range(f"positive numbers up to {LARGEST_COST:g}", 0.0, LARGEST_COST, positive=True)
 
