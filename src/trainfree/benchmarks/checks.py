@@ -172,7 +172,14 @@ def check_benchmark(space: Space, table: object, where: str) -> BenchmarkTable:
     for name, (values, meaning) in _items(table.further, f"{where}: further"):
         further[name] = (check_percentages(values, rows, f"{where}: {name}"), meaning)
     _check_official(table.official_index, rows, where)
-    checked = replace(table, accuracy=accuracy, train_seconds=seconds, further=further, **counts)
+    checked = replace(
+        table,
+        accuracy=accuracy,
+        train_seconds=seconds,
+        further=further,
+        params=counts["params"],
+        flops=counts["flops"],
+    )
     if not table.partial:
         _require_complete(space, checked, where)
     return checked
@@ -197,7 +204,7 @@ def check_hardware(table: HardwareTable, rows: int, where: str) -> HardwareTable
         deployment: check_percentages(values, rows, f"{where}: accuracy of {deployment}")
         for deployment, values in table.accuracy.items()
     }
-    return replace(table, accuracy=accuracy, **costs)
+    return replace(table, accuracy=accuracy, latency=costs["latency"], energy=costs["energy"])
 
 
 def without_accuracy(table: BenchmarkTable) -> int:

@@ -48,8 +48,9 @@ def read_hw_nas_bench(delivery: Delivery, space: CellSpace) -> HardwareTable:
     path = delivery.files["table"]
     latency = {name: f"{name}_latency" for name in DEVICES}
     energy = {name: f"{name}_energy" for name in ENERGY_DEVICES}
-    columns = dict.fromkeys([*latency.values(), *energy.values()], float)
-    table = read_table(path, {NETWORK: str} | columns, 2 * len(space))
+    columns: dict[str, type] = {NETWORK: str}
+    columns |= dict.fromkeys([*latency.values(), *energy.values()], float)
+    table = read_table(path, columns, 2 * len(space))
     where = f"{path}: column {NETWORK!r}"
     try:
         indices = [space.from_naslib(_naslib_codes(codes, where)) for codes in table[NETWORK]]

@@ -23,9 +23,10 @@ from trainfree.sources.archives import TarBounds, tar_members
 from trainfree.sources.delivery import Delivery
 from trainfree.sources.reading import MIB, brief, brief_error, read_file, unreadable
 from trainfree.sources.unpickling import load_bz2_pickle
+from trainfree.sources.wrong_files import NATS_FOLDER
 from trainfree.spaces.nasbench201.space import CellSpace
 
-FOLDER_NAME = "NATS-tss-v1_0-3ffb9-simple"
+FOLDER_NAME = NATS_FOLDER
 _FILE_NAME = re.compile(r"(?:.*/)?([0-9]{6})\.pickle\.pbz2")
 _NO_RECORD = (
     *(KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError),

@@ -125,7 +125,7 @@ def _members(
                     f"{path}: expected {bounds.what}, at most {bounds.members:,} members, "
                     "found more; get it from a place you trust"
                 )
-            archive.members = []  # it keeps all that it has seen
+            archive.members = []  # type: ignore[attr-defined]  # it keeps all it has seen
             if member.isdir() or not wanted(member.name):
                 continue
             where = f"{path}: {member.name}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import lzma
 import math
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from trainfree.errors import SourceError
-from trainfree.sources.reading import brief_error, opened, read_at_most
+from trainfree.sources.reading import UNREADABLE_ZIP, brief_error, opened, read_at_most
 from trainfree.sources.wrong_files import require_kind
 
-_MALFORMED = (
-    ValueError,
-    TypeError,
-    KeyError,
-    EOFError,
-    SyntaxError,
-    RuntimeError,  # an encrypted member, or brackets nested too deep
-    MemoryError,
-    OverflowError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
+_MALFORMED = (*UNREADABLE_ZIP, TypeError, SyntaxError)
 _KIND_WORDS = {"u": "whole numbers", "i": "whole numbers", "f": "numbers", "b": "truth values"}
 
 

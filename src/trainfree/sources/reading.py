@@ -10,8 +10,10 @@ import bz2
 import errno
 import gzip
 import io
+import lzma
 import reprlib
 import stat
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +42,21 @@ _REASONS = {
     errno.EIO: "the disk reports an error; check it, the file itself may be fine elsewhere",
     errno.ESTALE: "the network disk it lies on has lost it; try again",
 }
+
+
+UNREADABLE_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    KeyError,  # no such member
+    RuntimeError,  # an encrypted one
+    NotImplementedError,  # compressed in an unknown way
+    ValueError,
+    OverflowError,
+    MemoryError,
+)
+"""What a damaged zip archive raises."""
 
 
 class _Reads(Protocol):

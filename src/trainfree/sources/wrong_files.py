@@ -82,6 +82,7 @@ _SIGNS: tuple[tuple[str, int, bytes], ...] = (
     ("utf16", 0, b"\xff\xfe"),
     ("utf16", 0, b"\xfe\xff"),
 )
+NATS_FOLDER = "NATS-tss-v1_0-3ffb9-simple"
 TAR_CONTENTS = {
     "cifar-10-batches-py": "CIFAR-10, the version for Python",
     "cifar-10-batches-bin": "CIFAR-10, the binary version",
@@ -89,7 +90,7 @@ TAR_CONTENTS = {
     "cifar-100-python": "CIFAR-100, the version for Python",
     "cifar-100-binary": "CIFAR-100, the binary version",
     "cifar-100-matlab": "CIFAR-100, the version for MATLAB",
-    "NATS-tss-v1_0-3ffb9-simple": "NATS-Bench's topology space",
+    NATS_FOLDER: "NATS-Bench's topology space",
     "NATS-sss-v1_0-50262-simple": "NATS-Bench's size space",
     "NAS-Bench-201-v1_0-archive": "the older release NAS-Bench-201 v1.0",
     "NAS-Bench-201-v1_1-archive": "the older release NAS-Bench-201 v1.1",
@@ -169,7 +170,11 @@ def surprise(path: Path, name: str) -> str:
     kind = _kind_of_file(path)
     named = _SUFFIXES.get(Path(name).suffix)
     known = tar_folder(path) in TAR_CONTENTS
-    if kind is None or kind == "download" or (kind in (named, _ALIKE.get(named)) and not known):
+    if (
+        kind is None
+        or kind == "download"
+        or (kind in (named, _ALIKE.get(named or "")) and not known)
+    ):
         return ""
     return f"; it is {describe(path)}"
 
