@@ -123,7 +123,7 @@ def tfrecord(tmp_path_factory):
 @pytest.fixture(scope="module")
 def prepared(tfrecord):
     path = tfrecord.with_suffix(".h5")
-    prepare_nasbench101(tfrecord, path)
+    prepare_nasbench101(tfrecord, path, partial=True)
     return path
 
 
@@ -331,7 +331,7 @@ def test_prepared_file_is_a_benchmark_like_any_other(prepared):
 
 
 def test_prepared_files_of_one_source_are_the_same_bytes(tfrecord, prepared, tmp_path):
-    prepare_nasbench101(tfrecord, tmp_path / "again.h5")
+    prepare_nasbench101(tfrecord, tmp_path / "again.h5", partial=True)
     assert (tmp_path / "again.h5").read_bytes() == prepared.read_bytes()
 
 
@@ -407,7 +407,7 @@ def test_mirror_with_the_sample_has_its_budgets(tmp_path):
     path = write_mirror(tmp_path, [f"0,{first},0.25,0.5,0.75,0.875,1234.5,1"])
     for source in (path, tmp_path / "prepared.h5"):
         if source.suffix == ".h5":
-            prepare_nasbench101(path, source)
+            prepare_nasbench101(path, source, partial=True)
         nasbench = api.NASBench(source)
         assert nasbench.valid_epochs == {4, 12, 36, 108}
         spec = next(spec for spec in CELLS if spec.hash_spec() == first)
@@ -477,7 +477,10 @@ def test_example_runs(request, form, repository):
 
 def test_command_prepares_a_file(tfrecord, prepared, tmp_path, capsys):
     output = tmp_path / "nasbench101.h5"
-    assert main(["prepare-nasbench101", "--source", str(tfrecord), "--output", str(output)]) == 0
+    command = ["prepare-nasbench101", "--source", str(tfrecord), "--output", str(output)]
+    assert main(command) == 2
+    assert "of all 423,624 cells, found 4;" in capsys.readouterr().err
+    assert main([*command, "--partial"]) == 0
     assert output.read_bytes() == prepared.read_bytes()
     missing = str(tmp_path / "none.tfrecord")
     assert main(["prepare-nasbench101", "--source", missing, "--output", str(output)]) == 2
