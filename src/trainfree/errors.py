@@ -25,7 +25,7 @@ class UnknownNameError(ConfigError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
         super().__init__(
-            f"unknown {kind} {name!r}{near_match(name, self.known)}; "
+            f"unknown {kind} {shown(name)}{near_match(name, self.known)}; "
             f"known are: {', '.join(self.known)}"
         )
 
@@ -58,3 +58,12 @@ def near_match(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
     close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def shown(value: object, longest: int = 100) -> str:
+    """Return a value as it stands in a message: like ``repr``, and cut where it is long."""
+    if isinstance(value, int) and value.bit_length() > 4 * longest:
+        return f"a whole number of {value.bit_length()} bits"
+    text = value if isinstance(value, str) else repr(value)
+    cut = text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
+    return repr(cut) if isinstance(value, str) else cut

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -20,7 +20,7 @@ from trainfree.config.scoring import (
     TrainingConfig,
 )
 from trainfree.config.searching import NasBench101Config, SearchConfig
-from trainfree.config.section import Section
+from trainfree.config.section import Name, Names, Section, Seed
 from trainfree.config.tables import AnalysisConfig
 from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.extensions import Kind, declared_names, hashed, load_files
@@ -36,9 +36,9 @@ from trainfree.spaces import SPACE_KIND, load_space, space_names
 class Config(Section):
     """The whole configuration."""
 
-    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="The one root seed.")
-    space: str = Field(default="nasbench201", description="Search space.")
-    datasets: list[str] = Field(default=["cifar10"], min_length=1, description="Image data sets.")
+    seed: Seed = Field(default=0, description="The one root seed.")
+    space: Name = Field(default="nasbench201", description="Search space.")
+    datasets: Names = Field(default=["cifar10"], description="Image data sets.")
     sources: SourcesConfig = SourcesConfig()
     proxies: ProxiesConfig = ProxiesConfig()
     spaces: SpacesConfig = SpacesConfig()
