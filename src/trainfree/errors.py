@@ -64,6 +64,11 @@ def shown(value: object, longest: int = 100) -> str:
     """Return a value as it stands in a message: like ``repr``, and cut where it is long."""
     if isinstance(value, int) and value.bit_length() > 4 * longest:
         return f"a whole number of {value.bit_length()} bits"
-    text = value if isinstance(value, str) else repr(value)
-    cut = text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
-    return repr(cut) if isinstance(value, str) else cut
+    if isinstance(value, str):
+        return repr(shortened(value, longest))
+    return shortened(repr(value), longest)
+
+
+def shortened(text: str, longest: int = 100) -> str:
+    """Return a text, cut where it is longer, with its length."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"

@@ -13,7 +13,7 @@ from trainfree.config.model import Config
 from trainfree.config.reading import merge, read_entries, read_file
 from trainfree.config.section import keys_of
 from trainfree.config.shape import check_shape
-from trainfree.errors import ConfigError, near_match, shown
+from trainfree.errors import ConfigError, near_match, shortened, shown
 
 MOST_MISTAKES = 20
 
@@ -100,7 +100,7 @@ def _hint(kind: str, location: list[str], found: Any) -> str:
             return "; leave the key out, or give it keys"
         return f"; write keys: {location[-1]}: {{key: value}}, with a space after the colon"
     if kind == "list_type":
-        items = shown(found, 60).strip("'") if isinstance(found, str) else "..."
+        items = shortened(found, 60) if isinstance(found, str) else "..."
         return f"; write a list: {location[-1]}: [{items}]"
     if kind in ("int_type", "float_type") and isinstance(found, str) and _is_number(found):
         return "; write the number without quotes, and like 10000 or 1.0e+4, as YAML has it"

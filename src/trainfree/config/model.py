@@ -180,6 +180,13 @@ class Config(Section):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         self._require_fits({"scoring.sample": self.scoring.sample or 0})
+        cells = self.nasbench101
+        if cells.sample > cells.first_hashes:
+            raise ConfigError(
+                f"nasbench101.sample: {cells.sample} cells are drawn from the first "
+                f"{cells.first_hashes} of the table too (nasbench101.first_hashes); choose fewer "
+                "cells, or more of the first"
+            )
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)

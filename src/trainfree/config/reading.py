@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from trainfree.config.shape import MOST_VALUES, check_shape
-from trainfree.errors import ConfigError, shown
+from trainfree.errors import ConfigError, shortened, shown
 
 LARGEST_FILE = 1024**2
 _WIDE_MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\0\0\xfe\xff", "UTF-32"))
@@ -159,12 +159,12 @@ def _from_yaml(text: str, origin: str, *, none_is_null: bool = False) -> Any:
 def _sentence(error: yaml.YAMLError) -> str:
     """Return where and why in one line; the parser's own texts have four."""
     if not isinstance(error, yaml.MarkedYAMLError):
-        return shown(" ".join(str(error).split()), 200)
+        return shortened(" ".join(str(error).split()), 200)
     mark = error.problem_mark or error.context_mark
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     tabs = " (indent with spaces, not with tabs)" if "\\t" in str(error.problem) else ""
     parts = ", ".join(part for part in (error.context, error.problem) if part)
-    return f"{where}{shown(parts, 300)}{tabs}"
+    return f"{where}{shortened(parts, 300)}{tabs}"
 
 
 class _Loader(yaml.SafeLoader):
@@ -195,7 +195,7 @@ class _Loader(yaml.SafeLoader):
             raise _trap(node, f"{shown(node.value)} is a number in base 8 for YAML; no leading 0")
         read = self.construct_yaml_int if node.tag.endswith(":int") else self.construct_yaml_float
         try:
-            return read(node)  # type: ignore[no-any-return]
+            return read(node)
         except (ValueError, OverflowError):
             count = len(node.value)
             raise _trap(

@@ -50,7 +50,7 @@ class ScoringConfig(Section):
 class AgreementConfig(Section):
     """The comparison with scores that others computed (target ``proxy_agreement``)."""
 
-    sample: Positive = Field(
+    sample: Annotated[int, Field(ge=1, le=15_625)] = Field(
         default=850,
         description="Architectures to score, drawn from the space; three of five are among the "
         "9,445 of NAS-Bench-Suite-Zero.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -121,6 +121,10 @@ class SearchConfig(Section):
         return _plans(self.searches, "search.searches", self.runs, self.budgets)
 
 
+Cells = Annotated[int, Field(ge=1, le=423_624)]
+"""Of NAS-Bench-101, which has so many."""
+
+
 class NasBench101Config(Section):
     """Scores of NAS-Bench-101 cells on CIFAR-10 (target ``nasbench101_scores``)."""
 
@@ -128,10 +132,10 @@ class NasBench101Config(Section):
         default=["naswot", "synflow", "params", "flops", "relu_units"],
         description="Proxies to compute.",
     )
-    sample: Positive = Field(
+    sample: Cells = Field(
         default=1000, description="Cells to score, drawn uniformly from all 423,624."
     )
-    first_hashes: Positive = Field(
+    first_hashes: Cells = Field(
         default=10_000,
         description="A second sample of that size is drawn from so many cells that stand first in "
         "the published table, as the NASWOT paper's was.",
