@@ -88,6 +88,7 @@ class _Columns:
         self._space = space
         self._accuracy: dict[tuple[str, str, int, str], Column] = {}
         self._seconds: dict[tuple[str, int], Column] = {}
+        self._validation: dict[tuple[str, int], Column] = {}
         self._counts: dict[str, dict[str, Column]] = {"params": {}, "flop": {}}
         self._official = np.full(len(space), -1, dtype=np.int64)
 
@@ -122,6 +123,7 @@ class _Columns:
     def _add_kind(self, arch: int, kind: str, trainings: Mapping[tuple[str, int], Any]) -> None:
         epochs = int(kind)
         seconds: dict[str, list[float]] = {}
+        passes: dict[str, list[float]] = {}
         # The training whose counts are used is entered last.
         for (dataset, seed), training in sorted(
             trainings.items(), key=lambda item: (kind, item[0][1]) == _COUNTS_FROM
@@ -132,10 +134,13 @@ class _Columns:
                     self._column(self._accuracy, (dataset, split, epochs, str(seed)))[arch] = value
             times = list(training["train_times"].values())
             seconds.setdefault(dataset, []).append(float(np.mean(times)) * epochs)
+            if known := _validation_times(training, dataset):
+                passes.setdefault(dataset, []).append(float(np.mean(known)))
             for name, columns in self._counts.items():
                 self._column(columns, dataset)[arch] = round(float(training[name]) * 1e6)
-        for dataset, values in seconds.items():
-            self._column(self._seconds, (dataset, epochs))[arch] = np.mean(values)
+        for columns_of, times_of in ((self._seconds, seconds), (self._validation, passes)):
+            for dataset, values in times_of.items():
+                self._column(columns_of, (dataset, epochs))[arch] = np.mean(values)
 
     def _column(self, columns: dict[Any, Column], key: Any) -> Column:
         if key not in columns:
@@ -151,9 +156,20 @@ class _Columns:
         return BenchmarkTable(
             accuracy=self._accuracy,
             train_seconds=self._seconds,
+            validation_seconds=self._validation,
             params=self._counts["params"],
             flops=self._counts["flop"],
             official_index=self._official,
             source_hashes=source_hashes,
             remark=remark if missing else "",
         )
+
+
+def _validation_times(training: Mapping[str, Any], dataset: str) -> list[float]:
+    """Return the seconds of each pass over the validation images; none where none was timed.
+
+    The published interface charges their mean beside the whole training, whatever the epochs.
+    """
+    evaluation = EVALUATIONS[dataset].get("valid")
+    times = training.get("eval_times") or {}
+    return [float(t) for name, t in times.items() if name.partition("@")[0] == evaluation]

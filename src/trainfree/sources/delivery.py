@@ -69,7 +69,7 @@ def mirror_folder(mirror: str | None) -> str | None:
         raise ConfigError(f"{MIRROR_VARIABLE}: {error}, found {shown(given)}") from None
 
 
-def real_path(text: str) -> str:
+def real_path(given: str | os.PathLike[str]) -> str:
     """Return a path that a user gave with ``~`` replaced by the home folder.
 
     Raises
@@ -78,6 +78,7 @@ def real_path(text: str) -> str:
         When no file can have this path (the kernel's limits are 4,095 bytes, 255 of them between
         two slashes), or when it is a word for no path at all; does not say where it stood.
     """
+    text = os.fspath(given)
     if text.strip().lower() in ("null", "none"):
         raise ConfigError(
             "expected a path; for none write null without quotes, or leave it out; for a file or "
