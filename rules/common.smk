@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from trainfree.analysis.independent import INDEPENDENT_COLUMNS
 from trainfree.analysis.published import read_published, table_names
 from trainfree.benchmarks.code import benchmark_code_hash
-from trainfree.config import parse_config
+from trainfree.config import workflow_config
 from trainfree.errors import TrainfreeError
 from trainfree.images.code import images_code_hash
 from trainfree.provenance import code_hash
@@ -30,11 +30,12 @@ from trainfree.workflow import (
 )
 
 try:
-    CONFIG = parse_config(config)
+    CONFIG = workflow_config(
+        config, workflow.configfiles, workflow.config_settings.config_args or []
+    )
+    export_environment(BASE, CONFIG.sources.mirror)
 except TrainfreeError as error:
     raise WorkflowError(str(error)) from None
-
-export_environment(BASE, CONFIG.sources.mirror)
 
 # What one configuration makes stays together and apart from what others make.
 RESULTS = f"results/{CONFIG.run}"

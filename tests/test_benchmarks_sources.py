@@ -27,8 +27,14 @@ from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
 from trainfree.benchmarks.mirror_table import ACCURACY_COLUMNS, read_mirror_table
 from trainfree.benchmarks.nats_archive import FOLDER_NAME, read_nats_archive
 from trainfree.benchmarks.prepare import prepare_benchmark
-from trainfree.benchmarks.schema import BenchmarkTable
+from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import ForbiddenPickleError, SourceError, UnknownNameError
+from trainfree.search.accounts import (
+    account_of,
+    accuracy_columns,
+    training_note,
+    training_seconds,
+)
 from trainfree.sources.delivery import Delivery
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import load_space
@@ -310,6 +316,58 @@ def test_a_written_record_is_read(tmp_path):
     assert table.accuracy["cifar10", "test", 200, "777"][arch] == 90.0
     assert table.train_seconds["cifar10", 200][arch] == 600.0
     assert (table.params["cifar10"][arch], table.flops["cifar10"][arch]) == (500000, 1500000)
+
+
+def test_the_seconds_of_validation_passes_are_read_and_missing_ones_stay_away(tmp_path):
+    content = record()
+    trainings = content["200"]["all_results"]
+    untimed = {**trainings["cifar10", 777], "eval_acc1es": {"x-valid@199": 70.0}}
+    del untimed["train_times"]
+    timed = untimed | {
+        "train_times": {0: 2.0},
+        "eval_times": {"x-valid@0": 1.0, "x-valid@1": 3.0, "x-test@0": 50.0, "ori-test@0": 90.0},
+    }
+    trainings["cifar100", 777] = timed
+    trainings["cifar100", 888] = timed | {"eval_times": {"x-valid@0": 4.0}}
+    trainings["ImageNet16-120", 777] = untimed | {"train_times": {0: 2.0}, "eval_times": None}
+    write_record(tmp_path / "a", 3, content)
+    table = read_folder(tmp_path / "a")
+    arch = FULL.parse(OFFICIAL_ZERO)
+    assert set(table.validation_seconds) == {("cifar100", 200)}
+    assert table.validation_seconds["cifar100", 200][arch] == 3.0
+    assert table.train_seconds["cifar100", 200][arch] == 400.0
+    stored = benchmark_dataset(FULL, table, {})["validation_seconds"]
+    assert stored.attrs["units"] == "s"
+    assert float(stored.sel(arch=arch, dataset="cifar100", epochs=200)) == 3.0
+    assert int(stored.notnull().sum()) == 1
+
+
+@pytest.mark.shared_data
+def test_searches_pay_what_the_published_scripts_charge_for_official_architectures(
+    nats_sample, tmp_path
+):
+    found = prepare(
+        "nasbench201", tmp_path / "x.h5", ["official"], nats_archive=str(nats_sample / "tss")
+    )
+    zero = FULL.parse(OFFICIAL_ZERO)
+    charged = {}
+    for dataset in ("cifar10", "cifar100", "imagenet16-120"):
+        columns = accuracy_columns(found, tmp_path / "x.h5")
+        account = account_of("nasbench201", columns, dataset, tmp_path / "x.h5")
+        seconds = training_seconds(found, account, tmp_path / "x.h5")
+        charged[dataset] = seconds[zero]
+        assert "and one pass over the validation images" in training_note(found, account, seconds)
+    # train-all-time + valid-per-time of the archive's own records of architecture 0
+    per_epoch, one_pass = 7.221092998981476, 2.5489792369660877
+    assert charged["cifar10"] == pytest.approx(12 * per_epoch + one_pass, rel=1e-14)
+    assert round(12 * per_epoch, 2) == 86.65
+    assert round(charged["cifar10"], 2) == 89.20
+    assert charged["cifar100"] == pytest.approx(
+        12 * 14.442185997962952 + 0.5097958473932176, rel=1e-14
+    )
+    assert charged["imagenet16-120"] == pytest.approx(
+        12 * 43.817592317819596 + 0.30587750843593053, rel=1e-14
+    )
 
 
 def test_damage_in_the_archive_names_the_file(tmp_path, capsys):

@@ -17,7 +17,7 @@ from test_search_signals import FULL, SIZE, column, write_benchmark, write_score
 
 from trainfree.errors import ConfigError, DataFileError, UnknownNameError
 from trainfree.search import ALGORITHM_NAMES, load_algorithm
-from trainfree.search.budget import leaders
+from trainfree.search.budget import Evaluations, Seconds, leaders, record
 from trainfree.search.plan import make_plan
 from trainfree.search.run import SearchJob, merits, run_search
 from trainfree.storage import read_dataset
@@ -380,3 +380,39 @@ def test_seconds_on_a_benchmark_without_times_are_refused_with_the_way_out(input
             assert word in str(caught.value)
     data = search(inputs, tmp_path / "o.h5", signal="accuracy", job_changes={"benchmark": bare})
     assert "no training times" in data.attrs["clock_note"]
+
+
+def test_budgets_that_next_to_nothing_spends_are_refused_instead_of_searched_for_ever(
+    inputs, tmp_path
+):
+    quick = write_benchmark(
+        tmp_path / "quick.h5", FULL, {("cifar10-valid", 12): np.full(SIZE, 1e-12)}
+    )
+    with pytest.raises(ConfigError, match=r"mine\.budget_seconds: .*1e-12 s on average") as caught:
+        search(
+            inputs,
+            tmp_path / "o.h5",
+            signal="accuracy",
+            budget_seconds=5,
+            job_changes={"benchmark": quick},
+        )
+    assert str(quick) in str(caught.value)
+
+
+class Stubborn:
+    """Asks for the one architecture that costs next to nothing, again and again."""
+
+    rung = 0
+
+    def ask(self) -> int:
+        return 0
+
+    def tell(self, index: int, fitness: float) -> None:
+        pass
+
+
+@pytest.mark.parametrize("overshoot", ["stop_before", "allow", "interpolate"])
+def test_a_search_that_stays_where_time_stands_still_ends(overshoot):
+    with pytest.raises(ConfigError, match=r"1,000,000 take 1e-06 of its 60 s"):
+        record(Stubborn(), [1.0, 2.0], [1e-12, 100.0], None, Seconds(60.0, overshoot))
+    assert len(record(Stubborn(), [1.0], [1e-12], None, Evaluations((7,))).arch) == 7

@@ -11,7 +11,14 @@ import xarray as xr
 
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.images.datasets import DATASETS
-from trainfree.search.accounts import TRAININGS, over_seeds
+from trainfree.search.accounts import (
+    TRAININGS,
+    account_of,
+    accuracy_columns,
+    over_seeds,
+    training_note,
+    training_seconds,
+)
 from trainfree.search.signals import load_signals
 from trainfree.spaces import load_space
 from trainfree.storage import provenance_attributes, write_dataset
@@ -284,3 +291,34 @@ def test_plus_infinity_and_missing_parts_are_refused(tmp_path):
     write_dataset(data.drop_vars("architecture"), scores, "scores")
     with pytest.raises(DataFileError, match="expected coordinates"):
         load_signals(SPACE, "cifar10", "naswot", scores, path)
+
+
+# ---------------------------------------------------------------- the validation pass
+
+
+def charged(known: Known, validation: np.ndarray | None) -> tuple[np.ndarray, str]:
+    """Return what a search pays and what it says of it, with 100 s for every training."""
+    trained = benchmark_dataset(known, {(name, 12): np.full(SIZE, 100.0) for name, *_ in known})
+    if validation is not None:
+        values = np.broadcast_to(validation[:, None, None], trained["train_seconds"].shape)
+        trained["validation_seconds"] = trained["train_seconds"].dims, values
+    account = account_of(SPACE.name, accuracy_columns(trained, Path("b.h5")), "cifar10", Path("b"))
+    seconds = training_seconds(trained, account, Path("b.h5"))
+    return seconds, training_note(trained, account, seconds)
+
+
+def test_a_validation_pass_is_charged_where_all_are_known_and_told_where_not():
+    valid = {("cifar10-valid", "valid", 12, "mean"): column(1)}
+    passes = np.linspace(1.0, 2.0, SIZE)
+    seconds, note = charged(valid, passes)
+    np.testing.assert_array_equal(seconds, 100.0 + passes)
+    assert "and one pass over the validation images, as the published scripts" in note
+    gap = passes.copy()
+    gap[3] = math.nan
+    for unknown in (None, gap):
+        seconds, note = charged(valid, unknown)
+        assert (seconds == 100.0).all()
+        assert "without the pass over the validation images that the published scripts" in note
+    seconds, note = charged({("cifar10", "test", 12, "mean"): column(1)}, passes)
+    assert (seconds == 100.0).all()
+    assert "without any evaluation" in note

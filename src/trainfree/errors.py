@@ -25,7 +25,7 @@ class UnknownNameError(ConfigError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
         super().__init__(
-            f"unknown {kind} {name!r}{near_match(name, self.known)}; "
+            f"unknown {kind} {shown(name)}{near_match(name, self.known)}; "
             f"known are: {', '.join(self.known)}"
         )
 
@@ -70,3 +70,17 @@ def near_match(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
     close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def shown(value: object, longest: int = 100) -> str:
+    """Return a value as it stands in a message: like ``repr``, and cut where it is long."""
+    if isinstance(value, int) and value.bit_length() > 4 * longest:
+        return f"a whole number of {value.bit_length()} bits"
+    if isinstance(value, str):
+        return repr(shortened(value, longest))
+    return shortened(repr(value), longest)
+
+
+def shortened(text: str, longest: int = 100) -> str:
+    """Return a text, cut where it is longer, with its length."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"

@@ -15,6 +15,7 @@ from trainfree.label import was_made_otherwise
 from trainfree.lifeline import announce_run
 from trainfree.locks import open_lock
 from trainfree.processes import Process
+from trainfree.sources.delivery import MIRROR_VARIABLE, mirror_folder
 
 logger = logging.getLogger(__name__)
 
@@ -94,12 +95,17 @@ def export_environment(checkout: Path, mirror: str | None) -> None:
     (a conda environment of ``--sdm conda`` comes before it), and the source of this checkout. The
     mirror's place is no property of the results, so it is no parameter of a rule; an environment
     variable that is already set wins.
+
+    Raises
+    ------
+    ConfigError
+        When the environment's mirror is no path.
     """
     _prepend("PATH", Path(sys.executable).parent)
     _prepend("PYTHONPATH", checkout / "src")
     announce_run()
-    if mirror:
-        os.environ.setdefault("TRAINFREE_MIRROR", mirror)
+    if folder := mirror_folder(mirror):
+        os.environ[MIRROR_VARIABLE] = folder
 
 
 def _prepend(variable: str, folder: Path) -> None:

@@ -74,7 +74,8 @@ def tabulate_search(
         rows.extend(_random_rows(search, beside))
     rows.sort(key=_place)
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, *show_search(frame), data_line(files), output_stem)
+    made_from = "; ".join([data_line(files), *_clock_notes(files)])
+    write_tables(frame, *show_search(frame), made_from, output_stem)
     return frame
 
 
@@ -202,6 +203,17 @@ def mean_of(values: Floats) -> float:
     """Return the mean without NaN, NaN when nothing is left."""
     values = values[~np.isnan(values)]
     return float(values.mean()) if len(values) else float("nan")
+
+
+def _clock_notes(files: Sequence[xr.Dataset]) -> list[str]:
+    """Return what the simulated seconds are, for each way in which they were counted."""
+    notes = dict.fromkeys(
+        str(search.attrs.get("clock_note", "")).rstrip(".")
+        for search in files
+        if search.attrs["signal"] == ACCURACY
+        and np.nan_to_num(floats(search["answer_training_seconds"])).any()
+    )
+    return [note for note in notes if note]
 
 
 def _budget_rows(

@@ -158,10 +158,13 @@ def check_benchmark(space: Space, table: object, where: str) -> BenchmarkTable:
         raise SourceError(f"{where}: expected trained accuracies, found none at all")
     trained = {(key[0], key[2]) for key in accuracy}
     datasets = {dataset for dataset, _ in trained}
-    seconds = {}
-    for key, values in _items(table.train_seconds, f"{where}: train_seconds"):
-        _require_known(key, trained, f"{where}: train_seconds", "(data set, epochs)")
-        seconds[key] = check_column(values, rows, SECONDS, f"{where}: train_seconds {_shown(key)}")
+    seconds: dict[str, dict[tuple[str, int], Column]] = {}
+    for name in ("train_seconds", "validation_seconds"):
+        seconds[name] = {}
+        for key, values in _items(getattr(table, name), f"{where}: {name}"):
+            _require_known(key, trained, f"{where}: {name}", "(data set, epochs)")
+            column = check_column(values, rows, SECONDS, f"{where}: {name} {_shown(key)}")
+            seconds[name][key] = column
     counts: dict[str, dict[str, Column]] = {}
     for name, columns in (("params", table.params), ("flops", table.flops)):
         counts[name] = {}
@@ -175,7 +178,8 @@ def check_benchmark(space: Space, table: object, where: str) -> BenchmarkTable:
     checked = replace(
         table,
         accuracy=accuracy,
-        train_seconds=seconds,
+        train_seconds=seconds["train_seconds"],
+        validation_seconds=seconds["validation_seconds"],
         further=further,
         params=counts["params"],
         flops=counts["flops"],

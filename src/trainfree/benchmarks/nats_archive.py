@@ -132,6 +132,7 @@ class _Columns:
         self._space = space
         self._accuracy: dict[tuple[str, str, int, str], Column] = {}
         self._seconds: dict[tuple[str, int], Column] = {}
+        self._validation: dict[tuple[str, int], Column] = {}
         self._counts: dict[str, dict[str, Column]] = {"params": {}, "flop": {}}
         self._official = np.full(len(space), -1, dtype=np.int64)
         self._seeds: set[object] = set()
@@ -181,6 +182,7 @@ class _Columns:
     def _add_kind(self, arch: int, kind: str, trainings: Mapping[tuple[str, int], Any]) -> None:
         epochs = int(kind)
         seconds: dict[str, list[float]] = {}
+        passes: dict[str, list[float]] = {}
         # The training whose counts are used is entered last.
         for (dataset, seed), training in sorted(
             trainings.items(), key=lambda item: (kind, item[0][1]) == _COUNTS_FROM
@@ -193,12 +195,28 @@ class _Columns:
                     column[arch] = self._number(value, evaluation)
             times = [self._number(time, "train_times") for time in training["train_times"].values()]
             seconds.setdefault(dataset, []).append(float(np.mean(times)) * epochs)
+            if known := self._validation_times(training, dataset):
+                passes.setdefault(dataset, []).append(float(np.mean(known)))
             for name, columns in self._counts.items():
                 self._column(columns, dataset)[arch] = round(
                     self._number(training[name], name) * 1e6
                 )
-        for dataset, values in seconds.items():
-            self._column(self._seconds, (dataset, epochs))[arch] = np.mean(values)
+        for columns_of, times_of in ((self._seconds, seconds), (self._validation, passes)):
+            for dataset, values in times_of.items():
+                self._column(columns_of, (dataset, epochs))[arch] = np.mean(values)
+
+    def _validation_times(self, training: Mapping[str, Any], dataset: str) -> list[float]:
+        """Return the seconds of each pass over the validation images; none where none was timed.
+
+        The published interface charges their mean beside the whole training, whatever the epochs.
+        """
+        evaluation = EVALUATIONS[dataset].get("valid")
+        times = training.get("eval_times") or {}
+        return [
+            self._number(time, "eval_times")
+            for name, time in times.items()
+            if name.partition("@")[0] == evaluation
+        ]
 
     def _require_seed(self, seed: object) -> None:
         """Every seed makes columns of the whole space, so there may be few."""
@@ -226,6 +244,7 @@ class _Columns:
         return BenchmarkTable(
             accuracy=self._accuracy,
             train_seconds=self._seconds,
+            validation_seconds=self._validation,
             params=self._counts["params"],
             flops=self._counts["flop"],
             official_index=self._official,

@@ -36,6 +36,8 @@ class BenchmarkTable:
         Percent, by (data set, split, epochs, seed).
     train_seconds
         Seconds of the whole training, by (data set, epochs).
+    validation_seconds
+        Seconds of one pass over the validation images, by (data set, epochs), where known.
     params, flops
         Counts, by data set.
     official_index
@@ -53,6 +55,7 @@ class BenchmarkTable:
 
     accuracy: Mapping[tuple[str, str, int, str], Column]
     train_seconds: Mapping[tuple[str, int], Column] = field(default_factory=dict)
+    validation_seconds: Mapping[tuple[str, int], Column] = field(default_factory=dict)
     params: Mapping[str, Column] = field(default_factory=dict)
     flops: Mapping[str, Column] = field(default_factory=dict)
     official_index: npt.NDArray[np.int64] | None = None
@@ -120,16 +123,19 @@ def benchmark_dataset(
         "params": "number of trained parameters",
         "flops": "multiply-adds of one image's forward pass, as the source counts them",
     }
+    without_seed = {key: coordinates[key] for key in ("arch", "dataset", "epochs")}
+    training = "simulated duration of the whole training"
+    timed = {"train_seconds": _grid(table.train_seconds, without_seed, "s", training)}
+    if table.validation_seconds:
+        timed["validation_seconds"] = _grid(
+            table.validation_seconds,
+            without_seed,
+            "s",
+            "simulated duration of one pass over the validation images",
+        )
     dataset = xr.Dataset(
-        {
-            "accuracy": _grid(table.accuracy, coordinates, "%", "accuracy of the trained network"),
-            "train_seconds": _grid(
-                table.train_seconds,
-                {key: coordinates[key] for key in ("arch", "dataset", "epochs")},
-                "s",
-                "simulated duration of the whole training",
-            ),
-        }
+        {"accuracy": _grid(table.accuracy, coordinates, "%", "accuracy of the trained network")}
+        | timed
         | {
             name: _grid(
                 {(key,): column for key, column in columns.items()},

@@ -4,7 +4,7 @@
 and a test keeps the two in step. Defaults live here; the YAML files hold what differs.
 """
 
-from trainfree.config.files import load_config, parse_config, schema_json
+from trainfree.config.files import load_config, parse_config, schema_json, workflow_config
 from trainfree.config.model import Config
 
-__all__ = ["Config", "load_config", "parse_config", "schema_json"]
+__all__ = ["Config", "load_config", "parse_config", "schema_json", "workflow_config"]

@@ -6,34 +6,37 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from trainfree.config.section import Section
+from trainfree.config.section import ONCE, FilePath, FilePaths, Section, Timeout
 
-SourceName = Literal["mirror", "official", "registry", "generated"]
+SourceNames = Annotated[
+    list[Literal["mirror", "official", "registry", "generated"]],
+    Field(min_length=1),
+    *ONCE,
+]
 
 
 class SourcesConfig(Section):
     """Where bytes come from."""
 
-    order: list[SourceName] = Field(
+    order: SourceNames = Field(
         default=["mirror", "official", "registry"],
-        min_length=1,
         description="Sources in the order they are tried. 'generated' makes small artificial "
         "inputs for tests and must be named explicitly.",
     )
-    mirror: str | None = Field(
+    mirror: FilePath | None = Field(
         default=None,
         description="Folder with local copies. The environment variable TRAINFREE_MIRROR wins.",
     )
-    nats_archive: str | None = Field(
+    nats_archive: FilePath | None = Field(
         default=None,
         description="Path of the official NATS-tss-v1_0-3ffb9-simple folder or .tar file.",
     )
-    nasbench101: str | None = Field(
+    nasbench101: FilePath | None = Field(
         default=None,
         description="Path of an official NAS-Bench-101 .tfrecord file; without one, the mirror's "
         "nasbench101/nb101_108ep.npz.",
     )
-    timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+    timeout_seconds: Timeout = Field(
         default=10.0, description="Seconds to wait for a connection before the next source."
     )
 
@@ -41,7 +44,7 @@ class SourcesConfig(Section):
 class ProxiesConfig(Section):
     """Proxies beside the suite's own."""
 
-    extra: list[str] = Field(
+    extra: FilePaths = Field(
         default=[],
         description="Python files with proxies of your own, as seen from the working folder; "
         "installed packages with an entry point in trainfree.proxies need not be named.",
@@ -51,7 +54,7 @@ class ProxiesConfig(Section):
 class ImagesConfig(Section):
     """Image sets beside the suite's own."""
 
-    extra: list[str] = Field(
+    extra: FilePaths = Field(
         default=[],
         description="Python files with image sets of your own, as seen from the working folder; "
         "installed packages with an entry point in trainfree.images need not be named.",
@@ -61,7 +64,7 @@ class ImagesConfig(Section):
 class SpacesConfig(Section):
     """Spaces beside the suite's own."""
 
-    extra: list[str] = Field(
+    extra: FilePaths = Field(
         default=[],
         description="Python files with spaces of your own, as seen from the working folder; "
         "installed packages with an entry point in trainfree.spaces need not be named.",

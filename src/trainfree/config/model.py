@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -20,7 +20,7 @@ from trainfree.config.scoring import (
     TrainingConfig,
 )
 from trainfree.config.searching import NasBench101Config, SearchConfig
-from trainfree.config.section import Section
+from trainfree.config.section import Name, Names, Section, Seed
 from trainfree.config.tables import AnalysisConfig
 from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.extensions import Kind, declared_names, hashed, load_files
@@ -44,9 +44,9 @@ class Config(Section):
         description="Name of this configuration's folder: results/<run> and logs/<run>. "
         "Configurations with folders of their own never share a table, a figure or a page.",
     )
-    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="The one root seed.")
-    space: str = Field(default="nasbench201", description="Search space.")
-    datasets: list[str] = Field(default=["cifar10"], min_length=1, description="Image data sets.")
+    seed: Seed = Field(default=0, description="The one root seed.")
+    space: Name = Field(default="nasbench201", description="Search space.")
+    datasets: Names = Field(default=["cifar10"], description="Image data sets.")
     sources: SourcesConfig = SourcesConfig()
     proxies: ProxiesConfig = ProxiesConfig()
     spaces: SpacesConfig = SpacesConfig()
@@ -188,6 +188,13 @@ class Config(Section):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         self._require_fits({"scoring.sample": self.scoring.sample or 0})
+        cells = self.nasbench101
+        if cells.sample > cells.first_hashes:
+            raise ConfigError(
+                f"nasbench101.sample: {cells.sample} cells are drawn from the first "
+                f"{cells.first_hashes} of the table too (nasbench101.first_hashes); choose fewer "
+                "cells, or more of the first"
+            )
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)

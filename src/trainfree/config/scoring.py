@@ -6,7 +6,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trainfree.config.section import Positive, Section
+from trainfree.config.section import (
+    Batch,
+    Batches,
+    Draws,
+    Epochs,
+    Names,
+    Percent,
+    Positive,
+    Section,
+    Several,
+)
 from trainfree.images.datasets import InputKind
 from trainfree.scoring.devices import DeviceChoice
 from trainfree.scoring.setting import Initialization
@@ -15,12 +25,11 @@ from trainfree.scoring.setting import Initialization
 class ScoringConfig(Section):
     """What is scored, and how."""
 
-    proxies: list[str] = Field(
+    proxies: Names = Field(
         default=["naswot", "naswot_official", "synflow", "params", "flops", "relu_units"],
-        min_length=1,
         description="Proxies to compute for every architecture.",
     )
-    batch_size: Positive = Field(default=32, description="Images in the one mini-batch.")
+    batch_size: Batch = Field(default=32, description="Images in the one mini-batch.")
     initialization: Initialization = Field(
         default="pytorch", description="How the weights are drawn."
     )
@@ -41,23 +50,23 @@ class ScoringConfig(Section):
 class AgreementConfig(Section):
     """The comparison with scores that others computed (target ``proxy_agreement``)."""
 
-    sample: Positive = Field(
+    sample: Annotated[int, Field(ge=1, le=15_625)] = Field(
         default=850,
         description="Architectures to score, drawn from the space; three of five are among the "
         "9,445 of NAS-Bench-Suite-Zero.",
     )
-    batch_size: Positive = Field(default=64, description="Images; the others used 64.")
+    batch_size: Batch = Field(default=64, description="Images; the others used 64.")
     shard_size: Positive = Field(default=50, description="Architectures per job.")
 
 
 class StabilityConfig(Section):
     """Scores of the same architectures under several draws (target ``proxy_stability``)."""
 
-    architectures: Annotated[int, Field(ge=2)] = Field(
+    architectures: Several = Field(
         default=50,
         description="Architectures, drawn uniformly from the space; all where it has fewer.",
     )
-    draws: Annotated[int, Field(ge=2)] = Field(
+    draws: Draws = Field(
         default=5,
         description="Draws of the mini-batch, of the weights and of both; the first is common to "
         "the three, so that each architecture is scored 3 · draws − 2 times.",
@@ -71,7 +80,7 @@ class KernelsConfig(Section):
     architectures: Positive = Field(
         default=10, description="Architectures, one of each of so many equal parts by accuracy."
     )
-    batch_size: Annotated[int, Field(ge=2)] = Field(
+    batch_size: Annotated[Batch, Field(ge=2)] = Field(
         default=128, description="Images; the NASWOT paper used 128."
     )
 
@@ -79,15 +88,10 @@ class KernelsConfig(Section):
 class AblationConfig(Section):
     """Scores under changed images, weights and batch sizes (target ``ablation``)."""
 
-    proxies: list[str] = Field(
-        default=["naswot"], min_length=1, description="Proxies to compute for every draw."
-    )
-    draws: Annotated[int, Field(ge=2)] = Field(
-        default=20, description="Draws of each arm; the NASWOT paper took 20."
-    )
-    batch_sizes: list[Positive] = Field(
+    proxies: Names = Field(default=["naswot"], description="Proxies to compute for every draw.")
+    draws: Draws = Field(default=20, description="Draws of each arm; the NASWOT paper took 20.")
+    batch_sizes: Batches = Field(
         default=[32, 64, 128, 256],
-        min_length=1,
         description="Batch sizes of the arms that change it; the other arms have "
         "scoring.batch_size.",
     )
@@ -96,18 +100,16 @@ class AblationConfig(Section):
 class TrainingConfig(Section):
     """Scores after every epoch of training, on the first data set (target ``training``)."""
 
-    architectures: Annotated[int, Field(ge=2)] = Field(
-        default=10, description="Architectures to train; a job each."
-    )
-    above_percent: Annotated[float, Field(ge=0, lt=100)] = Field(
+    architectures: Several = Field(default=10, description="Architectures to train; a job each.")
+    above_percent: Percent = Field(
         default=90.0,
         description="They are drawn from those above this validation accuracy in the benchmark.",
     )
-    epochs: Positive = Field(default=12, description="Epochs; the NASWOT paper trained 100.")
-    images: Annotated[int, Field(ge=0)] = Field(
+    epochs: Epochs = Field(default=12, description="Epochs; the NASWOT paper trained 100.")
+    images: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
         default=512, description="Training images; 0 for all there are."
     )
-    batch_size: Positive = Field(default=32, description="Images in a step of the training.")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(
+    batch_size: Batch = Field(default=32, description="Images in a step of the training.")
+    learning_rate: Annotated[float, Field(gt=0, le=1000)] = Field(
         default=0.1, description="Of plain SGD: no momentum, decay, schedule or augmentation."
     )

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from trainfree.config.section import Positive, Section
+from trainfree.config.section import (
+    Batch,
+    Counts,
+    FilePaths,
+    Name,
+    Names,
+    Positive,
+    Runs,
+    Seconds,
+    Section,
+)
 from trainfree.scoring.setting import Initialization
 from trainfree.search import ACCURACY
 from trainfree.search.plan import SearchPlan, make_plan
@@ -17,20 +27,24 @@ from trainfree.search.protocol import Overshoot
 class SearchEntry(Section):
     """One search. Settings of its algorithm may stand beside these keys and win over a preset."""
 
-    model_config = ConfigDict(extra="allow", strict=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="allow", strict=True, validate_default=True, allow_inf_nan=False
+    )
 
-    algorithm: str = Field(description="Search algorithm.")
-    preset: str | None = Field(
+    algorithm: Name = Field(description="Search algorithm.")
+    preset: Name | None = Field(
         default=None, description="Published settings of the algorithm, by their source's name."
     )
-    signal: str = Field(
+    signal: Name = Field(
         default=ACCURACY, description="What guides the search: accuracy, or a proxy."
     )
-    proxy: str | None = Field(default=None, description="Proxy that assists area, warmup and move.")
-    budgets: list[Positive] | None = Field(
-        default=None, min_length=1, description="Numbers of evaluations, instead of search.budgets."
+    proxy: Name | None = Field(
+        default=None, description="Proxy that assists area, warmup and move."
     )
-    budget_seconds: Annotated[float, Field(gt=0)] | None = Field(
+    budgets: Counts | None = Field(
+        default=None, description="Numbers of evaluations, instead of search.budgets."
+    )
+    budget_seconds: Seconds | None = Field(
         default=None, description="Seconds of simulated training, instead of budgets."
     )
     overshoot: Overshoot | None = Field(
@@ -38,7 +52,7 @@ class SearchEntry(Section):
         description="What happens to the evaluation that passes budget_seconds; the preset's rule "
         "where it is not given.",
     )
-    runs: Positive | None = Field(default=None, description="Runs, instead of search.runs.")
+    runs: Runs | None = Field(default=None, description="Runs, instead of search.runs.")
 
 
 def _default_searches() -> dict[str, SearchEntry | None]:
@@ -80,13 +94,12 @@ def _plans(
 class SearchConfig(Section):
     """Search runs over the stored scores."""
 
-    runs: Positive = Field(default=500, description="Independent runs of each search.")
-    budgets: list[Positive] = Field(
+    runs: Runs = Field(default=500, description="Independent runs of each search.")
+    budgets: Counts = Field(
         default=[10, 100, 1000],
-        min_length=1,
         description="Numbers N of evaluated architectures after which a run is read out.",
     )
-    extra: list[str] = Field(
+    extra: FilePaths = Field(
         default=[],
         description="Python files with search algorithms of your own, as seen from the working "
         "folder; an algorithm has its file's name. Installed packages with an entry point in "
@@ -108,23 +121,26 @@ class SearchConfig(Section):
         return _plans(self.searches, "search.searches", self.runs, self.budgets)
 
 
+Cells = Annotated[int, Field(ge=1, le=423_624)]
+"""Of NAS-Bench-101, which has so many."""
+
+
 class NasBench101Config(Section):
     """Scores of NAS-Bench-101 cells on CIFAR-10 (target ``nasbench101_scores``)."""
 
-    proxies: list[str] = Field(
+    proxies: Names = Field(
         default=["naswot", "synflow", "params", "flops", "relu_units"],
-        min_length=1,
         description="Proxies to compute.",
     )
-    sample: Positive = Field(
+    sample: Cells = Field(
         default=1000, description="Cells to score, drawn uniformly from all 423,624."
     )
-    first_hashes: Positive = Field(
+    first_hashes: Cells = Field(
         default=10_000,
         description="A second sample of that size is drawn from so many cells that stand first in "
         "the published table, as the NASWOT paper's was.",
     )
-    batch_size: Positive = Field(default=128, description="Images; the NASWOT paper used 128.")
+    batch_size: Batch = Field(default=128, description="Images; the NASWOT paper used 128.")
     initialization: Initialization = Field(
         default="kaiming",
         description="How the weights are drawn; the NASWOT paper's code draws normal ones for "

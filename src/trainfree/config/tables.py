@@ -6,16 +6,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trainfree.config.section import Margin, Section
+from trainfree.config.section import Draws, Margin, Section
 
 
 class AnalysisConfig(Section):
     """Tables."""
 
-    bootstrap_resamples: Annotated[int, Field(ge=50)] = Field(
+    bootstrap_resamples: Annotated[Draws, Field(ge=50)] = Field(
         default=200, description="Bootstrap resamples behind each 95 % interval."
     )
-    tau_draws: Annotated[int, Field(ge=2)] = Field(
+    tau_draws: Draws = Field(
         default=200,
         description="How often the NASWOT paper's draw of at most 1,000 architectures is repeated.",
     )

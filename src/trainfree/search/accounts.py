@@ -23,6 +23,7 @@ FloatArray = NDArray[np.float64]
 SIGNAL_EPOCHS = 12
 UNSTATED_EPOCHS = -1
 ESTIMATED = "estimated_train_seconds"
+VALIDATION = "validation_seconds"
 
 TRAININGS: dict[str, tuple[str, ...]] = {
     "cifar10": ("cifar10-valid", "cifar10"),
@@ -179,7 +180,9 @@ def _of_trainings(columns: Iterable[Column], dataset: str, path: Path) -> list[C
 def training_seconds(trained: xr.Dataset, account: Account, path: Path) -> FloatArray:
     """Return the (arch,) simulated seconds that a search is charged for each training.
 
-    Where the benchmark timed a sample only, the others' seconds are its estimates, if it has any.
+    To the training, one pass over the validation images is added where the benchmark has timed
+    it, as the published scripts do. Where the benchmark timed a sample of the trainings only, the
+    others' seconds are its estimates, if it has any.
 
     Raises
     ------
@@ -197,7 +200,24 @@ def training_seconds(trained: xr.Dataset, account: Account, path: Path) -> Float
     chosen: FloatArray = seconds.to_numpy()[:, position[0], position[1]].astype(np.float64)
     if ESTIMATED in trained and column.epochs == max(epochs):
         chosen = np.where(np.isnan(chosen), trained[ESTIMATED].to_numpy(), chosen)
-    return account.share * chosen
+    validation = validation_seconds(trained, account)
+    return account.share * chosen + (0.0 if validation is None else validation)
+
+
+def validation_seconds(trained: xr.Dataset, account: Account) -> FloatArray | None:
+    """Return the (arch,) seconds of the validation pass that is charged beside each training.
+
+    None where a search is guided by no validation accuracy, pays for a part of the training only,
+    or where the benchmark has not timed the pass of every training that it has timed: charging
+    some would make them dearer than others.
+    """
+    column = account.column
+    if VALIDATION not in trained or column.split != "valid" or account.share != 1.0:
+        return None
+    where = {"dataset": column.dataset, "epochs": column.epochs}
+    passes: FloatArray = trained[VALIDATION].sel(where).to_numpy().astype(np.float64)
+    timed = trained["train_seconds"].sel(where).notnull().to_numpy() | (ESTIMATED in trained)
+    return None if np.isnan(passes[timed]).any() else passes
 
 
 def accuracy_note(account: Account) -> str:
@@ -229,11 +249,20 @@ def training_note(trained: xr.Dataset, account: Account, seconds: FloatArray) ->
             f"{column.dataset} as the benchmark timed it, {account.reason}."
             + _estimates_note(trained, account)
         )
-    return (
+    whole = (
         f"Training seconds are simulated: the whole {column.epochs}-epoch training on "
-        f"{column.dataset} as the benchmark timed it, without the evaluation that the published "
-        "scripts add, which benchmark files do not hold." + _estimates_note(trained, account)
+        f"{column.dataset} as the benchmark timed it"
     )
+    if validation_seconds(trained, account) is not None:
+        validation = " and one pass over the validation images, as the published scripts charge it."
+    elif column.split == "valid":
+        validation = (
+            ", without the pass over the validation images that the published scripts charge too: "
+            "the benchmark file does not hold its seconds."
+        )
+    else:
+        validation = ", without any evaluation."
+    return whole + validation + _estimates_note(trained, account)
 
 
 def _estimates_note(trained: xr.Dataset, account: Account) -> str:

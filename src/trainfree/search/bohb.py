@@ -44,6 +44,9 @@ from trainfree.spaces.protocol import EdgeSpace, Space
 FloatArray = NDArray[np.float64]
 CodeArray = NDArray[np.int64]
 DENSITY_FLOOR = 1e-32
+MOST_RUNGS = 20
+LARGEST_BRACKET = 10_000_000
+"""Architectures of the first bracket; more than any space has."""
 Evaluation = tuple[tuple[bool, float], int]
 
 
@@ -67,6 +70,13 @@ class BohbSettings:
     def __post_init__(self) -> None:
         require_at_least(2, eta=self.eta)
         require_at_least(1, rungs=self.rungs, candidates=self.candidates)
+        if self.rungs > MOST_RUNGS:
+            raise ConfigError(f"rungs: expected 1 to {MOST_RUNGS}, found {self.rungs}")
+        if self.rungs * self.eta ** (self.rungs - 1) > LARGEST_BRACKET:
+            raise ConfigError(
+                f"eta: expected a first bracket of at most {LARGEST_BRACKET} architectures, found "
+                f"{self.rungs} * {self.eta}^{self.rungs - 1}"
+            )
         if not 0 < self.top_percent < 100:
             raise ConfigError(f"top_percent: expected 1 to 99, found {self.top_percent}")
         for key in ("random_fraction", "min_bandwidth"):

@@ -25,12 +25,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trainfree.errors import ConfigError
 from trainfree.search.protocol import Overshoot, PaidScores, SearchAlgorithm
 
 IndexArray = NDArray[np.int32]
 PlaceArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
+MOST_STEPS = 1_000_000
+"""Evaluations of one run. A budget of seconds ends by itself unless trainings take next to none."""
+MOST_EVALUATIONS = 100_000_000
+"""Evaluations of all runs of a search: their traces are in memory at once."""
 NOTHING = -1
 """In the place of an architecture: the run had ended."""
 
@@ -119,11 +124,16 @@ def record(
         By architecture index: what the algorithm is told, and what an evaluation costs.
     scores
         What the assisting proxy says and costs; None for a search without assistance.
+
+    Raises
+    ------
+    ConfigError
+        When a budget of seconds is not spent after ``MOST_STEPS`` evaluations.
     """
     arch: list[int] = []
     rung: list[int] = []
     assistance: list[float] = []
-    most = budget.counts[-1] if isinstance(budget, Evaluations) else None
+    most = budget.counts[-1] if isinstance(budget, Evaluations) else MOST_STEPS
     limit = budget.limit if isinstance(budget, Seconds) else np.inf
     before = isinstance(budget, Seconds) and budget.overshoot == "stop_before"
     clock = 0.0
@@ -137,7 +147,19 @@ def record(
         assistance.append(paid)
         if clock + paid >= limit:
             break
+    else:
+        if isinstance(budget, Seconds):
+            raise ConfigError(endless(limit, clock + scores.spent if scores else clock, len(arch)))
     return Record(arch, rung, assistance)
+
+
+def endless(limit: float, spent: float, steps: int) -> str:
+    """Say that a budget of seconds is never spent."""
+    return (
+        f"budget_seconds: expected a budget that at most {MOST_STEPS:,} evaluations spend; "
+        f"{steps:,} take {spent:.6g} of its {limit:.6g} s; give fewer seconds, or "
+        "check the benchmark's training times"
+    )
 
 
 def read_out(leader: PlaceArray, steps: PlaceArray, clock: FloatArray, budget: Budget) -> Reading:

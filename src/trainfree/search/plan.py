@@ -7,20 +7,23 @@ An entry of the configuration's ``search.searches`` is a mapping. Besides the ke
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self, get_args
 
 from trainfree import search, spaces
-from trainfree.errors import ConfigError, UnknownNameError
+from trainfree.errors import ConfigError, UnknownNameError, shown
 from trainfree.extensions import outside_code
 from trainfree.provenance import code_hash
 from trainfree.search import ACCURACY, load_algorithm
-from trainfree.search.budget import Budget, Evaluations, Seconds
+from trainfree.search.budget import MOST_EVALUATIONS, Budget, Evaluations, Seconds
 from trainfree.search.protocol import Overshoot, find_preset, make_settings
 
 NAME = re.compile(r"[a-z0-9_]+(-[a-z0-9_]+)*")
+LARGEST_SETTING = 10_000_000
+"""Populations, warm-ups and the like: more than any space has architectures."""
 OVERSHOOTS: tuple[str, ...] = get_args(Overshoot)
 ENTRY_KEYS = (
     *("algorithm", "preset", "signal", "proxy"),
@@ -145,23 +148,44 @@ def make_plan(
     preset_name = entry.get("preset") or ""
     preset = find_preset(where, algorithm, preset_name)
     own = {key: value for key, value in entry.items() if key not in ENTRY_KEYS}
+    _check_sizes(where, own)
     _, settings = make_settings(where, algorithm, {**preset.settings, **own})
     signal, proxy = entry.get("signal") or ACCURACY, entry.get("proxy") or ""
     _check_assistance(where, algorithm_name, algorithm.assisted, proxy)
     seconds = _seconds(where, entry, signal)
     overshoot = entry.get("overshoot") or preset.overshoot
+    counts = () if seconds is not None else _counts(where, entry.get("budgets") or budgets)
+    runs = _runs(where, entry.get("runs") or runs)
+    if counts and runs * counts[-1] > MOST_EVALUATIONS:
+        raise ConfigError(
+            f"{where}: expected at most {MOST_EVALUATIONS:,} evaluations of all runs together, "
+            f"whose traces are in memory at once, found {runs:,} runs of {counts[-1]:,}; give "
+            "fewer runs or smaller budgets"
+        )
     return SearchPlan(
         name=name,
         algorithm=algorithm_name,
         preset=preset_name,
         signal=signal,
         proxy=proxy,
-        counts=() if seconds is not None else _counts(where, entry.get("budgets") or budgets),
+        counts=counts,
         seconds=seconds,
         overshoot=_overshoot(where, overshoot) if seconds is not None else "",
-        runs=_runs(where, entry.get("runs") or runs),
+        runs=runs,
         settings=settings,
     )
+
+
+def _check_sizes(where: str, settings: Mapping[str, Any]) -> None:
+    """Refuse numbers that no setting of any algorithm takes."""
+    for key, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{where}.{key}: expected a finite number, found {value}")
+        if isinstance(value, int) and abs(value) > LARGEST_SETTING:
+            raise ConfigError(
+                f"{where}.{key}: expected a number of at most {LARGEST_SETTING}, found "
+                f"{shown(value)}"
+            )
 
 
 def _check_assistance(where: str, algorithm: str, assisted: bool, proxy: str) -> None:

@@ -20,6 +20,8 @@ from trainfree.progress import track
 from trainfree.randomness import stream
 from trainfree.search import load_algorithm
 from trainfree.search.budget import (
+    MOST_EVALUATIONS,
+    MOST_STEPS,
     NOTHING,
     Evaluations,
     FloatArray,
@@ -118,6 +120,15 @@ def _require_training_seconds(job: SearchJob, signals: Signals) -> None:
             f"lack one), which search.searches.{job.plan.name}.budget_seconds counts; prepare the "
             "benchmark from a mirror (sources.mirror) or the official archive "
             "(sources.nats_archive), or give budgets, numbers of evaluations"
+        )
+    steps = (job.plan.seconds or 0.0) / float(np.mean(signals.training_seconds))
+    if steps > MOST_STEPS or steps * job.plan.runs > MOST_EVALUATIONS:
+        raise ConfigError(
+            f"search.searches.{job.plan.name}.budget_seconds: expected a budget for at most "
+            f"{MOST_STEPS:,} evaluations a run and {MOST_EVALUATIONS:,} of all runs, found "
+            f"{job.plan.seconds:g} s and {job.plan.runs:,} runs, while a training in "
+            f"{job.benchmark} takes {np.mean(signals.training_seconds):.3g} s on average; give "
+            "fewer seconds or runs, or check the benchmark's times"
         )
 
 
