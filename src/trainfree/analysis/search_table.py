@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def tabulate_search(
         rows.extend(_random_rows(search, beside))
     rows.sort(key=_place)
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    made_from = "; ".join([data_line(files), *_clock_notes(files)])
+    made_from = data_line(files)
+    made_from = replace(made_from, text="; ".join([made_from.text, *_clock_notes(files)]))
     write_tables(frame, *show_search(frame), made_from, output_stem)
     return frame
 

@@ -20,7 +20,7 @@ from trainfree.config.scoring import (
     TrainingConfig,
 )
 from trainfree.config.searching import NasBench101Config, SearchConfig
-from trainfree.config.section import Name, Names, Section, Seed
+from trainfree.config.section import Name, Names, RunName, Section, Seed
 from trainfree.config.tables import AnalysisConfig
 from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.extensions import Kind, declared_names, hashed, load_files
@@ -31,9 +31,6 @@ from trainfree.scoring.studies import AblationSetting, TrainingSetting
 from trainfree.search import ACCURACY, algorithm_names
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import SPACE_KIND, load_space, space_names
-
-RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
-"""A folder's name that needs no quoting anywhere."""
 
 
 class Config(Section):
