@@ -26,6 +26,7 @@ from trainfree.cli import (
     terminal,
 )
 from trainfree.cli.command import Handler
+from trainfree.cli.output import ends_with_its_reader
 from trainfree.errors import TrainfreeError
 
 DESCRIPTION = "Score architectures without training, search by the scores, compare with the papers."
@@ -46,6 +47,7 @@ STAGES = (
 )
 
 
+@ends_with_its_reader
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status.
 
