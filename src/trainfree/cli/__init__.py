@@ -27,6 +27,7 @@ from trainfree.cli import (
     terminal,
 )
 from trainfree.cli.command import Handler
+from trainfree.cli.output import ends_with_its_reader
 from trainfree.errors import TrainfreeError
 from trainfree.lifeline import end_with_run
 from trainfree.reading import cannot_be_read
@@ -49,6 +50,7 @@ STAGES = (
 )
 
 
+@ends_with_its_reader
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status.
 
