@@ -20,8 +20,8 @@ def run(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """A folder with a run's data, one file of each kind beside each, and one that is cut."""
     study = write_run(tmp_path / "study", repository)
     for source, target in (
-        ("b32-pytorch-images-s0.h5", "results/scores/nasbench201/cifar10/b32.h5"),
-        ("rea.h5", "results/search/nasbench201/cifar10/rea.h5"),
+        ("b32-pytorch-images-s0.h5", "results/default/scores/nasbench201/cifar10/b32.h5"),
+        ("rea.h5", "results/default/search/nasbench201/cifar10/rea.h5"),
         ("nasbench201.h5", "data/benchmarks/nasbench201.h5"),
     ):
         path = tmp_path / target
@@ -43,7 +43,7 @@ def test_files_of_other_kinds_do_not_stop_the_report(run: Path) -> None:
     text = (run / "p.html").read_text(encoding="utf-8")
     assert "hardware-nasbench201" not in text
     assert "trained accuracies: none was named or found" not in text
-    for folder in ("results/scores/nasbench201/cifar10", "data/benchmarks"):
+    for folder in ("results/default/scores/nasbench201/cifar10", "data/benchmarks"):
         assert f"{folder}/cut.h5: " in text
 
 
@@ -60,3 +60,13 @@ def test_one_that_is_named_has_to_be_of_its_kind(run: Path, capsys) -> None:
     named = "data/benchmarks/hardware-nasbench201.h5"
     assert main(["report", "--benchmarks", named, "--output", "p.html"]) == 2
     assert f"{named}: expected schema = 'benchmark'" in capsys.readouterr().err
+
+
+def test_benchmarks_of_other_runs_are_none_of_the_page(run: Path) -> None:
+    """Benchmarks of all runs lie in one folder: a page has those of its own spaces."""
+    other = read_dataset(run / "data/benchmarks/nasbench201.h5", "benchmark").assign_attrs(
+        space="nasbench201_mini", source_note="made up for another run"
+    )
+    write_dataset(other, run / "data/benchmarks/nasbench201_mini.h5", "benchmark")
+    assert main(["report", "--output", "p.html"]) == 0
+    assert "made up for another run" not in (run / "p.html").read_text(encoding="utf-8")

@@ -350,13 +350,13 @@ def workplace(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_command_on_a_folder_with_nothing(workplace: Path) -> None:
     assert main(["report"]) == 0
-    text = (workplace / "results" / "test" / "report" / "index.html").read_text(encoding="utf-8")
+    text = (workplace / "results" / "default" / "report" / "index.html").read_text(encoding="utf-8")
     assert "scores: none was named or found" in text
 
 
 def test_command_names_what_a_configuration_lacks_and_why(workplace: Path) -> None:
     log = workplace / "logs" / "test" / "tabulate_correlations.log"
-    log.parent.mkdir()
+    log.parent.mkdir(parents=True)
     log.write_text("trainfree: error: s.h5: is damaged\n")
     assert main(["report", "--configfile", "config/test.yaml"]) == 0
     text = (workplace / "results" / "test" / "report" / "index.html").read_text(encoding="utf-8")
@@ -367,7 +367,7 @@ def test_command_names_what_a_configuration_lacks_and_why(workplace: Path) -> No
 
 
 def test_command_finds_what_there_is(study: Path, workplace: Path, tmp_path: Path) -> None:
-    results = tmp_path / "results"
+    results = tmp_path / "results" / "default"
     for source, target in (
         ("tables", results / "tables"),
         ("figures", results / "figures"),
@@ -377,7 +377,7 @@ def test_command_finds_what_there_is(study: Path, workplace: Path, tmp_path: Pat
         ),
         ("rea.h5", results / "search/nasbench201/cifar10/rea.h5"),
         ("nasbench201.h5", tmp_path / "data/benchmarks/nasbench201.h5"),
-        ("costs", tmp_path / "logs/benchmarks"),
+        ("costs", tmp_path / "logs/default/benchmarks"),
     ):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(study / source)

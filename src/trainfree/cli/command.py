@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 DEFAULT_CONFIG = Path("config/config.yaml")
+DEFAULT_RUN = "default"
 Handler = Callable[[argparse.Namespace], int | None]
 
 if TYPE_CHECKING:  # not a class that can be subscribed at run time

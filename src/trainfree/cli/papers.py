@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import add_configfile, command, configuration_files, results_folder
+from trainfree.cli.command import (
+    DEFAULT_RUN,
+    add_configfile,
+    command,
+    configuration_files,
+    results_folder,
+)
 
 if TYPE_CHECKING:
     from trainfree.analysis.all_tables import Files
@@ -32,7 +38,7 @@ def add_commands(commands: Commands) -> None:
     copy.add_argument("--output", type=Path, default=Path("reports/measured"))
     one = command(commands, "publish-table", _publish_table, "copy one table for the repository")
     one.add_argument("names", nargs="+", help="file names of tables, without suffix")
-    one.add_argument("--results", type=Path, default=results_folder("default"), help="folder")
+    one.add_argument("--results", type=Path, default=results_folder(DEFAULT_RUN), help="folder")
     one.add_argument("--output", type=Path, default=Path("reports/measured"))
     one.add_argument("--scores", type=Path, nargs="*", default=[], help="files behind the table")
     one.add_argument("--benchmark", type=Path, required=True, help="file behind the table")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +45,27 @@ def find_files(folder: Path, pattern: str, kind: str) -> Found:
         else:
             files.append(path)
     return Found(tuple(files), left_out)
+
+
+def of_their_spaces(benchmarks: Found, files: Sequence[Path]) -> Found:
+    """Return the benchmarks of the spaces of scores and searches; all where there are none.
+
+    Benchmarks of all runs lie in one folder.
+    """
+    spaces = {_space_of(path) for path in files}
+    if not spaces:
+        return benchmarks
+    kept = tuple(path for path in benchmarks.files if _space_of(path) in spaces)
+    return benchmarks._replace(files=kept)
+
+
+def _space_of(path: Path) -> str:
+    for kind in ("scores", "search", "benchmark"):
+        try:
+            return str(read_header(path, kind)[0].get("space", ""))
+        except DataFileError:
+            continue
+    return ""
 
 
 def _is_any_of(path: Path, kinds: Iterable[str]) -> bool:
