@@ -258,6 +258,51 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
     assert with_config({"scoring": {"batch_size": 4}})["score_shard"] == 3
 
 
+def test_a_file_of_other_settings_is_made_again(copy):
+    """As a job leaves it that outlived its run: Snakemake's own records say that all is done."""
+    searches = copy / RESULTS / "search" / "nasbench201_mini" / "generated"
+    kept = (searches / "rea.h5").read_bytes()
+    (searches / "rea.h5").write_bytes((searches / "random.h5").read_bytes())
+    plan = planned(copy)
+    assert plan["search"] == 1
+    assert "score_shard" not in plan
+    assert "search" not in planned(copy, "--", "scores")  # only what the targets need
+    done = snakemake(copy, "--", str(RESULTS / "search/nasbench201_mini/generated/rea.h5"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = read_dataset(searches / "rea.h5", "search")
+    assert "search" not in planned(copy)
+    (searches / "rea.h5").write_bytes(kept)
+    before = read_dataset(searches / "rea.h5", "search")
+    assert again["trace_arch"].values.tobytes() == before["trace_arch"].values.tobytes()
+
+    shards = sorted((copy / SHARDS).glob("*.h5"))
+    shards[0].write_bytes(shards[1].read_bytes())
+    assert planned(copy, "--", "scores") == {}  # of the same settings: merging will name it
+    seeds = copy / "results/test/scores/nasbench201_mini/generated/b8-pytorch-images-s1/shards"
+    seeds.mkdir(parents=True)
+    (seeds / "000-242.h5").write_bytes(shards[1].read_bytes())
+    assert planned(copy, "--config", "seed=1", "--", "scores")["score_shard"] == 3
+
+
+def test_a_new_proxy_computes_its_own_column_and_going_back_none(copy, tmp_path):
+    more = tmp_path / "more.yaml"
+    values = yaml.safe_load((copy / "config" / "config.yaml").read_text())["scoring"]["proxies"]
+    logs = copy / "logs/test/score_shard/nasbench201_mini/generated/b8-pytorch-images-s0"
+
+    def computed(*proxies: str) -> list[str]:
+        more.write_text(yaml.safe_dump({"scoring": {"proxies": list(proxies)}}))
+        done = snakemake(copy, "--configfile", "config/test.yaml", str(more), "--", "scores")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return [path.read_text().splitlines()[0] for path in sorted(logs.glob("*.log"))]
+
+    before = scores_of(copy)
+    for line in computed(*values, "l2_norm"):
+        assert line == "6 of 7 columns are known; computing l2_norm of 243 architectures"
+    for line in computed(*values):
+        assert line == "6 of 6 columns are known; computing nothing"
+    assert scores_of(copy) == before
+
+
 def children_of(pid: int) -> list[int]:
     found = subprocess.run(
         ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True

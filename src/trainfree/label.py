@@ -48,7 +48,9 @@ def was_made_otherwise(path: Path, settings: Mapping[str, Any], code: str) -> bo
     if not isinstance(recorded, dict) or not recorded:
         return False
     asked = json.loads(json.dumps(dict(settings)))
-    return told["code_hash"] != code or any(recorded.get(key) != asked[key] for key in asked)
+    return told["code_hash"] != code or any(
+        key not in recorded or recorded[key] != asked[key] for key in asked
+    )
 
 
 def _read(path: Path) -> dict[str, str]:
