@@ -165,6 +165,17 @@ def test_a_damaged_origin_file_is_named(text: str, results: Path) -> None:
     assert "tables/x : x.json: expected the keys apart, made_from and sha256" in report(results)
 
 
+def test_a_reason_is_short_and_printable(results: Path) -> None:
+    (results / "tables" / "x\x1b[2J\u202e\n.csv").write_text("a\n1\n")
+    (results / "tables" / "y.csv").write_text("a\n1\n")
+    told = f'{{"apart": "", "sha256": {{}}, "made_from": [{{"{"k" * 100_000}": ""}}]}}'
+    (results / "tables" / "y.json").write_text(told)
+    text = report(results)
+    assert "tables/x?[2J??" in text
+    assert "tables/y : y.json: expected the keys" in text
+    assert "k" * 1000 not in text
+
+
 def test_damaged_run_times_are_named(results: Path) -> None:
     costs = results.parent / "logs" / "benchmarks"
     costs.mkdir(parents=True)
