@@ -67,7 +67,9 @@ def test_each_table_and_figure_says_what_it_was_made_from(finished: Path) -> Non
 
 
 def test_a_table_of_tables_names_the_data_files(finished: Path) -> None:
-    kinds = [file.schema for file in read_origin(finished / "tables" / "summary").files]
+    origin = read_origin(finished / "tables" / "summary")
+    assert origin.apart == ""
+    kinds = [file.schema for file in origin.files]
     assert sorted(kinds) == ["benchmark", "scores", *["search"] * 5]
 
 
