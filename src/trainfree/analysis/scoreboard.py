@@ -47,7 +47,6 @@ def tabulate_scoreboard(comparisons: Sequence[Path], folder: Path) -> pd.DataFra
     made_from = MadeFrom(
         f"the cells of {', '.join(path.stem for path in comparisons)}",
         tuple(file for path in comparisons for file in files_behind(path)),
-        apart="space",
     )
     write_tables(cells, shown, PUBLISHED_TITLE, made_from, folder / "published")
     readable = counted.set_axis(

@@ -95,7 +95,7 @@ def summarize(
         lines += [line._replace(metric=prefix + line.metric) for line in found]
     lines += _scoreboard_lines(read_table(scoreboard))
     frame = pd.DataFrame([line[:4] for line in lines], columns=["metric", "value", "unit", "note"])
-    made_from = data_line([*files, trained], apart="space")
+    made_from = data_line([*files, trained])
     behind = (files_behind(path) for path in (correlations, search, timing, scoreboard))
     made_from = replace(made_from, files=(*made_from.files, *chain.from_iterable(behind)))
     write_tables(frame, show_summary(lines), TITLE, made_from, output_stem)

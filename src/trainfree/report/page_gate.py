@@ -16,6 +16,7 @@ from trainfree.analysis.small_files import read_bounded
 from trainfree.errors import DataFileError
 
 View = TypeVar("View")
+LONGEST_REASON = 600  # characters; an error may quote a whole file
 
 
 class Gate:
@@ -33,10 +34,9 @@ class Gate:
 
     def leave_out(self, what: Path, reason: object) -> None:
         """Remember what is not shown; its path is not said again in the reason."""
-        text = str(reason).replace(f"{what.parent}{os.sep}", "")
-        self.left_out.append(
-            (f"{what.parent.name}/{what.name}", text.removeprefix(f"{what.name}: "))
-        )
+        text = str(reason).replace(f"{what.parent}{os.sep}", "").removeprefix(f"{what.name}: ")
+        shown = text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} …"
+        self.left_out.append((_plain(f"{what.parent.name}/{what.name}"), _plain(shown)))
 
     def views(
         self,
@@ -91,6 +91,11 @@ class Gate:
         if reason:
             self.leave_out(stem, reason)
         return bool(reason)
+
+
+def _plain(text: str) -> str:
+    """Return a text without what moves a terminal's cursor or turns the direction of reading."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _misfit(origin: Origin, contents: Mapping[str, bytes]) -> str:
