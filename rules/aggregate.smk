@@ -177,6 +177,7 @@ rule tabulate_further:
 rule scoreboard:
     input:
         comparisons=expand(table("{name}.csv"), name=COMPARISONS),
+        origins=expand(table("{name}.json"), name=COMPARISONS),
     output:
         report(
             table("scoreboard.csv"),
@@ -215,6 +216,10 @@ rule summarize:
         search=table("search.csv"),
         timing=table("timing.csv"),
         scoreboard=table("scoreboard.csv"),
+        origins=expand(
+            table("{name}.json"),
+            name=["correlations", "search", "timing", "scoreboard"],
+        ),
         scores=MERGED_SCORES,
         benchmark=BENCHMARK,
     output:

@@ -39,6 +39,7 @@ rule plot_score_panels:
 rule plot_tau:
     input:
         correlations=table("correlations.csv"),
+        origin=table("correlations.json"),
         scores=MERGED_SCORES,
         benchmark=BENCHMARK,
     output:

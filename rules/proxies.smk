@@ -105,6 +105,7 @@ rule plot_proxies:
         proxies=table("proxies.csv"),
         pairs=table("proxy_pairs.csv"),
         outcomes=table("proxy_outcomes.csv"),
+        origins=expand(table("{name}.json"), name=PROXY_TABLES),
     output:
         report(
             expand(
@@ -210,6 +211,7 @@ rule plot_stability:
             path for path in DRAWS_FILES if f"/{wildcards.dataset}/" in path
         ),
         table=table("proxy_stability.csv"),
+        origin=table("proxy_stability.json"),
     output:
         report(
             figure("proxy_stability-{space}-{dataset}.svg"),
