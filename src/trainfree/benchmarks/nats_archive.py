@@ -32,6 +32,8 @@ EVALUATIONS = {
     "cifar100": {"valid": "x-valid", "test": "x-test"},
     "ImageNet16-120": {"valid": "x-valid", "test": "x-test"},
 }
+LONGEST_PASS = 1e8
+"""Seconds of one validation pass, three years: longer ones are in another unit."""
 # Counts differ between trainings of some architectures; NATS-Bench's interface uses this one.
 _COUNTS_FROM = ("200", 888)
 
@@ -172,4 +174,7 @@ def _validation_times(training: Mapping[str, Any], dataset: str) -> list[float]:
     """
     evaluation = EVALUATIONS[dataset].get("valid")
     times = training.get("eval_times") or {}
-    return [float(t) for name, t in times.items() if name.partition("@")[0] == evaluation]
+    known = [float(t) for name, t in times.items() if name.partition("@")[0] == evaluation]
+    if not all(0 < seconds <= LONGEST_PASS for seconds in known):
+        raise ValueError(f"eval_times of {dataset}: expected seconds, found {known[:5]}")
+    return known
