@@ -23,13 +23,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
 	@echo
-	@cat results/tables/summary.txt
+	@cat results/default/tables/summary.txt
 	@echo
-	@echo "report: $(CURDIR)/results/report/index.html"
+	@echo "report: $(CURDIR)/results/default/report/index.html"
 
 paper: $(READY)
 	@snakemake --cores $(CORES) --configfile $(PAPER) --quiet rules
-	@cat results/tables/summary.txt
+	@cat results/paper/tables/summary.txt
 
 paper-tables: $(READY)
 	@python -m trainfree publish-tables --configfile $(PAPER)
@@ -39,15 +39,15 @@ NB101 := snakemake nasbench101 nasbench101_scores --configfile config/nasbench10
 nasbench101-tables: $(READY)
 	@$(NB101) --cores $(CORES) --quiet rules
 	@python -m trainfree publish-table nasbench101_naswot_table1 nasbench101_naswot_figure3 \
-		nasbench101_naswot_figure3_first --command "$(NB101)" --scores results/scores/nasbench101/cifar10/*.h5 \
+		nasbench101_naswot_figure3_first --command "$(NB101)" --results results/nasbench101 --scores results/nasbench101/scores/nasbench101/cifar10/*.h5 \
 		--benchmark data/benchmarks/nasbench101.h5
-	@python -m trainfree publish-table landscape-nasbench101 --command "$(NB101)" \
+	@python -m trainfree publish-table landscape-nasbench101 --command "$(NB101)" --results results/nasbench101 \
 		--benchmark data/benchmarks/nasbench101.h5
 
 agreement-table: $(READY)
 	@snakemake proxy_agreement --cores $(CORES) --quiet rules
 	@python -m trainfree publish-table proxy_agreement --command "snakemake proxy_agreement" \
-		--scores results/scores/nasbench201/cifar10/b64-pytorch-images-s*-n*.h5 \
+		--scores results/default/scores/nasbench201/cifar10/b64-pytorch-images-s*-n*.h5 \
 		--benchmark data/benchmarks/nasbench201.h5
 
 PROXIES := snakemake proxy_tables proxy_figures proxy_stability --configfile config/proxies.yaml
@@ -55,7 +55,7 @@ PROXIES := snakemake proxy_tables proxy_figures proxy_stability --configfile con
 proxy-tables: $(READY)
 	@$(PROXIES) --cores $(CORES) --quiet rules
 	@python -m trainfree publish-table proxies proxy_pairs proxy_outcomes proxy_stability \
-		--command "$(PROXIES)" --scores results/scores/nasbench201/cifar10/b64-pytorch-images-s0-n1000.h5 \
+		--command "$(PROXIES)" --results results/proxies --scores results/proxies/scores/nasbench201/cifar10/b64-pytorch-images-s0-n1000.h5 \
 		--benchmark data/benchmarks/nasbench201.h5
 
 test: $(READY) lint
@@ -93,5 +93,5 @@ constraints: $(READY)
 		> $(CONSTRAINTS).new && mv $(CONSTRAINTS).new $(CONSTRAINTS)
 
 clean:
-	rm -rf results logs .snakemake site
+	rm -rf results logs data/scores .snakemake site
 	find src -name '*.nb[ci]' -delete

@@ -100,88 +100,64 @@ rule figures:
 rule paper_figures:
     input:
         FIGURE_FILES,
-        multiext("results/figures/kernels-nasbench101-cifar10", ".svg", ".png"),
+        figure_files("kernels-nasbench101-cifar10"),
 
 
 # Beside scores that others computed; not part of the default run.
 rule proxy_agreement:
     input:
-        multiext("results/tables/proxy_agreement", ".csv", ".md", ".tex"),
+        table_files("proxy_agreement"),
 
 
 # Proxies beside each other, with everything that is known of the trained networks.
 rule proxy_tables:
     input:
-        expand(
-            "results/tables/{name}.{suffix}",
-            name=PROXY_TABLES,
-            suffix=["csv", "md", "tex"],
-        ),
+        table_files(*PROXY_TABLES),
 
 
 rule proxy_figures:
     input:
-        expand(
-            "results/figures/{name}-{space}-{dataset}.{suffix}",
-            name=PROXY_FIGURES,
-            space=CONFIG.space,
-            dataset=CONFIG.datasets,
-            suffix=["svg", "png"],
-        ),
+        figure_files(*of_datasets(*PROXY_FIGURES)),
 
 
 # The same architectures under other mini-batches and other weights.
 rule proxy_stability:
     input:
-        multiext("results/tables/proxy_stability", ".csv", ".md", ".tex"),
-        expand(
-            "results/figures/proxy_stability-{space}-{dataset}.{suffix}",
-            space=CONFIG.space,
-            dataset=CONFIG.datasets,
-            suffix=["svg", "png"],
-        ),
+        table_files("proxy_stability"),
+        figure_files(*of_datasets("proxy_stability")),
 
 
 rule nasbench101:
     input:
         "data/spaces/nasbench101.h5",
         "data/benchmarks/nasbench101.h5",
-        multiext("results/tables/landscape-nasbench101", ".csv", ".md", ".tex"),
+        table_files("landscape-nasbench101"),
 
 
 # Scores of a sample of its cells, and what they say beside the NASWOT paper's numbers.
 rule nasbench101_scores:
     input:
-        multiext("results/tables/nasbench101_naswot_table1", ".csv", ".md", ".tex"),
-        multiext("results/tables/nasbench101_naswot_figure3", ".csv", ".md", ".tex"),
-        multiext(
-            "results/tables/nasbench101_naswot_figure3_first", ".csv", ".md", ".tex"
+        table_files(
+            "nasbench101_naswot_table1",
+            "nasbench101_naswot_figure3",
+            "nasbench101_naswot_figure3_first",
         ),
 
 
 rule landscape:
     input:
-        multiext(f"results/tables/landscape-{CONFIG.space}", ".csv", ".md", ".tex"),
+        table_files(f"landscape-{CONFIG.space}"),
 
 
 # What a score owes to the draw of images, weights and batch size.
 rule ablation:
     input:
-        multiext("results/tables/ablation", ".csv", ".md", ".tex"),
-        expand(
-            "results/figures/ablation-{space}-{dataset}.{suffix}",
-            space=CONFIG.space,
-            dataset=CONFIG.datasets,
-            suffix=["svg", "png"],
-        ),
+        table_files("ablation"),
+        figure_files(*of_datasets("ablation")),
 
 
 # The score after every epoch of training.
 rule training:
     input:
-        multiext("results/tables/training", ".csv", ".md", ".tex"),
-        multiext(
-            f"results/figures/training-{CONFIG.space}-{CONFIG.datasets[0]}",
-            ".svg",
-            ".png",
-        ),
+        table_files("training"),
+        figure_files(f"training-{CONFIG.space}-{CONFIG.datasets[0]}"),

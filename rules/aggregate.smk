@@ -11,15 +11,15 @@ rule tabulate_correlations:
         published=NASWOT_PAPER,
     output:
         report(
-            "results/tables/correlations.csv",
+            table("correlations.csv"),
             caption="../reports/captions/correlations.rst",
             category="Tables",
         ),
-        multiext("results/tables/correlations", ".md", ".tex"),
+        multiext(table("correlations"), ".md", ".tex", ".json"),
     log:
-        "logs/tabulate_correlations.log",
+        logged("tabulate_correlations.log"),
     benchmark:
-        "logs/benchmarks/tabulate_correlations.tsv"
+        logged("benchmarks/tabulate_correlations.tsv")
     priority: 20
     conda:
         "../envs/trainfree.yaml"
@@ -28,14 +28,15 @@ rule tabulate_correlations:
         mem_mb=1000,
         runtime=30,
     params:
+        stem=stem_of_first,
         resamples=CONFIG.analysis.bootstrap_resamples,
         seed=CONFIG.seed,
         code=code_hash("trainfree.analysis.correlations"),
     shell:
-        "python -m trainfree tabulate-correlations --scores {input.scores}"
-        " --benchmark {input.benchmark} --published {input.published}"
-        " --resamples {params.resamples} --seed {params.seed}"
-        " --stem results/tables/correlations > {log} 2>&1"
+        "python -m trainfree tabulate-correlations --scores {input.scores:q}"
+        " --benchmark {input.benchmark:q} --published {input.published:q}"
+        " --resamples {params.resamples:q} --seed {params.seed:q}"
+        " --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule tabulate_search:
@@ -44,15 +45,15 @@ rule tabulate_search:
         published=NASWOT_PAPER,
     output:
         report(
-            "results/tables/search.csv",
+            table("search.csv"),
             caption="../reports/captions/search.rst",
             category="Tables",
         ),
-        multiext("results/tables/search", ".md", ".tex"),
+        multiext(table("search"), ".md", ".tex", ".json"),
     log:
-        "logs/tabulate_search.log",
+        logged("tabulate_search.log"),
     benchmark:
-        "logs/benchmarks/tabulate_search.tsv"
+        logged("benchmarks/tabulate_search.tsv")
     priority: 10
     conda:
         "../envs/trainfree.yaml"
@@ -61,10 +62,11 @@ rule tabulate_search:
         mem_mb=1000,
         runtime=10,
     params:
+        stem=stem_of_first,
         code=code_hash("trainfree.analysis.search_table"),
     shell:
-        "python -m trainfree tabulate-search --searches {input.searches}"
-        " --published {input.published} --stem results/tables/search > {log} 2>&1"
+        "python -m trainfree tabulate-search --searches {input.searches:q}"
+        " --published {input.published:q} --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule tabulate_timing:
@@ -73,15 +75,15 @@ rule tabulate_timing:
         published=NASWOT_PAPER,
     output:
         report(
-            "results/tables/timing.csv",
+            table("timing.csv"),
             caption="../reports/captions/timing.rst",
             category="Tables",
         ),
-        multiext("results/tables/timing", ".md", ".tex"),
+        multiext(table("timing"), ".md", ".tex", ".json"),
     log:
-        "logs/tabulate_timing.log",
+        logged("tabulate_timing.log"),
     benchmark:
-        "logs/benchmarks/tabulate_timing.tsv"
+        logged("benchmarks/tabulate_timing.tsv")
     priority: 10
     conda:
         "../envs/trainfree.yaml"
@@ -90,10 +92,11 @@ rule tabulate_timing:
         mem_mb=500,
         runtime=10,
     params:
+        stem=stem_of_first,
         code=code_hash("trainfree.analysis.timing"),
     shell:
-        "python -m trainfree tabulate-timing --scores {input.scores}"
-        " --published {input.published} --stem results/tables/timing > {log} 2>&1"
+        "python -m trainfree tabulate-timing --scores {input.scores:q}"
+        " --published {input.published:q} --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule tabulate_published:
@@ -105,15 +108,17 @@ rule tabulate_published:
         published=PUBLISHED,
     output:
         report(
-            expand("results/tables/{name}.csv", name=COMPARISONS),
+            expand(table("{name}.csv"), name=COMPARISONS),
             caption="../reports/captions/published_table.rst",
             category="Papers",
         ),
-        expand("results/tables/{name}.{suffix}", name=COMPARISONS, suffix=["md", "tex"]),
+        expand(
+            table("{name}{suffix}"), name=COMPARISONS, suffix=[".md", ".tex", ".json"]
+        ),
     log:
-        "logs/tabulate_published.log",
+        logged("tabulate_published.log"),
     benchmark:
-        "logs/benchmarks/tabulate_published.tsv"
+        logged("benchmarks/tabulate_published.tsv")
     priority: 10
     conda:
         "../envs/trainfree.yaml"
@@ -122,14 +127,15 @@ rule tabulate_published:
         mem_mb=2000,
         runtime=10,
     params:
-        names=" ".join(COMPARISONS),
+        folder=folder_of_first,
+        names=COMPARISONS,
         settings=CONFIG.table_settings_json,
         code=code_hash("trainfree.analysis.comparison"),
     shell:
-        "python -m trainfree tabulate {params.names} --scores {input.scores}"
-        " --searches {input.searches} --benchmark {input.benchmark}"
-        " --published {input.published} --settings {params.settings:q}"
-        " --folder results/tables > {log} 2>&1"
+        "python -m trainfree tabulate {params.names:q} --scores {input.scores:q}"
+        " --searches {input.searches:q} --benchmark {input.benchmark:q}"
+        " --published {input.published:q} --settings {params.settings:q}"
+        " --folder {params.folder:q} > {log:q} 2>&1"
 
 
 rule tabulate_further:
@@ -137,15 +143,15 @@ rule tabulate_further:
         unpack(further_table_inputs),
     output:
         report(
-            "results/tables/{further}.csv",
+            table("{further}.csv"),
             caption="../reports/captions/further_table.rst",
             category="Papers",
         ),
-        multiext("results/tables/{further}", ".md", ".tex"),
+        multiext(table("{further}"), ".md", ".tex", ".json"),
     log:
-        "logs/tabulate_further/{further}.log",
+        logged("tabulate_further/{further}.log"),
     benchmark:
-        "logs/benchmarks/tabulate_further/{further}.tsv"
+        logged("benchmarks/tabulate_further/{further}.tsv")
     wildcard_constraints:
         further="|".join(FURTHER_TABLES),
     priority: 20
@@ -156,37 +162,38 @@ rule tabulate_further:
         mem_mb=2000,
         runtime=10,
     params:
+        folder=folder_of_first,
         files=further_table_options,
         settings=CONFIG.table_settings_json,
         code=lambda wildcards: code_hash(
             f"trainfree.analysis.{FURTHER_TABLES[wildcards.further]}"
         ),
     shell:
-        "python -m trainfree tabulate {wildcards.further} {params.files}"
-        " --benchmark {input.benchmark} --settings {params.settings:q}"
-        " --folder results/tables > {log} 2>&1"
+        "python -m trainfree tabulate {wildcards.further:q} {params.files:q}"
+        " --benchmark {input.benchmark:q} --settings {params.settings:q}"
+        " --folder {params.folder:q} > {log:q} 2>&1"
 
 
 rule scoreboard:
     input:
-        comparisons=expand("results/tables/{name}.csv", name=COMPARISONS),
+        comparisons=expand(table("{name}.csv"), name=COMPARISONS),
     output:
         report(
-            "results/tables/scoreboard.csv",
+            table("scoreboard.csv"),
             caption="../reports/captions/scoreboard.rst",
             category="Papers",
         ),
         report(
-            "results/tables/published.csv",
+            table("published.csv"),
             caption="../reports/captions/published.rst",
             category="Papers",
         ),
-        multiext("results/tables/scoreboard", ".md", ".tex"),
-        multiext("results/tables/published", ".md", ".tex"),
+        multiext(table("scoreboard"), ".md", ".tex", ".json"),
+        multiext(table("published"), ".md", ".tex", ".json"),
     log:
-        "logs/scoreboard.log",
+        logged("scoreboard.log"),
     benchmark:
-        "logs/benchmarks/scoreboard.tsv"
+        logged("benchmarks/scoreboard.tsv")
     priority: 10
     conda:
         "../envs/trainfree.yaml"
@@ -195,31 +202,32 @@ rule scoreboard:
         mem_mb=500,
         runtime=10,
     params:
+        folder=folder_of_first,
         code=code_hash("trainfree.analysis.scoreboard"),
     shell:
-        "python -m trainfree scoreboard --comparisons {input.comparisons}"
-        " --folder results/tables > {log} 2>&1"
+        "python -m trainfree scoreboard --comparisons {input.comparisons:q}"
+        " --folder {params.folder:q} > {log:q} 2>&1"
 
 
 rule summarize:
     input:
-        correlations="results/tables/correlations.csv",
-        search="results/tables/search.csv",
-        timing="results/tables/timing.csv",
-        scoreboard="results/tables/scoreboard.csv",
+        correlations=table("correlations.csv"),
+        search=table("search.csv"),
+        timing=table("timing.csv"),
+        scoreboard=table("scoreboard.csv"),
         scores=MERGED_SCORES,
         benchmark=BENCHMARK,
     output:
         report(
-            "results/tables/summary.csv",
+            table("summary.csv"),
             caption="../reports/captions/summary.rst",
             category="Summary",
         ),
-        multiext("results/tables/summary", ".md", ".tex", ".txt"),
+        multiext(table("summary"), ".md", ".tex", ".txt", ".json"),
     log:
-        "logs/summarize.log",
+        logged("summarize.log"),
     benchmark:
-        "logs/benchmarks/summarize.tsv"
+        logged("benchmarks/summarize.tsv")
     priority: 10
     conda:
         "../envs/trainfree.yaml"
@@ -228,8 +236,9 @@ rule summarize:
         mem_mb=500,
         runtime=10,
     params:
+        stem=stem_of_first,
         code=code_hash("trainfree.analysis.summary"),
     shell:
-        "python -m trainfree summarize --correlations {input.correlations}"
-        " --search {input.search} --timing {input.timing} --scoreboard {input.scoreboard}"
-        " --scores {input.scores} --benchmark {input.benchmark} --stem results/tables/summary > {log} 2>&1"
+        "python -m trainfree summarize --correlations {input.correlations:q}"
+        " --search {input.search:q} --timing {input.timing:q} --scoreboard {input.scoreboard:q}"
+        " --scores {input.scores:q} --benchmark {input.benchmark:q} --stem {params.stem:q} > {log:q} 2>&1"

@@ -7,9 +7,9 @@ rule prepare_independent:
     output:
         INDEPENDENT,
     log:
-        "logs/prepare_independent.log",
+        logged("prepare_independent.log"),
     benchmark:
-        "logs/benchmarks/prepare_independent.tsv"
+        logged("benchmarks/prepare_independent.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -19,23 +19,23 @@ rule prepare_independent:
     params:
         code=code_hash("trainfree.sources.independent"),
     shell:
-        "python -m trainfree prepare-independent --output {output} > {log} 2>&1"
+        "python -m trainfree prepare-independent --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate_agreement:
     input:
         scores=[
-            f"results/scores/{setting.space}/{setting.dataset}/{setting.name}.h5"
+            result(f"scores/{setting.space}/{setting.dataset}/{setting.name}.h5")
             for setting in AGREEMENT
         ],
         benchmark="data/benchmarks/nasbench201.h5",
         independent=INDEPENDENT,
     output:
-        multiext("results/tables/proxy_agreement", ".csv", ".md", ".tex"),
+        table_files("proxy_agreement"),
     log:
-        "logs/tabulate_agreement.log",
+        logged("tabulate_agreement.log"),
     benchmark:
-        "logs/benchmarks/tabulate_agreement.tsv"
+        logged("benchmarks/tabulate_agreement.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -43,8 +43,9 @@ rule tabulate_agreement:
         mem_mb=1000,
         runtime=10,
     params:
+        stem=stem_of_first,
         code=code_hash("trainfree.analysis.proxy_agreement"),
     shell:
-        "python -m trainfree tabulate-agreement --scores {input.scores}"
-        " --benchmark {input.benchmark} --independent {input.independent}"
-        " --stem results/tables/proxy_agreement > {log} 2>&1"
+        "python -m trainfree tabulate-agreement --scores {input.scores:q}"
+        " --benchmark {input.benchmark:q} --independent {input.independent:q}"
+        " --stem {params.stem:q} > {log:q} 2>&1"

@@ -1,7 +1,7 @@
 """The checked configuration, and what follows from it: names of files, shards and searches."""
 
 import os
-import shlex
+from dataclasses import asdict
 
 from snakemake.exceptions import WorkflowError
 
@@ -22,7 +22,12 @@ from trainfree.scoring.setting import (
 from trainfree.search.plan import search_code_hash
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import load_space
-from trainfree.workflow import export_environment, hold_run_lock, relative
+from trainfree.workflow import (
+    export_environment,
+    hold_run_lock,
+    make_again_if_other,
+    relative,
+)
 
 try:
     CONFIG = workflow_config(
@@ -31,6 +36,67 @@ try:
     export_environment(BASE, CONFIG.sources.mirror)
 except TrainfreeError as error:
     raise WorkflowError(str(error)) from None
+
+# What one configuration makes stays together and apart from what others make.
+RESULTS = f"results/{CONFIG.run}"
+LOGS = f"logs/{CONFIG.run}"
+TABLE_SUFFIXES = [".csv", ".md", ".tex", ".json"]
+FIGURE_SUFFIXES = [".svg", ".png", ".json"]
+
+
+def result(place):
+    """Return a path in this run's folder of results."""
+    return f"{RESULTS}/{place}"
+
+
+def logged(place):
+    """Return a path in this run's folder of logs."""
+    return f"{LOGS}/{place}"
+
+
+def table(name):
+    """Return the path of a table of this run."""
+    return result(f"tables/{name}")
+
+
+def figure(name):
+    """Return the path of a figure of this run."""
+    return result(f"figures/{name}")
+
+
+def stem_of_first(wildcards, output):
+    """Return the path of the first output without its suffix."""
+    return os.path.splitext(output[0])[0]
+
+
+def stem_of_second(wildcards, output):
+    """Return the path of the second output without its suffix."""
+    return os.path.splitext(output[1])[0]
+
+
+def folder_of_first(wildcards, output):
+    """Return the folder of the first output."""
+    return os.path.dirname(output[0])
+
+
+def table_files(*names):
+    """Return all files of tables: for programs, for readers, and what they were made from."""
+    return expand(table("{name}{suffix}"), name=names, suffix=TABLE_SUFFIXES)
+
+
+def figure_files(*names):
+    """Return all files of figures."""
+    return expand(figure("{name}{suffix}"), name=names, suffix=FIGURE_SUFFIXES)
+
+
+def of_datasets(*names):
+    """Return the names of figures of which there is one a data set."""
+    return expand(
+        "{name}-{space}-{dataset}",
+        name=names,
+        space=CONFIG.space,
+        dataset=CONFIG.datasets,
+    )
 
 
 wildcard_constraints:
@@ -106,20 +172,20 @@ SHOWN_PROXIES = GUIDES or ["naswot"]
 
 BENCHMARK = f"data/benchmarks/{CONFIG.space}.h5"
 SHARD_FILES = expand(
-    "results/scores/{space}/{dataset}/{setting}/shards/{shard}.h5",
+    result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets,
     setting=SETTING_NAME,
     shard=SHARDS,
 )
 MERGED_SCORES = expand(
-    "results/scores/{space}/{dataset}/{setting}.h5",
+    result("scores/{space}/{dataset}/{setting}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets,
     setting=SETTING_NAME,
 )
 SEARCH_FILES = expand(
-    "results/search/{space}/{dataset}/{search}.h5",
+    result("search/{space}/{dataset}/{search}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets,
     search=SEARCHES,
@@ -145,10 +211,7 @@ TABLES = [
     *FURTHER_TABLES,
     *("published", "scoreboard"),
 ]
-TABLE_FILES = [
-    *expand("results/tables/{name}.{suffix}", name=TABLES, suffix=["csv", "md", "tex"]),
-    *expand("results/tables/summary.{suffix}", suffix=["csv", "md", "tex", "txt"]),
-]
+TABLE_FILES = [*table_files(*TABLES, "summary"), table("summary.txt")]
 FIGURES = [
     *expand(
         "scores-{space}-{dataset}-{proxy}",
@@ -156,27 +219,20 @@ FIGURES = [
         dataset=CONFIG.datasets,
         proxy=GUIDES,
     ),
-    *expand(
-        "{name}-{space}-{dataset}",
-        name=["search", "best_so_far", "kernels"],
-        space=CONFIG.space,
-        dataset=CONFIG.datasets,
-    ),
+    *of_datasets("search", "best_so_far", "kernels"),
     f"score_panels-{CONFIG.space}",
     f"score_tau-{CONFIG.space}",
 ]
-FIGURE_FILES = expand(
-    "results/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "png"]
-)
-REPORT = "results/report/index.html"
+FIGURE_FILES = figure_files(*FIGURES)
+REPORT = result("report/index.html")
 # For the targets ablation and training.
 ABLATION_FILES = expand(
-    "results/ablation/{space}/{dataset}.h5",
+    result("ablation/{space}/{dataset}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets,
 )
 TRAINING_FILES = expand(
-    "results/training/{space}/{dataset}/shards/{place}.h5",
+    result("training/{space}/{dataset}/shards/{place}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets[0],
     place=range(CONFIG.training.architectures),
@@ -190,7 +246,7 @@ HARDWARE = (
 )
 DRAWS_NAME = f"{STABILITY[CONFIG.datasets[0]].name}-d{CONFIG.stability.draws}"
 DRAWS_FILES = expand(
-    "results/draws/{space}/{dataset}/{drawn}/{shard}.h5",
+    result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
     space=CONFIG.space,
     dataset=CONFIG.datasets,
     drawn=DRAWS_NAME,
@@ -200,6 +256,46 @@ DRAWS_FILES = expand(
 )
 PROXY_TABLES = ["proxies", "proxy_pairs", "proxy_outcomes"]
 PROXY_FIGURES = ["proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias"]
+
+
+def asked(path, settings, code):
+    """Return an input function that has a file made again which records something else.
+
+    ``path`` has the rule's wildcards. ``settings`` and ``code`` are what should have made it, or
+    functions of the wildcards.
+    """
+
+    def value(given, wildcards):
+        return given(wildcards) if callable(given) else given
+
+    def look(wildcards):
+        return make_again_if_other(
+            workflow,
+            path.format(**wildcards),
+            value(settings, wildcards),
+            value(code, wildcards),
+        )
+
+    return look
+
+
+def scoring_asked(path, setting, job="trainfree.scoring.shard"):
+    """Return the same for a file of scores of which ``setting`` gives the setting."""
+    return asked(
+        path,
+        lambda wildcards: asdict(setting(wildcards)),
+        lambda wildcards: scoring_code_hash(setting(wildcards), job),
+    )
+
+
+def search_settings(wildcards):
+    """Return what decides a search's file, but for the hashes of what it reads."""
+    return {
+        "space": wildcards.space,
+        "dataset": wildcards.dataset,
+        "plan": asdict(plan_of(wildcards)),
+        "seed": CONFIG.seed,
+    }
 
 
 def first_and_last(wildcards):
@@ -218,7 +314,7 @@ def shards_of(wildcards):
     setting = setting_of(wildcards)
     size = setting.size(len(load_space(setting.space)))
     return expand(
-        "results/scores/{space}/{dataset}/{setting}/shards/{shard}.h5",
+        result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"),
         space=setting.space,
         dataset=setting.dataset,
         setting=setting.name,
@@ -241,9 +337,14 @@ def search_files(plan, space):
     return [*CONFIG.search_files(plan), *space_files(space)]
 
 
+def as_list(value):
+    """Return one file or several as a list."""
+    return [value] if isinstance(value, str) else list(value)
+
+
 def extra_option(files):
-    """Return files of the user's own as an option of a command."""
-    return " ".join(["--extra", *map(shlex.quote, files)]) if files else ""
+    """Return files of the user's own as an option of a command; the shell line quotes it."""
+    return ["--extra", *files] if files else []
 
 
 def search_inputs(wildcards):
@@ -252,8 +353,8 @@ def search_inputs(wildcards):
     if plan_of(wildcards).proxies:
         own = wildcards.space == CONFIG.space
         setting = SETTING_NAME if own else NASBENCH101.name
-        files["scores"] = (
-            f"results/scores/{wildcards.space}/{wildcards.dataset}/{setting}.h5"
+        files["scores"] = result(
+            f"scores/{wildcards.space}/{wildcards.dataset}/{setting}.h5"
         )
     return files
 
@@ -270,7 +371,7 @@ def further_table_options(wildcards, input):
     named = (
         name for name in ("scores", "searches", "published") if name in input.keys()
     )
-    return " ".join(f"--{name} {input[name]}" for name in named)
+    return [part for name in named for part in (f"--{name}", *as_list(input[name]))]
 
 
 def nasbench101_source(wildcards):
@@ -290,4 +391,4 @@ def nasbench101_scores(wildcards):
     """Return the scores behind a table: of a uniform sample, or of the paper's own kind."""
     first = wildcards.printed.endswith("_first")
     setting = NASBENCH101_FIRST if first else NASBENCH101
-    return f"results/scores/{setting.space}/{setting.dataset}/{setting.name}.h5"
+    return result(f"scores/{setting.space}/{setting.dataset}/{setting.name}.h5")

@@ -8,15 +8,16 @@ rule plot_score_panels:
         published=NASWOT_PAPER,
     output:
         report(
-            f"results/figures/score_panels-{CONFIG.space}.svg",
+            figure(f"score_panels-{CONFIG.space}.svg"),
             caption="../reports/captions/score_panels.rst",
             category="Figures",
         ),
-        f"results/figures/score_panels-{CONFIG.space}.png",
+        figure(f"score_panels-{CONFIG.space}.png"),
+        figure(f"score_panels-{CONFIG.space}.json"),
     log:
-        "logs/plot_score_panels.log",
+        logged("plot_score_panels.log"),
     benchmark:
-        "logs/benchmarks/plot_score_panels.tsv"
+        logged("benchmarks/plot_score_panels.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -24,33 +25,34 @@ rule plot_score_panels:
         mem_mb=1000,
         runtime=10,
     params:
-        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        stem=stem_of_first,
         proxies=SHOWN_PROXIES,
         settings=CONFIG.table_settings_json,
         code=code_hash("trainfree.report.score_panels"),
     shell:
-        "python -m trainfree plot-score-panels --scores {input.scores}"
-        " --benchmark {input.benchmark} --published {input.published}"
-        " --proxies {params.proxies}"
-        " --settings {params.settings:q} --stem {params.stem} > {log} 2>&1"
+        "python -m trainfree plot-score-panels --scores {input.scores:q}"
+        " --benchmark {input.benchmark:q} --published {input.published:q}"
+        " --proxies {params.proxies:q}"
+        " --settings {params.settings:q} --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule plot_tau:
     input:
-        correlations="results/tables/correlations.csv",
+        correlations=table("correlations.csv"),
         scores=MERGED_SCORES,
         benchmark=BENCHMARK,
     output:
         report(
-            f"results/figures/score_tau-{CONFIG.space}.svg",
+            figure(f"score_tau-{CONFIG.space}.svg"),
             caption="../reports/captions/score_tau.rst",
             category="Figures",
         ),
-        f"results/figures/score_tau-{CONFIG.space}.png",
+        figure(f"score_tau-{CONFIG.space}.png"),
+        figure(f"score_tau-{CONFIG.space}.json"),
     log:
-        "logs/plot_tau.log",
+        logged("plot_tau.log"),
     benchmark:
-        "logs/benchmarks/plot_tau.tsv"
+        logged("benchmarks/plot_tau.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -58,9 +60,9 @@ rule plot_tau:
         mem_mb=1000,
         runtime=10,
     params:
-        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        stem=stem_of_first,
         code=code_hash("trainfree.report.tau_figure"),
     shell:
-        "python -m trainfree plot-tau --correlations {input.correlations}"
-        " --scores {input.scores} --benchmark {input.benchmark} --stem {params.stem}"
-        " > {log} 2>&1"
+        "python -m trainfree plot-tau --correlations {input.correlations:q}"
+        " --scores {input.scores:q} --benchmark {input.benchmark:q} --stem {params.stem:q}"
+        " > {log:q} 2>&1"

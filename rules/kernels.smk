@@ -4,12 +4,21 @@
 rule choose_kernels:
     input:
         "data/benchmarks/{space}.h5",
+        other=asked(
+            result("kernels/{space}/{dataset}/architectures.h5"),
+            {
+                "study": "kernels",
+                "seed": CONFIG.seed,
+                "count": CONFIG.kernels.architectures,
+            },
+            code_hash("trainfree.analysis.choice"),
+        ),
     output:
-        "results/kernels/{space}/{dataset}/architectures.h5",
+        result("kernels/{space}/{dataset}/architectures.h5"),
     log:
-        "logs/choose_kernels/{space}/{dataset}.log",
+        logged("choose_kernels/{space}/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/choose_kernels/{space}/{dataset}.tsv"
+        logged("benchmarks/choose_kernels/{space}/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -21,20 +30,27 @@ rule choose_kernels:
         seed=CONFIG.seed,
         code=code_hash("trainfree.analysis.choice"),
     shell:
-        "python -m trainfree choose-architectures --study kernels --benchmark {input} --dataset {wildcards.dataset}"
-        " --count {params.parts} --seed {params.seed} --output {output} > {log} 2>&1"
+        "python -m trainfree choose-architectures --study kernels --benchmark {input:q} --dataset {wildcards.dataset:q}"
+        " --count {params.parts:q} --seed {params.seed:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule store_kernels:
     input:
-        choice="results/kernels/{space}/{dataset}/architectures.h5",
+        choice=result("kernels/{space}/{dataset}/architectures.h5"),
         images="data/images/{dataset}.h5",
+        other=scoring_asked(
+            result("kernels/{space}/{dataset}/kernels.h5"),
+            lambda wildcards: CONFIG.kernels_setting(
+                wildcards.space, wildcards.dataset
+            ),
+            "trainfree.scoring.kernels",
+        ),
     output:
-        "results/kernels/{space}/{dataset}/kernels.h5",
+        result("kernels/{space}/{dataset}/kernels.h5"),
     log:
-        "logs/store_kernels/{space}/{dataset}.log",
+        logged("store_kernels/{space}/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/store_kernels/{space}/{dataset}.tsv"
+        logged("benchmarks/store_kernels/{space}/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -52,25 +68,26 @@ rule store_kernels:
             "trainfree.scoring.kernels",
         ),
     shell:
-        "python -m trainfree store-kernels --choice {input.choice} --images {input.images}"
-        " --setting {params.setting:q} --device {params.device} --threads {threads}"
-        " --output {output} > {log} 2>&1"
+        "python -m trainfree store-kernels --choice {input.choice:q} --images {input.images:q}"
+        " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule plot_kernels:
     input:
-        "results/kernels/{space}/{dataset}/kernels.h5",
+        result("kernels/{space}/{dataset}/kernels.h5"),
     output:
         report(
-            "results/figures/kernels-{space}-{dataset}.svg",
+            figure("kernels-{space}-{dataset}.svg"),
             caption="../reports/captions/kernels.rst",
             category="Figures",
         ),
-        "results/figures/kernels-{space}-{dataset}.png",
+        figure("kernels-{space}-{dataset}.png"),
+        figure("kernels-{space}-{dataset}.json"),
     log:
-        "logs/plot_kernels/{space}/{dataset}.log",
+        logged("plot_kernels/{space}/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/plot_kernels/{space}/{dataset}.tsv"
+        logged("benchmarks/plot_kernels/{space}/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -78,7 +95,7 @@ rule plot_kernels:
         mem_mb=1000,
         runtime=10,
     params:
-        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        stem=stem_of_first,
         code=code_hash("trainfree.report.kernel_figure"),
     shell:
-        "python -m trainfree plot-kernels --kernels {input} --stem {params.stem} > {log} 2>&1"
+        "python -m trainfree plot-kernels --kernels {input:q} --stem {params.stem:q} > {log:q} 2>&1"

@@ -8,9 +8,9 @@ rule enumerate_nasbench101:
     output:
         "data/spaces/nasbench101.h5",
     log:
-        "logs/enumerate_nasbench101.log",
+        logged("enumerate_nasbench101.log"),
     benchmark:
-        "logs/benchmarks/enumerate_nasbench101.tsv"
+        logged("benchmarks/enumerate_nasbench101.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -20,7 +20,7 @@ rule enumerate_nasbench101:
     params:
         code=code_hash("trainfree.spaces.nasbench101.cells_file"),
     shell:
-        "python -m trainfree enumerate-nasbench101 --output {output} > {log} 2>&1"
+        "python -m trainfree enumerate-nasbench101 --output {output:q} > {log:q} 2>&1"
 
 
 rule prepare_nasbench101:
@@ -29,9 +29,9 @@ rule prepare_nasbench101:
     output:
         "data/benchmarks/nasbench101.h5",
     log:
-        "logs/prepare_benchmark/nasbench101.log",
+        logged("prepare_benchmark/nasbench101.log"),
     benchmark:
-        "logs/benchmarks/prepare_benchmark/nasbench101.tsv"
+        logged("benchmarks/prepare_benchmark/nasbench101.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -41,7 +41,7 @@ rule prepare_nasbench101:
     params:
         code=code_hash("trainfree.benchmarks.nasbench101.prepared"),
     shell:
-        "python -m trainfree prepare-nasbench101 --source {input} --output {output} > {log} 2>&1"
+        "python -m trainfree prepare-nasbench101 --source {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule prepare_landscape:
@@ -50,9 +50,9 @@ rule prepare_landscape:
     output:
         "data/landscapes/{analysed}.h5",
     log:
-        "logs/prepare_landscape/{analysed}.log",
+        logged("prepare_landscape/{analysed}.log"),
     benchmark:
-        "logs/benchmarks/prepare_landscape/{analysed}.tsv"
+        logged("benchmarks/prepare_landscape/{analysed}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -65,8 +65,8 @@ rule prepare_landscape:
         seed=CONFIG.seed,
         code=code_hash("trainfree.benchmarks.landscape"),
     shell:
-        "python -m trainfree prepare-landscape --benchmark {input} --walks {params.walks}"
-        " --steps {params.steps} --seed {params.seed} --output {output} > {log} 2>&1"
+        "python -m trainfree prepare-landscape --benchmark {input:q} --walks {params.walks:q}"
+        " --steps {params.steps:q} --seed {params.seed:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate_landscape:
@@ -77,11 +77,11 @@ rule tabulate_landscape:
             BASE / "reports" / "published" / "landscape" / "nasbench101.yaml"
         ),
     output:
-        multiext("results/tables/landscape-{analysed}", ".csv", ".md", ".tex"),
+        table_files("landscape-{analysed}"),
     log:
-        "logs/tabulate_landscape/{analysed}.log",
+        logged("tabulate_landscape/{analysed}.log"),
     benchmark:
-        "logs/benchmarks/tabulate_landscape/{analysed}.tsv"
+        logged("benchmarks/tabulate_landscape/{analysed}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -91,19 +91,20 @@ rule tabulate_landscape:
     params:
         resamples=CONFIG.analysis.bootstrap_resamples,
         seed=CONFIG.seed,
+        stem=stem_of_first,
         code=code_hash("trainfree.analysis.landscape"),
     shell:
-        "python -m trainfree tabulate-landscape --benchmark {input.benchmark}"
-        " --landscape {input.landscape} --published {input.published}"
-        " --resamples {params.resamples} --seed {params.seed}"
-        " --stem results/tables/landscape-{wildcards.analysed} > {log} 2>&1"
+        "python -m trainfree tabulate-landscape --benchmark {input.benchmark:q}"
+        " --landscape {input.landscape:q} --published {input.published:q}"
+        " --resamples {params.resamples:q} --seed {params.seed:q}"
+        " --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule tabulate_nasbench101:
     input:
         scores=nasbench101_scores,
         searches=expand(
-            "results/search/nasbench101/cifar10/{search}.h5",
+            result("search/nasbench101/cifar10/{search}.h5"),
             search=CONFIG.nasbench101.plans(),
         ),
         benchmark="data/benchmarks/nasbench101.h5",
@@ -111,11 +112,11 @@ rule tabulate_nasbench101:
             BASE / "reports" / "published" / "nasbench101" / "naswot.yaml"
         ),
     output:
-        multiext("results/tables/nasbench101_{printed}", ".csv", ".md", ".tex"),
+        table_files("nasbench101_{printed}"),
     log:
-        "logs/tabulate_nasbench101/{printed}.log",
+        logged("tabulate_nasbench101/{printed}.log"),
     benchmark:
-        "logs/benchmarks/tabulate_nasbench101/{printed}.tsv"
+        logged("benchmarks/tabulate_nasbench101/{printed}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -123,9 +124,10 @@ rule tabulate_nasbench101:
         mem_mb=2000,
         runtime=30,
     params:
+        folder=folder_of_first,
         settings=CONFIG.table_settings_json,
         code=code_hash("trainfree.analysis.comparison"),
     shell:
-        "python -m trainfree tabulate nasbench101_{wildcards.printed} --scores {input.scores}"
-        " --searches {input.searches} --benchmark {input.benchmark} --published {input.published}"
-        " --settings {params.settings:q} --folder results/tables > {log} 2>&1"
+        "python -m trainfree tabulate nasbench101_{wildcards.printed:q} --scores {input.scores:q}"
+        " --searches {input.searches:q} --benchmark {input.benchmark:q} --published {input.published:q}"
+        " --settings {params.settings:q} --folder {params.folder:q} > {log:q} 2>&1"

@@ -2,12 +2,21 @@
 
 
 rule prepare_images:
+    input:
+        other=asked(
+            "data/images/{dataset}.h5",
+            lambda wildcards: {
+                "dataset": wildcards.dataset,
+                "order": CONFIG.sources.order,
+            },
+            lambda wildcards: images_code_hash(wildcards.dataset),
+        ),
     output:
         "data/images/{dataset}.h5",
     log:
-        "logs/prepare_images/{dataset}.log",
+        logged("prepare_images/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/prepare_images/{dataset}.tsv"
+        logged("benchmarks/prepare_images/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -21,18 +30,27 @@ rule prepare_images:
         extra=lambda wildcards: extra_option(CONFIG.image_files(wildcards.dataset)),
         code=lambda wildcards: images_code_hash(wildcards.dataset),
     shell:
-        "python -m trainfree prepare-images --dataset {wildcards.dataset} --order {params.order}"
-        " --timeout {params.timeout} --seed {params.seed} {params.extra} --cache data/downloads"
-        " --output {output} > {log} 2>&1"
+        "python -m trainfree prepare-images --dataset {wildcards.dataset:q} --order {params.order:q}"
+        " --timeout {params.timeout:q} --seed {params.seed:q} {params.extra:q} --cache data/downloads"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule prepare_benchmark:
+    input:
+        other=asked(
+            "data/benchmarks/{space}.h5",
+            lambda wildcards: {
+                "space": wildcards.space,
+                "order": CONFIG.sources.order,
+            },
+            lambda wildcards: benchmark_code_hash(wildcards.space),
+        ),
     output:
         "data/benchmarks/{space}.h5",
     log:
-        "logs/prepare_benchmark/{space}.log",
+        logged("prepare_benchmark/{space}.log"),
     benchmark:
-        "logs/benchmarks/prepare_benchmark/{space}.tsv"
+        logged("benchmarks/prepare_benchmark/{space}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -42,14 +60,14 @@ rule prepare_benchmark:
     params:
         order=CONFIG.sources.order,
         timeout=CONFIG.sources.timeout_seconds,
-        archive=(
-            f"--nats-archive {CONFIG.sources.nats_archive}"
+        archive=lambda wildcards: (
+            ["--nats-archive", CONFIG.sources.nats_archive]
             if CONFIG.sources.nats_archive
-            else ""
+            else []
         ),
         extra=lambda wildcards: extra_option(space_files(wildcards.space)),
         code=lambda wildcards: benchmark_code_hash(wildcards.space),
     shell:
-        "python -m trainfree prepare-benchmark --space {wildcards.space} --order {params.order}"
-        " --timeout {params.timeout} {params.archive} {params.extra} --cache data/downloads"
-        " --output {output} > {log} 2>&1"
+        "python -m trainfree prepare-benchmark --space {wildcards.space:q} --order {params.order:q}"
+        " --timeout {params.timeout:q} {params.archive:q} {params.extra:q} --cache data/downloads"
+        " --output {output:q} > {log:q} 2>&1"

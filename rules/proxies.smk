@@ -5,9 +5,9 @@ rule prepare_hardware:
     output:
         "data/benchmarks/hardware-{space}.h5",
     log:
-        "logs/prepare_hardware/{space}.log",
+        logged("prepare_hardware/{space}.log"),
     benchmark:
-        "logs/benchmarks/prepare_hardware/{space}.tsv"
+        logged("benchmarks/prepare_hardware/{space}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -19,8 +19,8 @@ rule prepare_hardware:
         timeout=CONFIG.sources.timeout_seconds,
         code=code_hash("trainfree.benchmarks.hardware"),
     shell:
-        "python -m trainfree prepare-hardware --space {wildcards.space} --order {params.order}"
-        " --timeout {params.timeout} --cache data/downloads --output {output} > {log} 2>&1"
+        "python -m trainfree prepare-hardware --space {wildcards.space:q} --order {params.order:q}"
+        " --timeout {params.timeout:q} --cache data/downloads --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate_proxies:
@@ -29,21 +29,21 @@ rule tabulate_proxies:
         benchmark=BENCHMARK,
     output:
         report(
-            "results/tables/proxies.csv",
+            table("proxies.csv"),
             caption="../reports/captions/proxies.rst",
             category="Proxies",
         ),
         report(
-            "results/tables/proxy_pairs.csv",
+            table("proxy_pairs.csv"),
             caption="../reports/captions/proxy_pairs.rst",
             category="Proxies",
         ),
-        multiext("results/tables/proxies", ".md", ".tex"),
-        multiext("results/tables/proxy_pairs", ".md", ".tex"),
+        multiext(table("proxies"), ".md", ".tex", ".json"),
+        multiext(table("proxy_pairs"), ".md", ".tex", ".json"),
     log:
-        "logs/tabulate_proxies.log",
+        logged("tabulate_proxies.log"),
     benchmark:
-        "logs/benchmarks/tabulate_proxies.tsv"
+        logged("benchmarks/tabulate_proxies.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -51,13 +51,15 @@ rule tabulate_proxies:
         mem_mb=2000,
         runtime=60,
     params:
+        stem=stem_of_first,
+        pairs=stem_of_second,
         resamples=CONFIG.analysis.bootstrap_resamples,
         seed=CONFIG.seed,
         code=code_hash("trainfree.analysis.proxy_table"),
     shell:
-        "python -m trainfree tabulate-proxies --scores {input.scores}"
-        " --benchmark {input.benchmark} --resamples {params.resamples} --seed {params.seed}"
-        " --stem results/tables/proxies --pairs results/tables/proxy_pairs > {log} 2>&1"
+        "python -m trainfree tabulate-proxies --scores {input.scores:q}"
+        " --benchmark {input.benchmark:q} --resamples {params.resamples:q} --seed {params.seed:q}"
+        " --stem {params.stem:q} --pairs {params.pairs:q} > {log:q} 2>&1"
 
 
 rule tabulate_outcomes:
@@ -67,15 +69,15 @@ rule tabulate_outcomes:
         hardware=HARDWARE,
     output:
         report(
-            "results/tables/proxy_outcomes.csv",
+            table("proxy_outcomes.csv"),
             caption="../reports/captions/proxy_outcomes.rst",
             category="Proxies",
         ),
-        multiext("results/tables/proxy_outcomes", ".md", ".tex"),
+        multiext(table("proxy_outcomes"), ".md", ".tex", ".json"),
     log:
-        "logs/tabulate_outcomes.log",
+        logged("tabulate_outcomes.log"),
     benchmark:
-        "logs/benchmarks/tabulate_outcomes.tsv"
+        logged("benchmarks/tabulate_outcomes.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -83,42 +85,44 @@ rule tabulate_outcomes:
         mem_mb=2000,
         runtime=60,
     params:
+        stem=stem_of_first,
         hardware=lambda wildcards, input: (
-            f"--hardware {input.hardware}" if input.hardware else ""
+            ["--hardware", input.hardware] if input.hardware else []
         ),
         resamples=CONFIG.analysis.bootstrap_resamples,
         seed=CONFIG.seed,
         code=code_hash("trainfree.analysis.proxy_outcomes"),
     shell:
-        "python -m trainfree tabulate-outcomes --scores {input.scores}"
-        " --benchmark {input.benchmark} {params.hardware} --resamples {params.resamples}"
-        " --seed {params.seed} --stem results/tables/proxy_outcomes > {log} 2>&1"
+        "python -m trainfree tabulate-outcomes --scores {input.scores:q}"
+        " --benchmark {input.benchmark:q} {params.hardware:q} --resamples {params.resamples:q}"
+        " --seed {params.seed:q} --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule plot_proxies:
     input:
-        scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
+        scores=result(f"scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5"),
         benchmark="data/benchmarks/{space}.h5",
-        proxies="results/tables/proxies.csv",
-        pairs="results/tables/proxy_pairs.csv",
-        outcomes="results/tables/proxy_outcomes.csv",
+        proxies=table("proxies.csv"),
+        pairs=table("proxy_pairs.csv"),
+        outcomes=table("proxy_outcomes.csv"),
     output:
         report(
             expand(
-                "results/figures/{name}-{{space}}-{{dataset}}.svg",
+                figure("{name}-{{space}}-{{dataset}}.svg"),
                 name=PROXY_FIGURES,
             ),
             caption="../reports/captions/proxy_figures.rst",
             category="Proxies",
         ),
         expand(
-            "results/figures/{name}-{{space}}-{{dataset}}.png",
+            figure("{name}-{{space}}-{{dataset}}{suffix}"),
             name=PROXY_FIGURES,
+            suffix=[".png", ".json"],
         ),
     log:
-        "logs/plot_proxies/{space}/{dataset}.log",
+        logged("plot_proxies/{space}/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/plot_proxies/{space}/{dataset}.tsv"
+        logged("benchmarks/plot_proxies/{space}/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -126,22 +130,28 @@ rule plot_proxies:
         mem_mb=1000,
         runtime=10,
     params:
+        folder=folder_of_first,
         code=code_hash("trainfree.report.proxy_figures"),
     shell:
-        "python -m trainfree plot-proxies --scores {input.scores} --benchmark {input.benchmark}"
-        " --proxies {input.proxies} --pairs {input.pairs} --outcomes {input.outcomes}"
-        " --folder results/figures --suffix {wildcards.space}-{wildcards.dataset} > {log} 2>&1"
+        "python -m trainfree plot-proxies --scores {input.scores:q} --benchmark {input.benchmark:q}"
+        " --proxies {input.proxies:q} --pairs {input.pairs:q} --outcomes {input.outcomes:q}"
+        " --folder {params.folder:q} --suffix {wildcards.space:q}-{wildcards.dataset:q} > {log:q} 2>&1"
 
 
 rule score_draws:
     input:
         images="data/images/{dataset}.h5",
+        other=scoring_asked(
+            result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
+            lambda wildcards: STABILITY[wildcards.dataset],
+            "trainfree.scoring.draws",
+        ),
     output:
-        "results/draws/{space}/{dataset}/{drawn}/{shard}.h5",
+        result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
     log:
-        "logs/score_draws/{space}/{dataset}/{drawn}/{shard}.log",
+        logged("score_draws/{space}/{dataset}/{drawn}/{shard}.log"),
     benchmark:
-        "logs/benchmarks/score_draws/{space}/{dataset}/{drawn}/{shard}.tsv"
+        logged("benchmarks/score_draws/{space}/{dataset}/{drawn}/{shard}.tsv")
     wildcard_constraints:
         drawn=DRAWS_NAME,
     conda:
@@ -160,10 +170,10 @@ rule score_draws:
             STABILITY[wildcards.dataset], "trainfree.scoring.draws"
         ),
     shell:
-        "python -m trainfree score-draws --images {input.images} --draws {params.draws}"
-        " --first {params.range[first]} --last {params.range[last]}"
-        " --setting {params.setting:q} --device {params.device} --threads {threads}"
-        " --output {output} > {log} 2>&1"
+        "python -m trainfree score-draws --images {input.images:q} --draws {params.draws:q}"
+        " --first {params.range[first]:q} --last {params.range[last]:q}"
+        " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate_stability:
@@ -171,15 +181,15 @@ rule tabulate_stability:
         draws=DRAWS_FILES,
     output:
         report(
-            "results/tables/proxy_stability.csv",
+            table("proxy_stability.csv"),
             caption="../reports/captions/proxy_stability.rst",
             category="Proxies",
         ),
-        multiext("results/tables/proxy_stability", ".md", ".tex"),
+        multiext(table("proxy_stability"), ".md", ".tex", ".json"),
     log:
-        "logs/tabulate_stability.log",
+        logged("tabulate_stability.log"),
     benchmark:
-        "logs/benchmarks/tabulate_stability.tsv"
+        logged("benchmarks/tabulate_stability.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -187,10 +197,11 @@ rule tabulate_stability:
         mem_mb=1000,
         runtime=10,
     params:
+        stem=stem_of_first,
         code=code_hash("trainfree.analysis.proxy_stability"),
     shell:
-        "python -m trainfree tabulate-stability --draws {input.draws}"
-        " --stem results/tables/proxy_stability > {log} 2>&1"
+        "python -m trainfree tabulate-stability --draws {input.draws:q}"
+        " --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule plot_stability:
@@ -198,18 +209,19 @@ rule plot_stability:
         draws=lambda wildcards: next(
             path for path in DRAWS_FILES if f"/{wildcards.dataset}/" in path
         ),
-        table="results/tables/proxy_stability.csv",
+        table=table("proxy_stability.csv"),
     output:
         report(
-            "results/figures/proxy_stability-{space}-{dataset}.svg",
+            figure("proxy_stability-{space}-{dataset}.svg"),
             caption="../reports/captions/proxy_stability.rst",
             category="Proxies",
         ),
-        "results/figures/proxy_stability-{space}-{dataset}.png",
+        figure("proxy_stability-{space}-{dataset}.png"),
+        figure("proxy_stability-{space}-{dataset}.json"),
     log:
-        "logs/plot_stability/{space}/{dataset}.log",
+        logged("plot_stability/{space}/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/plot_stability/{space}/{dataset}.tsv"
+        logged("benchmarks/plot_stability/{space}/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -217,8 +229,8 @@ rule plot_stability:
         mem_mb=1000,
         runtime=10,
     params:
-        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        stem=stem_of_first,
         code=code_hash("trainfree.report.proxy_figures"),
     shell:
-        "python -m trainfree plot-stability --draws {input.draws} --table {input.table}"
-        " --stem {params.stem} > {log} 2>&1"
+        "python -m trainfree plot-stability --draws {input.draws:q} --table {input.table:q}"
+        " --stem {params.stem:q} > {log:q} 2>&1"

@@ -9,25 +9,26 @@ TEMPLATE_FILES = sorted(
 
 rule plot_scores:
     input:
-        scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
+        scores=result(f"scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5"),
         benchmark="data/benchmarks/{space}.h5",
     output:
         report(
             expand(
-                "results/figures/scores-{{space}}-{{dataset}}-{proxy}.svg",
+                figure("scores-{{space}}-{{dataset}}-{proxy}.svg"),
                 proxy=SHOWN_PROXIES,
             ),
             caption="../reports/captions/score_accuracy.rst",
             category="Figures",
         ),
         expand(
-            "results/figures/scores-{{space}}-{{dataset}}-{proxy}.png",
+            figure("scores-{{space}}-{{dataset}}-{proxy}{suffix}"),
             proxy=SHOWN_PROXIES,
+            suffix=[".png", ".json"],
         ),
     log:
-        "logs/plot_scores/{space}/{dataset}.log",
+        logged("plot_scores/{space}/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/plot_scores/{space}/{dataset}.tsv"
+        logged("benchmarks/plot_scores/{space}/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -36,37 +37,40 @@ rule plot_scores:
         runtime=10,
     params:
         proxies=SHOWN_PROXIES,
+        stem=lambda wildcards: figure(f"scores-{wildcards.space}-{wildcards.dataset}"),
         code=code_hash("trainfree.report.score_figures"),
     shell:
-        "python -m trainfree plot-scores --scores {input.scores} --benchmark {input.benchmark}"
-        " --proxies {params.proxies}"
-        " --stem results/figures/scores-{wildcards.space}-{wildcards.dataset} > {log} 2>&1"
+        "python -m trainfree plot-scores --scores {input.scores:q} --benchmark {input.benchmark:q}"
+        " --proxies {params.proxies:q}"
+        " --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule plot_searches:
     input:
         searches=expand(
-            "results/search/{{space}}/{{dataset}}/{search}.h5", search=SEARCHES
+            result("search/{{space}}/{{dataset}}/{search}.h5"), search=SEARCHES
         ),
-        scores=f"results/scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5",
+        scores=result(f"scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5"),
         benchmark="data/benchmarks/{space}.h5",
     output:
         report(
-            "results/figures/search-{space}-{dataset}.svg",
+            figure("search-{space}-{dataset}.svg"),
             caption="../reports/captions/search_figure.rst",
             category="Figures",
         ),
         report(
-            "results/figures/best_so_far-{space}-{dataset}.svg",
+            figure("best_so_far-{space}-{dataset}.svg"),
             caption="../reports/captions/best_so_far.rst",
             category="Figures",
         ),
-        "results/figures/search-{space}-{dataset}.png",
-        "results/figures/best_so_far-{space}-{dataset}.png",
+        figure("search-{space}-{dataset}.png"),
+        figure("search-{space}-{dataset}.json"),
+        figure("best_so_far-{space}-{dataset}.png"),
+        figure("best_so_far-{space}-{dataset}.json"),
     log:
-        "logs/plot_searches/{space}/{dataset}.log",
+        logged("plot_searches/{space}/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/plot_searches/{space}/{dataset}.tsv"
+        logged("benchmarks/plot_searches/{space}/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -74,14 +78,15 @@ rule plot_searches:
         mem_mb=1500,
         runtime=10,
     params:
+        folder=folder_of_first,
         settings=CONFIG.table_settings_json,
         code=code_hash(
             "trainfree.report.search_figures", "trainfree.report.best_so_far"
         ),
     shell:
-        "python -m trainfree plot-searches --searches {input.searches} --scores {input.scores}"
-        " --benchmark {input.benchmark} --settings {params.settings:q}"
-        " --folder results/figures --suffix {wildcards.space}-{wildcards.dataset} > {log} 2>&1"
+        "python -m trainfree plot-searches --searches {input.searches:q} --scores {input.scores:q}"
+        " --benchmark {input.benchmark:q} --settings {params.settings:q}"
+        " --folder {params.folder:q} --suffix {wildcards.space:q}-{wildcards.dataset:q} > {log:q} 2>&1"
 
 
 rule write_report:
@@ -95,9 +100,9 @@ rule write_report:
     output:
         report(REPORT, caption="../reports/captions/report.rst", category="Report"),
     log:
-        "logs/write_report.log",
+        logged("write_report.log"),
     benchmark:
-        "logs/benchmarks/write_report.tsv"
+        logged("benchmarks/write_report.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -105,9 +110,12 @@ rule write_report:
         mem_mb=1500,
         runtime=10,
     params:
+        results=lambda wildcards, output: str(Path(output[0]).parent.parent),
+        logs=LOGS,
         templates=lambda wildcards, input: str(Path(input.templates[0]).parent),
         code=code_hash("trainfree.report.page"),
     shell:
-        "python -m trainfree report --scores {input.scores} --searches {input.searches}"
-        " --benchmarks {input.benchmark} --templates {params.templates} --output {output}"
-        " > {log} 2>&1"
+        "python -m trainfree report --results {params.results:q} --logs {params.logs:q}"
+        " --scores {input.scores:q} --searches {input.searches:q}"
+        " --benchmarks {input.benchmark:q} --templates {params.templates:q} --output {output:q}"
+        " > {log:q} 2>&1"

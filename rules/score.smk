@@ -4,12 +4,15 @@
 rule score_shard:
     input:
         images="data/images/{dataset}.h5",
+        other=scoring_asked(
+            result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"), setting_of
+        ),
     output:
-        "results/scores/{space}/{dataset}/{setting}/shards/{shard}.h5",
+        result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"),
     log:
-        "logs/score_shard/{space}/{dataset}/{setting}/{shard}.log",
+        logged("score_shard/{space}/{dataset}/{setting}/{shard}.log"),
     benchmark:
-        "logs/benchmarks/score_shard/{space}/{dataset}/{setting}/{shard}.tsv"
+        logged("benchmarks/score_shard/{space}/{dataset}/{setting}/{shard}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -23,21 +26,22 @@ rule score_shard:
         device=CONFIG.scoring.device,
         code=lambda wildcards: scoring_code_hash(setting_of(wildcards)),
     shell:
-        "python -m trainfree score-shard --images {input.images}"
-        " --first {params.range[first]} --last {params.range[last]}"
-        " --setting {params.setting:q} --device {params.device} --threads {threads}"
-        " --output {output} > {log} 2>&1"
+        "python -m trainfree score-shard --images {input.images:q}"
+        " --first {params.range[first]:q} --last {params.range[last]:q}"
+        " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
+        " --store data/scores --output {output:q} > {log:q} 2>&1"
 
 
 rule merge_scores:
     input:
         shards=shards_of,
+        other=scoring_asked(result("scores/{space}/{dataset}/{setting}.h5"), setting_of),
     output:
-        "results/scores/{space}/{dataset}/{setting}.h5",
+        result("scores/{space}/{dataset}/{setting}.h5"),
     log:
-        "logs/merge_scores/{space}/{dataset}/{setting}.log",
+        logged("merge_scores/{space}/{dataset}/{setting}.log"),
     benchmark:
-        "logs/benchmarks/merge_scores/{space}/{dataset}/{setting}.tsv"
+        logged("benchmarks/merge_scores/{space}/{dataset}/{setting}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -48,5 +52,5 @@ rule merge_scores:
         setting=lambda wildcards: setting_of(wildcards).json,
         code=code_hash("trainfree.scoring.merge"),
     shell:
-        "python -m trainfree merge-scores --setting {params.setting:q} --output {output}"
-        " {input.shards} > {log} 2>&1"
+        "python -m trainfree merge-scores --setting {params.setting:q} --output {output:q}"
+        " {input.shards:q} > {log:q} 2>&1"

@@ -4,12 +4,17 @@
 rule search:
     input:
         unpack(search_inputs),
+        other=asked(
+            result("search/{space}/{dataset}/{search}.h5"),
+            search_settings,
+            lambda wildcards: search_code_hash(plan_of(wildcards), wildcards.space),
+        ),
     output:
-        "results/search/{space}/{dataset}/{search}.h5",
+        result("search/{space}/{dataset}/{search}.h5"),
     log:
-        "logs/search/{space}/{dataset}/{search}.log",
+        logged("search/{space}/{dataset}/{search}.log"),
     benchmark:
-        "logs/benchmarks/search/{space}/{dataset}/{search}.tsv"
+        logged("benchmarks/search/{space}/{dataset}/{search}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -19,7 +24,7 @@ rule search:
     params:
         plan=lambda wildcards: plan_of(wildcards).to_json(),
         scores=lambda wildcards, input: (
-            f"--scores {input.scores}" if "scores" in input.keys() else ""
+            ["--scores", input.scores] if "scores" in input.keys() else []
         ),
         seed=CONFIG.seed,
         extra=lambda wildcards: extra_option(
@@ -27,6 +32,6 @@ rule search:
         ),
         code=lambda wildcards: search_code_hash(plan_of(wildcards), wildcards.space),
     shell:
-        "python -m trainfree search --space {wildcards.space} --dataset {wildcards.dataset}"
-        " --plan {params.plan:q} {params.scores} {params.extra} --benchmark {input.benchmark}"
-        " --seed {params.seed} --output {output} > {log} 2>&1"
+        "python -m trainfree search --space {wildcards.space:q} --dataset {wildcards.dataset:q}"
+        " --plan {params.plan:q} {params.scores:q} {params.extra:q} --benchmark {input.benchmark:q}"
+        " --seed {params.seed:q} --output {output:q} > {log:q} 2>&1"

@@ -4,12 +4,21 @@
 rule choose_architectures:
     input:
         "data/benchmarks/{space}.h5",
+        other=asked(
+            result("{study}/{space}/{dataset}/architectures.h5"),
+            {
+                "seed": CONFIG.seed,
+                "count": CONFIG.training.architectures,
+                "above": CONFIG.training.above_percent,
+            },
+            code_hash("trainfree.analysis.choice"),
+        ),
     output:
-        "results/{study}/{space}/{dataset}/architectures.h5",
+        result("{study}/{space}/{dataset}/architectures.h5"),
     log:
-        "logs/choose_architectures/{study}/{space}/{dataset}.log",
+        logged("choose_architectures/{study}/{space}/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/choose_architectures/{study}/{space}/{dataset}.tsv"
+        logged("benchmarks/choose_architectures/{study}/{space}/{dataset}.tsv")
     wildcard_constraints:
         study="ablation|training",
     conda:
@@ -24,21 +33,29 @@ rule choose_architectures:
         seed=CONFIG.seed,
         code=code_hash("trainfree.analysis.choice"),
     shell:
-        "python -m trainfree choose-architectures --study {wildcards.study} --benchmark {input}"
-        " --dataset {wildcards.dataset} --count {params.architectures} --above {params.above}"
-        " --seed {params.seed} --output {output} > {log} 2>&1"
+        "python -m trainfree choose-architectures --study {wildcards.study:q} --benchmark {input:q}"
+        " --dataset {wildcards.dataset:q} --count {params.architectures:q} --above {params.above:q}"
+        " --seed {params.seed:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule score_ablation:
     input:
-        choice="results/ablation/{space}/{dataset}/architectures.h5",
+        choice=result("ablation/{space}/{dataset}/architectures.h5"),
         images="data/images/{dataset}.h5",
+        other=asked(
+            result("ablation/{space}/{dataset}.h5"),
+            lambda wildcards: CONFIG.ablation_setting(wildcards.dataset).settings,
+            lambda wildcards: scoring_code_hash(
+                CONFIG.ablation_setting(wildcards.dataset).base,
+                "trainfree.scoring.ablation",
+            ),
+        ),
     output:
-        "results/ablation/{space}/{dataset}.h5",
+        result("ablation/{space}/{dataset}.h5"),
     log:
-        "logs/score_ablation/{space}/{dataset}.log",
+        logged("score_ablation/{space}/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/score_ablation/{space}/{dataset}.tsv"
+        logged("benchmarks/score_ablation/{space}/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -54,21 +71,28 @@ rule score_ablation:
             "trainfree.scoring.ablation",
         ),
     shell:
-        "python -m trainfree score-ablation --choice {input.choice} --images {input.images}"
-        " --setting {params.setting:q} --device {params.device} --threads {threads}"
-        " --output {output} > {log} 2>&1"
+        "python -m trainfree score-ablation --choice {input.choice:q} --images {input.images:q}"
+        " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule train_architecture:
     input:
-        choice="results/training/{space}/{dataset}/architectures.h5",
+        choice=result("training/{space}/{dataset}/architectures.h5"),
         images="data/images/{dataset}.h5",
+        other=asked(
+            result("training/{space}/{dataset}/shards/{place}.h5"),
+            CONFIG.training_setting().settings,
+            scoring_code_hash(
+                CONFIG.training_setting().base, "trainfree.scoring.training"
+            ),
+        ),
     output:
-        "results/training/{space}/{dataset}/shards/{place}.h5",
+        result("training/{space}/{dataset}/shards/{place}.h5"),
     log:
-        "logs/train_architecture/{space}/{dataset}/{place}.log",
+        logged("train_architecture/{space}/{dataset}/{place}.log"),
     benchmark:
-        "logs/benchmarks/train_architecture/{space}/{dataset}/{place}.tsv"
+        logged("benchmarks/train_architecture/{space}/{dataset}/{place}.tsv")
     wildcard_constraints:
         place=r"\d+",
     conda:
@@ -85,9 +109,9 @@ rule train_architecture:
             CONFIG.training_setting().base, "trainfree.scoring.training"
         ),
     shell:
-        "python -m trainfree train-architecture --place {wildcards.place}"
-        " --choice {input.choice} --images {input.images} --setting {params.setting:q}"
-        " --device {params.device} --threads {threads} --output {output} > {log} 2>&1"
+        "python -m trainfree train-architecture --place {wildcards.place:q}"
+        " --choice {input.choice:q} --images {input.images:q} --setting {params.setting:q}"
+        " --device {params.device:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate_ablation:
@@ -95,15 +119,15 @@ rule tabulate_ablation:
         ABLATION_FILES,
     output:
         report(
-            "results/tables/ablation.csv",
+            table("ablation.csv"),
             caption="../reports/captions/ablation_table.rst",
             category="Studies",
         ),
-        multiext("results/tables/ablation", ".md", ".tex"),
+        multiext(table("ablation"), ".md", ".tex", ".json"),
     log:
-        "logs/tabulate_ablation.log",
+        logged("tabulate_ablation.log"),
     benchmark:
-        "logs/benchmarks/tabulate_ablation.tsv"
+        logged("benchmarks/tabulate_ablation.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -111,26 +135,28 @@ rule tabulate_ablation:
         mem_mb=1000,
         runtime=10,
     params:
+        stem=stem_of_first,
         code=code_hash("trainfree.analysis.ablation_table"),
     shell:
-        "python -m trainfree tabulate-ablation --scores {input} --stem results/tables/ablation"
-        " > {log} 2>&1"
+        "python -m trainfree tabulate-ablation --scores {input:q} --stem {params.stem:q}"
+        " > {log:q} 2>&1"
 
 
 rule plot_ablation:
     input:
-        "results/ablation/{space}/{dataset}.h5",
+        result("ablation/{space}/{dataset}.h5"),
     output:
         report(
-            "results/figures/ablation-{space}-{dataset}.svg",
+            figure("ablation-{space}-{dataset}.svg"),
             caption="../reports/captions/ablation_figure.rst",
             category="Studies",
         ),
-        "results/figures/ablation-{space}-{dataset}.png",
+        figure("ablation-{space}-{dataset}.png"),
+        figure("ablation-{space}-{dataset}.json"),
     log:
-        "logs/plot_ablation/{space}/{dataset}.log",
+        logged("plot_ablation/{space}/{dataset}.log"),
     benchmark:
-        "logs/benchmarks/plot_ablation/{space}/{dataset}.tsv"
+        logged("benchmarks/plot_ablation/{space}/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -138,10 +164,10 @@ rule plot_ablation:
         mem_mb=1000,
         runtime=10,
     params:
-        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        stem=stem_of_first,
         code=code_hash("trainfree.report.ablation_figure"),
     shell:
-        "python -m trainfree plot-ablation --scores {input} --stem {params.stem} > {log} 2>&1"
+        "python -m trainfree plot-ablation --scores {input:q} --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule tabulate_training:
@@ -149,15 +175,15 @@ rule tabulate_training:
         TRAINING_FILES,
     output:
         report(
-            "results/tables/training.csv",
+            table("training.csv"),
             caption="../reports/captions/training_table.rst",
             category="Studies",
         ),
-        multiext("results/tables/training", ".md", ".tex"),
+        multiext(table("training"), ".md", ".tex", ".json"),
     log:
-        "logs/tabulate_training.log",
+        logged("tabulate_training.log"),
     benchmark:
-        "logs/benchmarks/tabulate_training.tsv"
+        logged("benchmarks/tabulate_training.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -165,10 +191,11 @@ rule tabulate_training:
         mem_mb=1000,
         runtime=10,
     params:
+        stem=stem_of_first,
         code=code_hash("trainfree.analysis.training_table"),
     shell:
-        "python -m trainfree tabulate-training --scores {input} --stem results/tables/training"
-        " > {log} 2>&1"
+        "python -m trainfree tabulate-training --scores {input:q} --stem {params.stem:q}"
+        " > {log:q} 2>&1"
 
 
 rule plot_training:
@@ -176,15 +203,16 @@ rule plot_training:
         TRAINING_FILES,
     output:
         report(
-            f"results/figures/training-{CONFIG.space}-{CONFIG.datasets[0]}.svg",
+            figure(f"training-{CONFIG.space}-{CONFIG.datasets[0]}.svg"),
             caption="../reports/captions/training_figure.rst",
             category="Studies",
         ),
-        f"results/figures/training-{CONFIG.space}-{CONFIG.datasets[0]}.png",
+        figure(f"training-{CONFIG.space}-{CONFIG.datasets[0]}.png"),
+        figure(f"training-{CONFIG.space}-{CONFIG.datasets[0]}.json"),
     log:
-        "logs/plot_training.log",
+        logged("plot_training.log"),
     benchmark:
-        "logs/benchmarks/plot_training.tsv"
+        logged("benchmarks/plot_training.tsv")
     conda:
         "../envs/trainfree.yaml"
     threads: 1
@@ -192,7 +220,7 @@ rule plot_training:
         mem_mb=1000,
         runtime=10,
     params:
-        stem=lambda wildcards, output: output[0].removesuffix(".svg"),
+        stem=stem_of_first,
         code=code_hash("trainfree.report.training_figure"),
     shell:
-        "python -m trainfree plot-training --scores {input} --stem {params.stem} > {log} 2>&1"
+        "python -m trainfree plot-training --scores {input:q} --stem {params.stem:q} > {log:q} 2>&1"

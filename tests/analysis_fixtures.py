@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from trainfree.analysis.origins import MadeFrom, write_with_origin
 from trainfree.storage import provenance_attributes, write_dataset
 
 PHASES = ("build", "forward", "kernel", "linear_algebra", "other", "total")
@@ -210,7 +211,8 @@ def write_scoreboard(folder: Path) -> Path:
     """Write a scoreboard of two tables, the second without a compared cell."""
     path = folder / "scoreboard.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("table,reproduced,not_reproduced,not_comparable\na_1,3,1,2\nb_2,0,0,7\n")
+    text = "table,reproduced,not_reproduced,not_comparable\na_1,3,1,2\nb_2,0,0,7\n"
+    write_with_origin(path.with_suffix(""), {"csv": text.encode()}, MadeFrom())
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import xarray as xr
 from analysis_fixtures import write_benchmark, write_scoreboard, write_scores, write_study
 
 from trainfree.analysis.correlations import tabulate_correlations
+from trainfree.analysis.origins import DataFile, MadeFrom, write_with_origin
 from trainfree.analysis.search_table import tabulate_search
 from trainfree.analysis.summary import summarize
 from trainfree.analysis.tables import write_tables
@@ -83,9 +83,9 @@ def write_run(folder: Path, repository: Path, count: int = 60) -> Path:
     summarize(*names, board, scores, made["benchmark"], tables / "summary")
     for name in ("naswot_table2a", "scoreboard"):
         measured = repository / "reports" / "measured" / f"{name}.csv"
-        shutil.copy(measured, tables)
         table, _, _made_from = measured.with_suffix(".md").read_text().rpartition("\n\n*")
-        (tables / f"{name}.md").write_text(table + "\n")
+        contents = {"csv": measured.read_bytes(), "md": (table + "\n").encode()}
+        write_with_origin(tables / name, contents, MadeFrom())
     stems = {proxy: figures / f"scores-{proxy}" for proxy in ("naswot", "synflow")}
     plot_score_accuracy(scores[0], made["benchmark"], stems)
     searches = [str(path) for path in made["searches"]]
@@ -96,6 +96,12 @@ def write_run(folder: Path, repository: Path, count: int = 60) -> Path:
     for place, seconds in enumerate(("12.5", "30.25")):
         (costs / f"{place}.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:12\t512.5\n")
     return folder
+
+
+def put(stem: Path, files: tuple[DataFile, ...] = (), **contents: str | bytes) -> None:
+    """Write files of a table or figure by suffix, as the suite writes what it made itself."""
+    given = {k: text if isinstance(text, bytes) else text.encode() for k, text in contents.items()}
+    write_with_origin(stem, given, MadeFrom(files=files))
 
 
 def name_architectures(paths: list[Path], count: int) -> None:
@@ -129,5 +135,5 @@ def write_hostile_run(folder: Path, name: str = HOSTILE) -> Contents:
     tabulate_timing([scores], tables / "timing", None)
     plot_score_accuracy(scores, benchmark, {name: figures / "scores-x"})
     frame = pd.DataFrame({name: [name], "more": ["1"]})
-    write_tables(frame, frame, name, name, tables / "own table & <b>.x")
+    write_tables(frame, frame, name, MadeFrom(name), tables / "own table & <b>.x")
     return Contents(tables, figures, [scores], [], [benchmark])

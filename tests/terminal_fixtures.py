@@ -25,6 +25,7 @@ def make_run(folder: Path, **changes: object) -> Run:
     """A run of the miniature space with two searches; nothing of it is there yet."""
     config = parse_config(
         {
+            "run": "test",
             "space": "nasbench201_mini",
             "datasets": ["generated"],
             "sources": {"order": ["generated"]},
@@ -42,6 +43,7 @@ def make_run(folder: Path, **changes: object) -> Run:
     run = Run(
         configuration=(Path("a.yaml"),),
         folder=folder,
+        name=config.run,
         space=config.space,
         seed=config.seed,
         shard_size=config.scoring.shard_size,

@@ -330,7 +330,8 @@ class TestPartialInputs:
 class TestCopyForTheRepository:
     def publish(self, tables: Path, files: Files, output: Path) -> None:
         publish_tables(
-            tables, output, files.published, files.scores, files.benchmark, "snakemake …"
+            *(tables, output, files.published, files.scores, files.searches),
+            *(files.benchmark, "snakemake …"),
         )
 
     def test_copies_tables_with_their_provenance(

@@ -19,6 +19,7 @@ from analysis_fixtures import (
 from scipy import stats
 
 from trainfree.analysis.correlations import tabulate_correlations
+from trainfree.analysis.origins import MadeFrom
 from trainfree.analysis.search_table import ORACLE, RANDOM_ARCHITECTURE, tabulate_search
 from trainfree.analysis.summary import summarize
 from trainfree.analysis.tables import (
@@ -273,7 +274,7 @@ class TestWriters:
 
     def test_csv_round_trip_keeps_text(self, tmp_path: Path) -> None:
         frame = pd.DataFrame({"proxy": ["nan", "007", "", 'a,"b"'], "n": [1.5, NAN, 2, 3]})
-        write_tables(frame, frame, "t", "", tmp_path / "t.v1")
+        write_tables(frame, frame, "t", MadeFrom(), tmp_path / "t.v1")
         found = read_table(tmp_path / "t.v1.csv")
         assert found["proxy"].tolist() == frame["proxy"].tolist()
         assert np.isnan(found["n"][1])
@@ -310,6 +311,6 @@ class TestWriters:
 def test_equal_inputs_give_equal_bytes(tmp_path: Path, published: Path) -> None:
     first, second = (make_all(tmp_path / name, published) for name in ("a", "b"))
     names = sorted(path.name for path in first.iterdir())
-    assert len(names) == 4 * 3 + 1
+    assert len(names) == 4 * 4 + 1
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()

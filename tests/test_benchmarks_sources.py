@@ -22,11 +22,12 @@ import pytest
 import xarray as xr
 
 from trainfree.benchmarks.analog import FURTHER, read_analog
+from trainfree.benchmarks.checks import check_percentages
 from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
 from trainfree.benchmarks.mirror_table import ACCURACY_COLUMNS, read_mirror_table
 from trainfree.benchmarks.nats_archive import FOLDER_NAME, read_nats_archive
 from trainfree.benchmarks.prepare import prepare_benchmark
-from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset, check_percentages
+from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import ForbiddenPickleError, SourceError, UnknownNameError
 from trainfree.search.accounts import (
     account_of,
@@ -202,9 +203,9 @@ def test_the_published_hash_of_the_table_is_enforced(tmp_path):
 
 def test_values_that_are_no_percentages_are_refused():
     for bad in (101.0, -1.0, np.inf):
-        table = BenchmarkTable({("cifar10", "test", 200, "mean"): np.array([50.0, np.nan, bad])})
+        column = np.array([50.0, np.nan, bad])
         with pytest.raises(SourceError, match=f"x: cifar10/test/200/mean: .*found {bad}"):
-            check_percentages(table, "x")
+            check_percentages(column, 3, "x: cifar10/test/200/mean")
 
 
 # The official archive

@@ -166,11 +166,11 @@ def test_python_blocks_run_and_configurations_are_valid(path, folder, request):
 @pytest.fixture
 def small_results(folder, hooks) -> None:
     """A scores and a search file where the test configuration has them."""
-    place = folder / "results" / "scores" / "nasbench201_mini" / "generated"
+    place = folder / "results" / "test" / "scores" / "nasbench201_mini" / "generated"
     place.mkdir(parents=True)
     made = hooks._write_scores(folder, first=726, last=728, proxies=("naswot", "params"))
     made.replace(place / "b8-pytorch-images-s0.h5")
-    place = folder / "results" / "search" / "nasbench201_mini" / "generated"
+    place = folder / "results" / "test" / "search" / "nasbench201_mini" / "generated"
     place.mkdir(parents=True)
     hooks._write_search(folder).replace(place / "random.h5")
 

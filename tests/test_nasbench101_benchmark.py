@@ -33,6 +33,7 @@ from trainfree.benchmarks.nasbench101.protobuf import read_model_metrics
 from trainfree.cli import main
 from trainfree.errors import DataFileError, SourceError
 from trainfree.spaces.nasbench101.space import GraphCellSpace
+from trainfree.storage import read_dataset, write_dataset
 
 SPACE = GraphCellSpace.published()
 EPOCHS = (4, 108)
@@ -122,7 +123,7 @@ def tfrecord(tmp_path_factory):
 @pytest.fixture(scope="module")
 def prepared(tfrecord):
     path = tfrecord.with_suffix(".h5")
-    prepare_nasbench101(tfrecord, path)
+    prepare_nasbench101(tfrecord, path, partial=True)
     return path
 
 
@@ -330,21 +331,24 @@ def test_prepared_file_is_a_benchmark_like_any_other(prepared):
 
 
 def test_prepared_files_of_one_source_are_the_same_bytes(tfrecord, prepared, tmp_path):
-    prepare_nasbench101(tfrecord, tmp_path / "again.h5")
+    prepare_nasbench101(tfrecord, tmp_path / "again.h5", partial=True)
     assert (tmp_path / "again.h5").read_bytes() == prepared.read_bytes()
 
 
 def test_prepared_files_of_others_and_damaged_ones_are_refused(prepared, tmp_path):
-    damaged = tmp_path / "damaged.h5"
+    damaged, other = tmp_path / "damaged.h5", tmp_path / "other.h5"
     damaged.write_bytes(prepared.read_bytes())
     with h5py.File(damaged, "r+") as file:
         del file["graph_bits"]
     with pytest.raises(DataFileError, match="is damaged"):
         api.NASBench(damaged)
-    with h5py.File(damaged, "r+") as file:
-        file.attrs["space"] = "nasbench201"
+    whole = read_dataset(prepared, "benchmark")
+    write_dataset(whole.drop_vars("graph_bits"), other, "benchmark")
+    with pytest.raises(DataFileError, match=r"lacks something that it should hold.*graph_bits"):
+        api.NASBench(other)
+    write_dataset(whole.assign_attrs(space="nasbench201"), other, "benchmark")
     with pytest.raises(DataFileError, match="expected space = 'nasbench101'"):
-        api.NASBench(damaged)
+        api.NASBench(other)
 
 
 def test_other_paths_are_refused(tmp_path):
@@ -403,7 +407,7 @@ def test_mirror_with_the_sample_has_its_budgets(tmp_path):
     path = write_mirror(tmp_path, [f"0,{first},0.25,0.5,0.75,0.875,1234.5,1"])
     for source in (path, tmp_path / "prepared.h5"):
         if source.suffix == ".h5":
-            prepare_nasbench101(path, source)
+            prepare_nasbench101(path, source, partial=True)
         nasbench = api.NASBench(source)
         assert nasbench.valid_epochs == {4, 12, 36, 108}
         spec = next(spec for spec in CELLS if spec.hash_spec() == first)
@@ -473,7 +477,10 @@ def test_example_runs(request, form, repository):
 
 def test_command_prepares_a_file(tfrecord, prepared, tmp_path, capsys):
     output = tmp_path / "nasbench101.h5"
-    assert main(["prepare-nasbench101", "--source", str(tfrecord), "--output", str(output)]) == 0
+    command = ["prepare-nasbench101", "--source", str(tfrecord), "--output", str(output)]
+    assert main(command) == 2
+    assert "of all 423,624 cells, found 4;" in capsys.readouterr().err
+    assert main([*command, "--partial"]) == 0
     assert output.read_bytes() == prepared.read_bytes()
     missing = str(tmp_path / "none.tfrecord")
     assert main(["prepare-nasbench101", "--source", missing, "--output", str(output)]) == 2

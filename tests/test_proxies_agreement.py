@@ -28,7 +28,7 @@ def write_scores(path, values, statuses=None):
             architecture=str(arch),
             scores=values[arch].tolist(),
             statuses=[Status.OK, Status.OK] if statuses is None else statuses[arch],
-            message="",
+            messages=[""] * len(PROXIES),
             seconds=dict.fromkeys(
                 ("build", "forward", "kernel", "linear_algebra", "other", "total"), 0.0
             ),

@@ -81,7 +81,8 @@ class Opened:
         self.address = path.as_uri()
         start = time.perf_counter()
         self.page.goto(self.address)
-        self.page.wait_for_function("document.getElementById('scatter-caption').textContent !== ''")
+        # not wait_for_function: the page's policy forbids to evaluate text
+        self.page.locator("#scatter-caption:not(:empty)").wait_for(state="attached")
         self.seconds = time.perf_counter() - start
 
     def field(self, name: str) -> str:

@@ -48,7 +48,7 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     assert names == sorted(
         f"{name}.{suffix}"
         for name in ("best", "score-naswot", "search")
-        for suffix in ("png", "svg")
+        for suffix in ("json", "png", "svg")
     )
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()

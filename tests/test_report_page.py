@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_fixtures import HOSTILE, Page, contents_of, write_hostile_run, write_run
+from report_fixtures import HOSTILE, Page, contents_of, put, write_hostile_run, write_run
 
 from trainfree.analysis.tables import LATEX_ESCAPES, latex_text, markdown_text
 from trainfree.analysis.timing import tabulate_timing
@@ -26,8 +26,8 @@ from trainfree.report.page import Contents, render_report, summary_facts
 from trainfree.report.page_figures import UNCAPTIONED, anchor_of
 from trainfree.report.page_points import collect_points
 from trainfree.report.page_provenance import costs_table
-from trainfree.report.page_tables import parse_markdown, read_tables, sort_key
-from trainfree.storage import read_dataset
+from trainfree.report.page_tables import parse_markdown, read_view, sort_key
+from trainfree.storage import read_dataset, write_dataset
 
 
 def render(contents: Contents, output: Path) -> str:
@@ -118,7 +118,7 @@ def test_captions_say_n_seeds_data_and_stand_ins(study: Path, tmp_path: Path) ->
     assert "5 search files of 8 runs, root seed 0" in shown
     scores = study / "b32-pytorch-images-s0.h5"
     standing_in = read_dataset(scores, "scores").assign_attrs(stand_in=1)
-    standing_in.to_netcdf(tmp_path / "s.h5", engine="h5netcdf")
+    write_dataset(standing_in, tmp_path / "s.h5", "scores")
     tabulate_timing([tmp_path / "s.h5"], tmp_path / "timing", None)
     for suffix in (".md", ".tex"):
         assert "images: CIFAR-10 (10,000, stand-in)" in (tmp_path / f"timing{suffix}").read_text()
@@ -133,7 +133,7 @@ def test_a_table_that_names_no_data_is_not_said_to_be_of_this_run(
 ) -> None:
     tables = tmp_path / "tables"
     tables.mkdir()
-    (tables / "landscape-nasbench101.md").write_text("**A. B**\n\n| a |\n| ---: |\n| 1 |\n")
+    put(tables / "landscape-nasbench101", md="**A. B**\n\n| a |\n| ---: |\n| 1 |\n")
     text = render(replace(contents_of(study), tables=tables), tmp_path / "p.html")
     assert "The table does not say what it is made from." in text
     assert "Made from" not in text
@@ -143,21 +143,21 @@ def test_a_table_without_measured_values_is_made_from_nothing(study: Path, tmp_p
     tables = tmp_path / "tables"
     tables.mkdir()
     head = "**A. B**\n\n| Row | Published | Measured |\n| :--- | ---: | :--- |\n"
-    (tables / "naswot_table1.md").write_text(head + "| x | 1 | – |\n")
+    put(tables / "naswot_table1", md=head + "| x | 1 | – |\n")
     text = render(replace(contents_of(study), tables=tables), tmp_path / "p.html")
     assert "Nothing of it was measured in this run." in text
     assert "Made from" not in text
 
 
 def test_verdicts_have_words_and_stand_beside_the_measured_value(study: Path, text: str) -> None:
-    table = read_tables(study / "tables")["naswot_table2a"]
+    table = read_view(study / "tables", "naswot_table2a")
     place = table.columns.index("Measured")
     assert table.columns[place - 1 : place + 2] == ("Published", "Measured", "Verdict")
     verdicts = [row[place + 1] for row in table.rows]
     assert {cell.text for cell in verdicts} >= {"reproduced", "not comparable"}
     for cell in verdicts:
         assert f'<span class="verdict {cell.verdict}">{cell.text}</span>' in text
-    board = read_tables(study / "tables")["scoreboard"]
+    board = read_view(study / "tables", "scoreboard")
     for place, word in enumerate(("reproduced", "not reproduced", "not comparable"), start=1):
         count = sum(int(row[place].text) for row in board.rows)
         assert f"<b>{count}</b> {word}" in text
@@ -167,11 +167,9 @@ def test_every_table_and_figure_of_the_folders_is_shown(study: Path, tmp_path: P
     tables, figures = tmp_path / "tables", tmp_path / "figures"
     tables.mkdir()
     figures.mkdir()
-    (tables / "anything.csv").write_text("first,second\nx,1.5\n")
-    (tables / "own.md").write_text("**Own; y (z). More**\n\n| a | Verdict |\n| :--- | :--- |\n")
-    (figures / "drawn.svg").write_text(
-        "<svg xmlns='http://www.w3.org/2000/svg'><desc>x</desc></svg>"
-    )
+    put(tables / "anything", csv="first,second\nx,1.5\n")
+    put(tables / "own", md="**Own; y (z). More**\n\n| a | Verdict |\n| :--- | :--- |\n")
+    put(figures / "drawn", svg="<svg xmlns='http://www.w3.org/2000/svg'><desc>x</desc></svg>")
     text = render(Contents(tables, figures), tmp_path / "p.html")
     page = Page(text)
     assert {a["id"] for a in page.all("table")} == {"table-anything", "table-own"}
@@ -352,16 +350,16 @@ def workplace(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_command_on_a_folder_with_nothing(workplace: Path) -> None:
     assert main(["report"]) == 0
-    text = (workplace / "results" / "report" / "index.html").read_text(encoding="utf-8")
+    text = (workplace / "results" / "default" / "report" / "index.html").read_text(encoding="utf-8")
     assert "scores: none was named or found" in text
 
 
 def test_command_names_what_a_configuration_lacks_and_why(workplace: Path) -> None:
-    log = workplace / "logs" / "tabulate_correlations.log"
-    log.parent.mkdir()
+    log = workplace / "logs" / "test" / "tabulate_correlations.log"
+    log.parent.mkdir(parents=True)
     log.write_text("trainfree: error: s.h5: is damaged\n")
     assert main(["report", "--configfile", "config/test.yaml"]) == 0
-    text = (workplace / "results" / "report" / "index.html").read_text(encoding="utf-8")
+    text = (workplace / "results" / "test" / "report" / "index.html").read_text(encoding="utf-8")
     assert "the table correlations: failed, s.h5: is damaged" in text
     assert "the table naswot_table2a: to do" in text
     assert "b8-pytorch-images-s0.h5: to do" in text
@@ -369,7 +367,7 @@ def test_command_names_what_a_configuration_lacks_and_why(workplace: Path) -> No
 
 
 def test_command_finds_what_there_is(study: Path, workplace: Path, tmp_path: Path) -> None:
-    results = tmp_path / "results"
+    results = tmp_path / "results" / "default"
     for source, target in (
         ("tables", results / "tables"),
         ("figures", results / "figures"),
@@ -379,7 +377,7 @@ def test_command_finds_what_there_is(study: Path, workplace: Path, tmp_path: Pat
         ),
         ("rea.h5", results / "search/nasbench201/cifar10/rea.h5"),
         ("nasbench201.h5", tmp_path / "data/benchmarks/nasbench201.h5"),
-        ("costs", tmp_path / "logs/benchmarks"),
+        ("costs", tmp_path / "logs/default/benchmarks"),
     ):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(study / source)
@@ -390,18 +388,27 @@ def test_command_finds_what_there_is(study: Path, workplace: Path, tmp_path: Pat
     assert "table-provenance-costs" in text
 
 
-def test_damaged_tables_and_missing_template(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damaged", ["a,b\n1,2\n", "**t**\n\n| a | b |\n| --- | --- |\n| 1 |\n", "**t**", b"\xff\xfe"]
+)
+def test_a_damaged_table_is_named_and_the_rest_is_shown(
+    damaged: str | bytes, tmp_path: Path
+) -> None:
     tables = tmp_path / "tables"
-    tables.mkdir()
-    for damaged in ("a,b\n1,2\n", "**t**\n\n| a | b |\n| --- | --- |\n| 1 |\n", "**t**"):
-        (tables / "timing.md").write_text(damaged)
-        with pytest.raises(DataFileError, match=r"timing\.md: expected a caption in bold"):
-            render_report(Contents(tables, tmp_path), tmp_path / "p.html")
-    (tables / "timing.md").unlink()
-    (tables / "summary.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataFileError, match="lacks the column metric, value"):
-        render_report(Contents(tables, tmp_path), tmp_path / "p.html")
-    (tables / "summary.csv").unlink()
+    put(tables / "timing", md=damaged)
+    put(tables / "whole", csv="a,b\n1,2\n")
+    text = render(Contents(tables, tmp_path), tmp_path / "p.html")
+    assert re.search(r"tables/timing\.md</code>: (expected a caption in bold|is not text)", text)
+    assert [a["id"] for a in Page(text).all("table")] == ["table-whole"]
+
+
+def test_a_damaged_summary_is_named(tmp_path: Path) -> None:
+    put(tmp_path / "tables" / "summary", csv="a,b\n1,2\n")
+    text = render(Contents(tmp_path / "tables", tmp_path), tmp_path / "p.html")
+    assert "tables/summary.csv</code>: lacks the column metric, value" in text
+
+
+def test_a_missing_template_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataFileError, match=r"report\.html\.j2"):
-        render_report(Contents(tables, tmp_path), tmp_path / "p.html", templates=tmp_path)
+        render_report(Contents(tmp_path, tmp_path), tmp_path / "p.html", templates=tmp_path)
     assert not (tmp_path / "p.html").exists()

@@ -11,8 +11,9 @@ from dataclasses import replace
 import pytest
 
 from trainfree.errors import TrainfreeError
+from trainfree.processes import Process
 from trainfree.scoring import devices
-from trainfree.scoring.devices import device_slot, gpus_per_job, visible_gpus
+from trainfree.scoring.devices import device_slot, gpus_per_job, probed_gpus, visible_gpus
 from trainfree.scoring.job_demand import ENGINE_MB, job_memory_mb, job_minutes
 from trainfree.scoring.setting import Setting
 
@@ -127,6 +128,37 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_an_error(tmp_path, monkeypatch):
         pass
 
 
+ASK = """
+import logging
+from trainfree.errors import TrainfreeError
+from trainfree.scoring.devices import scoring_device
+logging.basicConfig(format="%(message)s")
+for choice in ("auto", "cuda"):
+    try:
+        with scoring_device(choice) as device:
+            print(device)
+    except TrainfreeError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("named", ["7777", "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "MIG-1/2"])
+def test_a_named_gpu_that_does_not_work_leaves_the_cpu(tmp_path, named):
+    """Torch tells only when it is asked, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASK],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": named, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    cpu, sentence = done.stdout.splitlines()
+    assert cpu == "cpu"
+    assert f"the GPU '{named}' does not work" in sentence
+    assert f"the GPU '{named}' does not work" in done.stderr
+    assert "the CPU scores" in done.stderr
+
+
 def test_jobs_ask_the_scheduler_for_a_gpu_only_where_there_is_one(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert [gpus_per_job(choice) for choice in ("auto", "cpu", "cuda")] == [0, 0, 1]
@@ -141,6 +173,106 @@ def test_gpus_are_listed_by_the_driver_program(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert visible_gpus() == ["0", "1"]
+
+
+HANGS = "#!/bin/sh\nsleep 600 & echo $! > {pid}; sleep 600\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"),
+    [
+        (HANGS, 0o755, "timed out"),
+        ("#!/bin/sh\nexit 9\n", 0o755, "status 9, it says: nothing"),
+        ("#!/bin/sh\necho driver mismatch >&2; exit 18\n", 0o755, "it says: driver mismatch"),
+        ("#!/bin/sh\nprintf 'G\\377PU 0\\n'\n", 0o755, "lists none"),
+        ("#!/bin/sh\n", 0o755, "lists none (nothing)"),
+        ("#!/nowhere/at/all\n", 0o755, "cannot be run"),
+        ("\x7fELF", 0o755, "cannot be run"),
+    ],
+)
+def test_a_probe_that_fails_is_an_answer(tmp_path, monkeypatch, caplog, content, mode, words):
+    program, pid = tmp_path / "nvidia-smi", tmp_path / "pid"
+    program.write_text(content.replace("{pid}", str(pid)))
+    program.chmod(mode)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(devices, "_PROBE_SECONDS", 0.5 if content == HANGS else 60)
+    assert visible_gpus() == []
+    assert [gpus_per_job(choice) for choice in ("auto", "cpu", "cuda")] == [0, 0, 1]
+    assert words in probed_gpus()[1]
+    (said,) = caplog.messages  # asked once
+    assert words in said
+    if content == HANGS:
+        sleeper = Process(int(pid.read_text()))
+        while sleeper.is_alive():
+            time.sleep(0.02)
+
+
+class TestFoldersOfLocks:
+    @pytest.fixture(autouse=True)
+    def temporary(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+        self.expected = tmp_path / f"trainfree-gpu-{os.getuid()}"
+
+    def used(self):
+        with device_slot("auto"):
+            (lock,) = self.expected.parent.glob("trainfree-gpu-*/0.lock")
+            assert lock.is_file()
+            assert not lock.is_symlink()
+            return lock.parent
+
+    def test_it_is_this_users_alone(self):
+        before = os.umask(0)
+        try:
+            folder = self.used()
+        finally:
+            os.umask(before)
+        assert folder == self.expected
+        assert folder.stat().st_mode & 0o777 == 0o700
+        folder.chmod(0o777)
+        assert self.used().stat().st_mode & 0o777 == 0o700
+
+    @pytest.mark.parametrize("taken", ["link", "link to nothing", "file", "another user's"])
+    def test_a_name_that_is_taken_is_left_to_its_owner(self, tmp_path, taken):
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        if taken == "file":
+            self.expected.write_text("theirs")
+        elif taken == "another user's":
+            if os.geteuid() != 0:
+                pytest.skip("needs a second user")
+            self.expected.mkdir(mode=0o777)
+            os.chown(self.expected, 65534, 65534)
+        else:
+            self.expected.symlink_to("elsewhere" if taken == "link" else "nowhere")
+        assert self.used() == tmp_path / f"{self.expected.name}-2"
+        assert not list(elsewhere.iterdir())
+
+    def test_without_a_folder_there_is_a_sentence(self, tmp_path, monkeypatch):
+        for end in ("", "-2", "-3", "-4", "-5"):
+            (tmp_path / f"{self.expected.name}{end}").touch()
+        with pytest.raises(TrainfreeError, match=r"no folder for the locks.*TMPDIR"):
+            self.used()
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+        with pytest.raises(TrainfreeError, match=r"no folder for the locks.*No such file"):
+            self.used()
+
+    @pytest.mark.parametrize("planted", ["link", "link to nothing", "pipe", "folder"])
+    def test_what_is_no_lock_is_neither_followed_nor_emptied(self, tmp_path, planted):
+        victim, lock = tmp_path / "victim", self.expected / "0.lock"
+        victim.write_text("precious")
+        self.expected.mkdir()
+        if planted == "pipe":
+            os.mkfifo(lock)
+        elif planted == "folder":
+            lock.mkdir()
+        else:
+            lock.symlink_to(victim if planted == "link" else tmp_path / "nowhere")
+        with pytest.raises(TrainfreeError, match=r"0\.lock: expected a file to lock"):
+            self.used()
+        assert victim.read_text() == "precious"
+        assert not (tmp_path / "nowhere").exists()
 
 
 def test_the_processor_is_named_as_far_as_the_system_tells_it(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from trainfree.scoring.shard import score_shard
 from trainfree.scoring.shared import SharedResults
 from trainfree.scoring.status import Status
 from trainfree.spaces import load_space
-from trainfree.storage import read_dataset, write_dataset
+from trainfree.storage import SCHEMA_VERSIONS, read_dataset, write_dataset
 
 SPACE = load_space("nasbench201_mini")
 PROXIES = ("naswot", "naswot_official", "synflow", "params", "flops", "relu_units")
@@ -247,11 +247,13 @@ def test_a_merged_file_names_every_device_that_scored(scored, tmp_path):
     assert read_dataset(tmp_path / "m.h5", "scores").attrs["device"] == f"{first}, another chip"
 
 
-def test_merge_refuses_another_schema_version(scored, tmp_path):
+def test_merge_refuses_another_schema_version(scored, tmp_path, monkeypatch):
     shards, _ = scored(100)
     old = tmp_path / "old.h5"
-    data = read_dataset(shards[0], "scores").assign_attrs(schema="scores", schema_version=0)
-    data.to_netcdf(old, engine="h5netcdf")
+    data = read_dataset(shards[0], "scores")
+    with monkeypatch.context() as version:
+        version.setitem(SCHEMA_VERSIONS, "scores", 0)
+        write_dataset(data, old, "scores")
     with pytest.raises(DataFileError, match="expected schema_version = 1, found 0"):
         merge_shards([old, *shards[1:]], SETTING, tmp_path / "m.h5")
 

@@ -25,7 +25,7 @@ from trainfree.errors import (
     SourceError,
     UnknownNameError,
 )
-from trainfree.sources.archives import tar_members
+from trainfree.sources.archives import TarBounds, tar_members
 from trainfree.sources.checksums import Checksum
 from trainfree.sources.delivery import Delivery, SourceSettings, source_settings
 from trainfree.sources.fetching import fetch
@@ -379,6 +379,9 @@ shutil.copy({str(wheel)!r}, destination)
 # Archives and recipes
 
 
+BOUNDS = TarBounds("an archive of tests", "", 10, 1 << 22, 1 << 24)
+
+
 def test_tar_members_are_read_in_order_and_truncation_is_noticed(tmp_path):
     path = tmp_path / "some.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
@@ -386,13 +389,13 @@ def test_tar_members_are_read_in_order_and_truncation_is_noticed(tmp_path):
             member = tarfile.TarInfo(name)
             member.size = len(CONTENT)
             archive.addfile(member, io.BytesIO(CONTENT))
-    found = list(tar_members(path, lambda name: name != "c"))
+    found = list(tar_members(path, lambda name: name != "c", BOUNDS))
     assert found == [("b", CONTENT), ("a", CONTENT)]
     content = path.read_bytes()
     for kept in (0, 30, len(content) // 2):
         path.write_bytes(content[:kept])
         with pytest.raises(SourceError, match=r"some\.tar\.gz: "):
-            list(tar_members(path, lambda name: True))
+            list(tar_members(path, lambda name: True, BOUNDS))
 
 
 def test_recipes_name_known_sources_and_carry_published_hashes():

@@ -53,11 +53,16 @@ TRAINING = TrainingSetting(
     replace(BASE, proxies=("naswot",)), epochs=2, images=24, batch_size=8, learning_rate=0.1
 )
 SMALL = CellSpace("small", stem_channels=4, cells_per_stage=1)
+WIDE = CellSpace("wide", stem_channels=16, cells_per_stage=1)
 CELLS = [
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
     "|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|skip_connect~0|none~1|none~2|",
     "|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|",
 ]
+POOLED = (
+    "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_3x3~1|"
+    "+|avg_pool_3x3~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -254,13 +259,14 @@ def test_spreads_of_nothing_are_not_numbers():
 # The network that learns
 
 
-def twins(cell: str) -> tuple[TrainableNetwork, reference.TinyNetwork]:
+def twins(cell: str, space: CellSpace) -> tuple[TrainableNetwork, reference.TinyNetwork]:
     """The module and the reference, float64, with the same weights, scales and shifts."""
-    arch = SMALL.parse(cell)
-    network = build_network(SMALL, arch, 8, 10)
+    arch = space.parse(cell)
+    network = build_network(space, arch, 8, 10)
     drawn = draw_weights(network, "pytorch", stream(5, "weights", arch))
     module = TrainableNetwork(network, drawn).double()
-    other = reference.TinyNetwork(SMALL.operation_names(arch), 4, 1, 10).double()
+    channels = space.stem_channels
+    other = reference.TinyNetwork(space.operation_names(arch), channels, 1, 10).double()
     rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
         layers = reference.weighted_in_order(other)
@@ -277,12 +283,16 @@ def twins(cell: str) -> tuple[TrainableNetwork, reference.TinyNetwork]:
     return module, other
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_the_network_learns_and_is_scored_as_plain_modules_are(cell):
-    """Loss, gradients of all parameters and the kernel, with scales and shifts that count."""
-    module, other = twins(cell)
-    batch = torch.from_numpy(np.random.default_rng(1).standard_normal((6, 3, 8, 8)))
-    labels = torch.arange(6)
+@pytest.mark.parametrize("cell", [*CELLS, POOLED])
+@pytest.mark.parametrize(("space", "images"), [(SMALL, 6), (WIDE, 20)], ids=["small", "wide"])
+def test_the_network_learns_and_is_scored_as_plain_modules_are(cell, space, images):
+    """Loss, gradients of all parameters and the kernel, with scales and shifts that count.
+
+    With 16 channels and 1024 pixels scores go through the engine's own convolutions.
+    """
+    module, other = twins(cell, space)
+    batch = torch.from_numpy(np.random.default_rng(1).standard_normal((images, 3, 8, 8)))
+    labels = torch.arange(images) % 10
     losses = [torch.nn.functional.cross_entropy(m(batch), labels) for m in (module, other.train())]
     for loss in losses:
         loss.backward()
@@ -449,6 +459,6 @@ def test_the_commands_make_the_same_files(made, tmp_path):
     assert names == {
         f"{study}.{suffix}"
         for study in ("ablation", "training")
-        for suffix in ("csv", "md", "tex", "svg", "png")
+        for suffix in ("csv", "md", "tex", "svg", "png", "json")
     }
     assert len(pd.read_csv(tmp_path / "out" / "training.csv")) == 3

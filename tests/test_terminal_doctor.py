@@ -14,6 +14,7 @@ from typing import ClassVar
 import pytest
 from packaging.requirements import Requirement
 from terminal_fixtures import make_run, screen, write_run_benchmark
+from unprivileged import run_unprivileged
 
 from trainfree import cli
 from trainfree.errors import ConfigError
@@ -125,6 +126,30 @@ def test_folders_are_tried_by_writing(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_a_folder_that_cannot_be_written_is_missing():
     assert check_writable(Path("/proc/self/results")).state == "missing"
+
+
+DOCTOR = """
+from trainfree.terminal.checks import check_caches
+for check in check_caches():
+    print(check.state, check.what, check.detail)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_places_for_what_may_be_lost_are_named(tmp_path):
+    def told(**environment: str) -> list[str]:
+        where = {"HOME": "/proc/nowhere", "TMPDIR": str(tmp_path), **environment}
+        done = run_unprivileged([sys.executable, "-c", DOCTOR], where, without=["XDG_CACHE_HOME"])
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    cache, code = told()
+    assert cache.startswith("missing snakemake's cache /proc/nowhere/.cache/snakemake: cannot be")
+    assert "XDG_CACHE_HOME" in cache
+    assert code.startswith("ok compiled code kept in ")
+    named = told(XDG_CACHE_HOME=str(tmp_path / "cache"), NUMBA_CACHE_DIR=str(tmp_path / "named"))
+    assert len(named) == 1
+    assert named[0].startswith(f"ok compiled code kept in {tmp_path / 'named'}")
 
 
 @pytest.mark.parametrize(("gib", "state"), [(0.2, "missing"), (1.0, "note"), (50.0, "ok")])

@@ -27,7 +27,7 @@ from trainfree.terminal.run import jobs_of
 from trainfree.terminal.status import show_status
 from trainfree.workflow import running_since
 
-SHARD_LOG = "logs/score_shard/nasbench201_mini/generated/b8-pytorch-images-s0/000-242.log"
+SHARD_LOG = "logs/test/score_shard/nasbench201_mini/generated/b8-pytorch-images-s0/000-242.log"
 
 
 def status(run, **options) -> tuple[int, str]:
@@ -77,8 +77,8 @@ def test_what_is_there_is_done_and_the_rest_is_estimated(run):
     write_run_benchmark(run)
     write_run_images(run)
     write_run_scores(run, path=run.shards("generated")[0])
-    cost = Path("logs/benchmarks") / Path(SHARD_LOG).relative_to("logs").with_suffix(".tsv")
-    write(run.folder / cost, "s\th:m:s\n120.5\t0:02:00\n")
+    cost = Path(SHARD_LOG).relative_to("logs/test").with_suffix(".tsv")
+    write(run.logs / "benchmarks" / cost, "s\th:m:s\n120.5\t0:02:00\n")
     text = status(run)[1]
     assert stages(text)["accuracies"] == "1 1 done"
     assert stages(text)["shards"] == "1 3 2 to do; about 4 min of work left (2 min a job)"
@@ -104,7 +104,7 @@ def test_what_is_made_of_undone_things_is_outdated(run):
         write_run_scores(run, path=path)
     write_run_scores(run)
     assert stages(status(run)[1])["scores"] == "1 1 done"
-    write(run.folder / "results/report/index.html", "<html>")
+    write(run.results / "report/index.html", "<html>")
     run.shards("generated")[1].unlink()
     text = status(run)[1]
     assert stages(text)["shards"] == "2 3 1 to do"
@@ -125,7 +125,7 @@ def test_a_damaged_file_is_named(run):
 
 def test_the_reason_of_a_failure_is_read_from_the_log(run):
     write(run.folder / SHARD_LOG, "a line\ntrainfree: error: a.h5: no such file;\n  make it\n")
-    other = run.folder / "logs/merge_scores/nasbench201_mini/generated/b8-pytorch-images-s0.log"
+    other = run.logs / "merge_scores/nasbench201_mini/generated/b8-pytorch-images-s0.log"
     write(other, 'Traceback (most recent call last):\n  File "x.py"\nMemoryError: \x1b[2Jfull\n')
     code, text = status(run)
     assert code == 1
@@ -156,7 +156,7 @@ def test_a_killed_job_is_known_from_snakemakes_log(run):
 def test_a_run_that_is_going_on_is_seen_with_its_progress(run):
     lock = write(run.folder / ".snakemake" / "trainfree.lock", f"{os.getpid()}\n")
     os.utime(lock, (1000, 1000))
-    old = write(run.folder / "logs/prepare_images/generated.log", "trainfree: error: of old\n")
+    old = write(run.logs / "prepare_images/generated.log", "trainfree: error: of old\n")
     os.utime(old, (500, 500))
     text = "000-242: 20 of 243, about 60 s left\n000-242: 40 of 243, about 50 s left\n"
     write(run.folder / SHARD_LOG, text)

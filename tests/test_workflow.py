@@ -18,8 +18,9 @@ import yaml
 from trainfree.storage import read_dataset
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
-SHARDS = "results/scores/nasbench201_mini/generated/b8-pytorch-images-s0/shards"
-MERGED = "results/scores/nasbench201_mini/generated/b8-pytorch-images-s0.h5"
+RESULTS = Path("results", "test")
+SHARDS = "results/test/scores/nasbench201_mini/generated/b8-pytorch-images-s0/shards"
+MERGED = "results/test/scores/nasbench201_mini/generated/b8-pytorch-images-s0.h5"
 SCORE_VARIABLES = ("score", "status", "relu_units", "params", "flops")
 
 
@@ -124,12 +125,12 @@ def test_everything_is_made_and_nothing_half(finished):
     tables = ("correlations", "search", "timing", "summary", "naswot_table2a", "scoreboard")
     for table in tables:
         for suffix in ("csv", "md", "tex"):
-            assert (finished / "results" / "tables" / f"{table}.{suffix}").stat().st_size > 0
-    assert "stand-in" in (finished / "results" / "tables" / "summary.txt").read_text()
-    page = (finished / "results" / "report" / "index.html").read_text()
+            assert (finished / RESULTS / "tables" / f"{table}.{suffix}").stat().st_size > 0
+    assert "stand-in" in (finished / RESULTS / "tables" / "summary.txt").read_text()
+    page = (finished / RESULTS / "report" / "index.html").read_text()
     assert page.count("<table") >= 3
     assert page.count("<svg") + page.count("data:image") >= 2
-    assert list((finished / "results" / "figures").glob("*.svg"))
+    assert list((finished / RESULTS / "figures").glob("*.svg"))
     assert not list(finished.rglob("*.part"))
 
 
@@ -138,9 +139,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 
 def test_results_are_the_same_bits_whatever_the_workers(finished, fresh):
-    tables = [
-        Path("results", "tables", f"correlations.{suffix}") for suffix in ("csv", "md", "tex")
-    ]
+    tables = [RESULTS / "tables" / f"correlations.{suffix}" for suffix in ("csv", "md", "tex")]
     done = snakemake(fresh, "--cores", "1", "--", *map(str, tables))
     assert done.returncode == 0, done.stdout + done.stderr
     assert scores_of(fresh) == scores_of(finished)
@@ -197,7 +196,7 @@ def test_an_edited_table_is_made_again_and_no_other(copy):
 def test_tables_are_made_again_from_stored_files_without_torch(copy):
     """A torch that cannot be imported stands first on the path of every job."""
     names = ("correlations", "search", "timing", "naswot_table2a", "kendall", "significance")
-    tables = [copy / "results" / "tables" / f"{name}.csv" for name in names]
+    tables = [copy / RESULTS / "tables" / f"{name}.csv" for name in names]
     before = [path.read_bytes() for path in tables]
     for path in tables:
         path.unlink()
@@ -211,9 +210,9 @@ def test_tables_are_made_again_from_stored_files_without_torch(copy):
 def test_draws_are_scored_and_compared_on_request(copy):
     done = snakemake(copy, "--cores", "2", "proxy_stability")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (copy / "results" / "tables" / "proxy_stability.csv").stat().st_size > 0
+    assert (copy / RESULTS / "tables" / "proxy_stability.csv").stat().st_size > 0
     figure = "proxy_stability-nasbench201_mini-generated.svg"
-    assert (copy / "results" / "figures" / figure).stat().st_size > 0
+    assert (copy / RESULTS / "figures" / figure).stat().st_size > 0
 
 
 @pytest.mark.slow
@@ -221,8 +220,8 @@ def test_proxies_are_compared_on_request(copy):
     done = snakemake(copy, "--cores", "2", "proxy_figures")
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("proxies", "proxy_pairs", "proxy_outcomes"):
-        assert (copy / "results" / "tables" / f"{name}.csv").stat().st_size > 0
-    figures = {path.name for path in (copy / "results" / "figures").glob("proxy_*.svg")}
+        assert (copy / RESULTS / "tables" / f"{name}.csv").stat().st_size > 0
+    figures = {path.name for path in (copy / RESULTS / "figures").glob("proxy_*.svg")}
     place = "nasbench201_mini-generated.svg"
     kinds = ("pairs", "outcomes", "cost", "bias")
     assert figures == {f"proxy_{kind}-{place}" for kind in kinds}
@@ -257,6 +256,51 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
     assert with_config({"search": {"searches": {"rea": {"sample": 2}}}})["search"] == 1
     assert "search" not in with_config({"search": {"searches": {"rea": None}}})
     assert with_config({"scoring": {"batch_size": 4}})["score_shard"] == 3
+
+
+def test_a_file_of_other_settings_is_made_again(copy):
+    """As a job leaves it that outlived its run: Snakemake's own records say that all is done."""
+    searches = copy / RESULTS / "search" / "nasbench201_mini" / "generated"
+    kept = (searches / "rea.h5").read_bytes()
+    (searches / "rea.h5").write_bytes((searches / "random.h5").read_bytes())
+    plan = planned(copy)
+    assert plan["search"] == 1
+    assert "score_shard" not in plan
+    assert "search" not in planned(copy, "--", "scores")  # only what the targets need
+    done = snakemake(copy, "--", str(RESULTS / "search/nasbench201_mini/generated/rea.h5"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = read_dataset(searches / "rea.h5", "search")
+    assert "search" not in planned(copy)
+    (searches / "rea.h5").write_bytes(kept)
+    before = read_dataset(searches / "rea.h5", "search")
+    assert again["trace_arch"].values.tobytes() == before["trace_arch"].values.tobytes()
+
+    shards = sorted((copy / SHARDS).glob("*.h5"))
+    shards[0].write_bytes(shards[1].read_bytes())
+    assert planned(copy, "--", "scores") == {}  # of the same settings: merging will name it
+    seeds = copy / "results/test/scores/nasbench201_mini/generated/b8-pytorch-images-s1/shards"
+    seeds.mkdir(parents=True)
+    (seeds / "000-242.h5").write_bytes(shards[1].read_bytes())
+    assert planned(copy, "--config", "seed=1", "--", "scores")["score_shard"] == 3
+
+
+def test_a_new_proxy_computes_its_own_column_and_going_back_none(copy, tmp_path):
+    more = tmp_path / "more.yaml"
+    values = yaml.safe_load((copy / "config" / "config.yaml").read_text())["scoring"]["proxies"]
+    logs = copy / "logs/test/score_shard/nasbench201_mini/generated/b8-pytorch-images-s0"
+
+    def computed(*proxies: str) -> list[str]:
+        more.write_text(yaml.safe_dump({"scoring": {"proxies": list(proxies)}}))
+        done = snakemake(copy, "--configfile", "config/test.yaml", str(more), "--", "scores")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return [path.read_text().splitlines()[0] for path in sorted(logs.glob("*.log"))]
+
+    before = scores_of(copy)
+    for line in computed(*values, "l2_norm"):
+        assert line == "6 of 7 columns are known; computing l2_norm of 243 architectures"
+    for line in computed(*values):
+        assert line == "6 of 6 columns are known; computing nothing"
+    assert scores_of(copy) == before
 
 
 def children_of(pid: int) -> list[int]:
@@ -311,7 +355,7 @@ def test_killed_runs_and_jobs_leave_nothing_and_the_next_run_goes_on(finished, f
     wait_for(
         lambda: not any(Path(f"/proc/{job}").exists() for job in jobs)
     )  # they end by themselves
-    assert not list((fresh / "results").rglob("*.part"))
+    assert not list((fresh / RESULTS).rglob("*.part"))
 
     run = start(fresh, "--", "searches")
     job = wait_for(lambda: scoring_processes(run.pid))[0]
@@ -322,7 +366,7 @@ def test_killed_runs_and_jobs_leave_nothing_and_the_next_run_goes_on(finished, f
     done = snakemake(fresh, "--", "searches")
     assert done.returncode == 0, done.stdout + done.stderr
     assert scores_of(fresh) == scores_of(finished)
-    for search in (finished / "results" / "search").rglob("*.h5"):
+    for search in (finished / RESULTS / "search").rglob("*.h5"):
         ours = read_dataset(fresh / search.relative_to(finished), "search")
         theirs = read_dataset(search, "search")
         for name in ("trace_arch", "trace_fitness", "trace_accuracy", "answer_accuracy"):
@@ -347,7 +391,7 @@ def test_a_wrong_configuration_stops_before_any_job(fresh):
     done = snakemake(fresh, "--configfile", "config/test.yaml", "wrong.yaml")
     assert done.returncode != 0
     assert "unknown proxy 'naswott'; did you mean 'naswot'" in done.stdout + done.stderr
-    assert not (fresh / "results").exists()
+    assert not (fresh / RESULTS).exists()
 
 
 def test_two_runs_in_one_folder_are_refused_but_plans_are_not(fresh):
@@ -421,7 +465,7 @@ def test_the_studies_run_and_an_interrupted_training_goes_on(copy):
     done = snakemake(copy, "--cores", "2", "ablation", "training")
     assert done.returncode == 0, done.stdout + done.stderr
     assert planned(copy, "--cores", "1", "ablation", "training") == {}
-    shards = copy / "results" / "training" / "nasbench201_mini" / "generated" / "shards"
+    shards = copy / RESULTS / "training" / "nasbench201_mini" / "generated" / "shards"
     (shards / "1.h5").unlink()
     plan = planned(copy, "--cores", "1", "ablation", "training")
     assert set(plan) == {"train_architecture", "tabulate_training", "plot_training", "training"}

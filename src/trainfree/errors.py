@@ -46,6 +46,18 @@ class DataFileError(TrainfreeError):
     """A data file is missing, truncated, of another schema version or of another config."""
 
 
+class UnreadableFileError(DataFileError):
+    """A file may well be whole, but what stands beside it keeps it from being read.
+
+    A permission, another program that is writing to it, too many open files, a device or a pipe
+    in its place, a failing disk. Never a reason to delete the file.
+    """
+
+
+class DamagedFileError(DataFileError):
+    """A file can be read, but its bytes are not those that were written."""
+
+
 class ArchitectureError(TrainfreeError):
     """An architecture string, tuple or index is not part of the space."""
 

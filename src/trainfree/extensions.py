@@ -19,7 +19,8 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from trainfree.errors import ConfigError, TrainfreeError, UnknownNameError
+from trainfree.errors import ConfigError, UnknownNameError
+from trainfree.foreign import blamed_on, told
 from trainfree.provenance import code_hash, imported_modules
 
 
@@ -128,8 +129,11 @@ def file_hash(path: Path) -> str:
     Comments and layout do not count.
     """
     tree = _tree(path)
-    digest = hashlib.sha256(ast.dump(tree).encode())
-    digest.update(code_hash(*imported_modules(tree)).encode())
+    try:
+        digest = hashlib.sha256(ast.dump(tree).encode("utf-8", "surrogatepass"))
+        digest.update(code_hash(*imported_modules(tree)).encode())
+    except RecursionError as error:
+        raise ConfigError(f"{path}: its code is nested too deeply to be read") from error
     return digest.hexdigest()[:16]
 
 
@@ -148,7 +152,7 @@ def load_files(paths: Iterable[Path]) -> None:
     """
     for path in paths:
         _tree(path)
-        place, text = path.resolve(), path.read_text(encoding="utf-8")
+        place, text = path.resolve(), _text(path)
         if place not in _LOADED or _LOADED[place].text != text:
             module = _execute(path, place)
             _LOADED.pop(place, None)
@@ -162,6 +166,8 @@ def find_module(kind: Kind, name: str, known: Iterable[str]) -> ModuleType:
     ------
     UnknownNameError
         When there is none; the message suggests the nearest of the ``known`` names.
+    ConfigError
+        When an installed package cannot be imported.
     """
     path = _loaded_file(kind, name)
     if path is not None:
@@ -169,7 +175,8 @@ def find_module(kind: Kind, name: str, known: Iterable[str]) -> ModuleType:
     points = [point for point in installed(kind) if point.name == name]
     if not points:
         raise UnknownNameError(kind.word, name, known)
-    module: ModuleType = points[0].load()
+    with blamed_on(f"{kind.word} {name!r} of the installed package of {points[0].value}"):
+        module: ModuleType = points[0].load()
     return module
 
 
@@ -220,20 +227,33 @@ def _execute(path: Path, place: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except TrainfreeError:
-        del sys.modules[name]
+        with blamed_on(str(path)):
+            spec.loader.exec_module(module)
+    except ConfigError:
+        sys.modules.pop(name, None)
         raise
-    except (ImportError, NameError, AttributeError, TypeError, ValueError, OSError) as error:
-        del sys.modules[name]
-        raise ConfigError(f"{path}: {type(error).__name__}: {error}") from error
+    sys.modules[name] = module
     return module
 
 
 def _tree(path: Path, key: str = "an entry extra") -> ast.Module:
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file; {key} of the configuration names it")
+    text = _text(path, key)
     try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not Python: {error}") from error
+        return ast.parse(text, filename=str(path))
+    except (SyntaxError, ValueError) as error:  # a NUL is a ValueError before Python 3.12
+        raise ConfigError(f"{path}: is not Python: {told(error)}") from error
+    except (RecursionError, MemoryError) as error:
+        raise ConfigError(f"{path}: its code is nested too deeply to be read") from error
+
+
+def _text(path: Path, key: str = "an entry extra") -> str:
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path}: expected a Python file, found a folder; {key} names it")
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file; {key} of the configuration names it")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin files with a mark
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not Python: expected UTF-8: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; {key} names it") from error

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from trainfree.errors import TrainfreeError
+from trainfree.label import was_made_otherwise
 from trainfree.lifeline import announce_run
+from trainfree.locks import open_lock
+from trainfree.processes import Process
 from trainfree.sources.delivery import MIRROR_VARIABLE, mirror_folder
 
+logger = logging.getLogger(__name__)
+
 LOCK = Path(".snakemake") / "trainfree.lock"
-_held: list[TextIO] = []
+_held: list[int] = []
 
 
 def relative(path: Path) -> str:
@@ -31,26 +38,54 @@ def hold_run_lock(workflow: Any) -> None:
     Raises
     ------
     TrainfreeError
-        When another run holds the lock; names its process.
+        When another run holds the lock; names its process. When it is no file of this user's.
     """
     if not workflow.is_main_process:
         return
-    LOCK.parent.mkdir(exist_ok=True)
-    handle = LOCK.open("a+")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.seek(0)
-        owner = handle.read().strip() or "unknown"
-        handle.close()
+        LOCK.parent.mkdir(exist_ok=True)
+    except OSError as error:
         raise TrainfreeError(
-            f"another snakemake (process {owner}) is running in {Path.cwd()}; "
+            f"{LOCK.parent}: cannot be made a folder for a lock ({error})"
+        ) from error
+    descriptor = open_lock(LOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = _owner(descriptor)
+        os.close(descriptor)
+        raise TrainfreeError(
+            f"another snakemake (process {owner or 'unknown'}) is running in {Path.cwd()}; "
             "wait for it or stop it, then run again"
         ) from None
-    handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()
-    _held.append(handle)
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    _held.append(descriptor)
+
+
+def _owner(lock: int) -> int:
+    """Return the process that a lock file names, 0 where it names none."""
+    told = os.pread(lock, 32, 0).decode(errors="replace").strip()
+    return int(told) if told.isdecimal() else 0
+
+
+def make_again_if_other(
+    workflow: Any, path: str, settings: Mapping[str, Any], code: str
+) -> list[str]:
+    """Have a data file of the run made again that records other settings or other code.
+
+    Snakemake decides by what it remembers of the jobs it started. Here the file is asked, since a
+    job that outlived its run may have replaced it. Called from a rule's input function, so only
+    for files that the asked targets need; as an input it adds nothing.
+
+    Returns
+    -------
+    list of str
+        Always empty.
+    """
+    if workflow.is_main_process and was_made_otherwise(Path(path), settings, code):
+        workflow.dag.forcefiles.add(path)
+    return []
 
 
 def export_environment(checkout: Path, mirror: str | None) -> None:
@@ -81,19 +116,24 @@ def _prepend(variable: str, folder: Path) -> None:
 def running_since(folder: Path) -> tuple[int, float] | None:
     """Return process and start, in seconds of the epoch, of the run that works in ``folder`` now.
 
-    None without one. A run on another machine is not seen.
+    None without one, and where that cannot be known, which a warning says. A run on another
+    machine is not seen.
     """
-    path = folder / LOCK
     try:
-        owner, started = int(path.read_text().strip() or 0), path.stat().st_mtime
-        if not owner:
-            return None
-        os.kill(owner, 0)
-        # Only now is the lock tried, which a run that starts at this very moment would notice.
-        with path.open() as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return owner, started
-    except (FileNotFoundError, ProcessLookupError, ValueError):
+        descriptor = open_lock(folder / LOCK, os.O_RDONLY)
+    except FileNotFoundError:
         return None
+    except TrainfreeError as error:
+        logger.warning("whether a run is going on is not known: %s", error)
+        return None
+    try:
+        owner = _owner(descriptor)
+        if not Process(owner).is_alive():
+            return None
+        # Only now is the lock tried, which a run that starts at this very moment would notice.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return owner, os.fstat(descriptor).st_mtime
+    finally:
+        os.close(descriptor)
     return None  # the lock is free: its owner's number is another process's by now

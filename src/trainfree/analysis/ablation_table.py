@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
+from trainfree.analysis.origins import MadeFrom, data_files
 from trainfree.analysis.rank_statistics import PairedRanks
 from trainfree.analysis.tables import (
     number,
@@ -60,7 +61,8 @@ def tabulate_ablation(scores: Sequence[Path], output_stem: Path) -> pd.DataFrame
     rows = [row for study in studies for row in _rows_of(study)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     shown = _shown(frame[frame["architecture"] == ALL])
-    made_from = " ".join(map(study_note, studies)).rstrip(".")
+    told = " ".join(map(study_note, studies)).rstrip(".")
+    made_from = MadeFrom(told, data_files(study.attrs for study in studies))
     write_tables(frame, *_told(shown), made_from, output_stem)
     return frame
 

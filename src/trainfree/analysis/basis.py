@@ -12,19 +12,22 @@ from typing import Any
 import xarray as xr
 
 from trainfree.analysis.inputs import DATASET_TITLES
+from trainfree.analysis.origins import Apart, MadeFrom, data_files
 from trainfree.analysis.tables import count_of, number
 
 NOTHING = "none of this space in this run"
 
 
-def data_line(files: Iterable[xr.Dataset]) -> str:
-    """Return what the files hold; :data:`NOTHING` without any.
+def data_line(files: Iterable[xr.Dataset], apart: Apart = "") -> MadeFrom:
+    """Return what the files hold, in words :data:`NOTHING` without any, and which they are.
 
     Parameters
     ----------
     files
         Data files of any kind, opened; scores first, then searches, then what is known of
         trained networks.
+    apart
+        What of them may differ from the run that the table stands beside.
     """
     every = list(files)
     told = []
@@ -32,7 +35,7 @@ def data_line(files: Iterable[xr.Dataset]) -> str:
         chosen = [file for file in every if file.attrs.get("schema") in kinds]
         if chosen:
             told.append(tell(chosen))
-    return "; ".join(told) or NOTHING
+    return MadeFrom("; ".join(told) or NOTHING, data_files(f.attrs for f in every), apart)
 
 
 def is_stand_in(attributes: Mapping[Any, Any]) -> bool:

@@ -7,14 +7,19 @@ from typing import NamedTuple
 import numpy as np
 
 from trainfree.analysis.inputs import Floats, floats
+from trainfree.analysis.search_table import row_name
 from trainfree.analysis.study import Study, search_title
 from trainfree.analysis.tables import number
 
 
 class Contestant(NamedTuple):
-    """A search at its largest budget: the headline accuracy of each run's answer, in percent."""
+    """A search at its largest budget: the headline accuracy of each run's answer, in percent.
+
+    ``kind`` is what the table of searches says that it is.
+    """
 
     name: str
+    kind: str
     budget: float
     outcome: str
     accuracy: Floats
@@ -28,7 +33,9 @@ def contestants(study: Study) -> dict[str, list[Contestant]]:
         outcome = str(search.attrs["headline_outcome"])
         accuracy = floats(search["answer_accuracy"].sel(budget=budget, outcome=outcome))
         if len(accuracy) > 1 and not np.isnan(accuracy).any():
-            one = Contestant(search_title(search), float(budget), outcome, accuracy)
+            one = Contestant(
+                search_title(search), row_name(search), float(budget), outcome, accuracy
+            )
             found.setdefault(str(search.attrs["dataset"]), []).append(one)
     return found
 

@@ -29,6 +29,7 @@ from trainfree.analysis.rank_statistics import PairedRanks, bootstrap, percentil
 from trainfree.analysis.tables import number, with_interval, write_tables
 from trainfree.errors import DataFileError
 from trainfree.randomness import stream
+from trainfree.reading import read_text
 from trainfree.storage import open_dataset, read_dataset
 
 TITLE = "Search space"
@@ -120,7 +121,7 @@ class _Trained:
                     f"{landscape}: is of {shape.attrs.get('space')!r}, but {path} of "
                     f"{self.space!r}; make the landscape file from this benchmark file"
                 )
-            self.made_from = data_line([benchmark])
+            self.made_from = data_line([benchmark, shape], apart="space")
             self.size = shape.sizes["arch"]
             arch = benchmark["arch"].to_numpy()
             self._accuracy = _filled(benchmark["accuracy"], arch, self.size)
@@ -381,10 +382,8 @@ def _published_entries(path: Path | None, keys: list[str]) -> list[dict[str, Any
     if path is None:
         return []
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataFileError(f"{path}: no such file of published numbers") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        entries = yaml.safe_load(read_text(path, "no such file of published numbers"))
+    except yaml.YAMLError as error:
         raise DataFileError(f"{path}: is not valid YAML: {error}") from error
     wanted = {*keys, "value", "note"}
     for position, entry in enumerate(entries if isinstance(entries, list) else [entries]):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from trainfree.compilation import compiled
 
 Integers = NDArray[np.int64]
 
@@ -21,7 +22,7 @@ class PairCounts(NamedTuple):
     discordant: int
 
 
-@numba.njit(cache=True)
+@compiled()
 def count_pairs(weights: Integers, x: Integers, y: Integers) -> PairCounts:
     """Count the pairs among points that occur several times each.
 

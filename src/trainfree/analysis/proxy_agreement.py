@@ -23,6 +23,8 @@ from trainfree.errors import DataFileError
 from trainfree.storage import read_dataset
 
 TITLE = "Agreement with the scores of NAS-Bench-Suite-Zero (Spearman's ρ)"
+MOST_ROWS = 15_625
+"""Architectures of NAS-Bench-201, which the independent scores are of."""
 COLUMNS = ("proxy", "spearman", "n", "own_seed_spearman")
 
 
@@ -70,7 +72,7 @@ def tabulate_agreement(
         agreement = spearman(both["own"], both["theirs"])
         rows.append((proxy, agreement, len(both), spearman(both["own"], both["again"])))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_tables(frame, _shown(frame), TITLE, data_line(files), output_stem)
+    write_tables(frame, _shown(frame), TITLE, data_line(files, apart="setting"), output_stem)
     return frame
 
 
@@ -125,7 +127,7 @@ def _official_indices(table: xr.Dataset, benchmark: Path) -> pd.Series:
 
 def _read_independent(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, nrows=MOST_ROWS + 1)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataFileError(f"{path}: is not a readable CSV file ({error})") from error
     wanted = {"index", *INDEPENDENT_COLUMNS.values()}
@@ -133,5 +135,13 @@ def _read_independent(path: Path) -> pd.DataFrame:
     if missing:
         raise DataFileError(
             f"{path}: expected a column {missing[0]!r}, found {list(table.columns)}"
+        )
+    for name in sorted(wanted):
+        if table[name].dtype.kind not in "iuf":
+            raise DataFileError(f"{path}: column {name!r}: expected numbers, found other things")
+    index = table["index"]
+    if index.dtype.kind not in "iu" or index.duplicated().any() or len(table) > MOST_ROWS:
+        raise DataFileError(
+            f"{path}: column 'index': expected different whole numbers, at most {MOST_ROWS:,}"
         )
     return table.set_index("index")

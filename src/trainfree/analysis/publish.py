@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -23,11 +24,15 @@ from trainfree.analysis import (
     significance,
     tau_sensitivity,
 )
+from trainfree.analysis.admission import OF_THE_RUN, RunFiles
 from trainfree.analysis.inputs import score_settings
+from trainfree.analysis.origins import LARGEST_TABLE, data_files, read_origin
 from trainfree.analysis.published import find_table, read_published, table_names
+from trainfree.analysis.small_files import read_bounded
 from trainfree.analysis.tables import markdown_text, read_table
 from trainfree.errors import DataFileError
-from trainfree.storage import open_dataset
+from trainfree.reading import read_text
+from trainfree.storage import open_dataset, read_header
 from trainfree.writing import write_text
 
 INDEX = "README.md"
@@ -49,6 +54,7 @@ def publish_tables(
     output: Path,
     published: Sequence[Path],
     scores: Sequence[Path],
+    searches: Sequence[Path],
     benchmark: Path,
     command: str,
 ) -> None:
@@ -62,7 +68,7 @@ def publish_tables(
         Folder of the copy, ``reports/measured``.
     published
         ``reports/published/*.yaml``.
-    scores, benchmark
+    scores, searches, benchmark
         The files behind the tables.
     command
         What made the tables, for the reader.
@@ -70,16 +76,21 @@ def publish_tables(
     Raises
     ------
     DataFileError
-        When a table or file is missing or of another layout; nothing is written then.
+        When a table or file is missing, of another layout, or was made from other data files;
+        nothing is written then.
     """
     check_layout(tables, published)
     line = provenance_line(scores, benchmark, command)
     papers = [read_published(path) for path in published]
     names = [*table_names(papers), *FURTHER]
-    texts = {name: (tables / f"{name}.md").read_text(encoding="utf-8") for name in names}
+    for name in names:
+        check_origin(
+            tables / name, {"scores": scores, "search": searches, "benchmark": [benchmark]}
+        )
+    texts = {name: read_text(tables / f"{name}.md") for name in names}
     for name, text in texts.items():
         write_text(output / f"{name}.md", f"{text}\n{line}\n")
-        csv = (tables / f"{name}.csv").read_text(encoding="utf-8")
+        csv = read_text(tables / f"{name}.csv")
         write_text(output / f"{name}.csv", csv)
     write_index(output)
 
@@ -94,14 +105,15 @@ def publish_one(
     Raises
     ------
     DataFileError
-        When the table or a file behind it is missing.
+        When the table or a file behind it is missing, or it was made from other data files.
     """
     path = tables / f"{name}.md"
     if not path.is_file():
         raise DataFileError(f"{path}: no such table; make it first with {command}")
     line = provenance_line(scores, benchmark, command)
-    write_text(output / path.name, f"{path.read_text(encoding='utf-8')}\n{line}\n")
-    csv = path.with_suffix(".csv").read_text(encoding="utf-8")
+    check_origin(tables / name, {"scores": scores, "benchmark": [benchmark]})
+    write_text(output / path.name, f"{read_text(path)}\n{line}\n")
+    csv = read_text(path.with_suffix(".csv"))
     write_text(output / f"{name}.csv", csv)
     write_index(output)
 
@@ -117,7 +129,7 @@ def write_index(folder: Path) -> None:
     if not (folder / f"{SCOREBOARD}.md").is_file():
         return
     texts = {
-        path.stem: path.read_text(encoding="utf-8").rstrip().split("\n")
+        path.stem: read_text(path).rstrip().split("\n")
         for path in sorted(folder.glob("*.md"))
         if path.name != INDEX
     }
@@ -153,6 +165,37 @@ def check_layout(folder: Path, published: Sequence[Path]) -> None:
             )
     for name, columns in FURTHER.items():
         _with_columns(folder / f"{name}.csv", columns)
+
+
+def check_origin(stem: Path, behind: Mapping[str, Sequence[Path]]) -> None:
+    """Check that a table is as it was made, and made from these data files.
+
+    Parameters
+    ----------
+    stem
+        The table without suffix.
+    behind
+        Data files by their kind; of a kind without any file nothing is checked.
+
+    Raises
+    ------
+    DataFileError
+        When it is not.
+    """
+    origin = read_origin(stem)
+    headers = [
+        read_header(path, kind)[0]
+        for kind, paths in behind.items()
+        for path in paths
+        if path.is_file()
+    ]
+    named = tuple(f for f in origin.files if f.schema not in OF_THE_RUN or behind.get(f.schema))
+    reason = RunFiles(data_files(headers)).why_not(replace(origin, files=named))
+    for suffix in ("csv", "md"):
+        path = stem.with_name(f"{stem.name}.{suffix}")
+        reason = reason or origin.misfit(suffix, read_bounded(path, LARGEST_TABLE))
+    if reason:
+        raise DataFileError(f"{stem}: {reason}; make the table again and publish it")
 
 
 def provenance_line(scores: Sequence[Path], benchmark: Path, command: str) -> str:

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainfree.errors import DataFileError
+from trainfree.reading import read_text
 
 Kind = Literal[
     "answer",
@@ -266,10 +267,9 @@ def read_published(path: Path) -> Published:
         Naming the file and the entry, when the file is missing or an entry is malformed.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=YAML_LOADER)
-    except FileNotFoundError as error:
-        raise DataFileError(f"{path}: no such file of published numbers") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = read_text(path, "no such file of published numbers")
+        content = yaml.load(text, Loader=YAML_LOADER)
+    except yaml.YAMLError as error:
         raise DataFileError(f"{path}: is not valid YAML: {error}") from error
     try:
         file = _File.model_validate(content)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from trainfree.analysis.contestants import Contestant, budgeted, contestants, p_text
 from trainfree.analysis.paired_tests import average_ranks
+from trainfree.analysis.search_table import ORACLE
 from trainfree.analysis.study import Study
 from trainfree.analysis.tables import number, write_tables
 
@@ -64,6 +65,7 @@ def _ranks(dataset: str, field: list[Contestant]) -> Iterator[dict[str, Any]]:
     if len(ranked) < 2:
         return
     fewer = [f"{one.name} ({len(one.accuracy)} runs)" for one in field if one not in ranked]
+    absent = f"left out: {', '.join(fewer)}" if fewer else ""
     found = average_ranks(np.stack([one.accuracy for one in ranked], axis=1))
     best = float(found.ranks.min())
     for place in np.argsort(found.ranks, kind="stable").tolist():
@@ -79,5 +81,5 @@ def _ranks(dataset: str, field: list[Contestant]) -> Iterator[dict[str, Any]]:
             "critical_difference": found.critical_difference,
             "as_good_as_best": "yes" if rank - best <= found.critical_difference else "no",
             "friedman_p": found.p_value,
-            "note": f"left out: {', '.join(fewer)}" if fewer else "",
+            "note": "; ".join(filter(None, (one.kind if one.kind == ORACLE else "", absent))),
         }

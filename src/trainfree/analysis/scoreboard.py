@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from trainfree.analysis.comparison import COLUMNS
+from trainfree.analysis.origins import MadeFrom, files_behind
 from trainfree.analysis.tables import read_table, write_tables
 from trainfree.analysis.verdicts import (
     MISSING,
@@ -43,7 +44,11 @@ def tabulate_scoreboard(comparisons: Sequence[Path], folder: Path) -> pd.DataFra
     counted = count_verdicts(cells)
     short = cells[["table", "row", "column", "verdict", "reason"]]
     shown = short.set_axis([name.capitalize() for name in short.columns], axis=1)
-    made_from = f"the cells of {', '.join(path.stem for path in comparisons)}"
+    made_from = MadeFrom(
+        f"the cells of {', '.join(path.stem for path in comparisons)}",
+        tuple(file for path in comparisons for file in files_behind(path)),
+        apart="space",
+    )
     write_tables(cells, shown, PUBLISHED_TITLE, made_from, folder / "published")
     readable = counted.set_axis(
         [name.replace("_", " ").capitalize() for name in counted.columns], axis=1

@@ -6,7 +6,9 @@ search) and the best of N (random search that sees trained accuracy), the ceilin
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from scipy.special import stdtrit
 from trainfree.analysis.basis import data_line
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
 from trainfree.analysis.published import Published, read_published
+from trainfree.analysis.study import search_title
 from trainfree.analysis.tables import (
     budget_text,
     number,
@@ -36,7 +39,7 @@ ORACLE = "best of N (oracle)"
 ACCURACY = "accuracy"
 CONTROLS = {RANDOM_ARCHITECTURE: "random", ORACLE: "oracle"}
 COLUMNS = (
-    *("space", "dataset", "row", "algorithm", "signal", "budget", "budget_kind"),
+    *("space", "dataset", "search", "row", "algorithm", "signal", "budget", "budget_kind"),
     *("outcome", "headline", "runs"),
     *("accuracy_mean", "accuracy_std", "accuracy_low", "accuracy_high"),
     *("scoring_seconds", "training_seconds"),
@@ -66,13 +69,14 @@ def tabulate_search(
     beside = None if published is None else read_published(published)
     files = [read_search(path) for path in searches]
     rows: list[dict[str, Any]] = []
-    for search in files:
-        rows.extend(_budget_rows(search, beside))
+    for search, described in zip(files, descriptions(files), strict=True):
+        rows.extend(_budget_rows(search, described, beside))
     for search in _first_steps(files):
         rows.extend(_random_rows(search, beside))
     rows.sort(key=_place)
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    made_from = "; ".join([data_line(files), *_clock_notes(files)])
+    made_from = data_line(files)
+    made_from = replace(made_from, text="; ".join([made_from.text, *_clock_notes(files)]))
     write_tables(frame, *show_search(frame), made_from, output_stem)
     return frame
 
@@ -93,8 +97,34 @@ def read_search(path: Path) -> xr.Dataset:
     return search
 
 
+def descriptions(files: Sequence[xr.Dataset]) -> list[str]:
+    """Return what each search is, with the settings in which others of the same kind differ.
+
+    What it is called is :func:`~trainfree.analysis.study.search_title`, here as everywhere.
+    """
+    kinds = [(search.attrs["space"], search.attrs["dataset"], row_name(search)) for search in files]
+    settings = [_settings(search) for search in files]
+    found = []
+    for kind, own in zip(kinds, settings, strict=True):
+        alike = [other for at, other in zip(kinds, settings, strict=True) if at == kind]
+        differing = [key for key in own if any(other.get(key) != own[key] for other in alike)]
+        told = [] if kind[-1] in CONTROLS else [f"{key} {own[key]}" for key in differing]
+        found.append(", ".join([kind[-1], *told]))
+    return found
+
+
+def _settings(search: xr.Dataset) -> dict[str, str]:
+    """Return the settings of a search that no column shows, as text."""
+    try:
+        plan = json.loads(str(search.attrs.get("config", "")))["plan"]
+        settings = {**plan["settings"], "overshoot": plan["overshoot"]}
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return {key.replace("_", " "): str(value) for key, value in settings.items() if value != ""}
+
+
 def row_name(search: xr.Dataset) -> str:
-    """Return how a search is called.
+    """Return what kind of search it is.
 
     Random search is the oracle where the accuracy that guides it is the one that is reported.
     """
@@ -136,7 +166,8 @@ def show_search(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     shown = pd.DataFrame(
         {
             "Data set": frame["dataset"],
-            "Search": frame["row"],
+            "Search": frame["search"],
+            "What it is": frame["row"],
             "Budget": [budget_text(*pair) for pair in budgets],
             "Accuracy": frame["outcome"].map(outcome_title),
             "Runs": [number(runs, 0) for runs in frame["runs"]],
@@ -187,8 +218,10 @@ def _clock_notes(files: Sequence[xr.Dataset]) -> list[str]:
     return [note for note in notes if note]
 
 
-def _budget_rows(search: xr.Dataset, published: Published | None) -> Iterator[dict[str, Any]]:
-    name = row_name(search)
+def _budget_rows(
+    search: xr.Dataset, described: str, published: Published | None
+) -> Iterator[dict[str, Any]]:
+    kind = row_name(search)
     for budget in search["budget"].to_numpy().tolist():
         clocks = {
             clock: mean_of(floats(search[f"answer_{clock}"].sel(budget=budget)))
@@ -196,8 +229,8 @@ def _budget_rows(search: xr.Dataset, published: Published | None) -> Iterator[di
         }
         for outcome in texts(search["outcome"]):
             values = floats(search["answer_accuracy"].sel(budget=budget, outcome=outcome))
-            row = _row(search, name, budget, outcome, values)
-            yield row | clocks | _beside(row, search.attrs, name, published)
+            row = _row(search, search_title(search), described, budget, outcome, values)
+            yield row | clocks | _beside(row, search.attrs, kind, published)
 
 
 def _first_steps(files: Sequence[xr.Dataset]) -> list[xr.Dataset]:
@@ -221,21 +254,22 @@ def _random_rows(search: xr.Dataset, published: Published | None) -> Iterator[di
             values = floats(search["answer_accuracy"].sel(budget=1, outcome=outcome))
         else:
             continue  # the file holds the first step's accuracy for the headline only
-        row = _row(search, RANDOM_ARCHITECTURE, 1, outcome, values)
+        row = _row(search, RANDOM_ARCHITECTURE, RANDOM_ARCHITECTURE, 1, outcome, values)
         note = "the first architecture of each random search; needs neither scores nor training"
         beside = _beside(row, search.attrs, RANDOM_ARCHITECTURE, published)
         yield row | beside | {"signal": "", "budget_kind": "evaluations", "note": note}
 
 
 def _row(
-    search: xr.Dataset, name: str, budget: float, outcome: str, accuracy: Floats
+    search: xr.Dataset, name: str, described: str, budget: float, outcome: str, accuracy: Floats
 ) -> dict[str, Any]:
     attributes = search.attrs
     mean, spread, low, high = mean_interval(accuracy)
     return {
         "space": attributes["space"],
         "dataset": attributes["dataset"],
-        "row": name,
+        "search": name,
+        "row": described,
         "algorithm": attributes["algorithm"],
         "signal": attributes["signal"],
         "budget": budget,
@@ -254,14 +288,14 @@ def _row(
 def _beside(
     row: Mapping[str, Any],
     attributes: Mapping[Any, Any],
-    name: str,
+    kind: str,
     published: Published | None,
 ) -> dict[str, Any]:
     """Return the published number beside a row and whether the two compare."""
     found = None
     if published is not None and row["dataset"] == published.searched_on:
-        if name in CONTROLS:
-            wanted = {"kind": CONTROLS[name], "budget": row["budget"]}
+        if kind in CONTROLS:
+            wanted = {"kind": CONTROLS[kind], "budget": row["budget"]}
         else:
             keys = ("algorithm", "signal", "budget", "budget_kind")
             wanted = {"kind": "answer", **{key: row[key] for key in keys}}
@@ -291,5 +325,6 @@ def _place(row: dict[str, Any]) -> tuple[Any, ...]:
         controls.get(row["row"], 1),
         by_training,
         row["row"],
+        row["search"],
         row["budget"],
     )

@@ -28,6 +28,7 @@ from trainfree.analysis.inputs import (
     target_of,
     texts,
 )
+from trainfree.analysis.origins import MadeFrom
 from trainfree.analysis.published import Measure
 from trainfree.errors import DataFileError
 from trainfree.storage import open_dataset
@@ -214,8 +215,8 @@ class Study:
             raise AbsentError(f"no search {described} with {measure.budget} {unit}")
         return max(fitting, key=lambda search: search.sizes["run"])
 
-    def data_line(self, space: str = "", scores: bool = True, searches: bool = True) -> str:
-        """Return what the files hold, for captions.
+    def data_line(self, space: str = "", scores: bool = True, searches: bool = True) -> MadeFrom:
+        """Return what the files hold, for captions, and which they are.
 
         Parameters
         ----------
@@ -230,7 +231,8 @@ class Study:
         ]
         with suppress(AbsentError):
             files.append(self.benchmark)
-        return data_line(f for f in files if not space or f.attrs.get("space") == space)
+        chosen = (f for f in files if not space or f.attrs.get("space") == space)
+        return data_line(chosen, apart="space" if space else "")
 
     def stand_in(self, dataset: str) -> str:
         """Return what stands in for the images that were scored; empty for real ones."""
@@ -246,7 +248,10 @@ def uses_images(signal: str) -> bool:
 
 
 def search_title(search: xr.Dataset) -> str:
-    """Return the name that a search file gives itself, else what the search consists of."""
+    """Return what a search is called in every table and figure: its name in the configuration.
+
+    No two searches of a run have the same one. A file without it is called what it consists of.
+    """
     given = search.attrs.get("search")
     return str(given or f"{search.attrs['algorithm']}-{search.attrs['signal']}")
 

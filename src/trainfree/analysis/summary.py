@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +25,7 @@ from trainfree.analysis.inputs import (
     texts,
     value_counts,
 )
+from trainfree.analysis.origins import files_behind
 from trainfree.analysis.search_table import ACCURACY, ORACLE, RANDOM_ARCHITECTURE
 from trainfree.analysis.tables import (
     MISSING,
@@ -92,7 +95,9 @@ def summarize(
         lines += [line._replace(metric=prefix + line.metric) for line in found]
     lines += _scoreboard_lines(read_table(scoreboard))
     frame = pd.DataFrame([line[:4] for line in lines], columns=["metric", "value", "unit", "note"])
-    made_from = data_line([*files, trained])
+    made_from = data_line([*files, trained], apart="space")
+    behind = (files_behind(path) for path in (correlations, search, timing, scoreboard))
+    made_from = replace(made_from, files=(*made_from.files, *chain.from_iterable(behind)))
     write_tables(frame, show_summary(lines), TITLE, made_from, output_stem)
     text = summary_text(lines)
     write_text(output_stem.with_name(output_stem.name + ".txt"), text)
@@ -252,7 +257,7 @@ def _search_lines(search: pd.DataFrame) -> Iterator[Line]:
     best = max(known, key=lambda row: float(row["accuracy_mean"]))
     spread = f"standard deviation {number(best['accuracy_std'], 2)}"
     parts = [
-        f"{outcome_title(str(best['outcome']))}; {best['row']}, N = {number(best['budget'], 0)}",
+        f"{outcome_title(str(best['outcome']))}; {best['search']}, N = {number(best['budget'], 0)}",
         f"{spread} over {number(best['runs'], 0)} runs",
     ]
     drawn = search[search["row"] == RANDOM_ARCHITECTURE]

@@ -16,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
+from trainfree.analysis.origins import MadeFrom, write_with_origin
 from trainfree.errors import DataFileError
-from trainfree.writing import write_text
+from trainfree.reading import open_file
 
 MISSING = "–"
 MADE_FROM = "Made from "
@@ -51,9 +52,11 @@ LATEX_ESCAPES = {
 
 
 def write_tables(
-    frame: pd.DataFrame, shown: pd.DataFrame, title: str, made_from: str, output_stem: Path
+    frame: pd.DataFrame, shown: pd.DataFrame, title: str, made_from: MadeFrom, output_stem: Path
 ) -> None:
     """Write ``<stem>.csv`` from ``frame``, ``<stem>.md`` and ``<stem>.tex`` from ``shown``.
+
+    At last, ``<stem>.json`` says which data files they were made from.
 
     Parameters
     ----------
@@ -73,9 +76,13 @@ def write_tables(
     DataFileError
         When a file cannot be written.
     """
-    write_text(_with_suffix(output_stem, ".csv"), csv_text(frame))
-    write_text(_with_suffix(output_stem, ".md"), markdown_text(shown, title, made_from))
-    write_text(_with_suffix(output_stem, ".tex"), latex_text(shown, title, made_from))
+    texts = {
+        "csv": csv_text(frame),
+        "md": markdown_text(shown, title, made_from.text),
+        "tex": latex_text(shown, title, made_from.text),
+    }
+    contents = {suffix: text.encode() for suffix, text in texts.items()}
+    write_with_origin(output_stem, contents, made_from)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -90,16 +97,15 @@ def read_table(path: Path) -> pd.DataFrame:
         When the file is missing or not a table.
     """
     try:
-        frame = pd.read_csv(
-            path,
-            keep_default_na=False,
-            na_values=[""],
-            encoding="utf-8",
-            dtype=dict.fromkeys(TEXT_COLUMNS, "str"),
-        )
-    except FileNotFoundError as error:
-        raise DataFileError(f"{path}: no such table; run the rule that makes it") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        with open_file(path, "no such table; run the rule that makes it") as file:
+            frame = pd.read_csv(
+                file,
+                keep_default_na=False,
+                na_values=[""],
+                encoding="utf-8",
+                dtype=dict.fromkeys(TEXT_COLUMNS, "str"),
+            )
+    except ValueError as error:  # pandas' own errors are of this kind
         raise DataFileError(f"{path}: is not a CSV table ({error}); delete it and run again") from (
             error
         )
@@ -241,10 +247,6 @@ def with_interval(value: float, low: float, high: float, digits: int = 3) -> str
     if math.isnan(value) or math.isnan(low) or math.isnan(high):
         return number(value, digits)
     return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
-
-
-def _with_suffix(stem: Path, suffix: str) -> Path:
-    return stem.with_name(stem.name + suffix)
 
 
 def _one_line(value: object) -> str:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from trainfree.analysis.ablation_table import kendall, study_note
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
+from trainfree.analysis.origins import MadeFrom, data_files
 from trainfree.analysis.tables import number, with_spread, write_tables
 from trainfree.errors import DataFileError
 from trainfree.storage import read_dataset
@@ -48,7 +49,7 @@ def tabulate_training(scores: Sequence[Path], output_stem: Path) -> pd.DataFrame
         score, columns=[f"score_{arch}" for arch in study["arch"].to_numpy().tolist()]
     )
     frame = pd.concat([pd.DataFrame(rows, columns=list(COLUMNS)), by_architecture], axis=1)
-    made_from = training_note(study).rstrip(".")
+    made_from = MadeFrom(training_note(study).rstrip("."), data_files([study.attrs]))
     write_tables(frame, _shown(frame), _title(study), made_from, output_stem)
     return frame
 

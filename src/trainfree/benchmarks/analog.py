@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from trainfree.benchmarks.checks import plain_number
 from trainfree.benchmarks.schema import (
     MEAN_SEED,
     UNSTATED_EPOCHS,
@@ -20,9 +21,12 @@ from trainfree.benchmarks.schema import (
 )
 from trainfree.errors import ArchitectureError, SourceError
 from trainfree.sources.delivery import Delivery
+from trainfree.sources.reading import MIB, brief_error, opened
 from trainfree.sources.unpickling import load_pickle
 from trainfree.spaces.nasbench201.space import CellSpace
 
+MOST_BYTES = 64 * MIB
+"""Size of the package's file; its whole wheel has 2.9 MB."""
 FURTHER = {
     "ptq_accuracy": "CIFAR-10 test accuracy after post-training quantisation",
     "qat_accuracy": "CIFAR-10 test accuracy after quantisation-aware training",
@@ -47,17 +51,16 @@ def read_analog(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
         ("analognasbench.data", name): type(name, (), {})
         for name in ("Architecture", "DriftMeasurement")
     }
-    try:
-        with path.open("rb") as stream:
-            records = load_pickle(stream, str(path), admitted)
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error})") from error
+    with opened(path) as stream:
+        records = load_pickle(stream, str(path), admitted, most=MOST_BYTES)
     if not isinstance(records, dict):
         raise SourceError(f"{path}: expected a dictionary, found {type(records).__name__}")
     try:
         indices = [space.from_naslib(codes) for codes in records]
-    except (ArchitectureError, TypeError) as error:
+    except ArchitectureError as error:
         raise SourceError(f"{path}: {error}") from error
+    except (TypeError, RecursionError) as error:
+        raise SourceError(f"{path}: expected codes of operations ({brief_error(error)})") from error
     rows = positions(space, indices, str(path))
     columns = {
         name: _column(list(records.values()), name, str(path))[rows]
@@ -71,7 +74,9 @@ def read_analog(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
 
 
 def _column(records: list[Any], name: str, where: str) -> Column:
-    try:
-        return np.array([float(getattr(record, name)) for record in records])
-    except (AttributeError, TypeError, ValueError) as error:
-        raise SourceError(f"{where}: expected a number {name} in every record ({error})") from error
+    return np.array(
+        [
+            plain_number(getattr(record, name, None), f"{where}: record {place}", name)
+            for place, record in enumerate(records)
+        ]
+    )

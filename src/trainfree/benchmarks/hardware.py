@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from trainfree.benchmarks.analog import FURTHER, read_analog
+from trainfree.benchmarks.checks import check_hardware
 from trainfree.benchmarks.generated import generate_hardware
 from trainfree.benchmarks.hardware_form import HardwareTable, hardware_dataset
 from trainfree.benchmarks.hw_nas_bench import read_hw_nas_bench
-from trainfree.benchmarks.schema import check_percentages
 from trainfree.errors import SourceError
 from trainfree.provenance import code_hash
 from trainfree.sources.delivery import Delivery, source_settings
@@ -36,7 +36,7 @@ DEPLOYMENTS = {
 
 
 def _read_deployed(delivery: Delivery, space: CellSpace) -> HardwareTable:
-    table = check_percentages(read_analog(delivery, space), str(delivery.files["archive"]))
+    table = read_analog(delivery, space)
     accuracy = {DEPLOYMENTS[name]: table.further[name][0] for name in FURTHER}
     return HardwareTable("cifar10", accuracy=accuracy)
 
@@ -80,7 +80,8 @@ def prepare_hardware(
         raise SourceError(f"{space}: no benchmark of its networks on hardware is known")
 
     def read(delivery: Delivery) -> tuple[Delivery, HardwareTable]:
-        return delivery, READERS[delivery.form](delivery, known)
+        where = ", ".join(map(str, delivery.files.values())) or delivery.form
+        return delivery, check_hardware(READERS[delivery.form](delivery, known), len(known), where)
 
     settings = source_settings(mirror=mirror, timeout=timeout)
     found: dict[str, tuple[Delivery, HardwareTable]] = {}

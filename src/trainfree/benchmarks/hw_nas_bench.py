@@ -6,9 +6,7 @@ measured or estimated there, in milliseconds and millijoules.
 
 from __future__ import annotations
 
-import ast
-import zlib
-from collections.abc import Sequence
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +16,12 @@ from trainfree.benchmarks.hardware_form import HardwareTable
 from trainfree.benchmarks.schema import Column, positions
 from trainfree.errors import ArchitectureError, SourceError
 from trainfree.sources.delivery import Delivery
+from trainfree.sources.reading import brief
+from trainfree.sources.tables import read_table
 from trainfree.spaces.nasbench201.space import CellSpace
 
 NETWORK = "net"
+_CODES = re.compile(r"[(\[] *[0-9](, *[0-9])* *[)\]]")
 DEVICES = {
     "edgegpu": "Edge GPU",
     "raspi4": "Raspberry Pi 4",
@@ -47,11 +48,14 @@ def read_hw_nas_bench(delivery: Delivery, space: CellSpace) -> HardwareTable:
     path = delivery.files["table"]
     latency = {name: f"{name}_latency" for name in DEVICES}
     energy = {name: f"{name}_energy" for name in ENERGY_DEVICES}
-    table = _read_csv(path, [NETWORK, *latency.values(), *energy.values()])
+    columns: dict[str, type] = {NETWORK: str}
+    columns |= dict.fromkeys([*latency.values(), *energy.values()], float)
+    table = read_table(path, columns, 2 * len(space))
+    where = f"{path}: column {NETWORK!r}"
     try:
-        indices = [space.from_naslib(ast.literal_eval(codes)) for codes in table[NETWORK]]
-    except (ArchitectureError, ValueError, SyntaxError, TypeError) as error:
-        raise SourceError(f"{path}: column {NETWORK!r}: {error}") from error
+        indices = [space.from_naslib(_naslib_codes(codes, where)) for codes in table[NETWORK]]
+    except ArchitectureError as error:
+        raise SourceError(f"{where}: {error}") from error
     table = table.iloc[positions(space, indices, str(path))]
     return HardwareTable(
         dataset="cifar10",
@@ -60,24 +64,22 @@ def read_hw_nas_bench(delivery: Delivery, space: CellSpace) -> HardwareTable:
     )
 
 
-def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    kinds = {name: str if name == NETWORK else np.float64 for name in columns}
-    try:
-        return pd.read_csv(path, usecols=list(columns), dtype=kinds, keep_default_na=False)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+def _naslib_codes(text: str, where: str) -> tuple[int, ...]:
+    """Return for example ``(0, 1, 4, 2, 2, 3)`` as numbers."""
+    if not _CODES.fullmatch(text):
         raise SourceError(
-            f"{path}: expected a CSV table with columns {', '.join(columns)}; "
-            f"cannot be read, perhaps truncated ({error})"
-        ) from error
+            f"{where}: expected six codes of operations in brackets, found {brief(text)}"
+        )
+    return tuple(int(digit) for digit in re.findall(r"[0-9]", text))
 
 
 def _costs(table: pd.DataFrame, column: str, path: Path) -> Column:
     values = table[column].to_numpy(dtype=np.float64)
-    values = np.where(values == NOT_MEASURED, np.nan, values)
-    wrong = ~np.isnan(values) & ~((values > 0) & np.isfinite(values))
+    missing = values == NOT_MEASURED
+    wrong = ~missing & ~((values > 0) & np.isfinite(values))
     if wrong.any():
         raise SourceError(
             f"{path}: {column}: expected positive numbers, or {NOT_MEASURED:g} for what was not "
             f"measured, found {values[wrong][0]:g}"
         )
-    return values
+    return np.where(missing, np.nan, values)

@@ -52,6 +52,8 @@ def prepare_landscape(benchmark: Path, output: Path, *, walks: int, steps: int, 
         name = str(trained.attrs["space"])
         accuracy, outcome = _headline(trained, benchmark)
         arch = trained["arch"].to_numpy()
+    if np.isnan(accuracy).all():
+        raise DataFileError(f"{benchmark}: has no CIFAR-10 test accuracy; choose another source")
     best = int(arch[np.nanargmax(accuracy)])
     rng = stream(seed, "landscape/walk")
     depth, width, distance, pairs, walked = _structure(name, best, walks, steps, rng)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +15,8 @@ from trainfree.benchmarks.schema import (
     parse_architecture,
     positions,
 )
-from trainfree.errors import SourceError
 from trainfree.sources.delivery import Delivery
+from trainfree.sources.tables import read_table
 from trainfree.spaces.nasbench201.space import CellSpace
 
 ACCURACY_COLUMNS = {
@@ -62,8 +60,9 @@ def read_mirror_table(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
     counts = [
         f"{kind}_{suffix}_M" for kind in ("params", "flops") for suffix, _ in SUFFIXES.values()
     ]
-    numbers = {*ACCURACY_COLUMNS, *per_epoch, *counts}
-    table = _in_space_order(_read_csv(path, ["index", "arch_str", *sorted(numbers)]), space, path)
+    numbers = sorted({*ACCURACY_COLUMNS, *per_epoch, *counts})
+    columns = {"index": int, "arch_str": str} | dict.fromkeys(numbers, float)
+    table = _in_space_order(read_table(path, columns, 2 * len(space)), space, path)
     accuracy = {
         (*outcome, MEAN_SEED): _floats(table, column)
         for column, outcome in ACCURACY_COLUMNS.items()
@@ -85,27 +84,16 @@ def read_mirror_table(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
 
 
 def _single_trainings(path: Path, space: CellSpace) -> dict[tuple[str, str, int, str], Column]:
-    table = _in_space_order(_read_csv(path, ["arch_str", *RUN_COLUMNS.values()]), space, path)
+    columns = {"arch_str": str} | dict.fromkeys(RUN_COLUMNS.values(), float)
+    table = _in_space_order(read_table(path, columns, 2 * len(space)), space, path)
     return {
         ("cifar10", "test", 200, seed): _floats(table, column)
         for seed, column in RUN_COLUMNS.items()
     }
 
 
-def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    text = ("arch_str",)
-    kinds = {name: str if name in text else np.float64 for name in columns if name != "index"}
-    try:
-        return pd.read_csv(path, usecols=list(columns), dtype=kinds)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise SourceError(
-            f"{path}: expected a gzip'ed CSV table with columns {', '.join(columns)}; "
-            f"cannot be read, perhaps truncated ({error})"
-        ) from error
-
-
 def _in_space_order(table: pd.DataFrame, space: CellSpace, path: Path) -> pd.DataFrame:
-    indices = [parse_architecture(space, text, str(path)) for text in table["arch_str"].astype(str)]
+    indices = [parse_architecture(space, text, str(path)) for text in table["arch_str"]]
     return table.iloc[positions(space, indices, str(path))]
 
 

@@ -15,16 +15,23 @@ from typing import Any
 
 import numpy as np
 
+from trainfree.benchmarks.checks import plain_number
 from trainfree.benchmarks.schema import BenchmarkTable, Column, parse_architecture
 from trainfree.errors import SourceError
 from trainfree.progress import progress_bar
-from trainfree.sources.archives import tar_members
+from trainfree.sources.archives import TarBounds, tar_members
 from trainfree.sources.delivery import Delivery
+from trainfree.sources.reading import MIB, brief, brief_error, read_file, unreadable
 from trainfree.sources.unpickling import load_bz2_pickle
+from trainfree.sources.wrong_files import NATS_FOLDER
 from trainfree.spaces.nasbench201.space import CellSpace
 
-FOLDER_NAME = "NATS-tss-v1_0-3ffb9-simple"
+FOLDER_NAME = NATS_FOLDER
 _FILE_NAME = re.compile(r"(?:.*/)?([0-9]{6})\.pickle\.pbz2")
+_NO_RECORD = (
+    *(KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError),
+    RecursionError,
+)
 # Which of the archive's evaluations is which split (NATS-Bench's names differ by data set).
 EVALUATIONS = {
     "cifar10-valid": {"valid": "x-valid", "test": "ori-test"},
@@ -32,10 +39,27 @@ EVALUATIONS = {
     "cifar100": {"valid": "x-valid", "test": "x-test"},
     "ImageNet16-120": {"valid": "x-valid", "test": "x-test"},
 }
-LONGEST_PASS = 1e8
-"""Seconds of one validation pass, three years: longer ones are in another unit."""
 # Counts differ between trainings of some architectures; NATS-Bench's interface uses this one.
 _COUNTS_FROM = ("200", 888)
+KINDS = ("12", "200")
+_SIZE_SPACE = re.compile(r"[0-9]+(:[0-9]+)+")
+_MOST_SEEDS = 16
+_MOST_FILE_BYTES = 4 * MIB
+"""Of one architecture, compressed; the official ones have 35 to 90 kB."""
+_BOUNDS = TarBounds(
+    what="the NATS-Bench archive of the topology space",
+    folder=FOLDER_NAME,
+    members=100_000,
+    member_bytes=_MOST_FILE_BYTES,
+    total_bytes=4096 * MIB,
+)
+_OTHER_FILES = {
+    "*.pth": "the older release NAS-Bench-201 v1.0 or v1.1 (.pth)",
+    "NATS-*.pickle.pbz2": "a release of NATS-Bench in one file (.pickle.pbz2)",
+    "NATS-sss-*": "NATS-Bench's size space (NATS-sss)",
+    "NATS-*.tar": "an archive that is packed still (.tar)",
+}
+"""What people name in place of the folder, by the names of files in it."""
 
 
 def read_nats_archive(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
@@ -61,6 +85,7 @@ def read_nats_archive(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
     if not digests:
         raise SourceError(
             f"{path}: expected files NNNNNN.pickle.pbz2 of the {FOLDER_NAME} archive, found none"
+            f"{_found_instead(path)}"
         )
     listing = "".join(f"{number:06d} {digests[number]}\n" for number in sorted(digests))
     return columns.table(
@@ -73,14 +98,31 @@ def _files(path: Path) -> Iterator[tuple[int, str, bytes]]:
     """Yield number, name for messages and content of each architecture's file."""
     if path.is_dir():
         folder = path / FOLDER_NAME if (path / FOLDER_NAME).is_dir() else path
-        for file in sorted(folder.iterdir()):
+        for file in _listed(folder):
             if match := _FILE_NAME.fullmatch(file.name):
-                yield int(match[1]), str(file), file.read_bytes()
+                content = read_file(file, _MOST_FILE_BYTES, "a pickle of one architecture")
+                yield int(match[1]), str(file), content
         return
-    for name, content in tar_members(path, lambda name: bool(_FILE_NAME.fullmatch(name))):
+    for name, content in tar_members(path, lambda name: bool(_FILE_NAME.fullmatch(name)), _BOUNDS):
         match = _FILE_NAME.fullmatch(name)
         if match:
             yield int(match[1]), f"{path}: {name}", content
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise unreadable(folder, error) from error
+
+
+def _found_instead(path: Path) -> str:
+    """Return what the folder holds instead, if it is one of the usual things."""
+    if path.is_dir():
+        for pattern, words in _OTHER_FILES.items():
+            if any(path.glob(pattern)):
+                return f"; it holds {words}"
+    return ""
 
 
 class _Columns:
@@ -93,27 +135,42 @@ class _Columns:
         self._validation: dict[tuple[str, int], Column] = {}
         self._counts: dict[str, dict[str, Column]] = {"params": {}, "flop": {}}
         self._official = np.full(len(space), -1, dtype=np.int64)
+        self._seeds: set[object] = set()
+        self._where = ""
 
     def add(self, number: int, content: Any, where: str) -> None:
         """Enter the trainings of the architecture with the official index ``number``."""
+        self._where = where
         try:
+            self._require_topology(content, where)
             arch = self._architecture(number, content, where)
             for kind, record in content.items():
                 self._add_kind(arch, kind, record["all_results"])
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except _NO_RECORD as error:
             raise SourceError(
-                f"{where}: is not a record of NATS-Bench's topology space "
-                f"({type(error).__name__}: {error})"
+                f"{where}: is not a record of NATS-Bench's topology space ({brief_error(error)})"
             ) from error
         self._official[arch] = number
 
+    @staticmethod
+    def _require_topology(content: Any, where: str) -> None:
+        """Refuse a record of the size space, and one of trainings that the topologies had not."""
+        strings = [record["arch_str"] for record in content.values()]
+        if any(isinstance(text, str) and _SIZE_SPACE.fullmatch(text) for text in strings):
+            raise SourceError(
+                f"{where}: expected a record of NATS-Bench's topology space (NATS-tss), found one "
+                f"of the size space (NATS-sss); get the archive {FOLDER_NAME}"
+            )
+        if not strings or not set(content) <= set(KINDS):
+            raise ValueError(f"trainings of {brief(sorted(content))} epochs")
+
     def _architecture(self, number: int, content: Any, where: str) -> int:
         strings = {record["arch_str"] for record in content.values()}
-        numbers = {int(record["arch_index"]) for record in content.values()}
+        numbers = {record["arch_index"] for record in content.values()}
         if numbers != {number} or len(strings) != 1:
             raise SourceError(
                 f"{where}: expected one architecture, number {number}, "
-                f"found {sorted(numbers)} {sorted(strings)}"
+                f"found {brief(numbers)} {brief(strings)}"
             )
         arch = parse_architecture(self._space, strings.pop(), where)
         if self._official[arch] != -1:
@@ -130,19 +187,48 @@ class _Columns:
         for (dataset, seed), training in sorted(
             trainings.items(), key=lambda item: (kind, item[0][1]) == _COUNTS_FROM
         ):
+            self._require_seed(seed)
             for split, evaluation in EVALUATIONS[dataset].items():
                 value = training["eval_acc1es"].get(f"{evaluation}@{epochs - 1}")
                 if value is not None:
-                    self._column(self._accuracy, (dataset, split, epochs, str(seed)))[arch] = value
-            times = list(training["train_times"].values())
+                    column = self._column(self._accuracy, (dataset, split, epochs, str(seed)))
+                    column[arch] = self._number(value, evaluation)
+            times = [self._number(time, "train_times") for time in training["train_times"].values()]
             seconds.setdefault(dataset, []).append(float(np.mean(times)) * epochs)
-            if known := _validation_times(training, dataset):
+            if known := self._validation_times(training, dataset):
                 passes.setdefault(dataset, []).append(float(np.mean(known)))
             for name, columns in self._counts.items():
-                self._column(columns, dataset)[arch] = round(float(training[name]) * 1e6)
+                self._column(columns, dataset)[arch] = round(
+                    self._number(training[name], name) * 1e6
+                )
         for columns_of, times_of in ((self._seconds, seconds), (self._validation, passes)):
             for dataset, values in times_of.items():
                 self._column(columns_of, (dataset, epochs))[arch] = np.mean(values)
+
+    def _validation_times(self, training: Mapping[str, Any], dataset: str) -> list[float]:
+        """Return the seconds of each pass over the validation images; none where none was timed.
+
+        The published interface charges their mean beside the whole training, whatever the epochs.
+        """
+        evaluation = EVALUATIONS[dataset].get("valid")
+        times = training.get("eval_times") or {}
+        return [
+            self._number(time, "eval_times")
+            for name, time in times.items()
+            if name.partition("@")[0] == evaluation
+        ]
+
+    def _require_seed(self, seed: object) -> None:
+        """Every seed makes columns of the whole space, so there may be few."""
+        self._seeds.add(seed)
+        if type(seed) is not int or len(self._seeds) > _MOST_SEEDS:
+            raise SourceError(
+                f"{self._where}: expected a whole number as seed, at most {_MOST_SEEDS} different "
+                f"ones, found {brief(seed)}"
+            )
+
+    def _number(self, value: object, name: str) -> float:
+        return plain_number(value, self._where, name)
 
     def _column(self, columns: dict[Any, Column], key: Any) -> Column:
         if key not in columns:
@@ -164,17 +250,5 @@ class _Columns:
             official_index=self._official,
             source_hashes=source_hashes,
             remark=remark if missing else "",
+            partial=missing > 0,
         )
-
-
-def _validation_times(training: Mapping[str, Any], dataset: str) -> list[float]:
-    """Return the seconds of each pass over the validation images; none where none was timed.
-
-    The published interface charges their mean beside the whole training, whatever the epochs.
-    """
-    evaluation = EVALUATIONS[dataset].get("valid")
-    times = training.get("eval_times") or {}
-    known = [float(t) for name, t in times.items() if name.partition("@")[0] == evaluation]
-    if not all(0 < seconds <= LONGEST_PASS for seconds in known):
-        raise ValueError(f"eval_times of {dataset}: expected seconds, found {known[:5]}")
-    return known

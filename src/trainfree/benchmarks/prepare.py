@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from trainfree.benchmarks.analog import read_analog
+from trainfree.benchmarks.checks import check_benchmark, without_accuracy
 from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.benchmarks.generated import generate_benchmark
 from trainfree.benchmarks.mirror_table import read_mirror_table
 from trainfree.benchmarks.nats_archive import read_nats_archive
-from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset, check_percentages
+from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import SourceError
 from trainfree.extensions import load_files
+from trainfree.foreign import blamed_on
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
 from trainfree.spaces import SPACE_NAMES, definition_of, load_space
@@ -78,7 +81,7 @@ def prepare_benchmark(
 
         def read(delivery: Delivery) -> tuple[Delivery, BenchmarkTable]:
             where = ", ".join(map(str, delivery.files.values())) or delivery.form
-            return delivery, check_percentages(READERS[delivery.form](delivery, cells), where)
+            return delivery, check_benchmark(cells, READERS[delivery.form](delivery, cells), where)
 
         delivery, table = fetch(f"{space}-accuracies", order, cache, settings, read)
     else:
@@ -106,13 +109,13 @@ def _accuracies_of_own(space: Space) -> BenchmarkTable:
             f"how well the networks of {space.name} train; define it (docs/adding-a-space.md says "
             "how), or make what needs no accuracies: snakemake scores"
         )
-    table: BenchmarkTable = read(space)
-    columns = {f"accuracy {key}": column for key, column in table.accuracy.items()}
-    columns |= {f"train_seconds {key}": column for key, column in table.train_seconds.items()}
-    for name, column in columns.items():
-        if len(column) != len(space):
-            raise SourceError(
-                f"{module.__file__}: trained_accuracies: expected one value for each of the "
-                f"{len(space)} architectures of {space.name}, found {len(column)} in {name}"
-            )
-    return check_percentages(table, str(module.__file__))
+    where = f"{module.__file__}: trained_accuracies"
+    with blamed_on(where):
+        given: BenchmarkTable = read(space)
+    if type(given) is BenchmarkTable:  # what is missing there is said to be missing
+        given = replace(given, partial=True)
+    table = check_benchmark(space, given, where)
+    if missing := without_accuracy(table):
+        sentence = f"{missing:,} of the {len(space):,} architectures have no accuracy"
+        table = replace(table, remark="; ".join(filter(None, (table.remark, sentence))))
+    return table

@@ -48,6 +48,9 @@ class BenchmarkTable:
         SHA-256 of what was read beyond the delivered files.
     remark
         What a reader must know besides the source's note.
+    partial
+        Whether architectures may be without any accuracy: a source that has a part of the space
+        says so. Otherwise a table with fewer is refused.
     """
 
     accuracy: Mapping[tuple[str, str, int, str], Column]
@@ -59,6 +62,7 @@ class BenchmarkTable:
     further: Mapping[str, tuple[Column, str]] = field(default_factory=dict)
     source_hashes: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
+    partial: bool = False
 
 
 def positions(space: Space, indices: Sequence[int], where: str) -> npt.NDArray[np.intp]:
@@ -88,24 +92,6 @@ def parse_architecture(space: Space, text: str, where: str) -> int:
         return space.parse(text)
     except ArchitectureError as error:
         raise SourceError(f"{where}: {error}") from error
-
-
-def check_percentages(table: BenchmarkTable, where: str) -> BenchmarkTable:
-    """Return the table after checking that accuracies are percentages.
-
-    Raises
-    ------
-    SourceError
-        Naming the column when a value is outside 0 to 100 or infinite.
-    """
-    columns = {"/".join(map(str, key)): column for key, column in table.accuracy.items()}
-    columns |= {name: values for name, (values, _) in table.further.items()}
-    for name, column in columns.items():
-        present = column[~np.isnan(column)]
-        if np.any((present < 0) | (present > 100)):
-            worst = present[np.argmax(np.abs(present - 50))]
-            raise SourceError(f"{where}: {name}: expected percentages, found {worst}")
-    return table
 
 
 def benchmark_dataset(

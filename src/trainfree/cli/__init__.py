@@ -9,6 +9,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from trainfree import __version__
 from trainfree.cli import (
@@ -26,7 +27,10 @@ from trainfree.cli import (
     terminal,
 )
 from trainfree.cli.command import Handler
+from trainfree.cli.output import ends_with_its_reader
 from trainfree.errors import TrainfreeError
+from trainfree.lifeline import end_with_run
+from trainfree.reading import cannot_be_read
 
 DESCRIPTION = "Score architectures without training, search by the scores, compare with the papers."
 EXIT_USER_ERROR = 2
@@ -46,6 +50,7 @@ STAGES = (
 )
 
 
+@ends_with_its_reader
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status.
 
@@ -55,9 +60,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     handler: Handler = arguments.handler
     try:
+        end_with_run(EXIT_USER_ERROR)
         return handler(arguments) or 0
     except TrainfreeError as error:
         print(f"trainfree: error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except OSError as error:
+        if not isinstance(error.filename, str):  # no file's, so a fault of the program
+            raise
+        sentence = cannot_be_read(Path(error.filename), error)
+        print(f"trainfree: error: {sentence}", file=sys.stderr)
         return EXIT_USER_ERROR
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 DEFAULT_CONFIG = Path("config/config.yaml")
+DEFAULT_RUN = "default"
 Handler = Callable[[argparse.Namespace], int | None]
 
 if TYPE_CHECKING:  # not a class that can be subscribed at run time
@@ -49,6 +50,11 @@ def add_extra(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="files of your own that define the space, the algorithm or the data set",
     )
+
+
+def results_folder(run: str) -> Path:
+    """Return the folder of what the configuration called ``run`` makes."""
+    return Path("results") / run
 
 
 def configuration_files(arguments: argparse.Namespace) -> tuple[Path, ...]:

@@ -26,11 +26,11 @@ def add_commands(commands: Commands) -> None:
 
 
 def _store(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.devices import scoring_device
     from trainfree.scoring.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
-    with device_slot(arguments.device) as device:
+    with scoring_device(arguments.device) as device:
         from trainfree.scoring.kernels import store_kernels  # torch must see the slot's device only
 
         store_kernels(

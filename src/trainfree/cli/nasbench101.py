@@ -23,6 +23,9 @@ def add_commands(commands: Commands) -> None:
     prepare.add_argument(
         "--source", type=Path, required=True, help="official .tfrecord file, or a mirror's .npz"
     )
+    prepare.add_argument(
+        "--partial", action="store_true", help="accept a source with a part of the cells"
+    )
     landscape = command(
         commands, "prepare-landscape", _prepare_landscape, "walk through a space, compare cells"
     )
@@ -53,7 +56,7 @@ def _enumerate_nasbench101(arguments: argparse.Namespace) -> None:
 def _prepare_nasbench101(arguments: argparse.Namespace) -> None:
     from trainfree.benchmarks.nasbench101.prepared import prepare_nasbench101
 
-    prepare_nasbench101(arguments.source, arguments.output)
+    prepare_nasbench101(arguments.source, arguments.output, partial=arguments.partial)
 
 
 def _prepare_landscape(arguments: argparse.Namespace) -> None:

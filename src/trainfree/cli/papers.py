@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import add_configfile, command, configuration_files
+from trainfree.cli.command import (
+    DEFAULT_RUN,
+    add_configfile,
+    command,
+    configuration_files,
+    results_folder,
+)
 
 if TYPE_CHECKING:
     from trainfree.analysis.all_tables import Files
@@ -32,14 +38,14 @@ def add_commands(commands: Commands) -> None:
     copy.add_argument("--output", type=Path, default=Path("reports/measured"))
     one = command(commands, "publish-table", _publish_table, "copy one table for the repository")
     one.add_argument("names", nargs="+", help="file names of tables, without suffix")
-    one.add_argument("--results", type=Path, default=Path("results"))
+    one.add_argument("--results", type=Path, default=results_folder(DEFAULT_RUN), help="folder")
     one.add_argument("--output", type=Path, default=Path("reports/measured"))
     one.add_argument("--scores", type=Path, nargs="*", default=[], help="files behind the table")
     one.add_argument("--benchmark", type=Path, required=True, help="file behind the table")
     one.add_argument("--command", required=True, help="what made the table, for its reader")
     for parser in (every, copy):
         add_configfile(parser)
-        parser.add_argument("--results", type=Path, default=Path("results"))
+        parser.add_argument("--results", type=Path, help="default: the configuration's own")
         parser.add_argument("--data", type=Path, default=Path("data"))
         parser.add_argument("--published", type=Path, default=Path("reports/published"))
 
@@ -69,20 +75,21 @@ def _tables(arguments: argparse.Namespace) -> None:
 
     config, files = _run_files(arguments)
     settings = AnalysisSettings.from_json(config.table_settings_json)
-    made = tabulate_all(files, arguments.results / "tables", settings)
+    made = tabulate_all(files, _results(arguments, config) / "tables", settings)
     print(f"made {len(made)} tables: {', '.join(made)}")
 
 
 def _publish_tables(arguments: argparse.Namespace) -> None:
     from trainfree.analysis.publish import publish_tables
 
-    _, files = _run_files(arguments)
+    config, files = _run_files(arguments)
     names = " ".join(str(path) for path in configuration_files(arguments))
     publish_tables(
-        arguments.results / "tables",
+        _results(arguments, config) / "tables",
         arguments.output,
         files.published,
         files.scores,
+        files.searches,
         files.benchmark,
         f"snakemake --configfile {names}",
     )
@@ -108,10 +115,16 @@ def _run_files(arguments: argparse.Namespace) -> tuple[Config, Files]:
     from trainfree.config import load_config
 
     config = load_config(*configuration_files(arguments))
-    folder = arguments.results
+    folder = _results(arguments, config)
     return config, Files(
         scores=tuple(folder / path for path in config.score_paths()),
         searches=tuple(folder / path for path in config.search_paths()),
         benchmark=arguments.data / "benchmarks" / f"{config.space}.h5",
         published=tuple(sorted(arguments.published.glob("*.yaml"))),
     )
+
+
+def _results(arguments: argparse.Namespace, config: Config) -> Path:
+    """Return the folder of results: the named one, or that of the configuration."""
+    named: Path | None = arguments.results
+    return results_folder(config.run) if named is None else named

@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import command
+from trainfree.cli.command import DEFAULT_RUN, command, configuration_files, results_folder
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
+    from trainfree.report.found import Found
 
 
 def add_commands(commands: Commands) -> None:
@@ -51,9 +52,9 @@ def add_commands(commands: Commands) -> None:
     for parser in (stability, panels, tau):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     report = command(commands, "report", _report, "write the HTML report from what there is")
-    report.add_argument("--results", type=Path, default=Path("results"), help="folder")
+    report.add_argument("--results", type=Path, help="folder, default: the configuration's own")
     report.add_argument("--data", type=Path, default=Path("data"), help="folder")
-    report.add_argument("--logs", type=Path, default=Path("logs"), help="folder")
+    report.add_argument("--logs", type=Path, help="folder, default: the configuration's own")
     report.add_argument("--scores", type=Path, nargs="*", help="default: all in --results")
     report.add_argument("--searches", type=Path, nargs="*", help="default: all in --results")
     report.add_argument("--benchmarks", type=Path, nargs="*", help="default: all in --data")
@@ -128,33 +129,61 @@ def _plot_stability(arguments: argparse.Namespace) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    from trainfree.report.found import of_their_spaces
     from trainfree.report.page import TEMPLATES, Contents, render_report
 
-    results = arguments.results
+    run = _run_name(arguments)
+    results, data = arguments.results or results_folder(run), arguments.data
     output = arguments.output or results / "report" / "index.html"
+    scores, searches, benchmarks = (
+        _named_or_found(named, folder, pattern, kind)
+        for named, folder, pattern, kind in (
+            (arguments.scores, results / "scores", "*/*/*.h5", "scores"),
+            (arguments.searches, results / "search", "*/*/*.h5", "search"),
+            (arguments.benchmarks, data / "benchmarks", "*.h5", "benchmark"),
+        )
+    )
+    if arguments.benchmarks is None:
+        benchmarks = of_their_spaces(benchmarks, (*scores.files, *searches.files))
     contents = Contents(
         tables=results / "tables",
         figures=results / "figures",
-        scores=_named_or_found(arguments.scores, results / "scores", "*/*/*.h5"),
-        searches=_named_or_found(arguments.searches, results / "search", "*/*/*.h5"),
-        benchmarks=_named_or_found(arguments.benchmarks, arguments.data / "benchmarks", "*.h5"),
-        costs=arguments.logs / "benchmarks",
-        absent=_absent(arguments),
+        scores=scores.files,
+        searches=searches.files,
+        benchmarks=benchmarks.files,
+        costs=(arguments.logs or Path("logs") / run) / "benchmarks",
+        absent={
+            **scores.left_out,
+            **searches.left_out,
+            **benchmarks.left_out,
+            **_absent(arguments, results),
+        },
     )
     render_report(contents, output, arguments.templates or TEMPLATES)
     print(f"wrote {output}")
 
 
-def _named_or_found(named: list[Path] | None, folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern)) if named is None else named
+def _named_or_found(named: list[Path] | None, folder: Path, pattern: str, kind: str) -> Found:
+    from trainfree.report.found import Found, find_files
+
+    return find_files(folder, pattern, kind) if named is None else Found(tuple(named), {})
 
 
-def _absent(arguments: argparse.Namespace) -> dict[Path, str]:
+def _run_name(arguments: argparse.Namespace) -> str:
+    """Return the name of the run that the page is of, as far as a configuration says it."""
+    if arguments.configfile is None:
+        return DEFAULT_RUN
+    from trainfree.config import load_config
+
+    return load_config(*configuration_files(arguments)).run
+
+
+def _absent(arguments: argparse.Namespace, results: Path) -> dict[Path, str]:
     """Return what the named configuration would have and is not there, and why."""
     if arguments.configfile is None:
         return {}
     from trainfree.cli.terminal import run_of
     from trainfree.terminal.status import missing_products
 
-    arguments.folder = arguments.results.parent
+    arguments.folder = results.parent.parent
     return missing_products(run_of(arguments))

@@ -22,6 +22,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--first", type=int, required=True, help="first architecture index")
         parser.add_argument("--last", type=int, required=True, help="last architecture index")
         add_device(parser)
+    shard.add_argument("--store", type=Path, help="folder where columns of scores are kept")
     merge = command(commands, "merge-scores", _merge_scores, "join shards into one file")
     merge.add_argument("shards", type=Path, nargs="+")
     for parser in (shard, draws, merge):
@@ -30,11 +31,12 @@ def add_commands(commands: Commands) -> None:
 
 
 def _score_shard(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.devices import scoring_device
     from trainfree.scoring.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
-    with device_slot(arguments.device) as device:
+    with scoring_device(arguments.device) as device:
+        from trainfree.scoring.columns import ColumnStore
         from trainfree.scoring.shard import score_shard  # torch must see the slot's device only
 
         score_shard(
@@ -45,15 +47,16 @@ def _score_shard(arguments: argparse.Namespace) -> None:
             output=arguments.output,
             device=device,
             threads=arguments.threads,
+            store=None if arguments.store is None else ColumnStore(arguments.store),
         )
 
 
 def _score_draws(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.devices import scoring_device
     from trainfree.scoring.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
-    with device_slot(arguments.device) as device:
+    with scoring_device(arguments.device) as device:
         from trainfree.scoring.draws import score_draws  # torch must see the slot's device only
 
         score_draws(

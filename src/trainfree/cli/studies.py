@@ -61,11 +61,11 @@ def _choose(arguments: argparse.Namespace) -> None:
 
 
 def _score_ablation(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.devices import scoring_device
     from trainfree.scoring.studies import AblationSetting
 
     setting = AblationSetting.from_json(arguments.setting)
-    with device_slot(arguments.device) as device:
+    with scoring_device(arguments.device) as device:
         from trainfree.scoring.ablation import (
             score_ablation,  # torch must see the slot's device only
         )
@@ -81,11 +81,11 @@ def _score_ablation(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import device_slot
+    from trainfree.scoring.devices import scoring_device
     from trainfree.scoring.studies import TrainingSetting
 
     setting = TrainingSetting.from_json(arguments.setting)
-    with device_slot(arguments.device) as device:
+    with scoring_device(arguments.device) as device:
         from trainfree.scoring.training import train_architecture  # as above
 
         train_architecture(

@@ -72,6 +72,7 @@ def run_of(arguments: argparse.Namespace) -> Run:
     return Run(
         configuration=files,
         folder=arguments.folder,
+        name=config.run,
         space=config.space,
         seed=config.seed,
         shard_size=config.scoring.shard_size,

@@ -20,7 +20,7 @@ from trainfree.config.scoring import (
     TrainingConfig,
 )
 from trainfree.config.searching import NasBench101Config, SearchConfig
-from trainfree.config.section import Name, Names, Section, Seed
+from trainfree.config.section import Name, Names, RunName, Section, Seed
 from trainfree.config.tables import AnalysisConfig
 from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.extensions import Kind, declared_names, hashed, load_files
@@ -36,6 +36,11 @@ from trainfree.spaces import SPACE_KIND, load_space, space_names
 class Config(Section):
     """The whole configuration."""
 
+    run: RunName = Field(
+        default="default",
+        description="Name of this configuration's folder: results/<run> and logs/<run>. "
+        "Configurations with folders of their own never share a table, a figure or a page.",
+    )
     seed: Seed = Field(default=0, description="The one root seed.")
     space: Name = Field(default="nasbench201", description="Search space.")
     datasets: Names = Field(default=["cifar10"], description="Image data sets.")

@@ -60,6 +60,8 @@ Percent = Annotated[float, Field(ge=0, lt=100), AfterValidator(lambda value: val
 """Below 100; -0.0 is 0."""
 
 ONCE = (AfterValidator(each_once), Field(json_schema_extra={"uniqueItems": True}))
+RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+"""A folder's name that needs no quoting anywhere."""
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Names = Annotated[list[Name], Field(min_length=1), *ONCE]
 FilePath = Annotated[str, Field(min_length=1), AfterValidator(_real_path)]

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from trainfree.errors import DataFileError, ImageError
+from trainfree.errors import ImageError
 from trainfree.images.datasets import TRAIN, InputKind
 from trainfree.randomness import stream
-from trainfree.storage import open_dataset
+from trainfree.storage import explained, open_dataset
 
 
 def load_mini_batch(
@@ -51,15 +51,14 @@ def load_mini_batch(
     if batch_size < 1:
         raise ImageError(f"{path}: expected a batch of at least 1 image, found {batch_size}")
     with open_dataset(path, "images") as images:
-        _check_shape(images, path)
+        _check_form(images, path)
         if kind == "gaussian":
             height, width = images.sizes["y"], images.sizes["x"]
             shape = (batch_size, 3, height, width)
             return stream(seed, "gaussian-input").standard_normal(shape, dtype=np.float32)
         rows = _drawn_rows(images, path, batch_size, seed)
         pixels = _read_rows(images, path, rows)
-        mean = np.asarray(images.attrs["channel_mean"], dtype=np.float64)
-        std = np.asarray(images.attrs["channel_std"], dtype=np.float64)
+        mean, std = (_channels(images, name, path) for name in ("channel_mean", "channel_std"))
     return _normalised(pixels, mean, std, path)
 
 
@@ -69,15 +68,34 @@ def load_mini_batch_labels(path: Path, batch_size: int, seed: int) -> npt.NDArra
     Noise in place of images keeps the labels of the images it stands for.
     """
     with open_dataset(path, "images") as images:
+        _check_form(images, path)
         rows = _drawn_rows(images, path, batch_size, seed)
         return images["label"].to_numpy()[rows].astype(np.int64)
 
 
-def _check_shape(images: xr.Dataset, path: Path) -> None:
+def _check_form(images: xr.Dataset, path: Path) -> None:
     dims = images["image"].dims if "image" in images else None
     if dims != ("n", "y", "x", "rgb") or images.sizes["rgb"] != 3:
         found = f"{dims} {tuple(images['image'].shape)}" if dims else "no image variable"
         raise ImageError(f"{path}: expected image (n, y, x, rgb) with 3 channels, found {found}")
+    for name in ("label", "split"):
+        if name not in images or images[name].dims != ("n",) or images[name].dtype.kind not in "iu":
+            raise ImageError(
+                f"{path}: expected {name} (n) of whole numbers, found none; "
+                "delete the file and prepare the images anew"
+            )
+
+
+def _channels(images: xr.Dataset, name: str, path: Path) -> npt.NDArray[np.float64]:
+    """Return the mean or the deviation of each channel, as the file states it."""
+    values = np.asarray(images.attrs.get(name, ()))
+    good = values.shape == (3,) and values.dtype.kind in "iuf" and bool(np.isfinite(values).all())
+    if not good or (name == "channel_std" and not (values > 0).all()):
+        raise ImageError(
+            f"{path}: {name}: expected three finite numbers, positive ones for the deviation, "
+            f"found {values.tolist()}; delete the file and prepare the images anew"
+        )
+    return values.astype(np.float64)
 
 
 def _drawn_rows(images: xr.Dataset, path: Path, batch_size: int, seed: int) -> npt.NDArray[np.intp]:
@@ -93,13 +111,8 @@ def _drawn_rows(images: xr.Dataset, path: Path, batch_size: int, seed: int) -> n
 def _read_rows(images: xr.Dataset, path: Path, rows: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
     """Read only these rows; HDF5 wants them ascending, the caller in the order drawn."""
     order = np.argsort(rows)
-    try:
+    with explained(path):
         ascending = images["image"].isel(n=rows[order]).to_numpy()
-    except (OSError, RuntimeError) as error:
-        raise DataFileError(
-            f"{path}: images cannot be read, the file is damaged ({error}); "
-            "delete it and run again to make it anew"
-        ) from error
     pixels = np.empty_like(ascending)
     pixels[order] = ascending
     return pixels

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Literal
 
 from trainfree import extensions
 from trainfree.errors import ConfigError
+from trainfree.foreign import blamed_on, shown, whole_number
 
 InputKind = Literal["images", "gaussian"]
 """What a mini-batch is made of: images of the training split, or noise of their shape."""
@@ -123,10 +125,48 @@ def spec_of(name: str) -> DatasetSpec:
     if name in DATASETS:
         return DATASETS[name]
     module = extensions.find_module(DATASET_KIND, name, dataset_names())
-    spec = module.DATASETS[name]
-    if not isinstance(spec, DatasetSpec) or spec.name != name:
-        raise ConfigError(
-            f"{module.__file__}: DATASETS: expected a DatasetSpec of the name {name!r}, "
-            f"found {spec!r}"
-        )
-    return spec
+    where = f"{module.__file__}: DATASETS"
+    with blamed_on(where):
+        spec = module.DATASETS[name]
+        if type(spec) is not DatasetSpec or spec.name != name:
+            found = repr(spec) if type(spec) is DatasetSpec else shown(spec)
+            raise ConfigError(f"expected a DatasetSpec of the name {name!r}, found {found}")
+        return _checked(spec, name)
+
+
+def _checked(spec: DatasetSpec, name: str) -> DatasetSpec:
+    """Return a description with plain numbers in it.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field that no image set can have.
+    """
+    for field, least, most in (("image_size", 1, 4096), ("classes", 2, 1_000_000)):
+        value = whole_number(getattr(spec, field))
+        if value is None or not least <= value <= most:
+            raise ConfigError(
+                f"{name}.{field}: expected a whole number from {least} to {most:,}, "
+                f"found {shown(getattr(spec, field))}"
+            )
+    # A deviation below one of 256 steps is one on the scale 0 to 1, and a mistake.
+    for field, least in (("mean", 0), ("std", 1)):
+        given = getattr(spec, field)
+        texts = [shown(value) for value in given] if isinstance(given, list | tuple) else []
+        numbers = [float(v) for v in given if issubclass(type(v), Real)] if texts else []
+        if len(texts) != 3 or len(numbers) != 3 or not all(least <= n <= 255 for n in numbers):
+            raise ConfigError(
+                f"{name}.{field}: expected three numbers from {least} to 255, one a channel on "
+                f"the scale 0 to 255, found {', '.join(texts) or shown(given)}"
+            )
+    trained = spec.benchmark_datasets
+    if not isinstance(trained, list | tuple) or not all(type(each) is str for each in trained):
+        raise ConfigError(f"{name}.benchmark_datasets: expected texts, found {shown(trained)}")
+    return DatasetSpec(
+        name=name,
+        image_size=int(spec.image_size),
+        classes=int(spec.classes),
+        mean=tuple(map(float, spec.mean)),  # type: ignore[arg-type]
+        std=tuple(map(float, spec.std)),  # type: ignore[arg-type]
+        benchmark_datasets=tuple(trained),
+    )

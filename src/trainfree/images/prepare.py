@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from trainfree.errors import ImageError
+from trainfree.errors import ImageError, SourceError
 from trainfree.extensions import find_module, load_files
+from trainfree.foreign import blamed_on
+from trainfree.images.checks import check_different, check_images
 from trainfree.images.code import images_code_hash
 from trainfree.images.datasets import DATASET_KIND, DATASETS, TEST, TRAIN, DatasetSpec, spec_of
 from trainfree.images.readers import ImageSet, read_images
@@ -64,7 +66,13 @@ def prepare_images(
     spec = spec_of(dataset)
 
     def read(delivery: Delivery) -> tuple[Delivery, ImageSet]:
-        return delivery, read_images(delivery, spec, seed)
+        images = read_images(delivery, spec, seed)
+        check_different(images, spec, _source_words(delivery))
+        where = ", ".join(map(str, delivery.files.values())) or delivery.note
+        try:
+            return delivery, check_images(images, spec, where, delivery.counts)
+        except ImageError as error:  # another source may have what this one should have had
+            raise SourceError(str(error)) from error
 
     if dataset in DATASETS:
         settings = source_settings(mirror=mirror, timeout=timeout)
@@ -84,12 +92,7 @@ def images_dataset(
     ImageError
         When there are no images or all of them are equal.
     """
-    count = len(images.image)
-    if count == 0 or not np.any(images.image != images.image[0]):
-        raise ImageError(
-            f"{spec.name}: expected different images, found {count} equal ones from source "
-            f"{delivery.source} ({delivery.note}); name another source first in sources.order"
-        )
+    check_different(images, spec, _source_words(delivery))
     artificial = delivery.source == "generated"
     settings: dict[str, object] = {"dataset": spec.name, "order": list(order)}
     if artificial:
@@ -127,7 +130,7 @@ def images_dataset(
             "source_note": delivery.note,
             "stand_in": int(delivery.stand_in),
             "class_count": len(np.unique(images.label)),
-            "image_count": count,
+            "image_count": len(images.image),
             "channel_mean": np.array(spec.mean),
             "channel_std": np.array(spec.std),
         },
@@ -145,21 +148,12 @@ def _images_of_own(spec: DatasetSpec) -> tuple[Delivery, ImageSet]:
     where = f"{module.__file__}: read_images"
     if not hasattr(module, "read_images"):
         raise ImageError(f"{where}: is not there; docs/adding-a-data-set.md says what it is")
-    images: ImageSet = module.read_images(spec)
-    count, size = len(images.image), spec.image_size
-    if images.image.shape != (count, size, size, 3) or images.image.dtype != np.uint8:
-        raise ImageError(
-            f"{where}: expected uint8 images of shape (n, {size}, {size}, 3), found "
-            f"{images.image.dtype} of shape {images.image.shape}"
-        )
-    for name, values, known in (
-        ("label", images.label, range(spec.classes)),
-        ("split", images.split, (TRAIN, TEST)),
-    ):
-        if values.shape != (count,) or not np.isin(values, list(known)).all():
-            raise ImageError(
-                f"{where}: {name}: expected {count} numbers from {min(known)} to {max(known)}, "
-                f"found shape {values.shape} with {sorted(set(values.ravel().tolist()))[:5]} …"
-            )
+    with blamed_on(where):
+        given = module.read_images(spec)
+    images = check_images(given, spec, where)
     note = f"images of the user's own, as {Path(str(module.__file__)).name} reads them"
     return Delivery("extra", "extra", note=note), images
+
+
+def _source_words(delivery: Delivery) -> str:
+    return f"{delivery.source} ({delivery.note})"

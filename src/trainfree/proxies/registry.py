@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, Protocol, TypeAlias, get_args
@@ -208,9 +210,20 @@ class Proxy:
 
     def oriented(self, value: object) -> object:
         """Return the score to store for what the function returned; what is no number stays."""
-        if self.higher_is_better or isinstance(value, bool) or not isinstance(value, Real):
+        if self.higher_is_better or not is_number(value):
             return value
-        return -float(value)
+        try:
+            return -float(value)  # type: ignore[arg-type]
+        except OverflowError:
+            return value
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number: Python's, NumPy's or a fraction, but no truth value.
+
+    It is its type that counts, since an object may claim any class.
+    """
+    return issubclass(type(value), Real) and not issubclass(type(value), bool)
 
 
 _REGISTRY: dict[str, Proxy] = {}
@@ -230,18 +243,17 @@ def proxy(
     UnknownNameError
         When a need does not exist.
     TrainfreeError
-        When another function already has the name.
+        When another function already has the name, or what is said of it is of a wrong kind.
     """
-    for need in needs:
-        if need not in NEEDS:
-            raise UnknownNameError("need", need, NEEDS)
+    _check_words(name, needs, higher_is_better, cite)
 
     def register(function: ProxyFunction) -> ProxyFunction:
+        _check_function(name, function)
         taken = _REGISTRY.get(name)
-        if taken is not None and _origin(taken.function) != _origin(function):
+        if taken is not None and origin(taken.function) != origin(function):
             raise TrainfreeError(
-                f"proxy {name!r} of {_origin(function)} is already defined in "
-                f"{_origin(taken.function)}; give it another name"
+                f"proxy {name!r} of {origin(function)} is already defined in "
+                f"{origin(taken.function)}; give it another name"
             )
         _REGISTRY[name] = Proxy(name, function, frozenset(needs), higher_is_better, cite)
         return function
@@ -261,5 +273,59 @@ def is_registered(name: str) -> bool:
     return name in _REGISTRY
 
 
-def _origin(function: ProxyFunction) -> str:
-    return f"{function.__module__} ({function.__code__.co_filename})"
+@contextmanager
+def unchanged_registry() -> Iterator[None]:
+    """Undo behind the ``with`` block what a proxy at work changes about the proxies there are."""
+    before = dict(_REGISTRY)
+    try:
+        yield
+    finally:
+        if before != _REGISTRY:
+            _REGISTRY.clear()
+            _REGISTRY.update(before)
+
+
+def origin(function: ProxyFunction) -> str:
+    """Return where a proxy comes from, for messages and to tell one from another."""
+    code = getattr(function, "__code__", None)
+    return f"{getattr(function, '__module__', '?')} ({getattr(code, 'co_filename', '?')})"
+
+
+def _check_words(name: object, needs: object, higher_is_better: object, cite: object) -> None:
+    """Refuse what is said in ``@proxy(…)`` where it is of another kind than it has to be."""
+    if not isinstance(name, str):
+        raise TrainfreeError(f"@proxy: name: expected a text, found {name!r}")
+    where = f"@proxy({name!r}):"
+    if isinstance(needs, str) or not isinstance(needs, Collection):
+        raise TrainfreeError(f"{where} needs: expected a list of texts, found {needs!r}")
+    for need in needs:
+        if need not in NEEDS:
+            raise UnknownNameError("need", str(need), NEEDS)
+    if not isinstance(higher_is_better, bool):
+        raise TrainfreeError(
+            f"{where} higher_is_better: expected True or False, found {higher_is_better!r}"
+        )
+    if not isinstance(cite, str):
+        raise TrainfreeError(f"{where} cite: expected a text, found {cite!r}")
+
+
+def _check_function(name: str, function: object) -> None:
+    """Refuse what cannot be called with a candidate and return a number."""
+    found = repr(function) if not callable(function) else ""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        found = "an async function"
+    elif inspect.isgeneratorfunction(function):
+        found = "a generator, which yields instead of returning"
+    elif callable(function):
+        try:
+            signature = inspect.signature(function)
+        except ValueError:  # some built-in functions have none
+            return
+        try:
+            signature.bind(None)
+        except TypeError:
+            found = f"one with the arguments {signature}"
+    if found:
+        raise TrainfreeError(
+            f"@proxy({name!r}): expected a function of one argument, the candidate, found {found}"
+        )

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from trainfree.analysis.ablation_table import finite_scores, spreads, study_note
 from trainfree.analysis.inputs import DATASET_TITLES, Floats, floats, outcome_title, texts
+from trainfree.analysis.origins import data_files
 from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError
 from trainfree.report.captions import sentences
@@ -52,7 +53,8 @@ def plot_ablation(scores: Path, output_stem: Path) -> None:
     with figure_style():
         figure = _figure(ablation)
         title = f"What draws do to scores: {DATASET_TITLES.get(dataset, dataset)}"
-        write_figure(figure, output_stem, title, _caption(ablation))
+        behind = data_files([ablation.attrs])
+        write_figure(figure, output_stem, title, _caption(ablation), behind)
 
 
 def _figure(ablation: xr.Dataset) -> Figure:

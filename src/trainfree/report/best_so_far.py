@@ -27,6 +27,7 @@ from trainfree.report.search_lines import (
     colours_of,
     dashes_of,
     data_notes,
+    files_of,
     guide,
     label_ends,
     muted_title,
@@ -89,7 +90,8 @@ def plot_best_so_far(
             *data_notes(scores, benchmark),
         )
         title = f"The best architecture so far: {outcome}"
-        write_figure(figure, output_stem, title, caption)
+        behind = files_of(searches, scores, benchmark)
+        write_figure(figure, output_stem, title, caption, behind)
 
 
 def best_so_far(search: xr.Dataset, settings: AnalysisSettings) -> tuple[Curve, Curve | None]:

@@ -7,11 +7,15 @@ table of colours say the same in a fraction of the bytes.
 from __future__ import annotations
 
 import base64
+import binascii
 import io
 import re
 
 import numpy as np
 from PIL import Image
+
+from trainfree.errors import DataFileError
+from trainfree.report.png import clean_png
 
 _EMBEDDED = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
 MOST_COLOURS = 256
@@ -21,7 +25,10 @@ def pack_bitmaps(svg: str) -> str:
     """Return the SVG with every embedded PNG in its shortest form, pixel for pixel the same."""
 
     def packed(found: re.Match[str]) -> str:
-        given = base64.b64decode(found[2])
+        try:
+            given, _ = clean_png(base64.b64decode(found[2]), "a bitmap")
+        except (DataFileError, binascii.Error):
+            return found[0]  # nothing that matplotlib wrote; who shows it decides
         return found[1] + base64.b64encode(min(given, _repacked(given), key=len)).decode()
 
     return _EMBEDDED.sub(packed, svg)

@@ -13,6 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from trainfree.analysis.inputs import Floats, floats, outcome_title, score_settings
+from trainfree.analysis.origins import data_files
 from trainfree.analysis.tables import number, with_spread
 from trainfree.errors import DataFileError
 from trainfree.report.captions import image_notes, sentences, source_note
@@ -53,7 +54,8 @@ def plot_kernels(kernels: Path, output_stem: Path) -> None:
     with figure_style():
         title = f"Kernels by accuracy: {settings['space']}, {_outcome(stored)}"
         figure = _panels(stored, shares)
-        write_figure(figure, output_stem, title, _caption(stored, settings["space"], shares))
+        caption = _caption(stored, settings["space"], shares)
+        write_figure(figure, output_stem, title, caption, data_files([stored.attrs]))
 
 
 def shares_of_units(kernels: Floats) -> Floats:

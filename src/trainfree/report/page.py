@@ -1,12 +1,15 @@
 """The page that a reader opens: one HTML file with everything in it.
 
 It is made from what there is: tables and figures of their folders, points of the scores files,
-attributes of all data files. What is missing is named as missing, with the reason where one is
-known.
+attributes of all data files. Tables and figures made from other data files are left out, and so is
+what cannot be read; both are named with the reason. What is missing is named as missing, with the
+reason where one is known.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -14,11 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from markupsafe import Markup
 
+from trainfree.analysis.admission import RunFiles
 from trainfree.analysis.inputs import DATASET_TITLES
+from trainfree.analysis.origins import data_files
 from trainfree.analysis.tables import number, read_table
 from trainfree.errors import DataFileError
 from trainfree.report.page_figures import anchor_of, read_figures
+from trainfree.report.page_gate import Gate
 from trainfree.report.page_points import collect_points
 from trainfree.report.page_provenance import costs_table, read_provenance
 from trainfree.report.page_sections import Section, arrange
@@ -31,6 +38,7 @@ TEMPLATE = "report.html.j2"
 TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
 LARGEST_PAGE = 5_000_000  # bytes that a mail still takes and a browser opens at once
 _PLAIN_NUMBER = re.compile(r"-?\d{1,12}(\.\d+)?")
+_COUNT = re.compile(r"[0-9]{1,9}")
 _COUNTED_ELSEWHERE = ("published cells reproduced", "reproduced of ")
 
 
@@ -84,12 +92,16 @@ def render_report(contents: Contents, output: Path, templates: Path = TEMPLATES)
     Raises
     ------
     DataFileError
-        When a file is damaged, a template is missing, or the page cannot be written.
+        When a data file is damaged, a template is missing, or the page cannot be written. A table
+        or figure that is damaged is no error: the page names it.
     """
-    tables, figures = read_tables(contents.tables), read_figures(contents.figures)
     provenance = read_provenance(contents.scores, contents.searches, contents.benchmarks)
+    gate = Gate(RunFiles(data_files(made.attributes for made in provenance.files)))
+    tables, figures = read_tables(contents.tables, gate), read_figures(contents.figures, gate)
     points = collect_points(contents.scores, contents.benchmarks)
-    sections = arrange(tables, figures, contents.absent)
+    facts = _facts(contents.tables / "summary.csv", tables, gate)
+    costs = _costs(contents.costs, gate)
+    sections = arrange(tables, figures, contents.absent, [name for name, _ in gate.left_out])
     environment = Environment(
         loader=FileSystemLoader(templates),
         autoescape=True,
@@ -98,11 +110,12 @@ def render_report(contents: Contents, output: Path, templates: Path = TEMPLATES)
         lstrip_blocks=True,
     )
     environment.filters["anchor"] = anchor_of
+    names = ("report.js", *(("scatter.js",) if points.sets else ()))
     try:
+        scripts = [Markup(environment.get_template(name).render()) for name in names]
         html = environment.get_template(TEMPLATE).render(
-            facts=summary_facts(
-                contents.tables / "summary.csv", with_counts="scoreboard" in tables
-            ),
+            facts=facts,
+            left_out=gate.left_out,
             verdicts=_verdicts(tables.get("scoreboard")),
             sections=sections,
             points=points.payload() if points.sets else None,
@@ -111,17 +124,53 @@ def render_report(contents: Contents, output: Path, templates: Path = TEMPLATES)
             missing_files=_missing_files(contents),
             missing_count=_missing_count(sections, contents),
             searches_table=provenance.searches_table(),
-            costs_table=None if contents.costs is None else costs_table(contents.costs),
+            costs_table=costs,
+            scripts=scripts,
+            policy=content_policy(scripts),
         )
     except TemplateError as error:
         raise DataFileError(
             f"{templates / TEMPLATE}: the page's template is missing or wrong ({error!r}); "
             "name the folder reports/templates of the checkout"
         ) from error
-    size = len(html.encode())
+    for what, reason in gate.left_out:
+        LOG.warning("left out: %s: %s", what, reason)
+    html = html.encode(errors="replace").decode()  # names of files and texts in them may hold
+    size = len(html.encode())  # halves of pairs of UTF-16, which no text has
     if size > LARGEST_PAGE:
         LOG.warning("%s: %s bytes, more than a mail takes", output, number(size, 0))
     write_text(output, html)
+
+
+def content_policy(scripts: Sequence[str]) -> str:
+    """Return a Content-Security-Policy: these scripts run, nothing else does, nothing is fetched.
+
+    It is the second fence: what comes from files is escaped or written anew in the first place.
+    """
+    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts)
+    allowed = " ".join(f"'sha256-{each.decode()}'" for each in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _facts(path: Path, tables: Mapping[str, TableView], gate: Gate) -> dict[str, list[Fact]]:
+    if path.stem not in tables:
+        return {}
+    try:
+        return summary_facts(path, with_counts="scoreboard" in tables)
+    except DataFileError as error:
+        gate.leave_out(path, error)
+        return {}
+
+
+def _costs(folder: Path | None, gate: Gate) -> TableView | None:
+    try:
+        return None if folder is None else costs_table(folder)
+    except DataFileError as error:
+        gate.leave_out(folder or Path(), error)
+        return None
 
 
 def summary_facts(path: Path, *, with_counts: bool = False) -> dict[str, list[Fact]]:
@@ -177,7 +226,7 @@ def _verdicts(scoreboard: TableView | None) -> list[tuple[str, int]]:
         return []
     words = [column.lower() for column in scoreboard.columns[1:]]
     orders = [[row[place].order for row in scoreboard.rows] for place in range(1, len(words) + 1)]
-    if not all(order.isdigit() for column in orders for order in column):
+    if not all(_COUNT.fullmatch(order) for column in orders for order in column):
         return []
     return [(word, sum(map(int, column))) for word, column in zip(words, orders, strict=True)]
 

@@ -1,21 +1,24 @@
 """Figures as the page shows them: SVG where there is one, PNG otherwise, each with its caption.
 
-Whatever lies in the folder is shown. Captions are those that the figures carry in their metadata,
-made from the attributes of the data they draw.
+Whatever lies in the folder and belongs to the page's run is shown. Captions are those that the
+figures carry in their metadata, made from the attributes of the data they draw.
 """
 
 from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from markupsafe import Markup
-from PIL import Image, UnidentifiedImageError
 
 from trainfree.errors import DataFileError
-from trainfree.report.svg import inline_svg, read_svg, svg_texts
+from trainfree.report.page_gate import Gate
+from trainfree.report.png import clean_png
+from trainfree.report.svg import LARGEST_FIGURE, inline_svg, parse_svg, svg_texts
 
 UNCAPTIONED = "The figure's file carries no caption."
 LARGEST_SVG = 400_000  # bytes; a PNG that is smaller stands for a drawing that is larger
@@ -32,16 +35,18 @@ class FigureView:
     markup: Markup
 
 
-def read_figures(folder: Path) -> dict[str, FigureView]:
-    """Return every figure of a folder by name; a folder that is not there has none.
+def read_figures(folder: Path, gate: Gate) -> dict[str, FigureView]:
+    """Return the figures of a folder that belong to the run, by name.
 
-    Raises
-    ------
-    DataFileError
-        When a file is damaged.
+    Those that do not, or cannot be read, are left with the gate.
     """
-    found = {path.stem for suffix in ("svg", "png") for path in folder.glob(f"*.{suffix}")}
-    return {name: _figure(folder, name) for name in sorted(found)}
+    places = count()
+
+    def view(name: str, contents: Mapping[str, bytes]) -> FigureView | None:
+        # No id of the page begins with f and a number.
+        return _figure(folder, name, contents, f"f{next(places)}-", gate)
+
+    return gate.views(folder, ("svg", "png"), LARGEST_FIGURE, view)
 
 
 def anchor_of(name: str) -> str:
@@ -49,33 +54,43 @@ def anchor_of(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
 
 
-def _figure(folder: Path, name: str) -> FigureView:
-    vector, bitmap = folder / f"{name}.svg", folder / f"{name}.png"
-    if vector.is_file() and not _is_better(bitmap, vector):
-        root = read_svg(vector)
-        title, caption = svg_texts(root)
-        label = f"{title or name}. {caption or UNCAPTIONED}"
-        # the markup is cleaned by inline_svg
-        markup = Markup(inline_svg(root, anchor_of(name) + "-", label))
-    else:
-        title, caption = _bitmap_texts(bitmap)
-        markup = Markup('<img src="data:image/png;base64,{}" alt="{}">').format(
-            base64.b64encode(bitmap.read_bytes()).decode(),
-            f"{title or name}. {caption or UNCAPTIONED}",
-        )
+def _figure(
+    folder: Path, name: str, contents: Mapping[str, bytes], prefix: str, gate: Gate
+) -> FigureView | None:
+    order = sorted(contents, reverse=True)
+    if len(contents) > 1 and len(contents["svg"]) > max(LARGEST_SVG, len(contents["png"])):
+        order.reverse()
+    for suffix in order:
+        path = folder / f"{name}.{suffix}"
+        try:
+            if suffix == "svg":
+                return _drawing(path, name, contents[suffix], prefix)
+            return _bitmap(path, name, contents[suffix])
+        except DataFileError as error:
+            gate.leave_out(path, error)
+    return None
+
+
+def _drawing(path: Path, name: str, content: bytes, prefix: str) -> FigureView:
+    root = parse_svg(content, path)
+    title, caption = svg_texts(root)
+    # the markup is written anew by inline_svg
+    markup = Markup(inline_svg(root, prefix, _label(name, title, caption)))
+    return _view(name, title, caption, markup)
+
+
+def _bitmap(path: Path, name: str, content: bytes) -> FigureView:
+    picture, texts = clean_png(content, path)
+    title, caption = texts.get("Title", ""), texts.get("Description", "")
+    markup = Markup('<img src="data:image/png;base64,{}" alt="{}">').format(
+        base64.b64encode(picture).decode(), _label(name, title, caption)
+    )
+    return _view(name, title, caption, markup)
+
+
+def _label(name: str, title: str, caption: str) -> str:
+    return f"{title or name}. {caption or UNCAPTIONED}"
+
+
+def _view(name: str, title: str, caption: str, markup: Markup) -> FigureView:
     return FigureView(name, anchor_of(name), title or name, caption or UNCAPTIONED, markup)
-
-
-def _is_better(bitmap: Path, vector: Path) -> bool:
-    """Tell whether the PNG is to stand for an SVG of many points."""
-    size = vector.stat().st_size
-    return size > LARGEST_SVG and bitmap.is_file() and bitmap.stat().st_size < size
-
-
-def _bitmap_texts(bitmap: Path) -> tuple[str, str]:
-    try:
-        with Image.open(bitmap) as image:
-            texts = {key: str(value) for key, value in image.info.items() if isinstance(key, str)}
-    except UnidentifiedImageError as error:
-        raise DataFileError(f"{bitmap}: is not a PNG figure; delete it and run again") from error
-    return texts.get("Title", ""), texts.get("Description", "")

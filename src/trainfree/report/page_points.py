@@ -58,7 +58,9 @@ class Points:
 
     def add_list(self, architectures: Sequence[str]) -> int:
         """Return the place of a list of architectures; equal lists are kept once."""
-        packed = _packed(json.dumps(list(architectures), ensure_ascii=False).encode())
+        packed = _packed(
+            json.dumps(list(architectures), ensure_ascii=False).encode(errors="replace")
+        )
         if packed not in self.names:
             self.names.append(packed)
             self._size += len(packed)

@@ -6,15 +6,18 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from trainfree.analysis.basis import is_stand_in
 from trainfree.analysis.inputs import DATASET_TITLES
+from trainfree.analysis.small_files import text_of
 from trainfree.analysis.tables import number, seconds
 from trainfree.errors import DataFileError
 from trainfree.report.page_tables import TableView, made_view
 from trainfree.storage import read_header
 
+LARGEST_COSTS = 1_000_000  # bytes; Snakemake writes two lines
 FOLDED = ("config", "source_hashes", "libraries")
 
 
@@ -59,6 +62,11 @@ class Provenance:
     scores: tuple[Made, ...]
     searches: tuple[Made, ...]
     benchmarks: tuple[Made, ...]
+
+    @property
+    def files(self) -> tuple[Made, ...]:
+        """All of them."""
+        return (*self.scores, *self.searches, *self.benchmarks)
 
     @property
     def data_notes(self) -> tuple[tuple[str, str, bool], ...]:
@@ -143,15 +151,18 @@ def _made(path: Path, kind: str, counted: str) -> Made:
 
 
 def _costs(path: Path) -> Iterator[tuple[float, float]]:
-    with path.open(encoding="utf-8", newline="") as handle:
-        for row in csv.DictReader(handle, delimiter="\t"):
-            try:
-                yield float(row["s"]), _amount(row.get("max_rss"))
-            except (KeyError, TypeError, ValueError) as error:
-                raise DataFileError(
-                    f"{path}: expected a column s with seconds, as Snakemake writes it, found "
-                    f"{', '.join(map(str, row))}; delete it"
-                ) from error
+    try:
+        rows = list(csv.DictReader(StringIO(text_of(path, LARGEST_COSTS)), delimiter="\t"))
+    except csv.Error as error:
+        raise DataFileError(f"{path}: is not a table ({error}); delete it") from error
+    for row in rows:
+        try:
+            yield float(row["s"]), _amount(row.get("max_rss"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataFileError(
+                f"{path}: expected a column s with seconds, as Snakemake writes it, found "
+                f"{', '.join(map(str, row))}; delete it"
+            ) from error
 
 
 def _amount(text: str | None) -> float:
@@ -161,5 +172,5 @@ def _amount(text: str | None) -> float:
 def _pretty(text: str) -> str:
     try:
         return json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text

@@ -7,7 +7,7 @@ with what is left.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,6 +16,7 @@ from trainfree.report.page_figures import FigureView
 from trainfree.report.page_tables import TableView
 
 NOT_MADE = "it was not there when this page was made"
+LEFT_OUT = "it is left out, see there"
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ def arrange(
     tables: Mapping[str, TableView],
     figures: Mapping[str, FigureView],
     absent: Mapping[Path, str],
+    left_out: Collection[str] = (),
 ) -> list[Section]:
     """Return the sections in the order of the page, the summary first, without empty ones.
 
@@ -154,6 +156,8 @@ def arrange(
         All there are, by name.
     absent
         Tables and figures that a complete run has and this one lacks, and why.
+    left_out
+        ``tables/<name>`` and ``figures/<name>`` of what is there and not shown.
     """
     sections, left_tables, left_figures = [], dict(tables), dict(figures)
     for plan in (SUMMARY, PAPERS, *SECTIONS, REST):
@@ -171,7 +175,7 @@ def arrange(
                 plan,
                 tuple(left_tables.pop(name) for name in names),
                 tuple(left_figures.pop(name) for name in drawn),
-                tuple(_missing(plan, tables, figures, absent)),
+                tuple(_missing(plan, tables, figures, absent, left_out)),
             )
         )
     return [section for section in sections if section.plan is SUMMARY or not section.is_empty]
@@ -182,11 +186,17 @@ def _missing(
     tables: Mapping[str, TableView],
     figures: Mapping[str, FigureView],
     absent: Mapping[Path, str],
+    left_out: Collection[str],
 ) -> list[tuple[str, str]]:
-    found = {f"the table {name}": NOT_MADE for name in plan.expected if name not in tables}
+    def told(pattern: str) -> str:
+        is_there = any(fnmatchcase(name.partition(".")[0], pattern) for name in left_out)
+        return LEFT_OUT if is_there else NOT_MADE
+
+    lacking = [name for name in plan.expected if name not in tables]
+    found = {f"the table {name}": told(f"tables/{name}") for name in lacking}
     for pattern in plan.drawn:
         if not _chosen(figures, [pattern]):
-            found[f"the figures {pattern.replace('*', '…')}"] = NOT_MADE
+            found[f"the figures {pattern.replace('*', '…')}"] = told(f"figures/{pattern}")
     for path, reason in absent.items():
         kind = {"tables": "table", "figures": "figure"}.get(path.parent.name)
         there = tables if kind == "table" else figures

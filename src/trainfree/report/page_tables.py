@@ -7,15 +7,19 @@ appears on the page without a line of code here. A CSV without Markdown is shown
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from trainfree.analysis.origins import LARGEST_TABLE
+from trainfree.analysis.small_files import text_of
 from trainfree.analysis.tables import MADE_FROM, MISSING, csv_cell, is_numeric, read_table
 from trainfree.analysis.verdicts import VERDICTS
 from trainfree.errors import DataFileError
+from trainfree.report.page_gate import Gate
 
 VERDICT, MEASURED = "Verdict", "Measured"
+MOST_COLUMNS = 1000
 _NUMBER = re.compile(r"[-−]?(?:\d[\d,]*(?:\.\d+)?|∞)")
 _MARKUP = re.compile(r"\\(.)|&(lt|amp);|(\|)")
 _ENTITIES = {"lt": "<", "amp": "&"}
@@ -70,20 +74,27 @@ class TableView:
         return all(row[place].text in ("", MISSING) for row in self.rows)
 
 
-def read_tables(folder: Path) -> dict[str, TableView]:
-    """Return every table of a folder by name; a folder that is not there has none.
+def read_tables(folder: Path, gate: Gate) -> dict[str, TableView]:
+    """Return the tables of a folder that belong to the run, by name.
 
-    Raises
-    ------
-    DataFileError
-        When a file is damaged.
+    Those that do not, or cannot be read, are left with the gate.
     """
-    found = {path.stem for suffix in ("csv", "md") for path in folder.glob(f"*.{suffix}")}
-    return {name: read_view(folder, name) for name in sorted(found)}
+
+    def view(name: str, contents: Mapping[str, bytes]) -> TableView | None:
+        for suffix in ("md", "csv"):
+            path = folder / f"{name}.{suffix}"
+            if suffix in contents:
+                try:
+                    return _read(path, name, f"{name}.{'csv' if 'csv' in contents else 'md'}")
+                except DataFileError as error:
+                    gate.leave_out(path, error)
+        return None
+
+    return gate.views(folder, ("csv", "md"), LARGEST_TABLE, view)
 
 
 def read_view(folder: Path, name: str) -> TableView:
-    """Return one table of a folder.
+    """Return one table of a folder, whatever it was made from.
 
     Raises
     ------
@@ -91,22 +102,34 @@ def read_view(folder: Path, name: str) -> TableView:
         When its file is damaged.
     """
     readable, plain = folder / f"{name}.md", folder / f"{name}.csv"
-    file = f"{folder.name}/{name}.{'csv' if plain.is_file() else 'md'}"
-    if readable.is_file():
-        parsed = parse_markdown(_text(readable), readable)
-        return _view(name, parsed, file)
-    frame = read_table(plain)
-    shown = frame.map(csv_cell)
-    return _view(
-        name,
-        Parsed(
+    file = f"{name}.{'csv' if plain.is_file() else 'md'}"
+    return _read(readable if readable.is_file() else plain, name, file)
+
+
+def _read(path: Path, name: str, file: str) -> TableView:
+    text = text_of(path, LARGEST_TABLE)
+    if path.suffix == ".md":
+        parsed = parse_markdown(text, path)
+    else:
+        _check_columns(text.partition("\n")[0].count(",") + 1, path)
+        frame = read_table(path)
+        shown = frame.map(csv_cell)
+        parsed = Parsed(
             name.replace("_", " "),
             tuple(map(str, frame.columns)),
             tuple(is_numeric(shown[column]) for column in shown.columns),
             tuple(shown.itertuples(index=False, name=None)),
-        ),
-        file,
-    )
+        )
+    _check_columns(len(parsed.columns), path)
+    return _view(name, parsed, f"{path.parent.name}/{file}")
+
+
+def _check_columns(count: int, path: Path) -> None:
+    if count > MOST_COLUMNS:
+        raise DataFileError(
+            f"{path}: expected at most {MOST_COLUMNS} columns, found {count:,}; delete it and run "
+            "again"
+        )
 
 
 @dataclass(frozen=True)
@@ -216,10 +239,3 @@ def _plain(text: str) -> list[str]:
 
 def _is_number(text: str) -> bool:
     return text in ("", MISSING) or _NUMBER.match(text) is not None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataFileError(f"{path}: is not text ({error}); delete it and run again") from error

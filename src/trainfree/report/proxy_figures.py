@@ -20,6 +20,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from trainfree.analysis.inputs import Floats, outcome_title
+from trainfree.analysis.origins import DataFile, data_files, files_behind
 from trainfree.analysis.proxy_outcomes import outcome_name
 from trainfree.analysis.proxy_stability import ARMS
 from trainfree.analysis.tables import number, read_table, rows_of_setting
@@ -75,7 +76,8 @@ def plot_pairs(scores: Path, pairs: Path, output_stem: Path) -> None:
             f"The same for all architectures: {', '.join(undefined)}." if undefined else "",
             *_origin(attributes),
         )
-        write_figure(figure, output_stem, f"Proxies with each other: {_place(attributes)}", caption)
+        title = f"Proxies with each other: {_place(attributes)}"
+        write_figure(figure, output_stem, title, caption, _behind(pairs, attributes))
 
 
 def plot_outcomes(scores: Path, benchmark: Path, outcomes: Path, output_stem: Path) -> None:
@@ -115,7 +117,7 @@ def plot_outcomes(scores: Path, benchmark: Path, outcomes: Path, output_stem: Pa
             *_origin(attributes, benchmark),
         )
         title = f"Proxies with what networks achieve and cost: {_place(attributes)}"
-        write_figure(figure, output_stem, title, caption)
+        write_figure(figure, output_stem, title, caption, _behind(outcomes, attributes, benchmark))
 
 
 def plot_cost(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -> None:
@@ -165,7 +167,7 @@ def plot_cost(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
             *_origin(attributes, benchmark),
         )
         title = f"What proxies cost and what they tell: {_place(attributes)}"
-        write_figure(figure, output_stem, title, caption)
+        write_figure(figure, output_stem, title, caption, _behind(proxies, attributes, benchmark))
 
 
 def plot_bias(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -> None:
@@ -219,7 +221,7 @@ def plot_bias(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
             *_origin(attributes, benchmark),
         )
         title = f"What proxies know beyond the number of parameters: {_place(attributes)}"
-        write_figure(figure, output_stem, title, caption)
+        write_figure(figure, output_stem, title, caption, _behind(proxies, attributes, benchmark))
 
 
 def plot_stability(draws: Path, stability: Path, output_stem: Path) -> None:
@@ -277,7 +279,7 @@ def plot_stability(draws: Path, stability: Path, output_stem: Path) -> None:
             *_origin(attributes),
         )
         title = f"How stable the scores are: {_place(attributes)}"
-        write_figure(figure, output_stem, title, caption)
+        write_figure(figure, output_stem, title, caption, _behind(stability, attributes))
 
 
 _GIVEN = "spearman_given_params"
@@ -327,6 +329,14 @@ def _attributes(path: Path, kind: str) -> Attributes:
     """Return a file's attributes, and as ``n`` how many architectures it has."""
     attributes, sizes = read_header(path, kind)
     return {**attributes, "n": sizes["arch"]}
+
+
+def _behind(
+    table: Path, attributes: Attributes, benchmark: Path | None = None
+) -> tuple[DataFile, ...]:
+    """Return the data files behind a figure: those of its table, and those of its caption."""
+    trained = [] if benchmark is None else [read_header(benchmark, "benchmark")[0]]
+    return (*data_files([attributes, *trained]), *files_behind(table))
 
 
 def _place(attributes: Attributes) -> str:

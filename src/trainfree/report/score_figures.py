@@ -27,6 +27,7 @@ from trainfree.analysis.inputs import (
     texts,
     value_counts,
 )
+from trainfree.analysis.origins import data_files
 from trainfree.analysis.rank_statistics import PairedRanks, Statistics
 from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError, UnknownNameError
@@ -72,7 +73,7 @@ def plot_score_accuracy(scores: Path, benchmark: Path, output_stems: Mapping[str
             figure = _scatter(score, shown, proxy, outcome_title(target.name))
             title = f"{proxy} score against accuracy: {outcome_title(target.name)}"
             caption = _scatter_caption(scored, trained, score, left_out)
-            write_figure(figure, stem, title, caption)
+            write_figure(figure, stem, title, caption, data_files([scored.attrs, trained.attrs]))
 
 
 def _usable(

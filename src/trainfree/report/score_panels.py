@@ -21,6 +21,7 @@ from trainfree.analysis.measures import (
     drawn_taus,
     obstacle_of,
 )
+from trainfree.analysis.origins import data_files
 from trainfree.analysis.published import cells_of_kind, read_published
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.study import AbsentError, Study
@@ -120,7 +121,8 @@ def plot_score_panels(
         files = list(study.score_files.values())
         title = f"{', '.join(proxies)} against accuracy, a sample of {files[0].attrs['space']}"
         caption = _caption(files, study.benchmark, panels, settings)
-        write_figure(figure, output_stem, title, caption)
+        behind = data_files(file.attrs for file in (*files, study.benchmark))
+        write_figure(figure, output_stem, title, caption, behind)
 
 
 def _published(study: Study, path: Path | None) -> dict[str, Beside]:

@@ -23,6 +23,7 @@ from trainfree.report.search_lines import (
     Searches,
     colours_of,
     data_notes,
+    files_of,
     guide,
     label_ends,
     muted_title,
@@ -112,7 +113,8 @@ def plot_search(
             *data_notes(scores, benchmark),
         )
         title = f"Accuracy of the answer against the seconds of the search: {outcome}"
-        write_figure(figure, output_stem, title, caption)
+        behind = files_of(searches, scores, benchmark)
+        write_figure(figure, output_stem, title, caption, behind)
 
 
 def answers_of(search: xr.Dataset) -> Answers:

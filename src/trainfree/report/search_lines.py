@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trainfree.analysis.inputs import Floats, outcome_title
+from trainfree.analysis.origins import DataFile, data_files
 from trainfree.analysis.search_table import ACCURACY, read_search
 from trainfree.analysis.study import search_title
 from trainfree.analysis.tables import count_of, number
@@ -201,6 +202,15 @@ def data_notes(scores: Path | None, benchmark: Path | None) -> list[str]:
     if benchmark is not None:
         told.append(accuracy_note(read_header(benchmark, "benchmark")[0]))
     return told
+
+
+def files_of(
+    searches: Searches, scores: Path | None, benchmark: Path | None
+) -> tuple[DataFile, ...]:
+    """Return the data files behind a figure of searches."""
+    named = ((scores, "scores"), (benchmark, "benchmark"))
+    headers = [read_header(path, kind)[0] for path, kind in named if path is not None]
+    return data_files([*(search.attrs for search in searches.files), *headers])
 
 
 def _distinct(files: Sequence[xr.Dataset], key: str) -> list[str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from trainfree.analysis.origins import Apart, DataFile, MadeFrom, write_with_origin
 from trainfree.report.bitmaps import pack_bitmaps
 from trainfree.report.colours import GROUND, INK, MUTED, RULE
-from trainfree.writing import write_atomically
 
 DENSITY = LinearSegmentedColormap.from_list(
     "density", ["#a9c7e4", "#5b9bd0", "#1f6fb0", "#c8661b", "#e8871e"]
@@ -85,8 +84,28 @@ def rule_lines(axes: Axes) -> None:
     axes.grid(visible=True, which="major")
 
 
-def write_figure(figure: Figure, output_stem: Path, title: str, caption: str) -> None:
+def write_figure(
+    figure: Figure,
+    output_stem: Path,
+    title: str,
+    caption: str,
+    files: Iterable[DataFile],
+    apart: Apart = "",
+) -> None:
     """Write ``<stem>.svg`` and ``<stem>.png``; both carry title and caption as metadata.
+
+    At last, ``<stem>.json`` says which data files they were made from.
+
+    Parameters
+    ----------
+    figure
+        What is drawn.
+    output_stem
+        Path without suffix.
+    title, caption
+        For the reader of the figure alone.
+    files, apart
+        What it was made from, see :class:`trainfree.analysis.origins.MadeFrom`.
 
     Raises
     ------
@@ -96,6 +115,7 @@ def write_figure(figure: Figure, output_stem: Path, title: str, caption: str) ->
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, not twice for each file
     texts = {"Title": title, "Description": caption}
+    contents = {}
     for suffix, metadata in (
         ("svg", {"Date": None, "Creator": None, **texts}),
         ("png", {"Software": None, **texts}),
@@ -105,5 +125,5 @@ def write_figure(figure: Figure, output_stem: Path, title: str, caption: str) ->
         content = drawn.getvalue()
         if suffix == "svg":
             content = pack_bitmaps(content.decode()).encode()
-        path = output_stem.with_name(f"{output_stem.name}.{suffix}")
-        write_atomically(path, partial(Path.write_bytes, data=content))
+        contents[suffix] = content
+    write_with_origin(output_stem, contents, MadeFrom(files=tuple(files), apart=apart))

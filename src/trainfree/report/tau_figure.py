@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from trainfree.analysis.inputs import outcome_title
+from trainfree.analysis.origins import data_files, files_behind
 from trainfree.analysis.tables import number, read_table, rows_of_setting
 from trainfree.report.captions import accuracy_note, image_notes, sentences, span
 from trainfree.report.colours import INK, MUTED, SERIES
@@ -44,7 +45,7 @@ def plot_tau(
         When a file is missing or damaged, or the table has no row of a scores file.
     """
     attributes = [read_header(path, "scores")[0] for path in scores]
-    accuracies = accuracy_note(read_header(benchmark, "benchmark")[0])
+    trained = read_header(benchmark, "benchmark")[0]
     settings = sorted({str(found["setting"]) for found in attributes})
     seeds = sorted({str(found.get("seed", "?")) for found in attributes})
     table = read_table(correlations)
@@ -75,10 +76,11 @@ def plot_tau(
             else "",
             f"Settings {', '.join(settings)}, root seed {', '.join(seeds)}.",
             image_notes(attributes),
-            accuracies,
+            accuracy_note(trained),
         )
         title = f"Kendall's τ of the proxies: {attributes[0]['space']}"
-        write_figure(figure, output_stem, title, caption)
+        behind = (*data_files([*attributes, trained]), *files_behind(correlations))
+        write_figure(figure, output_stem, title, caption, behind)
 
 
 def _rows(table: pd.DataFrame, attributes: dict[str, object], origin: Path) -> pd.DataFrame:

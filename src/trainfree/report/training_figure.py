@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from trainfree.analysis.inputs import Floats, floats, outcome_title
+from trainfree.analysis.origins import data_files
 from trainfree.analysis.rank_statistics import mean_ranks
 from trainfree.analysis.tables import number
 from trainfree.analysis.training_table import finite_by_epoch, read_training, training_note
@@ -47,7 +48,8 @@ def plot_training(scores: Sequence[Path], output_stem: Path) -> None:
     with figure_style():
         figure = _figure(study, score, outcome)
         title = f"Score during training, beside final accuracy: {outcome}"
-        write_figure(figure, output_stem, title, _caption(study, score))
+        behind = data_files([study.attrs])
+        write_figure(figure, output_stem, title, _caption(study, score), behind)
 
 
 def ranks(score: Floats) -> Floats:

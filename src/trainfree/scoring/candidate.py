@@ -12,11 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.errors import TrainfreeError
+from trainfree.proxies import is_own
 from trainfree.proxies.registry import NEEDS, Need, Proxy, UndefinedScoreError
 from trainfree.scoring import blocks, patterns, responses, synaptic_flow
 from trainfree.scoring.activations import ReluKernels, relu_kernels
 from trainfree.scoring.backward import Gradients, backward
 from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.copies import handed_out
 from trainfree.scoring.curvature import gradient_curvature
 from trainfree.scoring.first_entries import first_entry_fisher
 from trainfree.scoring.image_gradients import ImageGradients, image_gradients
@@ -74,13 +76,23 @@ class EngineCandidate:
         self._asking = ""
 
     def score(self, proxy: Proxy) -> tuple[object, float]:
-        """Return the proxy's value, higher being better, and the seconds it would cost alone."""
+        """Return the proxy's value, higher being better, and the seconds it would cost alone.
+
+        A proxy from outside the suite sees copies, which count as its own work.
+        """
         self._allowed, self._asking = proxy.needs, proxy.name
+        handed = self if is_own(proxy) else handed_out(self)
         try:
-            value, seconds = self._results.bill(lambda: proxy.function(self))
+            value, seconds = self._results.bill(lambda: proxy.function(handed))
         finally:
             self._allowed = frozenset(NEEDS)
         return proxy.oriented(value), seconds
+
+    def global_seed(self, name: str) -> int:
+        """Return what to seed the process's generators with while a proxy from outside runs."""
+        if self._given_stream is None:
+            return 0
+        return int(self._given_stream(f"proxy/{name} global").integers(2**63))
 
     @property
     def network(self) -> Network:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from trainfree.compilation import compiled
 from trainfree.scoring.fused import Moments
 from trainfree.scoring.memory import empty, zeros
 from trainfree.scoring.vectors import (
@@ -159,14 +159,14 @@ def _transformed(weight: Floats) -> Floats:
     return result
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _transform_weights(weight: Floats, out: Floats) -> None:
     stride = out.shape[0] // POSITIONS
     for start in range(0, stride, LANES):
         transform_weights(weight, start, stride, out, start)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _pad(image: Floats, padding: int, rectify: bool, out: Floats) -> None:
     """Write one image, or its positive part, inside a border that is left as it is."""
     height, width, channels = image.shape
@@ -184,7 +184,7 @@ def _pad(image: Floats, padding: int, rectify: bool, out: Floats) -> None:
             target[:] = source
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _convolve_tiles(
     x: Floats,
     weight: Floats,
@@ -234,7 +234,7 @@ def _convolve_tiles(
             _add_moments(out, begin * size, count * size, pivot, sums)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _convolve_rows(
     x: Floats,
     weight: Floats,
@@ -267,7 +267,7 @@ def _convolve_rows(
             _add_moments(out, image * size, size, pivot, sums)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _add_moments(
     flat: Floats, first: int, rows: int, pivot: Floats, sums: NDArray[np.float64]
 ) -> None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainfree.compilation import compiled
 from trainfree.scoring.backward import Gradients, largest_places, normalise_backward
 from trainfree.scoring.layers import average_map, convolve_map
 from trainfree.scoring.tape import Statistics, Tape
@@ -40,6 +40,8 @@ from trainfree.spaces.network import (
 _Pair = tuple[Tensor | None, Tensor | None]
 """Tangents along the gradient and along the weights; None where the tangent is zero."""
 _ZERO: _Pair = (None, None)
+Rows = NDArray[np.floating]
+"""A map as rows of channels, (B·height·width, C)."""
 
 
 @torch.no_grad()
@@ -283,14 +285,13 @@ def _channel_sums(
     return _ChannelSums(sums, count, centre, inverse)
 
 
-def _rows(value: Tensor) -> NDArray[np.floating]:
-    """Return a map as rows of channels, (B·height·width, C)."""
-    rows: NDArray[np.floating] = value.permute(0, 2, 3, 1).reshape(-1, value.shape[1]).numpy()
+def _rows(value: Tensor) -> Rows:
+    rows: Rows = value.permute(0, 2, 3, 1).reshape(-1, value.shape[1]).numpy()
     return rows
 
 
-@numba.njit(cache=True, nogil=True)
-def _add_up(x, first, second, adjoint, mean):  # type: ignore[no-untyped-def]
+@compiled(nogil=True)
+def _add_up(x: Rows, first: Rows, second: Rows, adjoint: Rows, mean: Rows) -> NDArray[np.float64]:
     rows, channels = x.shape
     total = np.zeros((9, channels), np.float64)
     part = np.zeros((9, channels), x.dtype)

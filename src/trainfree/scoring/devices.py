@@ -9,23 +9,31 @@ scoring jobs inside the same batch job and nobody else.
 from __future__ import annotations
 
 import fcntl
-import getpass
+import logging
 import os
 import platform
+import re
 import shutil
+import signal
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
 from trainfree.errors import TrainfreeError
+from trainfree.locks import open_lock
+
+logger = logging.getLogger(__name__)
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 _WAIT_SECONDS = 0.1
+_PROBE_SECONDS = 10.0
 _PROCESSORS = Path("/proc/cpuinfo")
 # What identifies a batch job: Slurm, PBS, LSF and Grid Engine, the last two with the array's index.
 _BATCH_JOB = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "LSB_JOBINDEX", "JOB_ID", "SGE_TASK_ID")
@@ -42,12 +50,62 @@ def visible_gpus() -> list[str]:
         return [part.strip() for part in listed.split(",") if part.strip() not in _NO_DEVICE]
     if "SLURM_JOB_ID" in os.environ:
         return []
+    return probed_gpus()[0]
+
+
+def probed_gpus() -> tuple[list[str], str]:
+    """Return the ids of the GPUs that the driver's program lists, and why there are none.
+
+    The reason is empty where there are GPUs and where that program is not installed. A driver that
+    fails is an answer, and remembered: asking again would take as long.
+    """
     program = shutil.which("nvidia-smi")
     if program is None:
-        return []
-    found = subprocess.run([program, "-L"], capture_output=True, text=True, check=False, timeout=30)
-    lines = found.stdout.splitlines() if found.returncode == 0 else []
-    return [str(number) for number, line in enumerate(lines) if line.startswith("GPU ")]
+        return [], ""
+    gpus, reason = _listed(program)
+    return list(gpus), reason
+
+
+@cache
+def _listed(program: str) -> tuple[tuple[str, ...], str]:
+    try:
+        said = _said(program)
+    except (OSError, subprocess.SubprocessError) as error:
+        gpus, reason = (), f"{program} cannot be run ({error})"
+    else:
+        gpus = tuple(re.findall(r"^GPU (\d+):", said, flags=re.MULTILINE | re.ASCII))
+        reason = (
+            "" if gpus else f"{program} lists none ({' '.join(said.split())[:200] or 'nothing'})"
+        )
+    if reason:
+        logger.warning("no GPU is used: %s", reason)
+    return gpus, reason
+
+
+def _said(program: str) -> str:
+    """Return what ``nvidia-smi -L`` says; raises SubprocessError or OSError where it fails.
+
+    Neither it nor what it started is waited for once its time is over: a process that hangs in
+    the driver cannot even be killed.
+    """
+    process = subprocess.Popen(
+        [program, "-L"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        said, _ = process.communicate(timeout=_PROBE_SECONDS)
+    except BaseException:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
+    told = said.decode(errors="replace")
+    if process.returncode:
+        words = " ".join(told.split())[:200] or "nothing"
+        raise subprocess.SubprocessError(f"status {process.returncode}, it says: {words}")
+    return told
 
 
 def gpus_per_job(choice: DeviceChoice) -> int:
@@ -92,12 +150,84 @@ def device_slot(choice: DeviceChoice, lock_folder: Path | None = None) -> Iterat
     # Without a fixed workspace cuBLAS may choose its algorithm, and so the bits, by chance.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     job = _batch_job()
-    folder = lock_folder or Path(tempfile.gettempdir()) / f"trainfree-gpu-{getpass.getuser()}"
+    folder = lock_folder or _own_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with _any_lock([folder / f"{quote(job + gpu, safe='')}.lock" for gpu in gpus]) as taken:
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[taken]
         yield "cuda"
+
+
+@contextmanager
+def scoring_device(choice: DeviceChoice) -> Iterator[str]:
+    """Hold a device that works, for the length of the ``with`` block: ``"cpu"`` or ``"cuda"``.
+
+    Of a GPU that is named (``CUDA_VISIBLE_DEVICES=0`` on a machine without one, a number or a
+    UUID that no device has) torch tells only when it is used. With ``auto`` the CPU scores then,
+    and the log says why. Enter it before torch is imported.
+
+    Raises
+    ------
+    TrainfreeError
+        When ``cuda`` is demanded and no GPU is visible or the one that is does not work.
+    """
+    with device_slot(choice) as device:
+        problem = _cuda_problem() if device == "cuda" else ""
+        if not problem:
+            yield device
+            return
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if choice == "cuda":
+        raise TrainfreeError(
+            f"scoring.device is 'cuda' but the GPU {named!r} does not work: {problem}; see "
+            "CUDA_VISIBLE_DEVICES, the driver and the build of torch, or use 'auto' or 'cpu'"
+        )
+    logger.warning("the GPU %r does not work (%s); the CPU scores", named, problem)
+    yield "cpu"
+
+
+def _cuda_problem() -> str:
+    """Return why torch cannot use the GPU that is visible, or an empty text."""
+    import torch  # only now: it sees the devices that the slot has left it
+
+    try:
+        if not torch.cuda.is_available():
+            built = torch.version.cuda or "no CUDA"
+            return f"torch {torch.__version__}, built with {built}, finds no such device"
+        torch.zeros(1, device="cuda").add_(1).item()
+    except (RuntimeError, AssertionError, OSError) as error:
+        return " ".join(str(error).split())[:200]
+    return ""
+
+
+def _own_folder() -> Path:
+    """Return a folder for locks that only this user can write to, made where there is none.
+
+    Anybody may make files in the folder for temporary ones, so the name may be taken already:
+    then another is used.
+
+    Raises
+    ------
+    TrainfreeError
+        When there is none to be had.
+    """
+    found = []
+    for end in ("", *(f"-{number}" for number in range(2, 6))):
+        try:
+            folder = Path(tempfile.gettempdir()) / f"trainfree-gpu-{os.getuid()}{end}"
+            with suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+            status = folder.lstat()
+        except OSError as error:
+            found.append(str(error))
+            continue
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+            folder.chmod(0o700)
+            return folder
+        found.append(f"{folder} is another user's, or no folder")
+    raise TrainfreeError(
+        f"no folder for the locks of GPUs: {'; '.join(found)}; name another one in TMPDIR"
+    )
 
 
 def _batch_job() -> str:
@@ -116,24 +246,24 @@ def _any_lock(paths: list[Path]) -> Iterator[int]:
     """Hold the first lock that is free, waiting until one is; yields its place in ``paths``."""
     while True:
         for place, path in enumerate(paths):
-            with path.open("w") as handle:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                if not _is_still(path, handle.fileno()):
+            descriptor = open_lock(path)
+            try:
+                if not _is_locked(path, descriptor):
                     continue
                 try:
                     yield place
                 finally:
                     path.unlink(missing_ok=True)
                 return
+            finally:
+                os.close(descriptor)
         time.sleep(_WAIT_SECONDS)
 
 
-def _is_still(path: Path, descriptor: int) -> bool:
-    """Whether an open file is the one at ``path``, not one that its last holder has removed."""
+def _is_locked(path: Path, descriptor: int) -> bool:
+    """Lock an open file if it is free and still the one at ``path``, not one that was removed."""
     try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except (BlockingIOError, FileNotFoundError):
         return False

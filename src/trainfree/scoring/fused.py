@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from trainfree.compilation import compiled
 from trainfree.scoring.memory import empty, zeros
 from trainfree.scoring.vectors import LANES, population, sum_images
 
@@ -131,13 +132,13 @@ def code_products(codes: NDArray[np.uint64]) -> NDArray[np.int64]:
     return _common_bits(codes)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _pieces(numbers: int) -> int:
     """Return how many vectors hold a row of numbers."""
     return (numbers + LANES - 1) // LANES
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _combine(
     a: Floats,
     b: Floats,
@@ -197,7 +198,7 @@ def _combine(
             )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _combine_ragged(
     maps: Floats, scales: tuple[Floats, Floats], total: Floats, codes: NDArray[np.uint16]
 ) -> None:
@@ -221,7 +222,7 @@ def _combine_ragged(
                     codes[image, first + k // LANES] |= np.uint16(1 << (k % LANES))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _average_windows(x: Floats, kernel: int, stride: int, padding: int, out: Floats) -> None:
     images, height, width, _ = x.shape
     for image in range(images):
@@ -243,7 +244,7 @@ def _average_windows(x: Floats, kernel: int, stride: int, padding: int, out: Flo
                     pixel[k] *= share
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _average_3x3(x: Floats, out: Floats) -> None:
     images, height, width, channels = x.shape
     lanes = width * channels
@@ -254,7 +255,7 @@ def _average_3x3(x: Floats, out: Floats) -> None:
         )
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _average_image(rows: Floats, channels: int, column: Floats, out: Floats) -> None:
     """Write the means over the neighbourhoods of each pixel."""
     height = rows.shape[0]
@@ -300,7 +301,7 @@ def _average_neighbours(column: Floats, channels: int, tall: int, out: Floats) -
         last[k] = (before[k] + end[k]) * border
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _common_bits(words: NDArray[np.uint64]) -> NDArray[np.int64]:
     images, length = words.shape
     common = np.empty((images, images), np.int64)

@@ -1,7 +1,8 @@
 """Windows over maps, there and back: the engine's own for 3 × 3 of stride one on the CPU.
 
-Its convolutions take half of torch's time, its averages a tenth; anything else is torch's. Maps are
-(B, C, height, width) with channels last in memory.
+Its convolutions take half of torch's time, its averages a tenth; anything else is torch's, and so
+is all that a gradient is asked of: compiled code leaves no trace for automatic differentiation.
+Maps are (B, C, height, width) with channels last in memory.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def average_below(adjoint: Tensor, node: AvgPool, shape: tuple[int, ...]) -> Ten
 
 def _is_own_average(x: Tensor, node: AvgPool) -> bool:
     geometry = (node.kernel, node.stride, node.padding)
-    return x.device.type == "cpu" and geometry == (3, 1, 1) and min(x.shape[2:]) > 1
+    whole = geometry == (3, 1, 1) and min(x.shape[2:]) > 1
+    return x.device.type == "cpu" and whole and not _is_traced(x)
 
 
 def _neighbours(x: Tensor) -> Tensor:
@@ -85,7 +87,7 @@ def _neighbours(x: Tensor) -> Tensor:
 def channels_last(x: Tensor) -> NDArray[Any]:
     """See a map as an array, (B, height, width, C); copies only what lies otherwise in memory."""
     images: NDArray[Any] = (
-        x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
+        x.detach().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
     )
     return images
 
@@ -107,11 +109,17 @@ def empty_map(like: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _is_own(x: Tensor, weight: Tensor, node: Conv) -> bool:
     geometry = (node.kernel, node.stride, node.padding)
-    return x.device.type == "cpu" and can_tile(tuple(x.shape), weight.shape[0], geometry)
+    own = x.device.type == "cpu" and can_tile(tuple(x.shape), weight.shape[0], geometry)
+    return own and not _is_traced(x, weight)
+
+
+def _is_traced(*operands: Tensor) -> bool:
+    """Whether automatic differentiation has to see what is made of these."""
+    return torch.is_grad_enabled() and any(operand.requires_grad for operand in operands)
 
 
 def _convolved(x: Tensor, weight: Tensor) -> Tensor:
-    return channels_first(convolve_tiled(channels_last(x), weight.numpy()))
+    return channels_first(convolve_tiled(channels_last(x), weight.detach().numpy()))
 
 
 def _torch_backward(adjoint: Tensor, x: Tensor, weight: Tensor, node: Conv, wanted: str) -> Tensor:

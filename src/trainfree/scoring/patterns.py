@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trainfree.compilation import compiled
 from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.tape import Tape
 from trainfree.spaces.network import (
@@ -118,8 +118,8 @@ def _unit_words(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return np.stack(words, axis=1)
 
 
-@numba.njit(cache=True, nogil=True)
-def _pack(code):  # type: ignore[no-untyped-def]
+@compiled(nogil=True)
+def _pack(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
     images, units = code.shape
     words = np.zeros(units, np.uint64)
     for image in range(images):

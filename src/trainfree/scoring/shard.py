@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,15 +13,18 @@ import torch
 
 from trainfree.errors import ConfigError
 from trainfree.extensions import load_files
+from trainfree.foreign import ForeignError, contained, told, trace_of
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import spec_of
 from trainfree.lifeline import require_run
+from trainfree.process_state import seed_global_generators
 from trainfree.progress import track
-from trainfree.proxies import load_proxy
-from trainfree.proxies.registry import Proxy, UndefinedScoreError
+from trainfree.proxies import is_own, load_proxy
+from trainfree.proxies.registry import Proxy, UndefinedScoreError, unchanged_registry
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.columns import ColumnStore, column_settings, completed_rows
 from trainfree.scoring.devices import processor_name
 from trainfree.scoring.memory import keep_freed_memory
 from trainfree.scoring.schema import Row, scores_dataset
@@ -35,7 +39,14 @@ log = logging.getLogger(__name__)
 
 
 def score_shard(
-    setting: Setting, first: int, last: int, images: Path, output: Path, device: str, threads: int
+    setting: Setting,
+    first: int,
+    last: int,
+    images: Path,
+    output: Path,
+    device: str,
+    threads: int,
+    store: ColumnStore | None = None,
 ) -> None:
     """Score the architectures ``first`` to ``last``, both included, and write the shard.
 
@@ -51,15 +62,10 @@ def score_shard(
         ``"cpu"`` or ``"cuda"``.
     threads
         CPU threads torch may use.
+    store
+        Where columns of scores are kept and looked for; without one everything is computed.
     """
     architectures = chosen_architectures(setting, first, last)
-    prepare_torch(threads)
-    scorer = Scorer.on_images(setting, images, setting.seed, device)
-    scorer.warm_up()
-    rows = []
-    for arch in track(architectures, output.stem):
-        require_run()
-        rows.append(scorer.row(arch))
     attributes = measured_attributes(
         setting,
         asdict(setting),
@@ -68,6 +74,27 @@ def score_shard(
         torch.device(device),
         threads,
     )
+
+    def score(proxies: tuple[str, ...], missing: Sequence[int]) -> list[Row]:
+        prepare_torch(threads)
+        wanted = replace(setting, proxies=proxies)
+        scorer = Scorer.on_images(wanted, images, setting.seed, device)
+        scorer.warm_up()
+        rows = []
+        for arch in track(missing, output.stem):
+            require_run()
+            rows.append(scorer.row(arch))
+        return rows
+
+    if store is None:
+        rows = score(setting.proxies, architectures)
+    else:
+        source = str(json.loads(str(attributes["source_hashes"]))["images"])
+        settings = {
+            proxy: column_settings(setting, proxy, source, str(attributes["device"]), threads)
+            for proxy in setting.proxies
+        }
+        rows = completed_rows(settings, architectures, store, score)
     write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
 
 
@@ -167,16 +194,15 @@ class Scorer:
         judged = [attempt(candidate, proxy, arch) for proxy in self._proxies]
         clock.seconds["total"] = clock.now() - start
         messages = [
-            f"{proxy.name}: {message}"
+            f"{proxy.name}: {message}" if message else ""
             for proxy, (_, _, message, _) in zip(self._proxies, judged, strict=True)
-            if message
         ]
         return Row(
             arch=arch,
             architecture=self._space.to_string(arch),
             scores=[score for score, _, _, _ in judged],
             statuses=[status for _, status, _, _ in judged],
-            message="; ".join(messages),
+            messages=messages,
             seconds=clock.seconds,
             proxy_seconds=[seconds for _, _, _, seconds in judged],
             relu_units=network.relu_units,
@@ -206,6 +232,8 @@ def attempt(
     candidate: EngineCandidate, proxy: Proxy, arch: int
 ) -> tuple[float, Status, str, float]:
     """Return score, status, message and seconds; whatever a proxy does, it does to itself alone."""
+    if not is_own(proxy):
+        return _attempt_from_outside(candidate, proxy, arch)
     try:
         value, seconds = candidate.score(proxy)
     except UndefinedScoreError as error:
@@ -214,6 +242,26 @@ def attempt(
         log.exception("proxy %s failed for architecture %d", proxy.name, arch)
         return *judge_failure(error), float("nan")
     return *judge(value), seconds
+
+
+def _attempt_from_outside(
+    candidate: EngineCandidate, proxy: Proxy, arch: int
+) -> tuple[float, Status, str, float]:
+    """Do the same with code that nobody vouches for; see :mod:`trainfree.foreign`.
+
+    What it draws without saying from where is seeded by architecture, so that it repeats.
+    """
+    try:
+        with contained(), unchanged_registry():
+            seed_global_generators(candidate.global_seed(proxy.name))
+            value, seconds = candidate.score(proxy)
+            return *judge(value), seconds
+    except ForeignError as error:
+        raised = error.raised
+    if not issubclass(type(raised), UndefinedScoreError):
+        what = (proxy.name, arch, told(raised), trace_of(raised))
+        log.error("proxy %s failed for architecture %d: %s\n%s", *what)
+    return *judge_failure(raised), float("nan")
 
 
 def prepare_torch(threads: int) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from enum import IntEnum
 from math import inf, isnan, nan
-from numbers import Real
 
+import numpy as np
 import torch
 
-from trainfree.proxies.registry import UndefinedScoreError
+from trainfree.foreign import ForeignError, contained, kind_of, told, words_of
+from trainfree.proxies.registry import UndefinedScoreError, is_number
 
 
 class Status(IntEnum):
@@ -30,11 +31,12 @@ def judge(value: object) -> tuple[float, Status, str]:
 
     Anything but a number is an error of the proxy, and says so.
     """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        shape = getattr(value, "shape", None)
-        found = type(value).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
-        return nan, Status.ERROR, f"the proxy returned {found}, expected one float"
-    number = float(value)
+    if not is_number(value):
+        return nan, Status.ERROR, f"the proxy returned {_described(value)}, expected one float"
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return nan, Status.OVERFLOW, "the proxy returned a number beyond what a float can hold"
     if isnan(number):
         return nan, Status.NOT_FINITE, "the proxy returned NaN"
     if number == inf:
@@ -42,19 +44,35 @@ def judge(value: object) -> tuple[float, Status, str]:
     return number, Status.SINGULAR if number == -inf else Status.OK, ""
 
 
-def judge_failure(error: Exception) -> tuple[float, Status, str]:
-    """Return score, status and message for a proxy that raised."""
-    if isinstance(error, UndefinedScoreError):
-        score, status, _ = judge(error.score)
-        return score, Status.UNDEFINED if isnan(score) else status, str(error)
-    kind = Status.OUT_OF_MEMORY if is_out_of_memory(error) else Status.ERROR
-    return nan, kind, f"{type(error).__name__}: {error}".splitlines()[0]
+def judge_failure(error: BaseException) -> tuple[float, Status, str]:
+    """Return score, status and message for a proxy that raised, whatever it raised."""
+    kind = type(error)
+    if issubclass(kind, UndefinedScoreError):
+        score, status, _ = _stated_score(error)
+        return score, Status.UNDEFINED if isnan(score) else status, words_of(error)
+    lacking = Status.OUT_OF_MEMORY if is_out_of_memory(error) else Status.ERROR
+    return nan, lacking, told(error)
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` is an allocation that failed, on the CPU or on a GPU."""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+    if issubclass(type(error), MemoryError | torch.cuda.OutOfMemoryError):
         return True
-    text = str(error)
+    text = words_of(error)
     signs = ("can't allocate memory", "not enough memory")
-    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
+    return issubclass(type(error), RuntimeError) and any(sign in text for sign in signs)
+
+
+def _stated_score(error: BaseException) -> tuple[float, Status, str]:
+    """Judge the score that an UndefinedScoreError brings along; one that has none means NaN."""
+    try:
+        with contained():
+            return judge(vars(error).get("score", nan))
+    except ForeignError:
+        return nan, Status.UNDEFINED, ""
+
+
+def _described(value: object) -> str:
+    if issubclass(type(value), np.ndarray | torch.Tensor):
+        return f"{kind_of(value)} of shape {tuple(value.shape)}"  # type: ignore[attr-defined]
+    return kind_of(value)

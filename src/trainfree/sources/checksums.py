@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainfree.errors import HashMismatchError
+from trainfree.errors import HashMismatchError, SourceError
+from trainfree.sources.reading import opened, unreadable
+from trainfree.sources.wrong_files import surprise
 from trainfree.writing import write_atomically
 
 logger = logging.getLogger(__name__)
@@ -25,9 +27,15 @@ class Checksum:
 
 
 def file_digests(path: Path, *algorithms: str) -> dict[str, str]:
-    """Return the hexadecimal digest of a file by each algorithm, reading the file once."""
+    """Return the hexadecimal digest of a file by each algorithm, reading the file once.
+
+    Raises
+    ------
+    SourceError
+        When the file is no regular file or the system does not hand it over.
+    """
     hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             for digest in hashes.values():
                 digest.update(chunk)
@@ -46,15 +54,18 @@ def verify(path: Path, checksum: Checksum | None) -> str:
         return file_digests(path, "sha256")["sha256"]
     found = file_digests(path, "sha256", checksum.algorithm)
     if found[checksum.algorithm] != checksum.digest:
-        raise HashMismatchError(mismatch(path, checksum, found[checksum.algorithm]))
+        raise HashMismatchError(mismatch(path, checksum, found[checksum.algorithm], path.name))
     return found["sha256"]
 
 
-def mismatch(path: Path, checksum: Checksum, found: str) -> str:
-    """Return the sentence that says which hash was expected of ``path`` and which was found."""
+def mismatch(path: Path, checksum: Checksum, found: str, name: str) -> str:
+    """Return the sentence that says which hash was expected of ``path`` and which was found.
+
+    ``name`` is what the file is called when it is the right one.
+    """
     return (
         f"{path}: expected {checksum.algorithm} {checksum.digest}, "
-        f"found {found} ({path.stat().st_size} bytes)"
+        f"found {found} ({path.stat().st_size} bytes){surprise(path, name)}"
     )
 
 
@@ -79,11 +90,14 @@ def cached(path: Path, checksum: Checksum, download: Callable[[Path], None]) -> 
     DataFileError
         When the file cannot be written.
     """
-    if path.is_file():
+    if _is_there(path):
         try:
             return verify(path, checksum)
         except HashMismatchError as error:
-            aside = set_aside(path, path.name)
+            try:
+                aside = set_aside(path, path.name)
+            except OSError as denied:
+                raise SourceError(f"{error}; and it cannot be set aside ({denied})") from denied
             logger.warning("%s; set aside as %s, downloading again", error, aside.name)
     digests: list[str] = []
 
@@ -91,7 +105,7 @@ def cached(path: Path, checksum: Checksum, download: Callable[[Path], None]) -> 
         download(temporary)
         found = file_digests(temporary, "sha256", checksum.algorithm)
         if found[checksum.algorithm] != checksum.digest:
-            sentence = mismatch(temporary, checksum, found[checksum.algorithm])
+            sentence = mismatch(temporary, checksum, found[checksum.algorithm], path.name)
             aside = set_aside(temporary, path.name)
             raise HashMismatchError(
                 f"{sentence.replace(str(temporary), str(path), 1)}; set aside as {aside.name}"
@@ -100,3 +114,10 @@ def cached(path: Path, checksum: Checksum, download: Callable[[Path], None]) -> 
 
     write_atomically(path, write)
     return digests[0]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # a folder on the way to it may not be entered
+        raise unreadable(path, error) from error

@@ -119,6 +119,8 @@ class Delivery:
         A sentence for readers: what these data are.
     stand_in
         True when the data stand in for others that could not be had.
+    counts
+        Number of training and of test images that the files are known to hold, if they hold images.
     """
 
     source: str
@@ -127,6 +129,7 @@ class Delivery:
     sha256: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     stand_in: bool = False
+    counts: tuple[int, int] | None = None
 
 
 class Source(Protocol):

@@ -9,6 +9,7 @@ from pathlib import Path
 from trainfree.errors import SourceError
 from trainfree.sources.checksums import Checksum, verify
 from trainfree.sources.delivery import MIRROR_VARIABLE, Delivery, SourceSettings
+from trainfree.sources.reading import unreadable
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class MirrorSource:
     wanted: Mapping[str, MirrorFile]
     note: str = ""
     stand_in: bool = False
+    counts: tuple[int, int] | None = None
     name: str = field(default="mirror", init=False)
 
     def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
@@ -35,19 +37,49 @@ class MirrorSource:
         folder = settings.mirror
         if folder is None:
             raise SourceError(f"no mirror folder is named ({MIRROR_VARIABLE} or sources.mirror)")
-        if not folder.is_dir():
-            raise SourceError(f"the mirror folder {folder} does not exist")
+        _require_folder(folder)
         files: dict[str, Path] = {}
         for role, wanted in self.wanted.items():
-            found = [folder / place for place in wanted.places if (folder / place).is_file()]
-            if found:
-                files[role] = found[0]
+            found = _found(folder, wanted.places)
+            if found is not None:
+                files[role] = found
             elif not wanted.optional:
                 raise SourceError(f"the mirror {folder} has no {' or '.join(wanted.places)}")
+        sha256 = {role: verify(path, self.wanted[role].checksum) for role, path in files.items()}
+        return Delivery(self.name, self.form, files, sha256, self.note, self.stand_in, self.counts)
+
+
+def _require_folder(folder: Path) -> None:
+    try:
+        if folder.is_dir():
+            return
+        there = folder.exists()
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    if there:
+        raise SourceError(f"the mirror {folder} is a file, expected a folder with files")
+    raise SourceError(f"the mirror folder {folder} does not exist")
+
+
+def _found(folder: Path, places: tuple[str, ...]) -> Path | None:
+    """Return the first file there is at the places.
+
+    Raises
+    ------
+    SourceError
+        When none is there and a place has something else than a file, or may not be looked at.
+    """
+    others = []
+    for place in places:
+        path = folder / place
         try:
-            sha256 = {
-                role: verify(path, self.wanted[role].checksum) for role, path in files.items()
-            }
+            if path.is_file():
+                return path
+            if path.exists() or path.is_symlink():
+                others.append(path)
         except OSError as error:
-            raise SourceError(f"the mirror {folder} cannot be read ({error})") from error
-        return Delivery(self.name, self.form, files, sha256, self.note, self.stand_in)
+            raise unreadable(path, error) from error
+    if others:
+        what = "a folder" if others[0].is_dir() else "no regular file"
+        raise SourceError(f"{others[0]}: expected the file itself, found {what}")
+    return None

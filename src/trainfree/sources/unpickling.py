@@ -7,7 +7,6 @@ numpy's arrays, scalars and dtypes are rebuilt by functions of our own that chec
 
 from __future__ import annotations
 
-import bz2
 import collections
 import io
 import math
@@ -19,9 +18,14 @@ from typing import IO, Any
 import numpy as np
 
 from trainfree.errors import ForbiddenPickleError, SourceError
-from trainfree.sources.pickle_memo import require_small_memo
+from trainfree.sources.pickle_opcodes import require_modest
+from trainfree.sources.reading import MIB, brief, brief_error, read_at_most, unpack_bzip2
+from trainfree.sources.wrong_files import require_kind_of_bytes
 
 Table = Mapping[tuple[str, str], Any]
+
+MOST_BYTES = 16 * MIB
+"""Unpacked size of one architecture's pickle; those of NATS-Bench have 0.1 to 0.4 MB."""
 
 MALFORMED = (
     pickle.UnpicklingError,
@@ -41,7 +45,7 @@ MALFORMED = (
 def _encode(text: str, encoding: str = "latin1") -> bytes:
     """Stand in for ``_codecs.encode``, which Python writes for bytes in old protocols."""
     if encoding not in ("latin1", "latin-1"):
-        raise ForbiddenPickleError(f"_codecs.encode to {encoding!r} (only latin1 is admitted)")
+        raise ForbiddenPickleError(f"_codecs.encode to {brief(encoding)} (only latin1 is admitted)")
     return text.encode("latin1")
 
 
@@ -59,7 +63,7 @@ class _Dtype:
         _, order, *composed = state
         order = order.decode("ascii") if isinstance(order, bytes) else order
         if order not in ("<", ">", "=", "|") or any(part is not None for part in composed[:3]):
-            raise ValueError(f"a numpy dtype that is not a plain number: {state}")
+            raise ValueError(f"a numpy dtype that is not a plain number: {brief(state)}")
         self._order = order
 
     def resolve(self) -> np.dtype[Any]:
@@ -76,7 +80,7 @@ class _Array(np.ndarray[Any, Any]):
             raise TypeError("a numpy array that does not hold plain numbers")
         kind = dtype.resolve()
         if any(length < 0 for length in shape) or math.prod(shape) * kind.itemsize != len(raw):
-            raise ValueError(f"a numpy array of shape {shape} in {len(raw)} bytes")
+            raise ValueError(f"a numpy array of shape {brief(shape)} in {len(raw)} bytes")
         checked: Any = (1, tuple(map(int, shape)), kind, bool(fortran), raw)
         super().__setstate__(checked)
 
@@ -85,7 +89,7 @@ class _Array(np.ndarray[Any, Any]):
 def _dtype(code: str | bytes, align: object = False, copy: object = True) -> _Dtype:
     text = code.decode("ascii") if isinstance(code, bytes) else code
     if not _PLAIN_DTYPE.fullmatch(text):
-        raise ValueError(f"a numpy dtype that is not a plain number: {text!r}")
+        raise ValueError(f"a numpy dtype that is not a plain number: {brief(text)}")
     return _Dtype(text)
 
 
@@ -125,13 +129,17 @@ class _RestrictedUnpickler(pickle.Unpickler):
             return self._admitted[module, name]
         except KeyError:
             raise ForbiddenPickleError(
-                f"{self._where}: asks for {module}.{name}, which no data file of this kind needs; "
-                "nothing of it was run. Get the file anew from a place you trust"
+                f"{self._where}: asks for {module[:80]}.{name[:80]}, which no data file of "
+                "this kind needs; nothing of it was run. Get the file anew from a place you trust"
             ) from None
 
 
 def load_pickle(
-    stream: IO[bytes], where: str, admitted: Table = NUMPY_GLOBALS, encoding: str = "ASCII"
+    stream: IO[bytes],
+    where: str,
+    admitted: Table = NUMPY_GLOBALS,
+    encoding: str = "ASCII",
+    most: int = MOST_BYTES,
 ) -> Any:
     """Read one pickle, admitting only the names in ``admitted``.
 
@@ -145,17 +153,21 @@ def load_pickle(
         What stands for each (module, name) that the pickle may ask for.
     encoding
         How byte strings of Python 2 are read; ``"bytes"`` leaves them as they are.
+    most
+        Bytes that the pickle may have.
 
     Raises
     ------
     ForbiddenPickleError
         When the pickle asks for anything else.
     SourceError
-        When the pickle is malformed or truncated.
+        When the bytes are another kind of file, or the pickle is malformed, truncated or makes more
+        than a data file can need.
     """
-    content = stream.read()
+    content = read_at_most(stream, most, where, "a pickle")
+    require_kind_of_bytes(content, where, "a pickle", ("pickle",))
     try:
-        require_small_memo(content)
+        require_modest(content)
         return _RestrictedUnpickler(io.BytesIO(content), where, admitted, encoding).load()
     except ForbiddenPickleError as error:
         if str(error).startswith(where):
@@ -164,17 +176,21 @@ def load_pickle(
     except MALFORMED as error:
         raise SourceError(
             f"{where}: cannot be read as a pickle, malformed or truncated "
-            f"({type(error).__name__}: {error}); get the file anew"
+            f"({brief_error(error)}); get the file anew"
         ) from error
 
 
-def load_bz2_pickle(content: bytes, where: str, admitted: Table = NUMPY_GLOBALS) -> Any:
-    """Like :func:`load_pickle`, for a pickle compressed with bzip2, whose checksum is verified."""
-    try:
-        plain = bz2.decompress(content)
-    except (OSError, ValueError) as error:
-        raise SourceError(
-            f"{where}: is not a complete bzip2 file, probably truncated ({error}); "
-            "get the file anew"
-        ) from error
-    return load_pickle(io.BytesIO(plain), where, admitted)
+def load_bz2_pickle(
+    content: bytes, where: str, admitted: Table = NUMPY_GLOBALS, most: int = MOST_BYTES
+) -> Any:
+    """Like :func:`load_pickle`, for a pickle compressed with bzip2, whose checksum is verified.
+
+    Parameters
+    ----------
+    most
+        Bytes that the pickle may have, unpacked.
+    """
+    kinds = ("bzip2", "pickle.pbz2")
+    require_kind_of_bytes(content, where, "a pickle compressed with bzip2", kinds)
+    plain = unpack_bzip2(content, most, where, "a pickle of one architecture")
+    return load_pickle(io.BytesIO(plain), where, admitted, most=most)

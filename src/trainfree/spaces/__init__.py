@@ -17,7 +17,9 @@ from pathlib import Path
 from types import ModuleType
 
 from trainfree import extensions
-from trainfree.errors import ConfigError
+from trainfree.errors import ConfigError, TrainfreeError
+from trainfree.foreign import blamed_on, shown
+from trainfree.spaces.checks import check_network, check_space
 from trainfree.spaces.network import Network
 from trainfree.spaces.protocol import Space
 
@@ -75,16 +77,24 @@ def definition_of(name: str) -> ModuleType:
 
 @cache
 def _made(module: ModuleType, name: str) -> Space:
-    space: Space = module.SPACES[name]()
-    if missing := [member for member in _MEMBERS if not hasattr(space, member)]:
+    if name in _FOLDERS:
+        own: Space = module.SPACES[name]()
+        return own
+    where = f"{module.__file__}: the space {name}"
+    with blamed_on(where):
+        space: Space = module.SPACES[name]()
+        missing = [member for member in _MEMBERS if not hasattr(space, member)]
+        found = getattr(space, "name", None)
+    if missing:
         raise ConfigError(
             f"{module.__file__}: the space {name} lacks {', '.join(missing)}; "
             "Space in trainfree/spaces/protocol.py says what each of them is"
         )
-    if space.name != name:
+    if type(found) is not str or found != name:
         raise ConfigError(
-            f"{module.__file__}: expected the space {name} to have that name, found {space.name!r}"
+            f"{module.__file__}: expected the space {name} to have that name, found {shown(found)}"
         )
+    check_space(space, where)
     return space
 
 
@@ -97,7 +107,19 @@ def build_network(space: Space, index: int, image_size: int, classes: int) -> Ne
         When the index is not in the space.
     ImageError
         When images of this size do not fit the space's networks.
+    ConfigError
+        When a space of others fails at it, or describes a network that cannot be.
     """
+    if space.name in _FOLDERS:
+        return _described(space, index, image_size, classes)
+    where = f"the space {space.name}: build_network of architecture {index}"
+    with blamed_on(where, passing=TrainfreeError):
+        network = _described(space, index, image_size, classes)
+        check_network(network, where, image_size, classes)
+    return network
+
+
+def _described(space: Space, index: int, image_size: int, classes: int) -> Network:
     module = type(space).__module__  # also of a space that a caller made and no name stands for
     name = _skeleton_beside(module)
     skeleton = sys.modules[name] if name == module else importlib.import_module(name)

@@ -18,6 +18,8 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from trainfree import scoring
+from trainfree.caches import is_writable, user_cache
 from trainfree.errors import TrainfreeError
 from trainfree.scoring.devices import visible_gpus
 from trainfree.sources.probing import is_usable, probe
@@ -187,6 +189,7 @@ def check_folders(folder: Path) -> Iterator[Check]:
     for name in ("data", "results", "logs", ".snakemake"):
         yield check_writable(folder / name)
     yield check_writable(Path(tempfile.gettempdir()))
+    yield from check_caches()
     yield check_space(_existing(folder))
 
 
@@ -200,6 +203,27 @@ def check_writable(folder: Path) -> Check:
         return Check(f"{folder}/", "missing", f"cannot be written: {error}")
     there = "writable" if existing == folder else f"will be made in {existing.absolute()}"
     return Check(f"{folder}/", "ok", there)
+
+
+def check_caches() -> Iterator[Check]:
+    """Check that Snakemake finds a folder for its cache, and say where compiled code is kept."""
+    needed = user_cache("snakemake")
+    if needed is None or not is_writable(needed):
+        place = needed or "no home folder"
+        detail = f"{place}: cannot be written; name a folder in XDG_CACHE_HOME"
+        yield Check("snakemake's cache", "missing", detail)
+    try:
+        # Numba is slow to import, and may be what is missing.
+        from trainfree.compilation import code_folder
+    except ImportError as error:
+        yield Check("compiled code", "missing", f"numba cannot be imported: {error}")
+        return
+    folder = code_folder(Path(scoring.__file__).parent)
+    if folder is None:
+        detail = "cannot be kept: every job compiles anew; name a folder in NUMBA_CACHE_DIR"
+        yield Check("compiled code", "note", detail)
+    else:
+        yield Check("compiled code", "ok", f"kept in {folder}")
 
 
 def check_space(folder: Path) -> Check:

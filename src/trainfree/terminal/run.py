@@ -19,8 +19,8 @@ FURTHER_TABLES = (
     *("kendall", "tau_sensitivity", "pearson_12_epochs"),
     *("significance", "ranks", "regret"),
 )
-TABLE_SUFFIXES = (".csv", ".md", ".tex")
-FIGURE_SUFFIXES = (".svg", ".png")
+TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
+FIGURE_SUFFIXES = (".svg", ".png", ".json")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Run:
         The configuration files, later ones win.
     folder
         Where ``data/``, ``results/`` and ``logs/`` lie.
+    name
+        That of the configuration's own folder in ``results/`` and ``logs/``.
     space, seed, shard_size, device
         As configured.
     settings
@@ -47,6 +49,7 @@ class Run:
 
     configuration: tuple[Path, ...]
     folder: Path
+    name: str
     space: str
     seed: int
     shard_size: int
@@ -56,6 +59,16 @@ class Run:
     order: Sequence[str]
     sources: SourceSettings
     paper_tables: Sequence[str] = field(default=())
+
+    @property
+    def results(self) -> Path:
+        """The folder of what this configuration makes."""
+        return self.folder / "results" / self.name
+
+    @property
+    def logs(self) -> Path:
+        """The folder of its jobs' logs."""
+        return self.folder / "logs" / self.name
 
     @property
     def benchmark(self) -> Path:
@@ -69,15 +82,15 @@ class Run:
     def scores(self, dataset: str) -> Path:
         """Return the merged scores of a data set."""
         name = f"{self.settings[dataset].name}.h5"
-        return self.folder / "results" / "scores" / self.space / dataset / name
+        return self.results / "scores" / self.space / dataset / name
 
     def search(self, dataset: str, name: str) -> Path:
         """Return the file of a search."""
-        return self.folder / "results" / "search" / self.space / dataset / f"{name}.h5"
+        return self.results / "search" / self.space / dataset / f"{name}.h5"
 
     def kernels(self, dataset: str) -> Path:
         """Return the file of the kernels that are drawn of a data set."""
-        return self.folder / "results" / "kernels" / self.space / dataset / "kernels.h5"
+        return self.results / "kernels" / self.space / dataset / "kernels.h5"
 
     def shards(self, dataset: str) -> list[Path]:
         """Return the shards of a data set in the order of their architectures."""
@@ -116,7 +129,7 @@ def jobs_of(run: Run) -> list[Job]:
     made = [path for job in data if job.stage not in ("images", "shards") for path in job.outputs]
     kernels = list(_kernel_jobs(run))
     shown = [*_shown_jobs(run, made), *_kernel_figures(run)]
-    page = [run.folder / "results" / "report" / "index.html"]
+    page = [run.results / "report" / "index.html"]
     parts = [path for job in shown for path in job.outputs]
     return [*data, *kernels, *shown, _job(run, "report", "index.html", "write_report", page, parts)]
 
@@ -129,8 +142,8 @@ def _job(
     outputs: Sequence[Path],
     inputs: Sequence[Path] = (),
 ) -> Job:
-    log = run.folder / "logs" / f"{place}.log"
-    cost = run.folder / "logs" / "benchmarks" / f"{place}.tsv"
+    log = run.logs / f"{place}.log"
+    cost = run.logs / "benchmarks" / f"{place}.tsv"
     return Job(stage, name, tuple(outputs), tuple(inputs), log, cost)
 
 
@@ -176,14 +189,14 @@ def _kernel_figures(run: Run) -> Iterator[Job]:
         name = f"kernels-{run.space}-{dataset}"
         place, outputs = (
             f"plot_kernels/{run.space}/{dataset}",
-            _figure(run.folder / "results", name),
+            _figure(run.results, name),
         )
         yield _job(run, "figures", name, place, outputs, [run.kernels(dataset)])
 
 
 def _shown_jobs(run: Run, data: Sequence[Path]) -> Iterator[Job]:
     """Yield what makes tables and figures."""
-    results = run.folder / "results"
+    results = run.results
     for name in GENERAL_TABLES:
         yield _job(run, "tables", name, f"tabulate_{name}", _table(results, name), data)
     for name in run.paper_tables:

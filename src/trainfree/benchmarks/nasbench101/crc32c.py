@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from trainfree.compilation import compiled
 
 POLYNOMIAL = 0x82F63B78
 _MASK_DELTA = 0xA282EAD8
@@ -31,7 +32,7 @@ def masked_crc32c(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-@numba.njit(cache=True)
+@compiled()
 def _crc32c(data: NDArray[np.uint8], table: NDArray[np.uint32]) -> np.uint32:
     crc = np.uint32(0xFFFFFFFF)
     for byte in data:

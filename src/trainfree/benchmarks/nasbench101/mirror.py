@@ -9,18 +9,18 @@ the file does not say.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from trainfree.benchmarks.checks import FRACTION, RUN_SECONDS, check_column
 from trainfree.benchmarks.nasbench101.trained_cells import MEAN, QUANTITIES, TIME, TrainedCells
-from trainfree.errors import SourceError
+from trainfree.errors import ArchitectureError, SourceError
+from trainfree.sources.arrays import Wanted, read_npz
 from trainfree.sources.checksums import file_digests
+from trainfree.sources.tables import read_table
 from trainfree.spaces.nasbench101.encoding import specification
 from trainfree.spaces.nasbench101.specification import OPERATIONS
 
@@ -29,7 +29,23 @@ EPOCHS = (4, 12, 36, 108)
 UNSTATED = "unstated"
 NOTE = "test accuracies are means over three trainings; halfway and training accuracies are missing"
 SAMPLE_NOTE = "validation accuracies and seconds are of one unstated training, of a sample of cells"
-_ARRAYS = ("hash_md5", "n_vertices", "adj_bits", "ops", "test_acc_108", "params")
+_MOST_CELLS = 423_624
+_LARGEST_CELL = 7
+_WANTED = {
+    "hash_md5": Wanted("u", 2, 16 * _MOST_CELLS),
+    "n_vertices": Wanted("iu", 1, 8 * _MOST_CELLS),
+    "adj_bits": Wanted("iu", 1, 8 * _MOST_CELLS),
+    "ops": Wanted("iu", 2, 8 * 5 * _MOST_CELLS),
+    "test_acc_108": Wanted("f", 1, 8 * _MOST_CELLS),
+    "params": Wanted("iu", 1, 8 * _MOST_CELLS),
+}
+_RANGES = {
+    "n_vertices": (2, _LARGEST_CELL),
+    "adj_bits": (0, (1 << _LARGEST_CELL * (_LARGEST_CELL - 1) // 2) - 1),
+    "ops": (-1, len(OPERATIONS) - 1),
+    "test_acc_108": (0, 1),
+    "params": (1, 2**31 - 1),
+}
 _CHECKED_CELLS = 50
 
 
@@ -73,16 +89,23 @@ def read_mirror(path: Path) -> TrainedCells:
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path) as archive:
-            arrays = {name: archive[name] for name in _ARRAYS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise SourceError(
-            f"{path}: expected an .npz archive with {', '.join(_ARRAYS)}; cannot be read ({error})"
-        ) from error
+    arrays = read_npz(path, _WANTED, f"an .npz archive with {', '.join(_WANTED)}")
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) != 1 or arrays["hash_md5"].shape[1:] != (16,):
         raise SourceError(f"{path}: expected one row a cell in every array, found {lengths}")
+    if not lengths["params"] or arrays["ops"].shape[1:] != (_LARGEST_CELL - 2,):
+        raise SourceError(
+            f"{path}: expected cells with operations of {_LARGEST_CELL - 2} vertices, found "
+            f"{lengths['params']} cells with {arrays['ops'].shape[1:]}"
+        )
+    for name, (low, high) in _RANGES.items():
+        values = arrays[name]
+        wrong = ~((values >= low) & (values <= high))  # NaN is wrong, too
+        if wrong.any():
+            raise SourceError(
+                f"{path}: {name}: expected numbers from {low} to {high}, "
+                f"found {values[wrong][0]} and {np.count_nonzero(wrong) - 1} more outside"
+            )
     return arrays
 
 
@@ -106,7 +129,11 @@ def _check(cells: TrainedCells, path: Path) -> None:
         )
     for row in np.linspace(0, len(cells) - 1, _CHECKED_CELLS).astype(int).tolist():
         cell = (int(cells.vertices[row]), int(cells.bits[row]), int(cells.codes[row]))
-        expected, found = specification(*cell).hash_spec(), cells.hashes[row].tobytes().hex()
+        try:
+            expected = specification(*cell).hash_spec()
+        except ArchitectureError as error:
+            raise SourceError(f"{path}: row {row}: {error}") from error
+        found = cells.hashes[row].tobytes().hex()
         if expected != found:
             raise SourceError(f"{path}: row {row}: expected the hash {expected}, found {found}")
 
@@ -114,17 +141,19 @@ def _check(cells: TrainedCells, path: Path) -> None:
 def _add_sample(cells: TrainedCells, path: Path) -> None:
     accuracies = {f"val_acc_{epochs}": epochs for epochs in EPOCHS}
     seconds = f"training_time_{EPOCHS[-1]}_s"
-    try:
-        table = pd.read_csv(path, usecols=["index", "hash", *accuracies, seconds])
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise SourceError(
-            f"{path}: expected a gzip'ed CSV table with columns index, hash, "
-            f"{', '.join(accuracies)}, {seconds}; cannot be read ({error})"
-        ) from error
+    numbers = [*accuracies, seconds]
+    table = read_table(
+        path, {"index": int, "hash": str} | dict.fromkeys(numbers, float), _MOST_CELLS
+    )
     rows = table["index"].to_numpy(dtype=np.int64)
+    if (rows < 0).any() or len(np.unique(rows)) < len(rows):
+        raise SourceError(f"{path}: expected different indices from 0, found one twice or below 0")
     known = [cells.hashes[row].tobytes().hex() if row < len(cells) else "" for row in rows]
     if (differs := table["hash"].to_numpy() != np.array(known)).any():
         raise SourceError(f"{path}: line {np.argmax(differs) + 2}: the hash is not the table's")
+    for name in numbers:
+        allowed = FRACTION if name in accuracies else RUN_SECONDS
+        check_column(table[name].to_numpy(), len(table), allowed, f"{path}: {name}")
     place = QUANTITIES.index("validation_accuracy")
     for column, epochs in accuracies.items():
         cells.measured[rows, EPOCHS.index(epochs), 1, 0, place] = table[column]

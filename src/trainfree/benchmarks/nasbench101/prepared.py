@@ -27,10 +27,17 @@ from trainfree.benchmarks.nasbench101.trained_cells import (
     TrainedCells,
 )
 from trainfree.benchmarks.nasbench101.training_time import estimate_times
-from trainfree.errors import DataFileError, SourceError
+from trainfree.errors import SourceError
 from trainfree.provenance import code_hash
+from trainfree.sources.reading import unreadable
+from trainfree.sources.wrong_files import surprise
 from trainfree.spaces.nasbench101.space import GraphCellSpace
-from trainfree.storage import open_dataset, provenance_attributes, write_dataset
+from trainfree.storage import (
+    open_dataset,
+    open_variables,
+    provenance_attributes,
+    write_dataset,
+)
 
 SPACE = "nasbench101"
 DATASET = "cifar10"
@@ -51,15 +58,23 @@ def read_trained_cells(path: Path) -> TrainedCells:
     SourceError, DataFileError
         When the file is missing, damaged or none of these.
     """
-    if not path.is_file():
-        raise SourceError(f"{path}: no such file; expected a .tfrecord, .h5 or .npz file")
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if not there:
+        found = "found a folder" if path.is_dir() else "no such file"
+        raise SourceError(f"{path}: {found}; expected a .tfrecord, .h5 or .npz file")
     readers = {".tfrecord": read_tfrecord, ".h5": read_prepared, ".npz": read_mirror}
     if path.suffix not in readers:
-        raise SourceError(f"{path}: expected a .tfrecord, .h5 or .npz file, found {path.suffix!r}")
+        raise SourceError(
+            f"{path}: expected a .tfrecord, .h5 or .npz file, "
+            f"found {path.suffix!r}{surprise(path, path.name)}"
+        )
     return readers[path.suffix](path)
 
 
-def prepare_nasbench101(source: Path, output: Path) -> None:
+def prepare_nasbench101(source: Path, output: Path, *, partial: bool = False) -> None:
     """Write the benchmark file of NAS-Bench-101.
 
     Parameters
@@ -68,22 +83,37 @@ def prepare_nasbench101(source: Path, output: Path) -> None:
         An official .tfrecord file, or a mirror's .npz table.
     output
         The file to write, of kind "benchmark".
+    partial
+        Whether the source may hold a part of the cells only; the file then says how many.
 
     Raises
     ------
     SourceError
-        When the source cannot be read.
+        When the source cannot be read, or lacks cells without ``partial``.
     DataFileError
         When the output cannot be written.
     """
     cells = read_trained_cells(source)
+    note, expected = cells.note, len(GraphCellSpace.published())
+    if len(cells) < expected:
+        if not partial:
+            raise SourceError(
+                f"{source}: expected trainings of all {expected:,} cells, found {len(cells):,}; "
+                "get the whole file, or say --partial if a part of the space is meant"
+            )
+        part = f"a part of the space, {len(cells):,} of {expected:,} cells"
+        note = "; ".join(filter(None, (note, part)))
     attributes = provenance_attributes(
         settings={"space": SPACE, "source": source.name},
         code=code_hash("trainfree.benchmarks.nasbench101.prepared"),
         source_hashes=cells.source_hashes,
     )
-    attributes |= {"space": SPACE, "source": source.name, "source_note": cells.note}
-    write_dataset(cells_dataset(cells, attributes), output, "benchmark")
+    attributes |= {"space": SPACE, "source": source.name, "source_note": note}
+    try:
+        dataset = cells_dataset(cells, attributes)
+    except SourceError as error:
+        raise SourceError(f"{source}: {error}") from error
+    write_dataset(dataset, output, "benchmark")
 
 
 def cells_dataset(cells: TrainedCells, attributes: dict[str, Any]) -> xr.Dataset:
@@ -221,14 +251,8 @@ def read_prepared(path: Path) -> TrainedCells:
         epochs = tuple(int(value) for value in described["epochs"].to_numpy())
         repeats = tuple(str(value) for value in described["seed"].to_numpy())
         note = str(described.attrs["source_note"])
-    try:
-        with h5py.File(path) as file:
-            return _from_file(file, epochs, repeats, note)
-    except (OSError, KeyError, RuntimeError) as error:
-        raise DataFileError(
-            f"{path}: a variable cannot be read, the file is damaged ({error}); "
-            "delete it and run again to make it anew"
-        ) from error
+    with open_variables(path, "benchmark") as file:
+        return _from_file(file, epochs, repeats, note)
 
 
 def _from_file(

@@ -20,16 +20,25 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
+from trainfree.benchmarks.checks import FRACTION, RUN_SECONDS
 from trainfree.benchmarks.nasbench101.protobuf import WireFormatError, read_model_metrics
-from trainfree.benchmarks.nasbench101.trained_cells import QUANTITIES, STAGES, TrainedCells
+from trainfree.benchmarks.nasbench101.trained_cells import QUANTITIES, STAGES, TIME, TrainedCells
 from trainfree.errors import ArchitectureError, SourceError
 from trainfree.progress import progress_bar
 from trainfree.sources.checksums import file_digests
+from trainfree.sources.reading import brief, brief_error, opened
+from trainfree.sources.wrong_files import require_kind
 from trainfree.spaces.nasbench101.encoding import matrix_bits, operation_code
 from trainfree.spaces.nasbench101.specification import OPERATIONS, ModelSpec
 
 REPEATS = 3
+EPOCHS = (4, 12, 36, 108)
+"""Lengths of the published trainings; ``nasbench_only108`` has the last one alone."""
+MOST_RECORD_BYTES = 1 << 16
+"""Of one record; the official ones have less than a thousand bytes."""
+_LARGEST_CELL = 7
 _EVALUATIONS = (1, 2)
 """Halfway and final; number 0 is from before training."""
 
@@ -68,6 +77,7 @@ def read_tfrecord(path: Path) -> TrainedCells:
         Naming the file and the record: a wrong checksum, a truncated file, a malformed record, a
         hash that is not the cell's, or a cell that was not trained three times.
     """
+    require_kind(path, "an official NAS-Bench-101 .tfrecord file")
     collected = _Collected()
     for number, data in enumerate(records(path)):
         _collect(collected, _training(path, number, data), path, number)
@@ -89,26 +99,34 @@ def records(path: Path) -> Iterator[bytes]:
     number = 0
     try:
         with (
-            path.open("rb") as stream,
+            opened(path) as stream,
             progress_bar(f"reading {path.name}", path.stat().st_size) as advance,
         ):
+            left = path.stat().st_size
             while head := stream.read(12):
                 if len(head) < 12:
                     _fail(path, number, "the file ends within its length; it is truncated")
                 length, crc = struct.unpack("<QI", head)
                 if masked_crc32c(head[:8]) != crc:
                     _fail(path, number, "the checksum of its length is wrong")
-                data = stream.read(length)
-                tail = stream.read(4)
-                if len(data) < length or len(tail) < 4:
+                if length > MOST_RECORD_BYTES:
+                    _fail(
+                        path,
+                        number,
+                        f"claims {length:,} bytes of data, expected at most {MOST_RECORD_BYTES:,}; "
+                        "it is no record of NAS-Bench-101",
+                    )
+                left -= length + 16
+                if left < 0:
                     _fail(path, number, f"expected {length} bytes of data; it is truncated")
+                data, tail = stream.read(length), stream.read(4)
                 if masked_crc32c(data) != struct.unpack("<I", tail)[0]:
                     _fail(path, number, "the checksum of its data is wrong")
                 yield data
                 advance(length + 16)
                 number += 1
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error})") from error
+    except (OSError, struct.error) as error:
+        raise SourceError(f"{path}: changed while it was read ({error})") from error
 
 
 def _fail(path: Path, number: int, reason: str) -> NoReturn:
@@ -119,12 +137,19 @@ def _training(path: Path, number: int, data: bytes) -> Training:
     try:
         cell_hash, epochs, matrix, operations, message = json.loads(data)
         metrics = read_model_metrics(base64.b64decode(message, validate=True))
-    except (ValueError, TypeError, binascii.Error, WireFormatError) as error:
-        _fail(path, number, f"expected a JSON list of five with ModelMetrics at its end: {error}")
-    if not isinstance(epochs, int) or not all(
+    except (ValueError, TypeError, RecursionError, binascii.Error, WireFormatError) as error:
+        told = brief_error(error)
+        _fail(path, number, f"expected a JSON list of five with ModelMetrics at its end: {told}")
+    if type(epochs) is not int or not all(
         isinstance(text, str) for text in (cell_hash, matrix, operations)
     ):
         _fail(path, number, "expected a text, a number and two texts before the metrics")
+    if epochs not in EPOCHS:
+        known = ", ".join(map(str, EPOCHS))
+        _fail(path, number, f"expected one of {known} epochs, found {brief(epochs)}")
+    if not 0 < metrics.trainable_parameters < 2**31:
+        found = brief(metrics.trainable_parameters)
+        _fail(path, number, f"expected the number of trainable parameters, found {found}")
     if len(metrics.evaluations) != 1 + len(_EVALUATIONS):
         _fail(path, number, f"expected 3 evaluations of the cell, found {len(metrics.evaluations)}")
     measured = sum((metrics.evaluations[place] for place in _EVALUATIONS), start=())
@@ -149,18 +174,20 @@ def _collect(collected: _Collected, training: Training, path: Path, number: int)
 def _cell(path: Path, number: int, training: Training) -> tuple[int, int, int, int]:
     """Return vertices, bits, operation code and parameters of a cell seen for the first time."""
     size = math.isqrt(len(training.matrix))
-    if size**2 != len(training.matrix) or not set(training.matrix) <= {"0", "1"}:
-        _fail(path, number, f"expected a square matrix of 0 and 1, found {training.matrix!r}")
+    square = size**2 == len(training.matrix) and size <= _LARGEST_CELL
+    if not square or not set(training.matrix) <= {"0", "1"}:
+        found = brief(training.matrix)
+        _fail(path, number, f"expected a square matrix of 0 and 1 for 2 to 7 vertices, not {found}")
     values = np.array([int(entry) for entry in training.matrix]).reshape(size, size)
     try:
         spec = ModelSpec(values, training.operations.split(","))
         matrix, ops = spec.require_valid()
     except ArchitectureError as error:
-        _fail(path, number, str(error))
+        _fail(path, number, str(error)[:500])
     if len(ops) != size:
         _fail(path, number, "expected a cell without vertices to be pruned")
     if spec.hash_spec() != training.hash:
-        _fail(path, number, f"expected the hash {spec.hash_spec()}, found {training.hash}")
+        _fail(path, number, f"expected the hash {spec.hash_spec()}, found {training.hash[:80]}")
     code = operation_code([OPERATIONS.index(name) for name in ops[1:-1]])
     return size, matrix_bits(matrix), code, training.params
 
@@ -169,6 +196,8 @@ def _trained_cells(collected: _Collected, path: Path) -> TrainedCells:
     rows = np.frombuffer(collected.row, dtype=np.int32)
     lengths, epoch = np.unique(np.frombuffer(collected.epochs, dtype=np.int32), return_inverse=True)
     measured = np.frombuffer(collected.measured, dtype=np.float32)
+    _require_measured(path, measured)
+    _require_named_epochs(path, tuple(lengths.tolist()))
     counts = np.zeros((len(collected.rows), len(lengths)), dtype=np.int64)
     np.add.at(counts, (rows, epoch), 1)
     names = list(collected.rows)
@@ -198,3 +227,27 @@ def _trained_cells(collected: _Collected, path: Path) -> TrainedCells:
         measured=values[by_hash],
         source_hashes={"tfrecord": file_digests(path, "sha256")["sha256"]},
     )
+
+
+def _require_measured(path: Path, measured: NDArray[np.float32]) -> None:
+    """Refuse a record in which a number is missing, no time or no fraction."""
+    table = measured.reshape(-1, len(QUANTITIES))
+    for place, name in enumerate(QUANTITIES):
+        allowed = RUN_SECONDS if name == TIME else FRACTION
+        wrong = ~((table[:, place] >= allowed.low) & (table[:, place] <= allowed.high))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            found = table[row, place]
+            _fail(path, row // len(STAGES), f"{name}: expected {allowed.words}, found {found}")
+
+
+def _require_named_epochs(path: Path, epochs: tuple[int, ...]) -> None:
+    """Refuse one of the two official files under the name of the other."""
+    only = epochs == EPOCHS[-1:]
+    if ("nasbench_only108" in path.name and not only) or ("nasbench_full" in path.name and only):
+        found = "nasbench_only108" if only else "nasbench_full"
+        raise SourceError(
+            f"{path}: holds trainings of {', '.join(map(str, epochs))} epochs, so it is "
+            f"{found}.tfrecord under the name of the other official file; rename it or get the "
+            "one that is meant"
+        )

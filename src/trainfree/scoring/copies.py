@@ -1,0 +1,94 @@
+"""What a proxy from outside the suite is handed: copies, so that edits in place stay its own.
+
+Published code edits weights and gradients in place (Synflow takes ``weight.abs_()``). The suite's
+own proxies share results and are known to leave them as they are; others get a copy of what they
+ask for, made when they ask, one map or matrix at a time: all outputs of a network at once may be
+gigabytes. The seconds of copying are those of the proxy that needs it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast
+
+import numpy as np
+from torch import Tensor
+
+from trainfree.process_state import ArithmeticState
+from trainfree.proxies.registry import Candidate
+from trainfree.spaces.network import Network
+
+MEMBERS = frozenset(name for name in vars(Candidate) if not name.startswith("_"))
+"""What a candidate has for proxies."""
+_METHODS = ("stream", "log_abs_determinant")
+
+
+def handed_out(candidate: Candidate) -> Candidate:
+    """Return a candidate of the same architecture for one call of a proxy from outside.
+
+    It has what :class:`~trainfree.proxies.registry.Candidate` says and nothing else. What the
+    proxy has changed about the arithmetic of the process (a default type, gradients switched off)
+    is not in effect while the engine computes what it asks for, since others will see that, too.
+    """
+    usual = ArithmeticState()
+    shared: dict[str, object] = {}
+
+    def ask(name: str) -> object:
+        if name not in shared:
+            with usual.in_effect():
+                shared[name] = getattr(candidate, name)
+        if name in _METHODS:
+            method = cast(Callable[[object], object], shared[name])
+            return lambda argument: method(argument)  # the bound one would lead to the engine
+        return _copied(shared[name])
+
+    return cast(Candidate, _HandedOut(ask))
+
+
+class _HandedOut:
+    """A candidate for proxies from outside."""
+
+    __slots__ = ("__ask",)
+
+    def __init__(self, ask: Callable[[str], object]) -> None:
+        self.__ask = ask
+
+    def __getattr__(self, name: str) -> object:
+        if name not in MEMBERS:
+            raise AttributeError(
+                f"a candidate has no {name!r}; "
+                "Candidate in trainfree/proxies/registry.py lists what it has"
+            )
+        return self.__ask(name)
+
+
+class _Copies(Mapping[int, Tensor]):
+    """Tensors by node number, a new copy each time one is asked for."""
+
+    __slots__ = ("__shared",)
+
+    def __init__(self, shared: Mapping[int, Tensor]) -> None:
+        self.__shared = shared
+
+    def __getitem__(self, number: int) -> Tensor:
+        return self.__shared[number].detach().clone()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.__shared)
+
+    def __len__(self) -> int:
+        return len(self.__shared)
+
+
+def _copied(value: object) -> object:
+    """Return what may be edited in place of ``value``; numbers are themselves."""
+    if isinstance(value, Mapping):
+        return _Copies(value)
+    if isinstance(value, np.ndarray):
+        return value.copy(order="K")
+    if isinstance(value, Network):
+        return copy.deepcopy(value)
+    if isinstance(value, Sequence):
+        return tuple(map(_copied, value))
+    return value
