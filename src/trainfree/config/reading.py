@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from typing import Any
 import yaml
 
 from trainfree.config.shape import MOST_VALUES, check_shape
-from trainfree.errors import ConfigError, shortened, shown
+from trainfree.errors import ConfigError, DataFileError, shortened, shown
+from trainfree.reading import open_file
 
 LARGEST_FILE = 1024**2
 LONG = 100
@@ -91,19 +91,10 @@ def _entry_value(text: str, origin: str) -> Any:
 
 def _text_of(path: Path) -> str:
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or device"
-            raise ConfigError(f"{path}: expected a configuration file, found {kind}")
-        with path.open("rb") as file:
+        with open_file(path, "no such configuration file") as file:
             data = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file") from None
-    except (OSError, ValueError) as error:  # a NUL in the name is a ValueError
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(
-            f"{shown(str(path))}: cannot be read ({reason}); check its name and its permissions"
-        ) from None
+    except DataFileError as error:
+        raise ConfigError(str(error)) from None
     if len(data) > LARGEST_FILE:
         raise ConfigError(
             f"{path}: expected a configuration of at most {LARGEST_FILE} bytes, found more; is it "
