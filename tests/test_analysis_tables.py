@@ -33,6 +33,7 @@ from trainfree.analysis.tables import (
 )
 from trainfree.analysis.timing import tabulate_timing
 from trainfree.errors import DataFileError
+from trainfree.storage import read_dataset, write_dataset
 
 INF, NAN = np.inf, np.nan
 TEST = ("cifar10", "test", 200, "mean")
@@ -146,6 +147,25 @@ class TestSearch:
         assert row["accuracy_high"] - row["accuracy_mean"] == pytest.approx(half)
         assert row["scoring_seconds"] == pytest.approx(0.06)
         assert found.loc[(RANDOM_ARCHITECTURE, 1), "accuracy_mean"] == pytest.approx(75.0)
+
+    def test_the_table_says_what_simulated_seconds_are(self, tmp_path: Path) -> None:
+        note = "Training seconds are simulated: without the pass over the validation images."
+        plain = write_search(
+            tmp_path / "s.h5",
+            self.fitness,
+            self.accuracy,
+            (1, 3),
+            signal="accuracy",
+            clock_note=note,
+        )
+        timed = read_dataset(plain, "search")
+        timed["answer_training_seconds"] = timed["answer_training_seconds"].fillna(100.0)
+        write_dataset(timed, tmp_path / "timed.h5", "search")
+        for path, words in ((plain, 0), (tmp_path / "timed.h5", 1)):
+            tabulate_search([path, path], tmp_path / "t", None)
+            for suffix in (".md", ".tex"):
+                text = (tmp_path / f"t{suffix}").read_text()
+                assert text.count(note.rstrip(".")) == words, suffix
 
     def test_published_beside_what_corresponds(self, tmp_path: Path, published: Path) -> None:
         tables = make_all(tmp_path, published)

@@ -342,6 +342,19 @@ def test_the_seconds_of_validation_passes_are_read_and_missing_ones_stay_away(tm
     assert int(stored.notnull().sum()) == 1
 
 
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, math.nan, math.inf, 1e9, "x"])
+def test_seconds_of_a_validation_pass_that_are_none_are_refused(tmp_path, seconds):
+    content = record()
+    trainings = content["200"]["all_results"]
+    trainings["cifar100", 777] = {
+        **trainings["cifar10", 777],
+        "eval_times": {"x-valid@0": seconds},
+    }
+    write_record(tmp_path / "a", 3, content)
+    with pytest.raises(SourceError, match=r"000003\.pickle\.pbz2"):
+        read_folder(tmp_path / "a")
+
+
 @pytest.mark.shared_data
 def test_searches_pay_what_the_published_scripts_charge_for_official_architectures(
     nats_sample, tmp_path

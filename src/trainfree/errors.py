@@ -78,7 +78,10 @@ def shown(value: object, longest: int = 100) -> str:
         return f"a whole number of {value.bit_length()} bits"
     if isinstance(value, str):
         return repr(shortened(value, longest))
-    return shortened(repr(value), longest)
+    try:
+        return shortened(repr(value), longest)
+    except ValueError:  # a number of thousands of digits somewhere inside
+        return f"a {type(value).__name__} that is too long to be shown"
 
 
 def shortened(text: str, longest: int = 100) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from trainfree.benchmarks.checks import plain_number
+from trainfree.benchmarks.checks import LONGEST_TRAINING, plain_number
 from trainfree.benchmarks.schema import BenchmarkTable, Column, parse_architecture
 from trainfree.errors import SourceError
 from trainfree.progress import progress_bar
@@ -212,11 +212,14 @@ class _Columns:
         """
         evaluation = EVALUATIONS[dataset].get("valid")
         times = training.get("eval_times") or {}
-        return [
+        known = [
             self._number(time, "eval_times")
             for name, time in times.items()
             if name.partition("@")[0] == evaluation
         ]
+        if not all(0 < seconds <= LONGEST_TRAINING for seconds in known):
+            raise ValueError(f"eval_times of {dataset}: expected seconds, found {known[:5]}")
+        return known
 
     def _require_seed(self, seed: object) -> None:
         """Every seed makes columns of the whole space, so there may be few."""

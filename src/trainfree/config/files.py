@@ -68,8 +68,9 @@ def workflow_config(
     ConfigError
         Naming the file or key that is wrong.
     """
-    for path in files:
-        read_file(Path(path))
+    for path in map(Path, files):
+        if path.is_file():  # what Snakemake took from elsewhere is in ``values``
+            read_file(path)
     given = {key: value for key, value in read_entries(entries).items() if key in values}
     return parse_config(merge(dict(values), given))
 

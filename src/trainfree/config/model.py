@@ -32,6 +32,8 @@ from trainfree.search import ACCURACY, algorithm_names
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import SPACE_KIND, load_space, space_names
 
+MOST_JOBS = 100_000
+
 
 class Config(Section):
     """The whole configuration."""
@@ -185,6 +187,13 @@ class Config(Section):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         self._require_fits({"scoring.sample": self.scoring.sample or 0})
+        jobs = (self.scoring.sample or len(load_space(self.space))) // self.scoring.shard_size
+        if jobs > MOST_JOBS:
+            raise ConfigError(
+                f"scoring.shard_size: {self.scoring.shard_size} makes {jobs:,} jobs for each data "
+                f"set, expected at most {MOST_JOBS:,}, which Snakemake plans for minutes; choose "
+                "larger shards"
+            )
         cells = self.nasbench101
         if cells.sample > cells.first_hashes:
             raise ConfigError(

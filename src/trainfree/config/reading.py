@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,18 @@ from typing import Any
 import yaml
 
 from trainfree.config.shape import MOST_VALUES, check_shape
-from trainfree.errors import ConfigError, shortened, shown
+from trainfree.errors import ConfigError, DataFileError, shortened, shown
+from trainfree.reading import open_file
 
 LARGEST_FILE = 1024**2
-_WIDE_MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\0\0\xfe\xff", "UTF-32"))
+LONG = 100
+_WIDE_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",  # before the mark that it begins with
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+_NO_TEXT = bytes({*range(32)} - {*b"\t\n\f\r"})
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -84,19 +91,10 @@ def _entry_value(text: str, origin: str) -> Any:
 
 def _text_of(path: Path) -> str:
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or device"
-            raise ConfigError(f"{path}: expected a configuration file, found {kind}")
-        with path.open("rb") as file:
+        with open_file(path, "no such configuration file") as file:
             data = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file") from None
-    except (OSError, ValueError) as error:  # a NUL in the name is a ValueError
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(
-            f"{shown(str(path))}: cannot be read ({reason}); check its name and its permissions"
-        ) from None
+    except DataFileError as error:
+        raise ConfigError(str(error)) from None
     if len(data) > LARGEST_FILE:
         raise ConfigError(
             f"{path}: expected a configuration of at most {LARGEST_FILE} bytes, found more; is it "
@@ -106,7 +104,7 @@ def _text_of(path: Path) -> str:
 
 
 def _decoded(data: bytes, path: Path) -> str:
-    wide = next((name for mark, name in _WIDE_MARKS if data.startswith(mark)), "")
+    wide = next((name for mark, name in _WIDE_MARKS.items() if data.startswith(mark)), "")
     halves = data[:200:2], data[1:200:2]
     if not wide and len(data) > 1 and any(half and not half.strip(b"\0") for half in halves):
         wide = "UTF-16"
@@ -115,7 +113,7 @@ def _decoded(data: bytes, path: Path) -> str:
             f"{path}: expected text in UTF-8, found {wide}; save it as UTF-8, or convert it: "
             f"iconv -f {wide} -t UTF-8"
         )
-    if b"\0" in data:
+    if data[:1000].translate(None, _NO_TEXT) != data[:1000] or b"\0" in data:
         raise ConfigError(f"{path}: expected YAML or JSON text, found binary data")
     try:
         return data.decode("utf-8-sig")
@@ -186,28 +184,26 @@ class _Loader(yaml.SafeLoader):
         if len(node.value) > MOST_VALUES:
             raise _trap(node, f"expected at most {MOST_VALUES} merged keys, found more")
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Name what has the form or the tag of a number, a date, ... and is none."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError):
+            kind = node.tag.rpartition(":")[2]
+            size = f" of {len(node.value)} characters" if len(node.value) > LONG else ""
+            raise _trap(
+                node, f"{shown(node.value)}{size} is no {kind}; put quotes around what is text"
+            ) from None
+
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """Return a number that is written as people read it."""
-        digits = node.value.lstrip("+-").replace("_", "")
+        digits = str(self.construct_scalar(node)).lstrip("+-").replace("_", "")
         if ":" in digits:
             raise _trap(node, f"{shown(node.value)} is a number in base 60 for YAML; put quotes")
         if digits.startswith("0") and digits.isdigit() and digits != "0":
             raise _trap(node, f"{shown(node.value)} is a number in base 8 for YAML; no leading 0")
         read = self.construct_yaml_int if node.tag.endswith(":int") else self.construct_yaml_float
-        try:
-            return read(node)
-        except (ValueError, OverflowError):
-            count = len(node.value)
-            raise _trap(
-                node, f"expected a number, found {shown(node.value)} of {count} characters"
-            ) from None
-
-    def construct_date(self, node: yaml.ScalarNode) -> Any:
-        """Return a date; one that is in no calendar is named."""
-        try:
-            return self.construct_yaml_timestamp(node)
-        except (ValueError, OverflowError, AttributeError):
-            raise _trap(node, f"{shown(node.value)} is no date; put quotes around text") from None
+        return read(node)
 
 
 class _NoneLoader(_Loader):
@@ -220,5 +216,4 @@ def _trap(node: yaml.Node, text: str) -> yaml.MarkedYAMLError:
 
 for _kind in ("int", "float"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_number)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_date)
 _NoneLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"None$"), ["N"])

@@ -77,7 +77,7 @@ class StabilityConfig(Section):
 class KernelsConfig(Section):
     """The kernels that are drawn by accuracy (NASWOT paper, Figure 1)."""
 
-    architectures: Positive = Field(
+    architectures: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=10, description="Architectures, one of each of so many equal parts by accuracy."
     )
     batch_size: Annotated[Batch, Field(ge=2)] = Field(
@@ -100,7 +100,9 @@ class AblationConfig(Section):
 class TrainingConfig(Section):
     """Scores after every epoch of training, on the first data set (target ``training``)."""
 
-    architectures: Several = Field(default=10, description="Architectures to train; a job each.")
+    architectures: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        default=10, description="Architectures to train; a job each."
+    )
     above_percent: Percent = Field(
         default=90.0,
         description="They are drawn from those above this validation accuracy in the benchmark.",

@@ -77,6 +77,8 @@ def _problem(value: Any) -> str:
             f"expected a whole number of at most {_WIDEST_NUMBER} bits, found one of "
             f"{value.bit_length()} bits"
         )
+    if isinstance(value, bytes | set | frozenset):
+        return f"expected text, numbers, lists or keys, found {type(value).__name__}"
     if isinstance(value, str):
         if len(value) > LONGEST_TEXT:
             return (

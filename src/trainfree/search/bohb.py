@@ -38,13 +38,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
-from trainfree.search.protocol import Preset, fitness_rank, require_at_least, with_edges
+from trainfree.search.protocol import (
+    Preset,
+    fitness_rank,
+    require_at_least,
+    require_at_most,
+    with_edges,
+)
 from trainfree.spaces.protocol import EdgeSpace, Space
 
 FloatArray = NDArray[np.float64]
 CodeArray = NDArray[np.int64]
 DENSITY_FLOOR = 1e-32
-MOST_RUNGS = 20
 LARGEST_BRACKET = 10_000_000
 """Architectures of the first bracket; more than any space has."""
 Evaluation = tuple[tuple[bool, float], int]
@@ -70,8 +75,8 @@ class BohbSettings:
     def __post_init__(self) -> None:
         require_at_least(2, eta=self.eta)
         require_at_least(1, rungs=self.rungs, candidates=self.candidates)
-        if self.rungs > MOST_RUNGS:
-            raise ConfigError(f"rungs: expected 1 to {MOST_RUNGS}, found {self.rungs}")
+        require_at_most(20, rungs=self.rungs)
+        require_at_most(10_000, candidates=self.candidates)
         if self.rungs * self.eta ** (self.rungs - 1) > LARGEST_BRACKET:
             raise ConfigError(
                 f"eta: expected a first bracket of at most {LARGEST_BRACKET} architectures, found "

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from trainfree.errors import ConfigError
-from trainfree.search.protocol import PaidScores, Preset, require_at_least
+from trainfree.search.protocol import PaidScores, Preset, require_at_least, require_at_most
 from trainfree.search.rea import ReaSettings, RegularizedEvolution
 from trainfree.spaces.protocol import Space
 
@@ -38,6 +38,7 @@ class MoveSettings:
     def __post_init__(self) -> None:
         self.evolution()
         require_at_least(1, proposals=self.proposals)
+        require_at_most(10_000, proposals=self.proposals)
         if not 0 <= self.greed <= 1:
             raise ConfigError(f"greed: expected a probability from 0 to 1, found {self.greed}")
 

@@ -22,8 +22,8 @@ from trainfree.search.budget import MOST_EVALUATIONS, Budget, Evaluations, Secon
 from trainfree.search.protocol import Overshoot, find_preset, make_settings
 
 NAME = re.compile(r"[a-z0-9_]+(-[a-z0-9_]+)*")
-LARGEST_SETTING = 10_000_000
-"""Populations, warm-ups and the like: more than any space has architectures."""
+LARGEST_SETTING = 1_000_000
+"""Warm-ups and the like: more than any space here has architectures."""
 OVERSHOOTS: tuple[str, ...] = get_args(Overshoot)
 ENTRY_KEYS = (
     *("algorithm", "preset", "signal", "proxy"),

@@ -195,6 +195,19 @@ def require_at_least(minimum: int, **values: int) -> None:
             raise ConfigError(f"{key}: expected at least {minimum}, found {value}")
 
 
+def require_at_most(maximum: int, **values: int) -> None:
+    """Refuse settings that are too large to be meant: a step would take hours, or all memory.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first setting that is above ``maximum``.
+    """
+    for key, value in values.items():
+        if value > maximum:
+            raise ConfigError(f"{key}: expected at most {maximum}, found {value}")
+
+
 def with_edges(space: Space, algorithm: str) -> EdgeSpace:
     """Return the space as one of fixed edges.
 

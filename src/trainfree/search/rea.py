@@ -24,7 +24,7 @@ from typing import Any, ClassVar, get_args
 import numpy as np
 
 from trainfree.errors import ConfigError
-from trainfree.search.protocol import BLOCK, Preset, fitness_rank, require_at_least
+from trainfree.search.protocol import BLOCK, Preset, fitness_rank, require_at_least, require_at_most
 from trainfree.spaces.protocol import MutationRule, Space
 
 MUTATIONS: tuple[str, ...] = get_args(MutationRule)
@@ -45,6 +45,7 @@ class ReaSettings:
 
     def __post_init__(self) -> None:
         require_at_least(1, population=self.population, sample=self.sample)
+        require_at_most(10_000, population=self.population, sample=self.sample)
         if not self.replacement and self.sample > self.population:
             raise ConfigError(
                 f"sample: expected at most the population of {self.population}, of which it is "

@@ -5,7 +5,7 @@ nasbench = api.NASBench("nasbench_only108.tfrecord")
 nasbench.query(api.ModelSpec(matrix=[[0, 1], [0, 0]], ops=["input", "output"]))
 """
 
-from trainfree.benchmarks.nasbench101.interface import NASBench, OutOfDomainError
-from trainfree.spaces.nasbench101.specification import ModelSpec
+from trainfree.benchmarks.nasbench101.interface import NASBench, OutOfDomainError, UnknownHashError
+from trainfree.spaces.nasbench101.specification import CellFormError, ModelSpec
 
-__all__ = ["ModelSpec", "NASBench", "OutOfDomainError"]
+__all__ = ["CellFormError", "ModelSpec", "NASBench", "OutOfDomainError", "UnknownHashError"]
