@@ -85,12 +85,14 @@ def compare_results(first: Path, second: Path, screen: Screen, *, times: bool = 
     _show_provenance(compared, screen)
     equal = all(one.is_equal(times) for one in compared)
     screen.line()
-    unknown = sum(one.unreadable for one in compared)
-    if unknown:
-        files = count_of(unknown, "file")
-        screen.line(f"whether the results are equal is not known: {files} cannot be read")
+    if equal:
+        verdict = "the results are equal"
+    elif all(one.is_equal(times) or one.unreadable for one in compared):
+        files = count_of(sum(one.unreadable for one in compared), "file")
+        verdict = f"{files} cannot be read: whether the results differ is not known"
     else:
-        screen.line("the results are equal" if equal else "the results differ")
+        verdict = "the results differ"
+    screen.line(verdict)
     return int(not equal)
 
 
