@@ -40,8 +40,12 @@ onstart:
 
 
 onerror:
+    from trainfree.terminal.logs import failures
+
     print(
-        "Some jobs failed. What is there gives tables too, see config/README.md: Tables"
+        *failures(Path()),
+        "Some jobs failed. What is there gives tables too, see config/README.md: Tables",
+        sep="\n",
     )
 
 

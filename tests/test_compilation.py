@@ -206,7 +206,7 @@ from pathlib import Path
 from trainfree.report.style import new_figure, write_figure
 import matplotlib as mpl
 print(mpl.get_configdir(), mpl.get_cachedir())
-write_figure(new_figure(2, 2), Path("figure"), "title", "caption")
+write_figure(new_figure(2, 2), Path("figure"), "title", "caption", [])
 """
 
 

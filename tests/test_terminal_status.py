@@ -153,6 +153,24 @@ def test_a_killed_job_is_known_from_snakemakes_log(run):
     assert stages(status(run)[1])["shards"] == "0 3 1 stopped, 2 to do"
 
 
+def test_what_ended_well_and_was_removed_was_not_stopped(run):
+    """Figures that one job draws have one log, of an earlier run that had fewer of them, say."""
+    log = write(run.folder / SHARD_LOG, "243 of 243\n")
+    cost = write(
+        run.logs / "benchmarks" / Path(SHARD_LOG).relative_to("logs/test").with_suffix(".tsv"),
+        "s\n3.0\n",
+    )
+    os.utime(log, (1000, 1000))
+    os.utime(cost, (1001, 1001))
+    assert stages(status(run)[1])["shards"] == "0 3 3 to do"
+    os.utime(log, (1002, 1002))  # it has begun again since
+    assert stages(status(run)[1])["shards"] == "0 3 1 stopped, 2 to do"
+    plots = write(run.logs / "plot_searches/nasbench201_mini/generated.log", "")
+    write(run.logs / "benchmarks/plot_searches/nasbench201_mini/generated.tsv", "s\n1.0\n")
+    os.utime(plots, (1000, 1000))
+    assert "stopped" not in stages(status(run)[1])["figures"]
+
+
 def test_a_run_that_is_going_on_is_seen_with_its_progress(run):
     lock = write(run.folder / ".snakemake" / "trainfree.lock", f"{os.getpid()}\n")
     os.utime(lock, (1000, 1000))

@@ -24,6 +24,13 @@ def _give_up_capabilities() -> None:
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
+def forbid(path: Path) -> None:
+    """Take all permissions on a file or folder from who runs unprivileged."""
+    path.chmod(0)
+    if os.geteuid() == 0:
+        os.chown(path, SOMEBODY, SOMEBODY)
+
+
 def run_unprivileged(
     command: Sequence[str],
     environment: Mapping[str, str] | None = None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,6 +57,41 @@ def cannot_be_read(path: Path, error: OSError) -> UnreadableFileError:
         f"{path}: cannot be read: {meaning} ({said}). Nothing is said about its content: "
         "keep the file"
     )
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a regular file; where that cannot be known it is neither yes nor no.
+
+    Raises
+    ------
+    UnreadableFileError
+        When a folder on the way may not be entered, or the disk fails.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise cannot_be_read(path, error) from error
+
+
+def files_below(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a pattern, sorted; a folder that cannot be read is not an empty one.
+
+    Raises
+    ------
+    UnreadableFileError
+        When a folder in which there may be such files cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise cannot_be_read(Path(error.filename), error) from error
+
+    fixed = takewhile(lambda part: "*" not in part, Path(pattern).parts[:-1])
+    for _ in os.walk(folder.joinpath(*fixed), onerror=refuse):
+        pass  # only to enter every folder
+    return sorted(folder.glob(pattern))
 
 
 def open_file(path: Path, missing: str) -> BinaryIO:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from trainfree.errors import DataFileError
+from trainfree.errors import DataFileError, UnreadableFileError
+from trainfree.reading import files_below
 from trainfree.storage import SCHEMA_VERSIONS, read_header
 
 
@@ -35,10 +36,17 @@ def find_files(folder: Path, pattern: str, kind: str) -> Found:
     kind
         Of :data:`~trainfree.storage.SCHEMA_VERSIONS`.
     """
-    files, left_out = [], {}
-    for path in sorted(folder.glob(pattern)):
+    files: list[Path] = []
+    left_out: dict[Path, str] = {}
+    try:
+        paths = files_below(folder, pattern)
+    except UnreadableFileError as error:
+        return Found((), {folder: str(error).removeprefix(f"{folder}: ")})
+    for path in paths:
         try:
             read_header(path, kind)
+        except UnreadableFileError as error:
+            left_out[path] = str(error).removeprefix(f"{path}: ")
         except DataFileError as error:
             if not _is_any_of(path, SCHEMA_VERSIONS):
                 left_out[path] = str(error).removeprefix(f"{path}: ")

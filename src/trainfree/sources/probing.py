@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainfree.errors import SourceError
+from trainfree.reading import cannot_be_read
 from trainfree.sources.checksums import verify
 from trainfree.sources.delivery import Source, SourceSettings
 from trainfree.sources.mirror import MirrorFile, MirrorSource
@@ -46,6 +47,14 @@ def probe(source: Source, cache: Path, settings: SourceSettings, *, online: bool
     online
         Try the network, each address for ``settings.timeout`` seconds at most.
     """
+    try:
+        return _probed(source, cache, settings, online)
+    except OSError as error:  # a folder that may not be entered, a disk that fails
+        path = Path(error.filename) if isinstance(error.filename, str) else cache
+        return [Probe(source.name, False, str(cannot_be_read(path, error)))]
+
+
+def _probed(source: Source, cache: Path, settings: SourceSettings, online: bool) -> list[Probe]:
     if isinstance(source, MirrorSource):
         return list(_mirror(source, settings))
     if isinstance(source, DownloadSource | NpmSource | PypiFileSource):

@@ -20,7 +20,8 @@ from packaging.utils import canonicalize_name
 
 from trainfree import scoring
 from trainfree.caches import is_writable, user_cache
-from trainfree.errors import TrainfreeError
+from trainfree.errors import TrainfreeError, UnreadableFileError
+from trainfree.reading import is_there
 from trainfree.scoring.devices import visible_gpus
 from trainfree.sources.probing import is_usable, probe
 from trainfree.sources.recipes import RECIPES
@@ -170,8 +171,11 @@ def check_sources(run: Run, *, online: bool) -> Iterator[Check]:
 
 
 def _verdict(item: str, prepared: Path, states: list[bool | None]) -> Check:
-    if prepared.is_file():
-        return Check(item, "ok", f"prepared already: {prepared}")
+    try:
+        if is_there(prepared):
+            return Check(item, "ok", f"prepared already: {prepared}")
+    except UnreadableFileError as error:
+        return Check(item, "missing", str(error))
     if True in states:
         return Check(item, "ok", "a source can deliver it")
     if None in states:
@@ -239,7 +243,14 @@ def check_space(folder: Path) -> Check:
 
 def _existing(folder: Path) -> Path:
     """Return the folder, or the nearest one above it that is there."""
-    return next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    return next(path for path in (folder, *folder.absolute().parents) if _is_folder(path))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:  # in a folder that may not be entered
+        return False
 
 
 def check_problem(error: TrainfreeError) -> Check:

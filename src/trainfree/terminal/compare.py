@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainfree.errors import DataFileError
+from trainfree.analysis.tables import count_of
+from trainfree.errors import DataFileError, UnreadableFileError
+from trainfree.reading import files_below, is_there
 from trainfree.storage import read_dataset
 from trainfree.terminal.differences import (
     Difference,
@@ -33,6 +35,8 @@ class Comparison:
         Path below the folders, and ``scores``, ``search`` or ``table``.
     problem
         Why it cannot be compared, or an empty string.
+    unreadable
+        Whether that is because it cannot be read, so that nothing is known of its content.
     differences, provenance
         What differs in it.
     """
@@ -40,6 +44,7 @@ class Comparison:
     name: str
     kind: str
     problem: str = ""
+    unreadable: bool = False
     differences: Sequence[Difference] = ()
     provenance: Counter[str] = field(default_factory=Counter)
 
@@ -65,7 +70,7 @@ def compare_results(first: Path, second: Path, screen: Screen, *, times: bool = 
     Raises
     ------
     DataFileError
-        When a folder is not there or has no results.
+        When a folder is not there, cannot be read or has no results.
     """
     found = [_files(folder) for folder in (first, second)]
     pairs = sorted({*found[0], *found[1]})
@@ -80,7 +85,14 @@ def compare_results(first: Path, second: Path, screen: Screen, *, times: bool = 
     _show_provenance(compared, screen)
     equal = all(one.is_equal(times) for one in compared)
     screen.line()
-    screen.line("the results are equal" if equal else "the results differ")
+    if equal:
+        verdict = "the results are equal"
+    elif all(one.is_equal(times) or one.unreadable for one in compared):
+        files = count_of(sum(one.unreadable for one in compared), "file")
+        verdict = f"{files} cannot be read: whether the results differ is not known"
+    else:
+        verdict = "the results differ"
+    screen.line(verdict)
     return int(not equal)
 
 
@@ -89,7 +101,7 @@ def _files(folder: Path) -> dict[str, str]:
     found = {
         path.relative_to(folder).as_posix(): kind
         for kind, pattern in _KINDS.items()
-        for path in folder.glob(pattern)
+        for path in files_below(folder, pattern)
     }
     if not found:
         problem = "has no scores, searches or tables" if folder.is_dir() else "is no folder"
@@ -106,14 +118,16 @@ def _is_in_merged(name: str, found: Sequence[dict[str, str]]) -> bool:
 
 
 def _compare(first: Path, second: Path, name: str, kind: str) -> Comparison:
-    for path, place in ((first, "second"), (second, "first")):
-        if not path.is_file():
-            return Comparison(name, kind, f"only in the {place}")
     try:
+        for path, place in ((first, "second"), (second, "first")):
+            if not is_there(path):
+                return Comparison(name, kind, f"only in the {place}")
         if kind == "table":
             rows = [read_table(path) for path in (first, second)]
             return Comparison(name, kind, differences=tuple(table_differences(first.stem, *rows)))
         ours, theirs = (read_dataset(path, kind) for path in (first, second))
+    except UnreadableFileError as error:
+        return Comparison(name, kind, str(error), unreadable=True)
     except DataFileError as error:
         return Comparison(name, kind, f"damaged: {error}")
     return Comparison(

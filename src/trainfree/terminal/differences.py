@@ -20,6 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from trainfree.errors import DataFileError
+from trainfree.reading import cannot_be_read
 
 MEASURED = {"seconds", "proxy_seconds", "scoring_seconds", "answer_scoring_seconds"}
 """Variables of data files, and columns of tables, that hold measured seconds."""
@@ -156,7 +157,9 @@ def read_table(path: Path) -> list[Row]:
     try:
         with path.open(encoding="utf-8", newline="") as handle:
             return list(csv.DictReader(handle, strict=True, restval=""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise cannot_be_read(path, error) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DataFileError(f"{path}: is not a readable CSV table ({error})") from error
 
 

@@ -45,6 +45,7 @@ _STYLES = {
     "differs": "bold yellow",
     "failed": "bold red",
     "damaged": "bold red",
+    "unreadable": "bold red",
     "error": "bold red",
     "overflow": "bold red",
     "not_finite": "bold red",

@@ -14,6 +14,7 @@ from trainfree.analysis.tables import MISSING, number, seconds
 from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
 from trainfree.benchmarks.schema import MEAN_SEED
 from trainfree.errors import ConfigError, DataFileError
+from trainfree.reading import is_there
 from trainfree.spaces import load_space
 from trainfree.spaces.nasbench201.canonical import canonical_form, is_connected
 from trainfree.spaces.nasbench201.space import CellSpace
@@ -152,11 +153,11 @@ def _show_scores(run: Run, dataset: str, index: int, screen: Screen) -> None:
 
 def _scores_with(merged: Path, shards: Sequence[Path], index: int) -> tuple[xr.Dataset, bool]:
     """Return scores that hold the architecture, and whether they are those of the whole space."""
-    if merged.is_file():
+    if is_there(merged):
         return read_dataset(merged, "scores"), True
     for path in shards:
         first, last = map(int, path.stem.split("-"))
-        if first <= index <= last and path.is_file():
+        if first <= index <= last and is_there(path):
             return read_dataset(path, "scores"), False
     raise DataFileError(f"not scored yet: neither {merged} nor the shard with {index} is there")
 

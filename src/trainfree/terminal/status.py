@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,18 +13,43 @@ import numpy as np
 import xarray as xr
 
 from trainfree.analysis.inputs import USABLE_STATUSES, status_names, texts
-from trainfree.errors import DataFileError
+from trainfree.errors import DataFileError, UnreadableFileError
 from trainfree.progress import duration
 from trainfree.provenance import canonical_json
+from trainfree.reading import is_there
 from trainfree.scoring.setting import scoring_code_hash
 from trainfree.search.plan import search_code_hash
 from trainfree.storage import open_dataset, read_dataset
-from trainfree.terminal.logs import NO_MESSAGE, error_in, failed_logs, mean_seconds, progress_of
+from trainfree.terminal.logs import (
+    NO_MESSAGE,
+    ended_well,
+    error_in,
+    failed_logs,
+    mean_seconds,
+    progress_of,
+    written_at,
+)
 from trainfree.terminal.run import Job, Run, jobs_of
 from trainfree.terminal.screen import Screen
 from trainfree.workflow import running_since
 
-STATES = ("done", "running", "failed", "damaged", "stopped", "outdated", "to do")
+LOG = logging.getLogger(__name__)
+STATES = (
+    *("done", "running", "failed", "damaged", "unreadable"),
+    *("stopped", "outdated", "to do"),
+)
+"""What can have become of a job.
+
+* done: its files are there and, where they say what made them, are those that are asked for
+* running: it has begun in the run that is going on, and not ended
+* failed: its last attempt ended with an error, or Snakemake saw it fail
+* damaged: its file is there and is not what was written
+* unreadable: nothing is known, since this user may not look
+* stopped: it has begun and was interrupted
+* outdated: its files are there, made otherwise or of what is not there any more
+* to do: its files are not there, and it has not begun, or has ended well and they were removed
+"""
+_GRAVE = ("failed", "damaged", "unreadable")
 _SHOWN = 6
 
 
@@ -47,7 +73,7 @@ def show_status(run: Run, screen: Screen, *, every: bool = False) -> int:
     Returns
     -------
     int
-        Exit status: 1 when something failed or is damaged, otherwise 0.
+        Exit status: 1 when something failed, is damaged or cannot be read, otherwise 0.
     """
     active = running_since(run.folder)
     findings = [*_findings(run, None if active is None else active[1])]
@@ -58,12 +84,12 @@ def show_status(run: Run, screen: Screen, *, every: bool = False) -> int:
     screen.table((">done", ">of", "stage", "state"), _stage_rows(findings))
     for state in STATES[1:]:
         there = [one for one in findings if one.state == state]
-        if state in ("running", "failed", "damaged"):
+        if state in ("running", *_GRAVE):
             _show_jobs(there, state, screen)
         else:
             _show_groups(there, state, screen, every)
     _show_scores(run, screen)
-    return int(any(one.state in ("failed", "damaged") for one in findings))
+    return int(any(one.state in _GRAVE for one in findings))
 
 
 def missing_products(run: Run) -> dict[Path, str]:
@@ -74,19 +100,30 @@ def missing_products(run: Run) -> dict[Path, str]:
         for one in _findings(run, None if active is None else active[1])
         if one.job.stage not in ("images", "shards", "report")
         for path in one.job.outputs
-        if not path.is_file()
+        if not _is_surely_there(path)
     }
+
+
+def _is_surely_there(path: Path) -> bool:
+    try:
+        return is_there(path)
+    except UnreadableFileError:
+        return False
 
 
 def _findings(run: Run, since: float | None) -> Iterable[Finding]:
     wanted = _wanted_attributes(run)
-    failed = failed_logs(run.folder)
+    try:
+        failed = failed_logs(run.folder)
+    except UnreadableFileError as error:
+        LOG.warning("which jobs Snakemake saw fail is not known: %s", error)
+        failed = set()
     undone: set[Path] = set()
     for job in jobs_of(run):
         finding = _judge(job, wanted.get(job.outputs[0], ("", {})), failed, since)
         if finding.state == "done" and not undone.isdisjoint(job.inputs):
             finding = Finding(job, "outdated", "made of earlier files; the next run makes it anew")
-        if finding.state != "done":
+        if finding.state not in ("done", "unreadable"):
             undone.update(job.outputs)
         yield finding
 
@@ -105,9 +142,19 @@ def _judge(
     since
         When the run that is going on started; None without one.
     """
-    if all(path.is_file() for path in job.outputs):
-        return _judge_content(job, *wanted)
-    if not job.log.is_file() or (since is not None and job.log.stat().st_mtime < since):
+    try:
+        if all(is_there(path) for path in job.outputs):
+            return _judge_content(job, *wanted)
+        return _judge_log(job, failed, since)
+    except UnreadableFileError as error:
+        return Finding(job, "unreadable", str(error))
+
+
+def _judge_log(job: Job, failed: set[Path], since: float | None) -> Finding:
+    """Return the state of a job whose files are not there."""
+    written = written_at(job.log)
+    of_earlier = written is None or (since is not None and written < since)
+    if of_earlier or ended_well(job.log, job.cost):
         return Finding(job, "to do")
     reason = error_in(job.log)
     if reason or job.log in failed:
@@ -124,6 +171,8 @@ def _judge_content(job: Job, kind: str, attributes: Mapping[str, str]) -> Findin
     try:
         with open_dataset(path, kind) as dataset:
             found = dict(dataset.attrs)
+    except UnreadableFileError:
+        raise
     except DataFileError as error:
         return Finding(job, "damaged", str(error))
     different = [key for key, value in attributes.items() if _attribute(found, key) != value]
@@ -254,13 +303,13 @@ def _show_scores(run: Run, screen: Screen) -> None:
 def _readable_scores(run: Run, dataset: str) -> Iterable[xr.Dataset]:
     """Yield the merged scores, or where there are none the shards that can be read."""
     merged = run.scores(dataset)
-    for path in [merged] if merged.is_file() else run.shards(dataset):
-        if not path.is_file():
+    for path in [merged] if _is_surely_there(merged) else run.shards(dataset):
+        if not _is_surely_there(path):
             continue
         try:
             yield read_dataset(path, "scores")
         except DataFileError:
-            continue  # named above as damaged
+            continue  # named above as damaged or unreadable
 
 
 def _show_messages(files: Sequence[xr.Dataset], screen: Screen) -> None:
