@@ -12,7 +12,7 @@ import pytest
 from analysis_fixtures import write_benchmark, write_scores, write_search
 
 from trainfree.analysis import comparison, scoreboard
-from trainfree.analysis.all_tables import Files, tabulate_all, tabulate_one
+from trainfree.analysis.all_tables import Files, tabulate_all, tabulate_one, unusable_files
 from trainfree.analysis.comparison import tabulate_published
 from trainfree.analysis.publish import FURTHER, check_layout, publish_one, publish_tables
 from trainfree.analysis.published import Published, read_published
@@ -20,7 +20,7 @@ from trainfree.analysis.scoreboard import count_verdicts, tabulate_scoreboard
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.study import Study
 from trainfree.analysis.tables import read_table
-from trainfree.errors import DataFileError
+from trainfree.errors import DamagedFileError, DataFileError
 
 SETTINGS = AnalysisSettings(bootstrap_resamples=50, tau_draws=4)
 COUNT, RUNS = 60, 6
@@ -410,3 +410,24 @@ def test_accuracies_of_unstated_epochs_have_regrets(tmp_path):
     assert set(rows["outcome"]) == {"cifar10/test/?"}
     searched = rows[rows["runs"] == 3]
     assert searched["accuracy_mean"].tolist() == pytest.approx([values[9]], abs=1e-4)
+
+
+def test_a_table_of_named_files_is_not_made_without_one_of_them(
+    files: Files, tmp_path: Path
+) -> None:
+    """Ranks and tests among fewer searches would be other numbers, with nobody told."""
+    damaged = tmp_path / "damaged.h5"
+    damaged.write_bytes(files.searches[0].read_bytes()[:3000])
+    searches = (damaged, *files.searches[1:])
+    with pytest.raises(DamagedFileError, match=r"damaged\.h5"):
+        tabulate_one("ranks", Study([], searches, files.benchmark), [], SETTINGS, tmp_path / "r")
+    for name, paths in (("benchmark", {"benchmark": damaged}), ("scores", {"scores": [damaged]})):
+        plain = {"scores": files.scores, "searches": (), "benchmark": files.benchmark}
+        study = Study(**{**plain, **paths})
+        with pytest.raises(DamagedFileError, match=r"damaged\.h5"):
+            getattr(study, "score_files" if name == "scores" else name)
+    absent = (tmp_path / "none.h5", *files.searches)
+    assert len(Study([], absent, files.benchmark).searches) == len(files.searches)
+    found = unusable_files(Files(files.scores, searches, files.benchmark, files.published))
+    assert len(found) == 1
+    assert "damaged.h5" in found[0]

@@ -470,3 +470,17 @@ def test_the_studies_run_and_an_interrupted_training_goes_on(copy):
     plan = planned(copy, "--cores", "1", "ablation", "training")
     assert set(plan) == {"train_architecture", "tabulate_training", "plot_training", "training"}
     assert plan["train_architecture"] == 1
+
+
+def test_no_random_damage_hangs_or_changes_a_number(finished, tmp_path):
+    """The script's 300 trials take minutes; a few of each kind do here."""
+    shutil.copytree(finished, tmp_path / "run")
+    script = [sys.executable, str(finished / "benchmarks" / "damage.py")]
+    done = subprocess.run(
+        [*script, "--trials", "40", "--folder", str(tmp_path), "--targets", "all"],
+        env=environment(finished),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -32,6 +33,25 @@ def open_lock(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
         os.close(descriptor)
         raise _unusable(path, kind)
     return descriptor
+
+
+def try_lock(path: Path, descriptor: int, how: int = fcntl.LOCK_EX) -> bool:
+    """Lock an open file, if nobody holds it; returns whether it is locked now.
+
+    Raises
+    ------
+    TrainfreeError
+        When its file system has no locks.
+    """
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise TrainfreeError(
+            f"{path}: cannot be locked ({error}); its file system has to support flock"
+        ) from error
+    return True
 
 
 def _unusable(path: Path, found: str) -> TrainfreeError:

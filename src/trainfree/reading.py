@@ -152,9 +152,7 @@ def read_text(path: Path, missing: str = "no such file") -> str:
 
 def _require_regular(path: Path, mode: int) -> None:
     if kind := kind_of_file(mode):
-        raise UnreadableFileError(
-            f"{path}: expected a file, found {kind}; name a file, or move {kind} away"
-        )
+        raise UnreadableFileError(f"{path}: expected a file, found {kind}; name a file")
 
 
 def _dangling(path: Path) -> str:

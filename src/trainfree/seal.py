@@ -57,7 +57,7 @@ def require_seal(path: Path, kind: str) -> None:
             raise cannot_be_read(path, error) from error
         if problem:
             _require_no_writer(path, file)
-            raise DamagedFileError(f"{path}: {problem}; delete it and run again to make it anew")
+            raise DamagedFileError(f"{path}: {problem}delete it and run again to make it anew")
     if time.time_ns() - max(times) > _SETTLED_NANOSECONDS:
         _verified.add(identity)
 
@@ -65,13 +65,14 @@ def require_seal(path: Path, kind: str) -> None:
 def _problem(file: BinaryIO, size: int) -> str:
     """Return what is wrong with the seal of a file, or an empty text."""
     if size == 0:
-        return "is damaged: it is empty"
+        return "is damaged: it is empty; "
     file.seek(max(0, size - SEAL_BYTES))
     seal = _SEAL.fullmatch(file.read(SEAL_BYTES))
     if seal is None:
         return (
             "does not end with its checksum: it is damaged (truncated, or something was appended), "
-            "was changed by another program, or was not written by this version of trainfree"
+            "was changed by another program, or was not written by this version of trainfree; "
+            "if the workflow made it, "
         )
     file.seek(0)
     digest, left = hashlib.sha256(), size - SEAL_BYTES
@@ -79,7 +80,7 @@ def _problem(file: BinaryIO, size: int) -> str:
         digest.update(block)
         left -= len(block)
     if digest.hexdigest().encode() != seal[1]:
-        return "is damaged: its checksum does not match its content"
+        return "is damaged: its checksum does not match its content; "
     return ""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from trainfree.errors import TrainfreeError
 from trainfree.label import was_made_otherwise
 from trainfree.lifeline import announce_run
-from trainfree.locks import open_lock
+from trainfree.locks import open_lock, try_lock
 from trainfree.processes import Process
 from trainfree.sources.delivery import MIRROR_VARIABLE, mirror_folder
 
@@ -49,15 +49,13 @@ def hold_run_lock(workflow: Any) -> None:
             f"{LOCK.parent}: cannot be made a folder for a lock ({error})"
         ) from error
     descriptor = open_lock(LOCK)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not try_lock(LOCK, descriptor):
         owner = _owner(descriptor)
         os.close(descriptor)
         raise TrainfreeError(
             f"another snakemake (process {owner or 'unknown'}) is running in {Path.cwd()}; "
             "wait for it or stop it, then run again"
-        ) from None
+        )
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     _held.append(descriptor)
@@ -119,21 +117,21 @@ def running_since(folder: Path) -> tuple[int, float] | None:
     None without one, and where that cannot be known, which a warning says. A run on another
     machine is not seen.
     """
+    path = folder / LOCK
     try:
-        descriptor = open_lock(folder / LOCK, os.O_RDONLY)
+        descriptor = open_lock(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
     except TrainfreeError as error:
         logger.warning("whether a run is going on is not known: %s", error)
         return None
     try:
-        owner = _owner(descriptor)
-        if not Process(owner).is_alive():
-            return None
-        # Only now is the lock tried, which a run that starts at this very moment would notice.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return owner, os.fstat(descriptor).st_mtime
+        owner, started = _owner(descriptor), os.fstat(descriptor).st_mtime
+        # Only then is the lock tried, which a run that starts at this very moment would notice.
+        if Process(owner).is_alive() and not try_lock(path, descriptor, fcntl.LOCK_SH):
+            return owner, started
+    except TrainfreeError as error:
+        logger.warning("whether a run is going on is not known: %s", error)
     finally:
         os.close(descriptor)
-    return None  # the lock is free: its owner's number is another process's by now
+    return None  # a free lock's owner has ended, and its number may be another process's by now

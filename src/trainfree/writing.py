@@ -106,7 +106,7 @@ def _place_of(path: Path) -> Path:
 def _in_the_way(path: Path, found: str) -> DataFileError:
     return DataFileError(
         f"{path}: cannot be written: expected a file or nothing there, found {found}, which is "
-        "left as it is; remove it or name another output"
+        "left as it is; name another output"
     )
 
 

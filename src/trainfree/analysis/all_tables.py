@@ -7,6 +7,7 @@ code on whatever is there; cells that lack their input are named in the tables a
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +32,7 @@ from trainfree.analysis.summary import summarize
 from trainfree.analysis.tau_sensitivity import tabulate_tau_sensitivity
 from trainfree.analysis.timing import tabulate_timing
 from trainfree.errors import DataFileError
+from trainfree.storage import read_header
 
 LOG = logging.getLogger(__name__)
 
@@ -79,7 +81,7 @@ def tabulate_all(files: Files, folder: Path, settings: AnalysisSettings) -> list
         When none of the inputs is there or readable, or the published numbers are malformed.
     """
     present = _present(files)
-    study = Study(present.scores, present.searches, present.benchmark)
+    study = Study(present.scores, present.searches, present.benchmark, leave_out=True)
     if study.is_empty:
         raise DataFileError(
             f"no table can be made: none of {len(files.scores)} scores files, "
@@ -102,6 +104,24 @@ def tabulate_all(files: Files, folder: Path, settings: AnalysisSettings) -> list
     if not made:
         raise DataFileError("no table could be made; the reasons are above")
     return made
+
+
+def unusable_files(files: Files) -> list[str]:
+    """Return why files that are there cannot be used, one sentence a file."""
+    kinds = {
+        "scores": files.scores,
+        "search": files.searches,
+        "benchmark": (files.benchmark,),
+    }
+    found = []
+    for kind, paths in kinds.items():
+        for path in paths:
+            try:
+                if os.path.lexists(path):
+                    read_header(path, kind)
+            except DataFileError as error:
+                found.append(str(error))
+    return found
 
 
 def tabulate_one(

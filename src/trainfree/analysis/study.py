@@ -7,6 +7,7 @@ fit the memory that tables are allowed.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -51,14 +52,23 @@ class Study:
     Parameters
     ----------
     scores, searches
-        Files that exist; damaged ones are named on the log and left out.
+        Files; those that are not there are named on the log and left out.
     benchmark
         The benchmark file, or None.
+    leave_out
+        Leave out files that cannot be used too; otherwise they are errors, because ranks, tests
+        and cells would change without one.
     """
 
     def __init__(
-        self, scores: Sequence[Path], searches: Sequence[Path], benchmark: Path | None
+        self,
+        scores: Sequence[Path],
+        searches: Sequence[Path],
+        benchmark: Path | None,
+        *,
+        leave_out: bool = False,
     ) -> None:
+        self._leave_out = leave_out
         self._score_paths = tuple(scores)
         self._search_paths = tuple(searches)
         self._benchmark_path = benchmark
@@ -73,7 +83,7 @@ class Study:
                 scored = read_scores(path)
                 found.setdefault(score_settings(scored, path)["dataset"], scored)
             except DataFileError as error:
-                LOG.warning("left out: %s", error)
+                self._may_lack(path, error)
         return found
 
     @cached_property
@@ -84,7 +94,7 @@ class Study:
             try:
                 search = open_dataset(path, "search")
             except DataFileError as error:
-                LOG.warning("left out: %s", error)
+                self._may_lack(path, error)
                 continue
             lacking = [key for key in SEARCH_KEYS if key not in search.attrs]
             if lacking:
@@ -92,6 +102,12 @@ class Study:
                 continue
             found[path] = search
         return found
+
+    def _may_lack(self, path: Path, error: DataFileError) -> None:
+        """Name a file on the log that is left out, or raise the error that keeps it from use."""
+        if not self._leave_out and os.path.lexists(path):
+            raise error
+        LOG.warning("left out: %s", error)
 
     @property
     def searches(self) -> list[xr.Dataset]:
@@ -112,7 +128,7 @@ class Study:
         try:
             return read_benchmark(self._benchmark_path)
         except DataFileError as error:
-            LOG.warning("left out: %s", error)
+            self._may_lack(self._benchmark_path, error)
             raise AbsentError(f"no trained accuracies ({error})") from error
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,14 +70,19 @@ def _scoreboard(arguments: argparse.Namespace) -> None:
     tabulate_scoreboard(arguments.comparisons, arguments.folder)
 
 
-def _tables(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.all_tables import tabulate_all
+def _tables(arguments: argparse.Namespace) -> int:
+    from trainfree.analysis.all_tables import tabulate_all, unusable_files
     from trainfree.analysis.settings import AnalysisSettings
 
     config, files = _run_files(arguments)
     settings = AnalysisSettings.from_json(config.table_settings_json)
     made = tabulate_all(files, _results(arguments, config) / "tables", settings)
     print(f"made {len(made)} tables: {', '.join(made)}")
+    unusable = unusable_files(files)
+    if unusable:
+        listed = "".join(f"\n  {sentence}" for sentence in unusable)
+        print(f"trainfree: error: tables lack what these files hold:{listed}", file=sys.stderr)
+    return int(bool(unusable))
 
 
 def _publish_tables(arguments: argparse.Namespace) -> None:

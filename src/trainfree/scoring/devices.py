@@ -8,13 +8,13 @@ scoring jobs inside the same batch job and nobody else.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import platform
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import tempfile
@@ -27,13 +27,14 @@ from typing import Literal
 from urllib.parse import quote
 
 from trainfree.errors import TrainfreeError
-from trainfree.locks import open_lock
+from trainfree.locks import open_lock, try_lock
 
 logger = logging.getLogger(__name__)
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 _WAIT_SECONDS = 0.1
 _PROBE_SECONDS = 10.0
+_HANGS = "TRAINFREE_GPU_PROBE"
 _PROCESSORS = Path("/proc/cpuinfo")
 # What identifies a batch job: Slurm, PBS, LSF and Grid Engine, the last two with the array's index.
 _BATCH_JOB = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "LSB_JOBINDEX", "JOB_ID", "SGE_TASK_ID")
@@ -62,6 +63,9 @@ def probed_gpus() -> tuple[list[str], str]:
     program = shutil.which("nvidia-smi")
     if program is None:
         return [], ""
+    host, _, reason = os.environ.get(_HANGS, "").partition(":")
+    if reason and host == socket.gethostname():
+        return [], reason
     gpus, reason = _listed(program)
     return list(gpus), reason
 
@@ -70,6 +74,9 @@ def probed_gpus() -> tuple[list[str], str]:
 def _listed(program: str) -> tuple[tuple[str, ...], str]:
     try:
         said = _said(program)
+    except subprocess.TimeoutExpired:
+        gpus, reason = (), f"{program} gave no answer in {_PROBE_SECONDS:g} s"
+        os.environ[_HANGS] = f"{socket.gethostname()}:{reason}"  # the jobs need not wait as long
     except (OSError, subprocess.SubprocessError) as error:
         gpus, reason = (), f"{program} cannot be run ({error})"
     else:
@@ -106,6 +113,12 @@ def _said(program: str) -> str:
         words = " ".join(told.split())[:200] or "nothing"
         raise subprocess.SubprocessError(f"status {process.returncode}, it says: {words}")
     return told
+
+
+def why_no_gpu() -> str:
+    """Return why the driver's program lists no GPU, where it was asked; otherwise nothing."""
+    asked = "CUDA_VISIBLE_DEVICES" not in os.environ and "SLURM_JOB_ID" not in os.environ
+    return probed_gpus()[1] if asked else ""
 
 
 def gpus_per_job(choice: DeviceChoice) -> int:
@@ -263,7 +276,6 @@ def _any_lock(paths: list[Path]) -> Iterator[int]:
 def _is_locked(path: Path, descriptor: int) -> bool:
     """Lock an open file if it is free and still the one at ``path``, not one that was removed."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(path.lstat(), os.fstat(descriptor))
-    except (BlockingIOError, FileNotFoundError):
+        return try_lock(path, descriptor) and os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
         return False

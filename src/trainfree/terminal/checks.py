@@ -22,7 +22,7 @@ from trainfree import scoring
 from trainfree.caches import is_writable, user_cache
 from trainfree.errors import TrainfreeError, UnreadableFileError
 from trainfree.reading import is_there
-from trainfree.scoring.devices import visible_gpus
+from trainfree.scoring.devices import visible_gpus, why_no_gpu
 from trainfree.sources.probing import is_usable, probe
 from trainfree.sources.recipes import RECIPES
 from trainfree.terminal.run import Run
@@ -107,12 +107,15 @@ def check_devices(choice: str) -> Iterator[Check]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     yield Check("processors", "ok", f"{os.cpu_count()}, {memory / 2**30:.1f} GiB of memory")
     gpus = visible_gpus()
+    reason = why_no_gpu()
+    none = f"none visible ({reason})" if reason else "none visible"
     if gpus:
         yield Check("GPUs", "ok", f"{len(gpus)} visible: {', '.join(gpus)}")
     elif choice == "cuda":
-        yield Check("GPUs", "missing", "none visible, but scoring.device is cuda; use auto or cpu")
+        yield Check("GPUs", "missing", f"{none}, but scoring.device is cuda; use auto or cpu")
     else:
-        yield Check("GPUs", "ok", f"none visible; scoring.device is {choice}, so the CPU scores")
+        state: State = "note" if reason else "ok"
+        yield Check("GPUs", state, f"{none}; scoring.device is {choice}, so the CPU scores")
     yield check_torch(needs_cuda=bool(gpus) and choice != "cpu")
 
 
