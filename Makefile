@@ -3,6 +3,7 @@
 # make test-slurm   one run on Debian's Slurm, installed and started for it (root, minutes)
 # make docs   the documentation, into site/ (opens from disk: site/index.html)
 # make bench  speed of the scoring engine against a plain reference
+# make kills   20 runs killed at random moments, and what the next run makes of it
 # make damage  300 random damages to stored files, read by every command that reads them
 # make paper        the papers' settings in full (hours without a GPU)
 # make paper-tables copy that run's tables to reports/measured, for the repository
@@ -19,7 +20,7 @@ CONSTRAINTS := requirements/constraints.txt
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables test test-slurm lint docs bench damage constraints clean
+.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables test test-slurm lint docs bench damage kills constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -91,6 +92,9 @@ bench: $(READY)
 
 damage: $(READY)
 	@python benchmarks/damage.py
+
+kills: $(READY)
+	@python benchmarks/kills.py
 
 constraints: $(READY)
 	@{ head -2 $(CONSTRAINTS); python -m pip freeze --exclude-editable | sed 's/+cpu//'; } \
