@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from trainfree.errors import SourceError
 from trainfree.sources.reading import UNREADABLE_ZIP, brief_error, opened, read_at_most
 from trainfree.sources.wrong_files import require_kind
 
-_MALFORMED = (*UNREADABLE_ZIP, TypeError, SyntaxError)
+_MALFORMED = (*UNREADABLE_ZIP, TypeError, SyntaxError, tokenize.TokenError)
 _KIND_WORDS = {"u": "whole numbers", "i": "whole numbers", "f": "numbers", "b": "truth values"}
 
 
