@@ -221,7 +221,8 @@ def test_a_table_that_unpacks_to_gigabytes_is_left(tmp_path):
     path = tmp_path / "table.csv.gz"
     path.write_bytes(gzip.compress(b"index,arch_str\n") + gzip.compress(b"1" * BLOCK) * 16)
     told, peak = refused(
-        """    from trainfree.sources.delivery import Delivery
+        """from trainfree.benchmarks.mirror_table import read_mirror_table
+    from trainfree.sources.delivery import Delivery
     from trainfree.spaces import load_space
     delivery = Delivery("mirror", "nb201-table", {"table": Path(sys.argv[1])})
     read_mirror_table(delivery, load_space("nasbench201_mini"))""",

@@ -9,7 +9,7 @@ from pathlib import Path
 from trainfree.errors import SourceError
 from trainfree.sources.checksums import Checksum, verify
 from trainfree.sources.delivery import MIRROR_VARIABLE, Delivery, SourceSettings
-from trainfree.sources.reading import unreadable
+from trainfree.sources.reading import is_folder, is_there, unreadable
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,9 @@ class MirrorSource:
 
 
 def _require_folder(folder: Path) -> None:
-    try:
-        if folder.is_dir():
-            return
-        there = folder.exists()
-    except OSError as error:
-        raise unreadable(folder, error) from error
-    if there:
+    if is_folder(folder):
+        return
+    if is_there(folder):
         raise SourceError(f"the mirror {folder} is a file, expected a folder with files")
     raise SourceError(f"the mirror folder {folder} does not exist")
 

@@ -72,6 +72,22 @@ def unreadable(path: Path, error: OSError) -> SourceError:
     return SourceError(f"{path}: cannot be read: {reason}")
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder; raises SourceError when it may not be looked at."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a path is a file of any kind or a folder; raises SourceError likewise."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
 def brief(value: object) -> str:
     """Return a foreign value for a message: short, whatever it is."""
     return _BRIEF.repr(value)
