@@ -110,7 +110,9 @@ def plain_number(value: object, where: str, name: str) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise SourceError(f"{where}: {name}: found a number of too many digits") from None
+        raise SourceError(
+            f"{where}: expected a number {name}, found one of too many digits"
+        ) from None
 
 
 def check_percentages(values: object, rows: int, where: str) -> Column:
