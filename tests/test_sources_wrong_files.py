@@ -28,13 +28,14 @@ from trainfree.benchmarks.mirror_table import read_mirror_table
 from trainfree.benchmarks.nasbench101.mirror import read_mirror
 from trainfree.benchmarks.nasbench101.prepared import read_trained_cells
 from trainfree.benchmarks.nats_archive import FOLDER_NAME, read_nats_archive
-from trainfree.errors import SourceError
+from trainfree.errors import ConfigError, SourceError
 from trainfree.images.datasets import DATASETS
 from trainfree.images.readers import read_images
 from trainfree.sources.checksums import Checksum, verify
-from trainfree.sources.delivery import Delivery, SourceSettings
+from trainfree.sources.delivery import Delivery, SourceSettings, source_settings
 from trainfree.sources.mirror import MirrorFile, MirrorSource
-from trainfree.sources.official import NatsArchiveSource
+from trainfree.sources.official import DownloadSource, NatsArchiveSource
+from trainfree.sources.probing import probe
 from trainfree.sources.reading import opened, unreadable
 from trainfree.spaces import load_space
 
@@ -332,3 +333,28 @@ def test_nothing_of_the_suite_is_needed_to_recognise_a_file():
     code = "import trainfree.sources.wrong_files, sys; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else for a test")
+def test_doctor_and_sources_say_that_a_folder_may_not_be_entered(theirs):
+    folder = theirs / "mirror"
+    folder.mkdir(mode=0o700)
+    (folder / "a.tar.gz").write_bytes(b"x")
+    mirror = MirrorSource("bytes", {"archive": MirrorFile(("a.tar.gz",))})
+    download = DownloadSource("bytes", "http://127.0.0.1:1/a.tar.gz", Checksum("md5", "0" * 32))
+    settings = SourceSettings(mirror=folder, nats_archive=folder / "a.tar")
+
+    def check() -> None:
+        for source in (mirror, download, NatsArchiveSource("nats")):
+            with pytest.raises(SourceError, match="you are not permitted to read it"):
+                source.deliver(folder, settings)
+            (found,) = probe(source, folder, settings, online=False)
+            assert found.usable is False
+            assert "you are not permitted to read it" in found.detail
+
+    as_nobody(check)
+
+
+def test_a_home_that_is_not_known_is_named():
+    with pytest.raises(ConfigError, match=r"sources\.nats_archive: the home folder in '~no-such-u"):
+        source_settings(nats_archive="~no-such-user-here/archive.tar")

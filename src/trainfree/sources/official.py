@@ -48,7 +48,7 @@ class DownloadSource:
     def local(self, cache: Path) -> Path | None:
         """Return the archive that an earlier run has left in the cache, if any."""
         path = self._archive(cache)
-        return path if path.is_file() else None
+        return path if is_there(path) and not is_folder(path) else None
 
     def reach(self, settings: SourceSettings) -> None:
         """Ask for the archive without fetching it; raises SourceError."""
