@@ -28,11 +28,11 @@ from trainfree.benchmarks.mirror_table import read_mirror_table
 from trainfree.benchmarks.nasbench101.mirror import read_mirror
 from trainfree.benchmarks.nasbench101.prepared import read_trained_cells
 from trainfree.benchmarks.nats_archive import FOLDER_NAME, read_nats_archive
-from trainfree.errors import ConfigError, SourceError
+from trainfree.errors import SourceError
 from trainfree.images.datasets import DATASETS
 from trainfree.images.readers import read_images
 from trainfree.sources.checksums import Checksum, verify
-from trainfree.sources.delivery import Delivery, SourceSettings, source_settings
+from trainfree.sources.delivery import Delivery, SourceSettings
 from trainfree.sources.mirror import MirrorFile, MirrorSource
 from trainfree.sources.official import DownloadSource, NatsArchiveSource
 from trainfree.sources.probing import probe
@@ -353,8 +353,3 @@ def test_doctor_and_sources_say_that_a_folder_may_not_be_entered(theirs):
             assert "you are not permitted to read it" in found.detail
 
     as_nobody(check)
-
-
-def test_a_home_that_is_not_known_is_named():
-    with pytest.raises(ConfigError, match=r"sources\.nats_archive: the home folder in '~no-such-u"):
-        source_settings(nats_archive="~no-such-user-here/archive.tar")

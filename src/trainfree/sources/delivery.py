@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from trainfree.errors import ConfigError
-
 SOURCE_NAMES = ("mirror", "official", "registry", "generated")
 MIRROR_VARIABLE = "TRAINFREE_MIRROR"
 
@@ -39,22 +37,10 @@ def source_settings(
     """Return the settings, where the environment variable TRAINFREE_MIRROR wins over ``mirror``."""
     mirror = os.environ.get(MIRROR_VARIABLE) or mirror
     return SourceSettings(
-        mirror=_at_home(mirror, "sources.mirror"),
-        nats_archive=_at_home(nats_archive, "sources.nats_archive"),
+        mirror=Path(mirror).expanduser() if mirror else None,
+        nats_archive=Path(nats_archive).expanduser() if nats_archive else None,
         timeout=timeout,
     )
-
-
-def _at_home(path: str | None, key: str) -> Path | None:
-    """Return a path with ``~`` filled in."""
-    if not path:
-        return None
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise ConfigError(
-            f"{key}: the home folder in {path!r} is not known ({error}); name the whole path"
-        ) from error
 
 
 @dataclass(frozen=True)
