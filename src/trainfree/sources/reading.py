@@ -205,6 +205,10 @@ def unpack_bzip2(content: bytes, most: int, where: str, what: str) -> bytes:
         When there is more, or the content is no complete bzip2 file.
     """
     try:
+        unpacker = bz2.BZ2Decompressor()
+        plain = unpacker.decompress(content, most + 1)
+        if unpacker.eof and not unpacker.unused_data and len(plain) <= most:
+            return plain  # one stream, as it is almost always, is read at once
         with bz2.BZ2File(io.BytesIO(content)) as stream:
             return read_at_most(stream, most, where, what)
     except (OSError, ValueError, EOFError) as error:
