@@ -8,7 +8,6 @@ import io
 import json
 import os
 import pickle
-import pickletools
 import struct
 import subprocess
 import sys
@@ -25,13 +24,11 @@ from trainfree.benchmarks.nasbench101.crc32c import masked_crc32c
 from trainfree.benchmarks.nasbench101.mirror import read_mirror
 from trainfree.benchmarks.nasbench101.prepared import read_trained_cells
 from trainfree.benchmarks.nasbench101.protobuf import WireFormatError, read_model_metrics
-from trainfree.benchmarks.nats_archive import read_nats_archive
 from trainfree.errors import SourceError
 from trainfree.images.datasets import DATASETS
 from trainfree.images.readers import read_images
 from trainfree.sources.delivery import Delivery
 from trainfree.sources.tables import read_table
-from trainfree.sources.unpickling import load_bz2_pickle, load_pickle
 from trainfree.spaces import load_space
 
 MINI = load_space("nasbench201_mini")
@@ -244,113 +241,6 @@ def test_a_picture_higher_than_its_images_is_not_decoded(tmp_path):
     delivery = Delivery("registry", "cifar10-sprites", {"archive": path})
     with pytest.raises(SourceError, match=r"test_batch\.png: expected .*10,000 high, found"):
         read_images(delivery, CIFAR10, 0)
-
-
-# Pickles
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\x80\x04\x8e" + (1 << 50).to_bytes(8, "little") + b"abc.",  # BINBYTES8
-        b"\x80\x04\x8d" + (1 << 50).to_bytes(8, "little") + b"abc.",  # BINUNICODE8
-        b"\x80\x05\x96" + (1 << 50).to_bytes(8, "little") + b"abc.",  # BYTEARRAY8
-        b"\x80\x04\x95" + (1 << 60).to_bytes(8, "little") + b"N.",  # FRAME
-        b"\x80\x02\x8b\xff\xff\xff\x7f\x01.",  # LONG4
-        b"\x80\x02T\xff\xff\xff\xffabc.",  # BINSTRING of length -1
-        b"\x80\x03B\xff\xff\xff\xffabc.",  # BINBYTES
-        b"\x80\x04N" + b"0" * 50 + b".",  # more POPs than there is
-        b"\x80\x04h\x07.",  # a GET of nothing
-        b"\x80\x04t.",  # a tuple from no mark
-    ],
-)
-def test_lengths_that_a_pickle_claims_are_checked_first(content):
-    with pytest.raises(SourceError, match=r"some\.pickle: cannot be read as a pickle"):
-        load_pickle(io.BytesIO(content), "some.pickle")
-
-
-def laughs(levels: int, width: int) -> bytes:
-    """Return a pickle of tuples, each of the one before ``width`` times, as a dictionary's key."""
-    content = b"\x80\x04}(K\x01\x94"
-    for _ in range(levels):
-        content = content[:-1] + b"\x94" if content.endswith(b"\x94") else content
-        content += b"0(" + b"h\x00" * width + b"tq\x00"
-    return content + b"Nu."
-
-
-@pytest.mark.parametrize(("levels", "width"), [(40, 2), (12, 10), (4, 1000)])
-def test_tuples_within_tuples_that_would_take_for_ever_to_hash_are_refused(levels, width):
-    content = laughs(levels, width)
-    assert len(content) < 20_000
-    with pytest.raises(SourceError, match=r"some\.pickle: .*nests tuples"):
-        load_pickle(io.BytesIO(content), "some.pickle")
-
-
-def test_a_memo_index_with_leading_noughts_cannot_hide_a_tuple():
-    content = b"\x80\x02K\x01p5\n0(h\x05h\x05tp" + b"0" * 25 + b"5\n."
-    with pytest.raises(SourceError, match="a place in the memo of 26 digits"):
-        load_pickle(io.BytesIO(content), "some.pickle")
-
-
-def test_a_pickle_that_makes_millions_of_objects_is_refused():
-    content = b"\x80\x04]" + b"]0" * 2_000_001 + b"."
-    with pytest.raises(SourceError, match="makes more than 2,000,000"):
-        load_pickle(io.BytesIO(content), "some.pickle")
-
-
-def test_the_look_follows_what_picklers_write():
-    """Shared, nested and recursive things of every protocol come back."""
-    shared = (1, "a", (2, 3))
-    recursive: list[object] = [shared]
-    recursive.append(recursive)
-    value = {"a": [shared] * 5, shared: {4.5: None}, "text": "x" * 300, "big": 1 << 200, "b": b"\0"}
-    for protocol in range(6):
-        for content in (
-            pickle.dumps(value, protocol),
-            pickletools.optimize(pickle.dumps(value, protocol)),
-        ):
-            assert load_pickle(io.BytesIO(content), "some.pickle") == value
-        found = load_pickle(io.BytesIO(pickle.dumps(recursive, protocol)), "some.pickle")
-        assert found[1] is found
-
-
-def test_a_pickle_has_a_bound_of_its_own():
-    content = bz2.compress(pickle.dumps(bytes(1000), 4))
-    with pytest.raises(SourceError, match=r"000001.*at most 500 bytes, found more"):
-        load_bz2_pickle(content, "000001", most=500)
-
-
-def nested_list() -> list[object]:
-    """2 to the 60 numbers for whoever walks through them."""
-    inner: list[object] = [1.0]
-    for _ in range(60):
-        inner = [inner, inner]
-    return inner
-
-
-@pytest.mark.parametrize("place", ["train_times", "eval_acc1es", "params", "arch_index", "seed"])
-def test_lists_within_lists_in_a_record_end_in_a_sentence(tmp_path, place):
-    training = {
-        "eval_acc1es": {"ori-test@199": 90.0},
-        "train_times": {0: 2.0},
-        "params": 0.5,
-        "flop": 1.5,
-    }
-    record = {"arch_index": 3, "arch_str": MINI.to_string(5)}
-    seed: object = 777
-    if place == "seed":
-        seed = (1, 2)
-    elif place == "arch_index":
-        record[place] = nested_list()
-    elif place == "params":
-        training[place] = nested_list()
-    else:
-        training[place] = {"ori-test@199": nested_list()}
-    content = {"200": record | {"all_results": {("cifar10", seed): training}}}
-    (tmp_path / "000003.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(content)))
-    with pytest.raises(SourceError, match=r"000003\.pickle\.pbz2") as raised:
-        read_nats_archive(Delivery("official", "nats", {"archive": tmp_path}), MINI)
-    assert len(str(raised.value)) < 1000
 
 
 # TFRecord and protocol buffers
