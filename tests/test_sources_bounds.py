@@ -200,6 +200,15 @@ def test_a_zip_bomb_in_an_npz_takes_no_memory(tmp_path):
     assert peak < 500
 
 
+def test_an_array_that_is_there_twice_is_named(tmp_path):
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (0, 32, 32, 3), }\n"
+    path = npz_with(tmp_path / "a.npz", "images", header, b"")
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("images.npy", b"")
+    with pytest.raises(SourceError, match=r"a\.npz: .*images is in the archive twice"):
+        read_images(Delivery("mirror", "npz", {"archive": path}), CIFAR10, 0)
+
+
 def test_an_encrypted_npz_is_named(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, images=np.zeros((2, 32, 32, 3), np.uint8), labels=np.arange(2))
@@ -344,6 +353,12 @@ def test_a_table_with_more_rows_than_architectures_is_refused(tmp_path):
     assert len(read_table(tmp_path / "t.csv", columns, 10)) == 10
     with pytest.raises(SourceError, match=r"t\.csv: expected at most 9 rows, found more"):
         read_table(tmp_path / "t.csv", columns, 9)
+
+
+def test_a_column_that_is_there_twice_is_named(tmp_path):
+    (tmp_path / "t.csv").write_text('index,val,"val"\n1,2,3\n')
+    with pytest.raises(SourceError, match=r"t\.csv: expected one column 'val', found 2"):
+        read_table(tmp_path / "t.csv", {"index": int, "val": float}, 9)
 
 
 @pytest.mark.parametrize(

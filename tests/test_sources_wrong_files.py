@@ -242,13 +242,13 @@ def test_a_folder_where_a_file_is_meant_and_the_reverse(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "loop", "dangling"])
-def test_special_files_end_in_a_sentence(tmp_path, kind):
+def test_special_files_end_in_a_sentence(tmp_path, monkeypatch, kind):
     path = tmp_path / "000000.pickle.pbz2"
     with socket.socket(socket.AF_UNIX) as listening:
         if kind == "pipe":
             os.mkfifo(path)
         elif kind == "socket":
-            os.chdir(tmp_path)  # the name of a socket may be short only
+            monkeypatch.chdir(tmp_path)  # the name of a socket may be short only
             listening.bind(path.name)
         else:
             path.symlink_to(path if kind == "loop" else tmp_path / "nowhere")
@@ -275,6 +275,17 @@ def test_what_the_system_says_is_told_in_words(number, words):
     assert words in message
     assert "truncated" not in message
     assert "damaged" not in message
+
+
+@pytest.mark.parametrize("target", ["nowhere", "link.tar"])
+def test_links_that_lead_nowhere_are_named(tmp_path, target):
+    link = tmp_path / "link.tar"
+    link.symlink_to(tmp_path / target)
+    settings = SourceSettings(mirror=link, nats_archive=link)
+    source = MirrorSource("bytes", {"archive": MirrorFile(("a.tar.gz",))})
+    for deliver in (NatsArchiveSource("n").deliver, source.deliver):
+        with pytest.raises(SourceError, match=rf"link\.tar: is a symbolic link to .*{target}"):
+            deliver(tmp_path, settings)
 
 
 NOBODY = 65534

@@ -74,6 +74,8 @@ def read_npz(path: Path, wanted: Mapping[str, Wanted], what: str) -> dict[str, n
 
 def _array(archive: zipfile.ZipFile, name: str, wanted: Wanted, where: str) -> npt.NDArray[Any]:
     info = archive.getinfo(f"{name}.npy")
+    if archive.namelist().count(info.filename) > 1:
+        raise SourceError(f"{where} is in the archive twice, expected once; get the file anew")
     with archive.open(info) as member:
         header_bytes, shape, fortran, dtype = _header(member)
         if dtype.kind not in wanted.kinds or len(shape) != wanted.dims:

@@ -81,11 +81,24 @@ def is_folder(path: Path) -> bool:
 
 
 def is_there(path: Path) -> bool:
-    """Return whether a path is a file of any kind or a folder; raises SourceError likewise."""
+    """Return whether a path is a file of any kind or a folder.
+
+    Raises
+    ------
+    SourceError
+        When it may not be looked at, or is a symbolic link that leads nowhere.
+    """
     try:
-        return path.exists()
+        if path.exists():
+            return True
+        if path.is_symlink():
+            raise SourceError(
+                f"{path}: is a symbolic link to {path.readlink()}, where nothing is or which leads "
+                "back to it; mend the link or remove it"
+            )
     except OSError as error:
         raise unreadable(path, error) from error
+    return False
 
 
 def brief(value: object) -> str:
