@@ -58,6 +58,8 @@ _BESIDE = {
     "flops": (COUNT, _BY_DATASET),
 }
 """Columns beside the accuracies: what their numbers may be, and what their keys are."""
+_COMPLETE = ("train_seconds", "params", "flops")
+"""Those that a source has of every architecture, if it has them at all."""
 COST = Range(f"positive numbers up to {LARGEST_COST:g}", 0.0, LARGEST_COST, positive=True)
 
 
@@ -231,7 +233,7 @@ def _require_complete(space: Space, table: BenchmarkTable, where: str) -> None:
                 f"architectures of {space.name}, {np.count_nonzero(~there)} have none, the first "
                 f"is {space.to_string(first)!r}"
             )
-    for name in _BESIDE:
+    for name in _COMPLETE:
         for key, column in getattr(table, name).items():
             if (missing := np.isnan(column)).any():
                 raise SourceError(

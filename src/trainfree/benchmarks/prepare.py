@@ -109,7 +109,7 @@ def _accuracies_of_own(space: Space) -> BenchmarkTable:
             "how), or make what needs no accuracies: snakemake scores"
         )
     given = read(space)
-    if isinstance(given, BenchmarkTable):  # what is missing there is said to be missing
+    if type(given) is BenchmarkTable:  # what is missing there is said to be missing
         given = replace(given, partial=True)
     table = check_benchmark(space, given, f"{module.__file__}: trained_accuracies")
     if missing := without_accuracy(table):
