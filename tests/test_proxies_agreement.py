@@ -123,6 +123,15 @@ def test_files_that_do_not_match_are_named(files):
     table.drop(columns="jacov").to_csv(folder / "theirs.csv", index=False)
     with pytest.raises(DataFileError, match="expected a column 'jacov'"):
         tabulate(folder)
+    for changed, words in (
+        (table.assign(jacov="many"), "column 'jacov': expected numbers"),
+        (table.assign(index=1), "column 'index': expected different whole numbers"),
+        (table.assign(index=table["index"] + 0.5), "column 'index': expected different whole"),
+        (pd.concat([table] * 4), "column 'index': expected different whole numbers"),
+    ):
+        changed.to_csv(folder / "theirs.csv", index=False)
+        with pytest.raises(DataFileError, match=words):
+            tabulate(folder)
 
 
 def test_independent_scores_come_from_the_mirror_and_nowhere_else(tmp_path, monkeypatch):

@@ -28,6 +28,7 @@ LARGEST_COUNT = 1e15
 """Parameters or multiply-adds of one network; numbers beyond 2**53 are not whole in float64."""
 LARGEST_COST = 1e9
 """Milliseconds or millijoules of one image, eleven days or the energy of a car's tank."""
+_BY_TRAINING, _BY_DATASET = "(data set, epochs)", "data set"
 MOST_EPOCHS = 1_000_000
 
 
@@ -50,7 +51,19 @@ SECONDS = Range(
     LONGEST_TRAINING,
 )
 RUN_SECONDS = replace(SECONDS, words=SECONDS.words.replace("a whole training", "a training"))
+PASS_SECONDS = replace(
+    SECONDS, words=SECONDS.words.replace("a whole training", "a pass over validation images")
+)
 COUNT = Range(f"whole numbers from 1 to {LARGEST_COUNT:g}", 1.0, LARGEST_COUNT, whole=True)
+_BESIDE = {
+    "train_seconds": (SECONDS, _BY_TRAINING),
+    "validation_seconds": (PASS_SECONDS, _BY_TRAINING),
+    "params": (COUNT, _BY_DATASET),
+    "flops": (COUNT, _BY_DATASET),
+}
+"""Columns beside the accuracies: what their numbers may be, and what their keys are."""
+_COMPLETE = ("train_seconds", "params", "flops")
+"""Those that a source has of every architecture, if it has them at all."""
 COST = Range(f"positive numbers up to {LARGEST_COST:g}", 0.0, LARGEST_COST, positive=True)
 
 
@@ -110,7 +123,9 @@ def plain_number(value: object, where: str, name: str) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise SourceError(f"{where}: {name}: found a number of too many digits") from None
+        raise SourceError(
+            f"{where}: expected a number {name}, found one of too many digits"
+        ) from None
 
 
 def check_percentages(values: object, rows: int, where: str) -> Column:
@@ -158,32 +173,19 @@ def check_benchmark(space: Space, table: object, where: str) -> BenchmarkTable:
         raise SourceError(f"{where}: expected trained accuracies, found none at all")
     trained = {(key[0], key[2]) for key in accuracy}
     datasets = {dataset for dataset, _ in trained}
-    seconds: dict[str, dict[tuple[str, int], Column]] = {}
-    for name in ("train_seconds", "validation_seconds"):
-        seconds[name] = {}
+    beside: dict[str, Any] = {}
+    for name, (allowed, form) in _BESIDE.items():
+        beside[name] = {}
         for key, values in _items(getattr(table, name), f"{where}: {name}"):
-            _require_known(key, trained, f"{where}: {name}", "(data set, epochs)")
-            column = check_column(values, rows, SECONDS, f"{where}: {name} {_shown(key)}")
-            seconds[name][key] = column
-    counts: dict[str, dict[str, Column]] = {}
-    for name, columns in (("params", table.params), ("flops", table.flops)):
-        counts[name] = {}
-        for key, values in _items(columns, f"{where}: {name}"):
-            _require_known(key, datasets, f"{where}: {name}", "data set")
-            counts[name][key] = check_column(values, rows, COUNT, f"{where}: {name} {key}")
+            known = datasets if form == _BY_DATASET else trained
+            _require_known(key, known, f"{where}: {name}", form)
+            column = check_column(values, rows, allowed, f"{where}: {name} {_shown(key)}")
+            beside[name][key] = column
     further = {}
     for name, (values, meaning) in _items(table.further, f"{where}: further"):
         further[name] = (check_percentages(values, rows, f"{where}: {name}"), meaning)
     _check_official(table.official_index, rows, where)
-    checked = replace(
-        table,
-        accuracy=accuracy,
-        train_seconds=seconds["train_seconds"],
-        validation_seconds=seconds["validation_seconds"],
-        further=further,
-        params=counts["params"],
-        flops=counts["flops"],
-    )
+    checked = replace(table, accuracy=accuracy, further=further, **beside)
     if not table.partial:
         _require_complete(space, checked, where)
     return checked
@@ -235,7 +237,7 @@ def _require_complete(space: Space, table: BenchmarkTable, where: str) -> None:
                 f"architectures of {space.name}, {np.count_nonzero(~there)} have none, the first "
                 f"is {space.to_string(first)!r}"
             )
-    for name in ("train_seconds", "params", "flops"):
+    for name in _COMPLETE:
         for key, column in getattr(table, name).items():
             if (missing := np.isnan(column)).any():
                 raise SourceError(
@@ -250,7 +252,7 @@ def _real_array(values: object, expected: str) -> npt.NDArray[Any]:
         values = np.array(values) if all(type(value) in (int, float) for value in values) else None
         if values is None:
             raise SourceError(f"{expected}, found a list with other things than numbers in it")
-    if not isinstance(values, np.ndarray):
+    if type(values) is not np.ndarray:
         raise SourceError(f"{expected}, found {type(values).__name__}")
     if values.dtype.kind not in "iuf":
         raise SourceError(f"{expected}, found an array of {values.dtype}")

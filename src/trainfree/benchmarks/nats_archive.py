@@ -21,7 +21,14 @@ from trainfree.errors import SourceError
 from trainfree.progress import progress_bar
 from trainfree.sources.archives import TarBounds, tar_members
 from trainfree.sources.delivery import Delivery
-from trainfree.sources.reading import MIB, brief, brief_error, read_file, unreadable
+from trainfree.sources.reading import (
+    MIB,
+    brief,
+    brief_error,
+    is_folder,
+    read_file,
+    unreadable,
+)
 from trainfree.sources.unpickling import load_bz2_pickle
 from trainfree.sources.wrong_files import NATS_FOLDER
 from trainfree.spaces.nasbench201.space import CellSpace
@@ -96,8 +103,8 @@ def read_nats_archive(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
 
 def _files(path: Path) -> Iterator[tuple[int, str, bytes]]:
     """Yield number, name for messages and content of each architecture's file."""
-    if path.is_dir():
-        folder = path / FOLDER_NAME if (path / FOLDER_NAME).is_dir() else path
+    if is_folder(path):
+        folder = path / FOLDER_NAME if is_folder(path / FOLDER_NAME) else path
         for file in _listed(folder):
             if match := _FILE_NAME.fullmatch(file.name):
                 content = read_file(file, _MOST_FILE_BYTES, "a pickle of one architecture")
@@ -118,7 +125,7 @@ def _listed(folder: Path) -> list[Path]:
 
 def _found_instead(path: Path) -> str:
     """Return what the folder holds instead, if it is one of the usual things."""
-    if path.is_dir():
+    if is_folder(path):
         for pattern, words in _OTHER_FILES.items():
             if any(path.glob(pattern)):
                 return f"; it holds {words}"

@@ -86,7 +86,7 @@ def check_different(images: ImageSet, spec: DatasetSpec, source: str) -> None:
 def _pixels(image: object, spec: DatasetSpec, where: str) -> npt.NDArray[np.uint8]:
     size = spec.image_size
     expected = f"{where}: expected uint8 images of shape (n, {size}, {size}, 3)"
-    if not isinstance(image, np.ndarray):
+    if type(image) is not np.ndarray:
         raise ImageError(f"{expected} as a NumPy array, found {type(image).__name__}")
     if image.shape != (len(image) if image.ndim else 0, size, size, 3) or image.dtype != np.uint8:
         raise ImageError(f"{expected}, found {image.dtype} of shape {image.shape}")
@@ -100,7 +100,7 @@ def _pixels(image: object, spec: DatasetSpec, where: str) -> npt.NDArray[np.uint
 
 def _numbers(values: object, count: int, low: int, high: int, where: str) -> npt.NDArray[Any]:
     expected = f"{where}: expected {count} numbers from {low} to {high}"
-    if not isinstance(values, np.ndarray):
+    if type(values) is not np.ndarray:
         raise ImageError(f"{expected} as a NumPy array, found {type(values).__name__}")
     if values.shape != (count,) or values.dtype.kind not in "iu":
         raise ImageError(f"{expected}, whole ones, found {values.dtype} of shape {values.shape}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from trainfree.errors import SourceError
 from trainfree.sources.reading import UNREADABLE_ZIP, brief_error, opened, read_at_most
 from trainfree.sources.wrong_files import require_kind
 
-_MALFORMED = (*UNREADABLE_ZIP, TypeError, SyntaxError)
+_MALFORMED = (*UNREADABLE_ZIP, TypeError, SyntaxError, tokenize.TokenError)
 _KIND_WORDS = {"u": "whole numbers", "i": "whole numbers", "f": "numbers", "b": "truth values"}
 
 
@@ -73,6 +74,8 @@ def read_npz(path: Path, wanted: Mapping[str, Wanted], what: str) -> dict[str, n
 
 def _array(archive: zipfile.ZipFile, name: str, wanted: Wanted, where: str) -> npt.NDArray[Any]:
     info = archive.getinfo(f"{name}.npy")
+    if archive.namelist().count(info.filename) > 1:
+        raise SourceError(f"{where} is in the archive twice, expected once; get the file anew")
     with archive.open(info) as member:
         header_bytes, shape, fortran, dtype = _header(member)
         if dtype.kind not in wanted.kinds or len(shape) != wanted.dims:

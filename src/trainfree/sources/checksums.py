@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainfree.errors import HashMismatchError, SourceError
-from trainfree.sources.reading import opened, unreadable
+from trainfree.sources.reading import is_folder, is_there, opened
 from trainfree.sources.wrong_files import surprise
 from trainfree.writing import write_atomically
 
@@ -90,7 +90,7 @@ def cached(path: Path, checksum: Checksum, download: Callable[[Path], None]) -> 
     DataFileError
         When the file cannot be written.
     """
-    if _is_there(path):
+    if is_there(path) and not is_folder(path):
         try:
             return verify(path, checksum)
         except HashMismatchError as error:
@@ -114,10 +114,3 @@ def cached(path: Path, checksum: Checksum, download: Callable[[Path], None]) -> 
 
     write_atomically(path, write)
     return digests[0]
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError as error:  # a folder on the way to it may not be entered
-        raise unreadable(path, error) from error

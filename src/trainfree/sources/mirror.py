@@ -9,7 +9,7 @@ from pathlib import Path
 from trainfree.errors import SourceError
 from trainfree.sources.checksums import Checksum, verify
 from trainfree.sources.delivery import MIRROR_VARIABLE, Delivery, SourceSettings
-from trainfree.sources.reading import unreadable
+from trainfree.sources.reading import is_folder, is_there, unreadable
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class MirrorSource:
         folder = settings.mirror
         if folder is None:
             raise SourceError(f"no mirror folder is named ({MIRROR_VARIABLE} or sources.mirror)")
-        _require_folder(folder)
+        require_folder(folder)
         files: dict[str, Path] = {}
         for role, wanted in self.wanted.items():
-            found = _found(folder, wanted.places)
+            found = found_at(folder, wanted.places)
             if found is not None:
                 files[role] = found
             elif not wanted.optional:
@@ -49,19 +49,16 @@ class MirrorSource:
         return Delivery(self.name, self.form, files, sha256, self.note, self.stand_in, self.counts)
 
 
-def _require_folder(folder: Path) -> None:
-    try:
-        if folder.is_dir():
-            return
-        there = folder.exists()
-    except OSError as error:
-        raise unreadable(folder, error) from error
-    if there:
+def require_folder(folder: Path) -> None:
+    """Raise SourceError when the mirror is no folder, or may not be looked at."""
+    if is_folder(folder):
+        return
+    if is_there(folder):
         raise SourceError(f"the mirror {folder} is a file, expected a folder with files")
     raise SourceError(f"the mirror folder {folder} does not exist")
 
 
-def _found(folder: Path, places: tuple[str, ...]) -> Path | None:
+def found_at(folder: Path, places: tuple[str, ...]) -> Path | None:
     """Return the first file there is at the places.
 
     Raises

@@ -16,7 +16,7 @@ from trainfree.errors import SourceError
 from trainfree.progress import progress_bar
 from trainfree.sources.checksums import CHUNK_BYTES, Checksum, cached
 from trainfree.sources.delivery import Delivery, SourceSettings
-from trainfree.sources.reading import MIB, unreadable
+from trainfree.sources.reading import MIB, is_folder, is_there
 from trainfree.sources.wrong_files import NATS_FOLDER, require_folder, require_kind
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class DownloadSource:
     def local(self, cache: Path) -> Path | None:
         """Return the archive that an earlier run has left in the cache, if any."""
         path = self._archive(cache)
-        return path if path.is_file() else None
+        return path if is_there(path) and not is_folder(path) else None
 
     def reach(self, settings: SourceSettings) -> None:
         """Ask for the archive without fetching it; raises SourceError."""
@@ -180,13 +180,9 @@ class NatsArchiveSource:
     @staticmethod
     def _require_archive(path: Path) -> None:
         wanted = f"the {NATS_FOLDER} folder or .tar"
-        try:
-            if path.is_dir():
-                return
-            there = path.exists()
-        except OSError as error:
-            raise unreadable(path, error) from error
-        if not there:
+        if is_folder(path):
+            return
+        if not is_there(path):
             raise SourceError(f"the NATS-Bench archive {path} does not exist")
         require_kind(path, wanted, ("tar", "gzip", "bzip2"), ("tar",))
         require_folder(path, wanted, NATS_FOLDER)

@@ -9,10 +9,13 @@ weights in place of objects.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 MOST_OBJECTS = 2_000_000
 """Containers and instances; those of a data file are counted in thousands, in one in 100,000s."""
+MOST_LONG_NUMBERS = 1_000
+"""Whole numbers of over 64 bits; they can be chosen so that a dictionary of them never ends."""
 HEAVIEST_TUPLE = 2_000
 """Numbers and texts in a tuple, with what is in tuples within it."""
 
@@ -33,7 +36,7 @@ def _code(*names: str) -> frozenset[int]:
 
 # What an opcode takes from the stack and puts there; the others put one thing.
 _NO_CHANGE = _code("PROTO", "READONLY_BUFFER")
-_TAKES_ONE = _code("APPEND", "BUILD")
+_TAKES_ONE = _code("APPEND")
 _TAKES_AND_GIVES = {_NAMES["STACK_GLOBAL"]: 2, _NAMES["REDUCE"]: 2, _NAMES["NEWOBJ"]: 2} | {
     _NAMES["NEWOBJ_EX"]: 3,
     _NAMES["BINPERSID"]: 1,
@@ -49,41 +52,71 @@ _MAKES = _code("EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "REDUCE", "NEWOBJ", "NEW
 
 
 _FRAME = _NAMES["FRAME"]
+_LONGS = _code("LONG1", "LONG4", "LONG", "INT")
+
+
+class _Tuple(NamedTuple):
+    """A tuple: how much is in it, and whether it is a pair with a container or an object in it."""
+
+    weight: int
+    holding_pair: bool
+
+
+_SIMPLE_THING, _FRESH, _SHARED = 1, 2, 3
+"""A number, text or class; a container or object from here; one that is somewhere else, too."""
+_Item = int | _Tuple
 
 
 class _Look:
-    """The weights on the stack and in the memo. Whatever is malformed raises LookupError."""
+    """What is on the stack and in the memo. Whatever is malformed raises LookupError."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.stack: list[int] = []
-        self.below: list[list[int]] = []
-        self.memo: dict[int, int] = {}
+        self.stack: list[_Item] = []
+        self.below: list[list[_Item]] = []
+        self.memo: dict[int, _Item] = {}
         self.made = 0
+        self.long_numbers = 0
 
     def put(self, index: int) -> None:
         if index > self.size:
             raise ValueError(
                 f"puts something at place {index:,} of its memo, but has {self.size:,} bytes"
             )
-        self.memo[index] = self.stack[-1]
+        self.memo[index] = _shared(self.stack[-1])
 
-    def to_mark(self) -> list[int]:
+    def to_mark(self) -> list[_Item]:
         items, self.stack = self.stack, self.below.pop()
         return items
 
-    def take(self, count: int) -> list[int]:
+    def take(self, count: int) -> list[_Item]:
         if len(self.stack) < count:
             raise LookupError
         items = self.stack[-count:]
         del self.stack[-count:]
         return items
 
-    def give_tuple(self, items: list[int]) -> None:
-        weight = 1 + sum(items)
+    def give_tuple(self, items: Sequence[_Item]) -> None:
+        weight = 1 + sum(item.weight if isinstance(item, _Tuple) else 1 for item in items)
         if weight > HEAVIEST_TUPLE:
             raise ValueError(f"nests tuples that would hold {weight:,} things")
-        self.stack.append(weight)
+        self.stack.append(
+            _Tuple(weight, len(items) == 2 and not {_FRESH, _SHARED}.isdisjoint(items))
+        )
+
+    def build(self) -> None:
+        """Follow BUILD, which copies a dictionary, or one of a pair, into an object.
+
+        A dictionary that is written once could so be copied without end.
+        """
+        (state,) = self.take(1)
+        if state == _SHARED or (isinstance(state, _Tuple) and state.holding_pair):
+            raise ValueError("gives a state to an object that other objects have too")
+
+    def count_long_number(self) -> None:
+        self.long_numbers += 1
+        if self.long_numbers > MOST_LONG_NUMBERS:
+            raise ValueError(f"has more than {MOST_LONG_NUMBERS:,} numbers of over 64 bits")
 
     def step(self, code: int, number: int | None) -> None:
         """Follow an opcode whose effect is not to put one simple thing on the stack."""
@@ -101,20 +134,24 @@ class _Look:
             self.give_tuple(self.take(_SMALL_TUPLES[code]))
         elif code in _TAKES_AND_GIVES:
             self.take(_TAKES_AND_GIVES[code])
-            self.stack.append(1)
+            self.stack.append(_FRESH if code in _MAKES else _SIMPLE_THING)
         elif code in _TAKES_ONE:
             self.take(1)
         elif code in _TAKES_TO_MARK:
             self.to_mark()
         elif code in _TAKES_TO_MARK_AND_GIVES:
             self.to_mark()
-            self.stack.append(1)
+            self.stack.append(_FRESH)
         elif number is None:
             raise LookupError
         elif code in _PUTS:
             self.put(number)
         else:
             self.stack.append(self.memo[number])
+
+
+def _shared(item: _Item) -> _Item:
+    return _SHARED if item == _FRESH else item
 
 
 def _pop(look: _Look) -> None:
@@ -133,12 +170,13 @@ _ACTIONS: dict[int, Callable[[_Look], object]] = {
     _NAMES["MARK"]: _mark,
     _NAMES["POP"]: _pop,
     _NAMES["POP_MARK"]: _Look.to_mark,
-    _NAMES["DUP"]: lambda look: look.stack.append(look.stack[-1]),
+    _NAMES["DUP"]: lambda look: look.stack.append(_shared(look.stack[-1])),
+    _NAMES["BUILD"]: _Look.build,
     _NAMES["TUPLE"]: lambda look: look.give_tuple(look.to_mark()),
     _NAMES["SETITEM"]: lambda look: look.take(2),
-    _NAMES["EMPTY_LIST"]: lambda look: look.stack.append(1),
-    _NAMES["EMPTY_DICT"]: lambda look: look.stack.append(1),
-    _NAMES["EMPTY_SET"]: lambda look: look.stack.append(1),
+    _NAMES["EMPTY_LIST"]: lambda look: look.stack.append(_FRESH),
+    _NAMES["EMPTY_DICT"]: lambda look: look.stack.append(_FRESH),
+    _NAMES["EMPTY_SET"]: lambda look: look.stack.append(_FRESH),
 } | {code: lambda look: None for code in _NO_CHANGE}
 _STEPS = (
     frozenset(_ACTIONS)
@@ -195,11 +233,12 @@ def require_modest(content: bytes) -> None:
             code = content[place]
             if skip := _SIMPLE[code]:  # most opcodes are these two
                 place += skip
-                stack.append(1)
+                stack.append(_SIMPLE_THING)
                 continue
             if code == _MEMOIZE:
                 place += 1
-                look.memo[len(look.memo)] = stack[-1]
+                item = stack[-1]
+                look.memo[len(look.memo)] = _SHARED if item is _FRESH else item
                 continue
             form = _FORMS[code]
             if form is None:
@@ -211,8 +250,12 @@ def require_modest(content: bytes) -> None:
                 length = int.from_bytes(content[begin:place], "little")
                 _require_length(length, size)
                 place += length
+                if length > 8 and code in _LONGS:
+                    look.count_long_number()
             elif way == 2:
                 place = _after_lines(content, begin, width)
+                if place - begin > 20 and code in _LONGS:
+                    look.count_long_number()
             if place > size:
                 raise LookupError
             if code == _STOP:
@@ -226,7 +269,7 @@ def require_modest(content: bytes) -> None:
             elif code == _GET:
                 stack.append(look.memo[_decimal(content[begin : place - 1])])
             else:
-                stack.append(1)
+                stack.append(_SIMPLE_THING)
     except LookupError:
         raise ValueError(f"is malformed at byte {place:,}") from None
     raise EOFError(f"ends without its last opcode, after {size:,} bytes")

@@ -10,7 +10,7 @@ from trainfree.errors import SourceError
 from trainfree.reading import cannot_be_read
 from trainfree.sources.checksums import verify
 from trainfree.sources.delivery import Source, SourceSettings
-from trainfree.sources.mirror import MirrorFile, MirrorSource
+from trainfree.sources.mirror import MirrorFile, MirrorSource, found_at, require_folder
 from trainfree.sources.official import DownloadSource, NatsArchiveSource
 from trainfree.sources.registry import NpmSource, PypiFileSource
 
@@ -78,22 +78,26 @@ def is_usable(probes: list[Probe]) -> bool | None:
 
 def _mirror(source: MirrorSource, settings: SourceSettings) -> Iterator[Probe]:
     folder = settings.mirror
-    if folder is None or not folder.is_dir():
-        problem = "no mirror folder is named" if folder is None else f"no folder {folder}"
-        yield Probe("mirror", False, problem)
+    try:
+        if folder is None:
+            raise SourceError("no mirror folder is named")
+        require_folder(folder)
+    except SourceError as error:
+        yield Probe("mirror", False, str(error))
         return
     for wanted in source.wanted.values():
         yield _mirror_file(folder, wanted)
 
 
 def _mirror_file(folder: Path, wanted: MirrorFile) -> Probe:
-    there = [folder / place for place in wanted.places if (folder / place).is_file()]
-    if not there:
-        return Probe(wanted.places[0], False, "not there", not wanted.optional)
-    what = str(there[0].relative_to(folder))
+    what = wanted.places[0]
     try:
-        verify(there[0], wanted.checksum)
-    except (SourceError, OSError) as error:
+        there = found_at(folder, wanted.places)
+        if there is None:
+            return Probe(what, False, "not there", not wanted.optional)
+        what = str(there.relative_to(folder))
+        verify(there, wanted.checksum)
+    except SourceError as error:
         return Probe(what, False, str(error), not wanted.optional)
     known = "there, has the published hash" if wanted.checksum else "there, no hash is published"
     return Probe(what, True, known, not wanted.optional)
@@ -105,11 +109,14 @@ def _remote(
     settings: SourceSettings,
     online: bool,
 ) -> Probe:
-    here = source.local(cache)
+    try:
+        here = source.local(cache)
+    except SourceError as error:
+        return Probe(source.address, False, str(error))
     if here is not None:
         try:
             verify(here, source.checksum)
-        except (SourceError, OSError) as error:
+        except SourceError as error:
             detail = f"{error}; it will be fetched anew"
             if not online:
                 return Probe(source.address, None, detail)

@@ -72,6 +72,35 @@ def unreadable(path: Path, error: OSError) -> SourceError:
     return SourceError(f"{path}: cannot be read: {reason}")
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder; raises SourceError when it may not be looked at."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a path is a file of any kind or a folder.
+
+    Raises
+    ------
+    SourceError
+        When it may not be looked at, or is a symbolic link that leads nowhere.
+    """
+    try:
+        if path.exists():
+            return True
+        if path.is_symlink():
+            raise SourceError(
+                f"{path}: is a symbolic link to {path.readlink()}, where nothing is or which leads "
+                "back to it; mend the link or remove it"
+            )
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return False
+
+
 def brief(value: object) -> str:
     """Return a foreign value for a message: short, whatever it is."""
     return _BRIEF.repr(value)
@@ -189,6 +218,10 @@ def unpack_bzip2(content: bytes, most: int, where: str, what: str) -> bytes:
         When there is more, or the content is no complete bzip2 file.
     """
     try:
+        unpacker = bz2.BZ2Decompressor()
+        plain = unpacker.decompress(content, most + 1)
+        if unpacker.eof and not unpacker.unused_data and len(plain) <= most:
+            return plain  # one stream, as it is almost always, is read at once
         with bz2.BZ2File(io.BytesIO(content)) as stream:
             return read_at_most(stream, most, where, what)
     except (OSError, ValueError, EOFError) as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 from trainfree.errors import SourceError
 from trainfree.sources.checksums import Checksum, cached, verify
 from trainfree.sources.delivery import Delivery, SourceSettings
-from trainfree.sources.reading import MIB, UNREADABLE_ZIP, read_at_most
+from trainfree.sources.reading import MIB, UNREADABLE_ZIP, is_folder, is_there, read_at_most
 
 # A reachable registry may still be slow: the connection has `timeout`, the transfer has this.
 TRANSFER_SECONDS = 1800.0
@@ -45,7 +45,7 @@ class NpmSource:
     def local(self, cache: Path) -> Path | None:
         """Return the archive that an earlier run has left in the cache, if any."""
         path = self._archive(cache)
-        return path if path.is_file() else None
+        return path if is_there(path) and not is_folder(path) else None
 
     def reach(self, settings: SourceSettings) -> None:
         """Ask the registry for the package without fetching it; raises SourceError."""
@@ -109,7 +109,8 @@ class PypiFileSource:
     def local(self, cache: Path) -> Path | None:
         """Return the file in the installed package or in the cache, if it is in either."""
         cached_file = self._cached(cache)
-        return self._installed() or (cached_file if cached_file.is_file() else None)
+        there = is_there(cached_file) and not is_folder(cached_file)
+        return self._installed() or (cached_file if there else None)
 
     def reach(self, settings: SourceSettings) -> None:
         """Ask the registry for the package without fetching it; raises SourceError."""

@@ -13,6 +13,7 @@ from trainfree.errors import SourceError
 from trainfree.sources.reading import MIB, brief, brief_error, read_plain_or_gzip
 from trainfree.sources.wrong_files import require_kind
 
+_LONGEST_HEADER = 64 * 1024
 _MALFORMED = (ValueError, TypeError, OverflowError, MemoryError, RecursionError)
 
 
@@ -38,6 +39,7 @@ def read_table(path: Path, columns: Mapping[str, type], rows: int) -> pd.DataFra
     wanted = f"a gzip'ed CSV table with columns {', '.join(columns)}"
     require_kind(path, wanted, ("gzip",))
     content = read_plain_or_gzip(path, MIB + rows * 4096, wanted)
+    _require_one_of_each(content, columns, path)
     kinds = {name: object if kind is str else np.float64 for name, kind in columns.items()}
     try:
         table = pd.read_csv(
@@ -56,6 +58,17 @@ def read_table(path: Path, columns: Mapping[str, type], rows: int) -> pd.DataFra
     for name, kind in columns.items():
         table[name] = _checked(table[name], kind, f"{path}: column {name!r}")
     return table
+
+
+def _require_one_of_each(content: bytes, columns: Mapping[str, type], path: Path) -> None:
+    """Refuse a table in which a wanted column is there twice: pandas would take the first."""
+    header = content[: content.find(b"\n") + 1 or len(content)][:_LONGEST_HEADER]
+    names = header.decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n").split(",")
+    found = [name.strip('"') for name in names]
+    if twice := [name for name in columns if found.count(name) > 1]:
+        raise SourceError(
+            f"{path}: expected one column {twice[0]!r}, found {found.count(twice[0])}"
+        )
 
 
 def _checked(column: pd.Series, kind: type, where: str) -> pd.Series:

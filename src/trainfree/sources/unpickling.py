@@ -12,7 +12,8 @@ import io
 import math
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import IO, Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from trainfree.sources.reading import MIB, brief, brief_error, read_at_most, unp
 from trainfree.sources.wrong_files import require_kind_of_bytes
 
 Table = Mapping[tuple[str, str], Any]
+
+_BYTES_MADE_OF_ONE = 8
+_BYTES_AN_ENTRY = 50
 
 MOST_BYTES = 16 * MIB
 """Unpacked size of one architecture's pickle; those of NATS-Bench have 0.1 to 0.4 MB."""
@@ -74,6 +78,8 @@ class _Dtype:
 class _Array(np.ndarray[Any, Any]):
     """An array whose state is checked before numpy sees it."""
 
+    budget: _Budget | None = None
+
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, raw = state
         if not isinstance(dtype, _Dtype) or not isinstance(raw, bytes):
@@ -81,8 +87,46 @@ class _Array(np.ndarray[Any, Any]):
         kind = dtype.resolve()
         if any(length < 0 for length in shape) or math.prod(shape) * kind.itemsize != len(raw):
             raise ValueError(f"a numpy array of shape {brief(shape)} in {len(raw)} bytes")
+        if self.budget is not None:
+            self.budget.spend(len(raw))
         checked: Any = (1, tuple(map(int, shape)), kind, bool(fortran), raw)
         super().__setstate__(checked)
+
+
+class _Budget:
+    """Bytes that a pickle may still have made of what it holds already."""
+
+    def __init__(self, content: bytes) -> None:
+        self._left = _BYTES_MADE_OF_ONE * len(content) + MIB
+
+    def spend(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("makes many times as many bytes as it has")
+
+
+class _Function:
+    """What a pickle is given in place of a function: it can be called, and not be changed."""
+
+    __slots__ = ("_budget", "_call")
+
+    def __init__(self, call: Callable[..., Any], budget: _Budget) -> None:
+        self._call, self._budget = call, budget
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._call is collections.OrderedDict and arguments:
+            self._budget.spend(_BYTES_AN_ENTRY * len(arguments[0]))
+        made = self._call(*arguments)
+        if isinstance(made, _Array):
+            made.budget = self._budget
+        elif isinstance(made, bytes):
+            self._budget.spend(len(made))
+        elif isinstance(made, np.generic):
+            self._budget.spend(made.nbytes)
+        return made
+
+    def __setstate__(self, state: object) -> None:
+        raise TypeError("a function is given a state")
 
 
 # Pickles are given functions, not these classes: a class could be changed by what it is given to.
@@ -119,19 +163,23 @@ NUMPY_GLOBALS: dict[tuple[str, str], Any] = {
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
-    def __init__(self, stream: IO[bytes], where: str, admitted: Table, encoding: str) -> None:
-        super().__init__(stream, encoding=encoding)
+    def __init__(self, content: bytes, where: str, admitted: Table, encoding: str) -> None:
+        super().__init__(io.BytesIO(content), encoding=encoding)
         self._where = where
         self._admitted = admitted
+        self._budget = _Budget(content)
 
     def find_class(self, module: str, name: str) -> Any:
         try:
-            return self._admitted[module, name]
+            found = self._admitted[module, name]
         except KeyError:
             raise ForbiddenPickleError(
                 f"{self._where}: asks for {module[:80]}.{name[:80]}, which no data file of "
                 "this kind needs; nothing of it was run. Get the file anew from a place you trust"
             ) from None
+        if found is collections.OrderedDict or isinstance(found, FunctionType):
+            return _Function(found, self._budget)
+        return found
 
 
 def load_pickle(
@@ -168,7 +216,7 @@ def load_pickle(
     require_kind_of_bytes(content, where, "a pickle", ("pickle",))
     try:
         require_modest(content)
-        return _RestrictedUnpickler(io.BytesIO(content), where, admitted, encoding).load()
+        return _RestrictedUnpickler(content, where, admitted, encoding).load()
     except ForbiddenPickleError as error:
         if str(error).startswith(where):
             raise

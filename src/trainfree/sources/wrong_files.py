@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from trainfree.errors import SourceError
-from trainfree.sources.reading import MIB, head_of
+from trainfree.sources.reading import MIB, head_of, is_folder
 
 HEAD_BYTES = 4096
 _LEGACY_TORCH = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -150,14 +150,14 @@ def _begins_pickle(head: bytes) -> bool:
 
 def describe(path: Path) -> str | None:
     """Return in words what a file is, if it is one of the usual ones, otherwise None."""
-    if path.is_dir():
+    if is_folder(path):
         return "a folder"
     kind = _kind_of_file(path)
     if kind is None:
         return None
     words, inner = KINDS[kind][0], inside_gzip(path) if kind == "gzip" else None
     if inner:
-        words = f"a gzip'ed file with {KINDS[inner][0]} in it"
+        words = f"a gzip'ed file that holds {KINDS[inner][0]}"
     contents = TAR_CONTENTS.get(tar_folder(path))
     return f"{words} ({contents})" if contents else words
 
@@ -190,7 +190,13 @@ def tar_folder(path: Path) -> str:
     plain = _plain_head(path)
     if kind_of(plain) != "tar":
         return ""
-    name = plain[:100].partition(b"\0")[0].decode("utf-8", "replace")
+    place = 0
+    while plain[place + 156 : place + 157] in (b"x", b"g", b"L", b"K"):  # it describes what follows
+        size = plain[place + 124 : place + 136].strip(b"\0 ")
+        if not size or not set(size) <= set(b"01234567"):
+            return ""
+        place += 512 * (1 + -(-int(size, 8) // 512))
+    name = plain[place : place + 100].partition(b"\0")[0].decode("utf-8", "replace")
     return name.removeprefix("./").partition("/")[0]
 
 
@@ -248,7 +254,7 @@ def require_kind(
         Naming the file, what was expected, what it is and what to do; also when the file cannot be
         opened.
     """
-    if path.is_dir():
+    if is_folder(path):
         raise SourceError(f"{path}: expected {wanted}, found a folder; name the file itself")
     kind = _kind_of_file(path)
     if kind == "gzip" and kind in kinds:

@@ -29,7 +29,7 @@ from trainfree.benchmarks.nasbench101.trained_cells import (
 from trainfree.benchmarks.nasbench101.training_time import estimate_times
 from trainfree.errors import SourceError
 from trainfree.provenance import code_hash
-from trainfree.sources.reading import unreadable
+from trainfree.sources.reading import is_folder, is_there
 from trainfree.sources.wrong_files import surprise
 from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.storage import (
@@ -58,12 +58,8 @@ def read_trained_cells(path: Path) -> TrainedCells:
     SourceError, DataFileError
         When the file is missing, damaged or none of these.
     """
-    try:
-        there = path.is_file()
-    except OSError as error:
-        raise unreadable(path, error) from error
-    if not there:
-        found = "found a folder" if path.is_dir() else "no such file"
+    if is_folder(path) or not is_there(path):
+        found = "found a folder" if is_folder(path) else "no such file"
         raise SourceError(f"{path}: {found}; expected a .tfrecord, .h5 or .npz file")
     readers = {".tfrecord": read_tfrecord, ".h5": read_prepared, ".npz": read_mirror}
     if path.suffix not in readers:
