@@ -27,6 +27,8 @@ from trainfree.cli import (
 )
 from trainfree.cli.command import Handler
 from trainfree.errors import TrainfreeError
+from trainfree.extensions import author_of
+from trainfree.foreign import told
 
 DESCRIPTION = "Score architectures without training, search by the scores, compare with the papers."
 EXIT_USER_ERROR = 2
@@ -58,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return handler(arguments) or 0
     except TrainfreeError as error:
         print(f"trainfree: error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except (Exception, SystemExit) as error:
+        if not (author := author_of(error)):
+            raise
+        print(f"trainfree: error: {author}: {told(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
 
 

@@ -275,14 +275,15 @@ def is_registered(name: str) -> bool:
 
 @contextmanager
 def unchanged_registry() -> Iterator[None]:
-    """Undo behind the ``with`` block what a proxy at work changes about the proxies there are."""
+    """Undo behind the ``with`` block what a proxy at work changes about the proxies there are.
+
+    New ones stay: it may have imported one of the suite's.
+    """
     before = dict(_REGISTRY)
     try:
         yield
     finally:
-        if before != _REGISTRY:
-            _REGISTRY.clear()
-            _REGISTRY.update(before)
+        _REGISTRY.update(before)
 
 
 def origin(function: ProxyFunction) -> str:

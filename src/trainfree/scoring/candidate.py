@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 from trainfree.errors import TrainfreeError
 from trainfree.proxies import is_own
-from trainfree.proxies.registry import NEEDS, Need, Proxy, UndefinedScoreError
+from trainfree.proxies.registry import NEEDS, Candidate, Need, Proxy, UndefinedScoreError
 from trainfree.scoring import blocks, patterns, responses, synaptic_flow
 from trainfree.scoring.activations import ReluKernels, relu_kernels
 from trainfree.scoring.backward import Gradients, backward
@@ -81,9 +82,11 @@ class EngineCandidate:
         A proxy from outside the suite sees copies, which count as its own work.
         """
         self._allowed, self._asking = proxy.needs, proxy.name
-        handed = self if is_own(proxy) else handed_out(self)
+        handing: AbstractContextManager[Candidate]
+        handing = nullcontext(self) if is_own(proxy) else handed_out(self)
         try:
-            value, seconds = self._results.bill(lambda: proxy.function(handed))
+            with handing as handed:
+                value, seconds = self._results.bill(lambda: proxy.function(handed))
         finally:
             self._allowed = frozenset(NEEDS)
         return proxy.oriented(value), seconds

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import numpy as np
 from torch import Tensor
 
+from trainfree.errors import TrainfreeError
 from trainfree.process_state import ArithmeticState
 from trainfree.proxies.registry import Candidate
 from trainfree.spaces.network import Network
@@ -24,26 +26,39 @@ MEMBERS = frozenset(name for name in vars(Candidate) if not name.startswith("_")
 _METHODS = ("stream", "log_abs_determinant")
 
 
-def handed_out(candidate: Candidate) -> Candidate:
-    """Return a candidate of the same architecture for one call of a proxy from outside.
+@contextmanager
+def handed_out(candidate: Candidate) -> Iterator[Candidate]:
+    """Give a candidate of the same architecture for one call of a proxy from outside.
 
     It has what :class:`~trainfree.proxies.registry.Candidate` says and nothing else. What the
     proxy has changed about the arithmetic of the process (a default type, gradients switched off)
     is not in effect while the engine computes what it asks for, since others will see that, too.
+    Behind the ``with`` block nothing can be asked for, so that a proxy that keeps what it was
+    handed does not keep the maps of all architectures in memory.
     """
     usual = ArithmeticState()
+    open_to = [candidate]
     shared: dict[str, object] = {}
+    lent: list[_Copies] = []
 
     def ask(name: str) -> object:
+        if not open_to:
+            raise TrainfreeError("the call for which the candidate was handed out is over")
         if name not in shared:
             with usual.in_effect():
-                shared[name] = getattr(candidate, name)
+                shared[name] = getattr(open_to[0], name)
         if name in _METHODS:
             method = cast(Callable[[object], object], shared[name])
             return lambda argument: method(argument)  # the bound one would lead to the engine
-        return _copied(shared[name])
+        return _copied(shared[name], lent)
 
-    return cast(Candidate, _HandedOut(ask))
+    try:
+        yield cast(Candidate, _HandedOut(ask))
+    finally:
+        open_to.clear()
+        shared.clear()
+        for copies in lent:
+            copies.forget()
 
 
 class _HandedOut:
@@ -80,15 +95,20 @@ class _Copies(Mapping[int, Tensor]):
     def __len__(self) -> int:
         return len(self.__shared)
 
+    def forget(self) -> None:
+        """Let go of the tensors."""
+        self.__shared = {}
 
-def _copied(value: object) -> object:
+
+def _copied(value: object, lent: list[_Copies]) -> object:
     """Return what may be edited in place of ``value``; numbers are themselves."""
     if isinstance(value, Mapping):
-        return _Copies(value)
+        lent.append(_Copies(value))
+        return lent[-1]
     if isinstance(value, np.ndarray):
         return value.copy(order="K")
     if isinstance(value, Network):
         return copy.deepcopy(value)
     if isinstance(value, Sequence):
-        return tuple(map(_copied, value))
+        return tuple(_copied(each, lent) for each in value)
     return value
