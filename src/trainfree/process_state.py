@@ -188,6 +188,8 @@ def _put_environment(variables: dict[str, str]) -> None:
 
 def _put_modules(modules: dict[str, Any]) -> None:
     """Bring back modules that were removed or replaced; what was imported since may stay."""
+    if sys.modules == modules:  # by far the most frequent case, and as fast as can be
+        return
     for name, module in modules.items():
         if sys.modules.get(name) is not module:
             sys.modules[name] = module

@@ -55,6 +55,8 @@ class Candidate(Protocol):
     Each property is computed when a proxy first asks for it and shared by all proxies of the
     architecture. The need that a proxy has to declare is in brackets. "Node numbers" are places in
     ``network.nodes``; tensors lie on the scoring device, float32, channels last.
+
+    Proxies of the suite must not edit what they are handed. Those from outside are handed copies.
     """
 
     @property

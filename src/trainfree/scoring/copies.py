@@ -8,9 +8,9 @@ gigabytes. The seconds of copying are those of the proxy that needs it.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -108,7 +108,7 @@ def _copied(value: object, lent: list[_Copies]) -> object:
     if isinstance(value, np.ndarray):
         return value.copy(order="K")
     if isinstance(value, Network):
-        return copy.deepcopy(value)
+        return Network(tuple(map(replace, value.nodes)), value.shapes, value.blocks)
     if isinstance(value, Sequence):
         return tuple(_copied(each, lent) for each in value)
     return value
