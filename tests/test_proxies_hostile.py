@@ -60,6 +60,8 @@ def of_the_process() -> str:
         *(torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()),
         *(torch.get_default_device(), torch.is_autocast_enabled("cpu")),
         *(torch.get_float32_matmul_precision(), torch.backends.mkldnn.enabled),
+        *(torch.backends.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision),
+        *(torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.allow_tf32),
         *(torch.backends.cudnn.allow_tf32, (torch.tensor([1e-40]) * 1).item()),
         *(np.geterr(), random.getstate(), Path.cwd(), dict(os.environ), list(warnings.filters)),
         *(sys.excepthook, sys.getrecursionlimit(), gc.isenabled(), gc.get_threshold()),
@@ -230,6 +232,13 @@ def sets_torch(candidate: Any) -> float:
     return 1.0
 
 
+def sets_precision(candidate: Any) -> float:
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+    torch.backends.fp32_precision = "tf32"
+    torch.backends.cudnn.conv.fp32_precision = "ieee"
+    return 1.0
+
+
 def sets_python(candidate: Any) -> float:
     os.chdir("/")
     os.environ.clear()
@@ -252,7 +261,7 @@ def sets_python(candidate: Any) -> float:
     return 1.0
 
 
-@pytest.mark.parametrize("function", [leaves_modes, sets_torch, sets_python])
+@pytest.mark.parametrize("function", [leaves_modes, sets_torch, sets_precision, sets_python])
 def test_what_a_proxy_sets_in_the_process_does_not_last(function):
     prepare_torch(threads=1)
     before = of_the_process()
@@ -260,7 +269,7 @@ def test_what_a_proxy_sets_in_the_process_does_not_last(function):
     assert of_the_process() == before
 
 
-@pytest.mark.parametrize("function", [leaves_modes, sets_torch, sets_python])
+@pytest.mark.parametrize("function", [leaves_modes, sets_torch, sets_precision, sets_python])
 def test_what_a_proxy_sets_is_not_in_effect_for_what_others_share(function):
     def first(candidate: Any) -> float:
         function(candidate)
@@ -302,6 +311,35 @@ def test_gradients_can_be_taken_of_what_is_handed_out():
         return sum(float((w.grad - 2 * w).abs().sum()) for w in weights)  # type: ignore[operator]
 
     assert outcome(differentiated)[:2] == (0.0, Status.OK)
+
+
+def test_a_process_that_cannot_be_what_it_was_computes_no_more(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+
+    def removes(candidate: Any) -> float:
+        os.chdir("/")
+        (tmp_path / "gone").rmdir()
+        torch.set_default_dtype(torch.float64)
+        return 1.0
+
+    with pytest.raises(TrainfreeError, match=r"cannot be undone \(FileNotFoundError"):
+        outcome(removes)
+    assert torch.get_default_dtype() == torch.float32
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_process_that_a_proxy_forks_does_not_go_on_as_the_job(tmp_path):
+    children = []
+
+    def forks(candidate: Any) -> float:
+        children.append(os.fork())
+        return 1.0
+
+    assert outcome(forks)[:2] == (1.0, Status.OK)
+    (tmp_path / str(os.getpid())).touch()  # a child that goes on comes here, too
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 1
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_numbers_drawn_from_nowhere_in_particular_repeat_by_architecture():
