@@ -197,9 +197,13 @@ def test_copies_are_made_of_what_is_asked_for_and_keep_their_layout():
 def test_a_proxy_that_keeps_what_it_was_handed_keeps_no_maps():
     kept = []
     candidate = small_candidate(ALIVE)
-    candidate.score(made(lambda handed: kept.append((handed, handed.outputs)) or 1.0))
-    handed, outputs = kept[0]
+    candidate.score(
+        made(lambda handed: kept.append((handed, handed.outputs, handed.stream)) or 1.0)
+    )
+    handed, outputs, stream = kept[0]
     assert len(outputs) == 0
+    with pytest.raises(TrainfreeError, match="is over"):
+        stream("x")
     with pytest.raises(TrainfreeError, match="is over"):
         _ = handed.weights
     gone = weakref.ref(candidate._results)
