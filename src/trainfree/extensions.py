@@ -13,6 +13,7 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +22,7 @@ from types import ModuleType
 
 from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.foreign import blamed_on, told
-from trainfree.provenance import code_hash, imported_modules
+from trainfree.provenance import PACKAGE_ROOT, code_hash, imported_modules
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class _Loaded:
 
 
 _LOADED: dict[Path, _Loaded] = {}
+_FOUND: list[ModuleType] = []  # of installed packages
 
 
 def known_names(kind: Kind, own: Iterable[str], files: Iterable[Path] = ()) -> list[str]:
@@ -177,7 +179,23 @@ def find_module(kind: Kind, name: str, known: Iterable[str]) -> ModuleType:
         raise UnknownNameError(kind.word, name, known)
     with blamed_on(f"{kind.word} {name!r} of the installed package of {points[0].value}"):
         module: ModuleType = points[0].load()
+    _FOUND.append(module)
     return module
+
+
+def author_of(error: BaseException) -> str:
+    """Return the file or module of others, with the line, whose code raised ``error``, else "".
+
+    It is theirs where it was raised in their code, or in a library that their code called.
+    """
+    others = {str(path) for path in _LOADED} | {str(m.__file__) for m in _FOUND}
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        if Path(frame.filename).is_relative_to(PACKAGE_ROOT):
+            return ""
+        if frame.filename in others or str(Path(frame.filename).resolve()) in others:
+            return f"{frame.filename}, line {frame.lineno}"
+    return ""
 
 
 def outside_code(kind: Kind, names: Sequence[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ be helped from inside; the workflow notices that its file is missing.
 from __future__ import annotations
 
 import operator
+import os
 import signal
 import threading
 import traceback
@@ -18,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from trainfree.errors import ConfigError, TrainfreeError
-from trainfree.process_state import unchanged
+from trainfree.process_state import StateLostError, unchanged
 
 LONGEST = 500
 """Characters of a message from outside that are kept."""
@@ -49,11 +50,20 @@ def contained() -> Iterator[None]:
     ------
     ForeignError
         For anything that is raised inside, exits included.
+    StateLostError
+        When something of the process cannot be put back: nothing may be computed any more.
     """
+    process = os.getpid()
     with _interrupts() as sent:
         try:
             with unchanged():
-                yield
+                try:
+                    yield
+                finally:
+                    if os.getpid() != process:  # forked inside, and no second job
+                        os._exit(1)
+        except StateLostError:
+            raise
         except BaseException as error:
             if sent():
                 raise KeyboardInterrupt from error

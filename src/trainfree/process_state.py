@@ -21,9 +21,17 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from trainfree.errors import TrainfreeError
+
 _SYS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook")
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
+
+class StateLostError(TrainfreeError):
+    """The process is not what it was, so that what it computes next cannot be relied upon."""
+
+
+_CONTRADICTORY = object()
 Setting = tuple[Any, Callable[[Any], object]]
 """A value and what sets it again."""
 
@@ -52,14 +60,19 @@ class ArithmeticState:
 
 @contextmanager
 def unchanged() -> Iterator[None]:
-    """Undo behind the ``with`` block what was changed in it."""
-    arithmetic, rest = ArithmeticState(), [*_of_python(), *_of_generators()]
+    """Undo behind the ``with`` block what was changed in it.
+
+    Raises
+    ------
+    StateLostError
+        When something cannot be undone.
+    """
+    before = [*_of_numpy(), *_of_torch(), *_of_python(), *_of_generators()]
     try:
         with _usual_modes():
             yield
     finally:
-        arithmetic.put_back()
-        _put_back(rest)
+        _put_back(before)
 
 
 def seed_global_generators(seed: int) -> None:
@@ -72,7 +85,7 @@ def seed_global_generators(seed: int) -> None:
 
 
 def _of_python() -> Iterator[Setting]:
-    yield os.getcwd(), os.chdir  # noqa: PTH109  (a path object costs more than the call)
+    yield _folder(), _enter
     yield dict(os.environ), _put_environment
     yield dict(sys.modules), _put_modules
     yield list(warnings.filters), _put_filters
@@ -107,6 +120,7 @@ def _of_torch() -> Iterator[Setting]:
     torch = _torch()
     if torch is None:
         return
+    backends = torch.backends
     yield _kept(torch.get_default_dtype, torch.set_default_dtype)
     yield _kept(torch.get_num_threads, torch.set_num_threads)
     yield _kept(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision)
@@ -117,14 +131,20 @@ def _of_torch() -> Iterator[Setting]:
         ),
         lambda how: torch.use_deterministic_algorithms(how[0], warn_only=how[1]),
     )
-    cudnn = torch.backends.cudnn
+    cudnn = backends.cudnn
     for place, name in (
         (torch.utils.deterministic, "fill_uninitialized_memory"),
         *((cudnn, name) for name in ("enabled", "benchmark", "deterministic", "allow_tf32")),
-        (torch.backends.cuda.matmul, "allow_tf32"),
-        (torch.backends.mkldnn, "enabled"),
+        *((backends.cuda.matmul, "allow_tf32"), (backends.mkldnn, "enabled")),
     ):
-        yield _kept(partial(getattr, place, name), partial(setattr, place, name))
+        yield _kept_attribute(place, name)
+    for place in (
+        *(backends, backends.mkldnn, backends.cudnn, backends.cuda.matmul),
+        *(getattr(backends.mkldnn, kind, None) for kind in ("matmul", "conv", "rnn")),
+        *(getattr(backends.cudnn, kind, None) for kind in ("conv", "rnn")),
+    ):
+        if hasattr(place, "fp32_precision"):  # after the older switches, which set these, too
+            yield _kept_attribute(place, "fp32_precision")
     for device in ("cpu", "cuda"):
         yield _kept(
             partial(torch.is_autocast_enabled, device), partial(torch.set_autocast_enabled, device)
@@ -133,8 +153,18 @@ def _of_torch() -> Iterator[Setting]:
 
 
 def _put_back(settings: list[Setting]) -> None:
+    """Put back all that can be; nothing may be computed where something could not."""
+    lost = []
     for value, put in settings:
-        put(value)
+        try:
+            put(value)
+        except Exception as error:  # noqa: BLE001  (the rest is to be put back all the same)
+            lost.append(f"{type(error).__name__}: {error}")
+    if lost:
+        raise StateLostError(
+            "code of others has changed the process in a way that cannot be undone "
+            f"({'; '.join(lost)}); leave it out and run again"
+        )
 
 
 def _torch() -> Any:
@@ -172,11 +202,34 @@ def _usual_modes(hide: bool = False) -> Iterator[None]:
 def _kept(get: Callable[[], Any], put: Callable[[Any], object]) -> Setting:
     """Return a value with what sets it again if it is another by then; setting may be costly."""
 
+    def asked() -> Any:
+        try:
+            return get()
+        except RuntimeError:  # torch, where its old and new switches say different things
+            return _CONTRADICTORY
+
     def again(value: Any) -> None:
-        if get() != value:
+        if value is not _CONTRADICTORY and asked() != value:
             put(value)
 
-    return get(), again
+    return asked(), again
+
+
+def _kept_attribute(place: Any, name: str) -> Setting:
+    return _kept(partial(getattr, place, name), partial(setattr, place, name))
+
+
+def _folder() -> str:
+    """Return the working folder, "" where it has been removed."""
+    try:
+        return os.getcwd()  # noqa: PTH109  (a path object costs more than the call)
+    except FileNotFoundError:
+        return ""
+
+
+def _enter(folder: str) -> None:
+    if folder:
+        os.chdir(folder)
 
 
 def _put_environment(variables: dict[str, str]) -> None:
@@ -188,6 +241,8 @@ def _put_environment(variables: dict[str, str]) -> None:
 
 def _put_modules(modules: dict[str, Any]) -> None:
     """Bring back modules that were removed or replaced; what was imported since may stay."""
+    if sys.modules == modules:  # by far the most frequent case, and as fast as can be
+        return
     for name, module in modules.items():
         if sys.modules.get(name) is not module:
             sys.modules[name] = module

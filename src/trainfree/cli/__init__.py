@@ -29,6 +29,8 @@ from trainfree.cli import (
 from trainfree.cli.command import Handler
 from trainfree.cli.output import ends_with_its_reader
 from trainfree.errors import TrainfreeError
+from trainfree.extensions import author_of
+from trainfree.foreign import told
 from trainfree.lifeline import end_with_run
 from trainfree.reading import cannot_be_read
 
@@ -65,12 +67,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrainfreeError as error:
         print(f"trainfree: error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
-    except OSError as error:
-        if not isinstance(error.filename, str):  # no file's, so a fault of the program
+    except (Exception, SystemExit) as error:
+        if not (sentence := _sentence_of(error)):
             raise
-        sentence = cannot_be_read(Path(error.filename), error)
         print(f"trainfree: error: {sentence}", file=sys.stderr)
         return EXIT_USER_ERROR
+
+
+def _sentence_of(error: BaseException) -> str:
+    """Return what to tell of an error that is no fault of the program's; else an empty text."""
+    if author := author_of(error):
+        return f"{author}: {told(error)}"
+    if isinstance(error, OSError) and isinstance(error.filename, str):
+        return str(cannot_be_read(Path(error.filename), error))
+    return ""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -153,7 +153,7 @@ def _checked(spec: DatasetSpec, name: str) -> DatasetSpec:
     for field, least in (("mean", 0), ("std", 1)):
         given = getattr(spec, field)
         texts = [shown(value) for value in given] if isinstance(given, list | tuple) else []
-        numbers = [float(v) for v in given if issubclass(type(v), Real)] if texts else []
+        numbers = [float(value) for value in given if _is_number(value)] if texts else []
         if len(texts) != 3 or len(numbers) != 3 or not all(least <= n <= 255 for n in numbers):
             raise ConfigError(
                 f"{name}.{field}: expected three numbers from {least} to 255, one a channel on "
@@ -170,3 +170,7 @@ def _checked(spec: DatasetSpec, name: str) -> DatasetSpec:
         std=tuple(map(float, spec.std)),  # type: ignore[arg-type]
         benchmark_datasets=tuple(trained),
     )
+
+
+def _is_number(value: object) -> bool:
+    return issubclass(type(value), Real) and type(value) is not bool

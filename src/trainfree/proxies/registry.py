@@ -55,6 +55,8 @@ class Candidate(Protocol):
     Each property is computed when a proxy first asks for it and shared by all proxies of the
     architecture. The need that a proxy has to declare is in brackets. "Node numbers" are places in
     ``network.nodes``; tensors lie on the scoring device, float32, channels last.
+
+    Proxies of the suite must not edit what they are handed. Those from outside are handed copies.
     """
 
     @property
@@ -275,14 +277,15 @@ def is_registered(name: str) -> bool:
 
 @contextmanager
 def unchanged_registry() -> Iterator[None]:
-    """Undo behind the ``with`` block what a proxy at work changes about the proxies there are."""
+    """Undo behind the ``with`` block what a proxy at work changes about the proxies there are.
+
+    New ones stay: it may have imported one of the suite's.
+    """
     before = dict(_REGISTRY)
     try:
         yield
     finally:
-        if before != _REGISTRY:
-            _REGISTRY.clear()
-            _REGISTRY.update(before)
+        _REGISTRY.update(before)
 
 
 def origin(function: ProxyFunction) -> str:

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.errors import TrainfreeError
-from trainfree.proxies import is_own
 from trainfree.proxies.registry import NEEDS, Need, Proxy, UndefinedScoreError
 from trainfree.scoring import blocks, patterns, responses, synaptic_flow
 from trainfree.scoring.activations import ReluKernels, relu_kernels
@@ -76,23 +75,19 @@ class EngineCandidate:
         self._asking = ""
 
     def score(self, proxy: Proxy) -> tuple[object, float]:
-        """Return the proxy's value, higher being better, and the seconds it would cost alone.
-
-        A proxy from outside the suite sees copies, which count as its own work.
-        """
+        """Return the proxy's value, higher being better, and the seconds it would cost alone."""
         self._allowed, self._asking = proxy.needs, proxy.name
-        handed = self if is_own(proxy) else handed_out(self)
         try:
-            value, seconds = self._results.bill(lambda: proxy.function(handed))
+            with handed_out(self, proxy) as handed:
+                value, seconds = self._results.bill(lambda: proxy.function(handed))
         finally:
             self._allowed = frozenset(NEEDS)
         return proxy.oriented(value), seconds
 
     def global_seed(self, name: str) -> int:
         """Return what to seed the process's generators with while a proxy from outside runs."""
-        if self._given_stream is None:
-            return 0
-        return int(self._given_stream(f"proxy/{name} global").integers(2**63))
+        given = self._given_stream
+        return int(given(f"proxy/{name} global").integers(2**63)) if given else 0
 
     @property
     def network(self) -> Network:

@@ -8,15 +8,18 @@ gigabytes. The seconds of copying are those of the proxy that needs it.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import cast
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 from torch import Tensor
 
+from trainfree.errors import TrainfreeError
 from trainfree.process_state import ArithmeticState
-from trainfree.proxies.registry import Candidate
+from trainfree.proxies import is_own
+from trainfree.proxies.registry import Candidate, Proxy
 from trainfree.spaces.network import Network
 
 MEMBERS = frozenset(name for name in vars(Candidate) if not name.startswith("_"))
@@ -24,26 +27,45 @@ MEMBERS = frozenset(name for name in vars(Candidate) if not name.startswith("_")
 _METHODS = ("stream", "log_abs_determinant")
 
 
-def handed_out(candidate: Candidate) -> Candidate:
-    """Return a candidate of the same architecture for one call of a proxy from outside.
+@contextmanager
+def handed_out(candidate: Candidate, proxy: Proxy) -> Iterator[Candidate]:
+    """Give a proxy a candidate for one call: one of the suite the very one, others another.
 
-    It has what :class:`~trainfree.proxies.registry.Candidate` says and nothing else. What the
+    The other has what :class:`~trainfree.proxies.registry.Candidate` says and nothing else. What a
     proxy has changed about the arithmetic of the process (a default type, gradients switched off)
     is not in effect while the engine computes what it asks for, since others will see that, too.
+    Behind the ``with`` block nothing can be asked for, so that a proxy that keeps what it was
+    handed does not keep the maps of all architectures in memory.
     """
+    if is_own(proxy):
+        yield candidate
+        return
     usual = ArithmeticState()
+    open_to = [candidate]
     shared: dict[str, object] = {}
+    lent: list[_Copies] = []
+
+    def of_the_engine(name: str) -> Any:
+        if not open_to:
+            raise TrainfreeError("the call for which the candidate was handed out is over")
+        return getattr(open_to[0], name)
 
     def ask(name: str) -> object:
+        if name in _METHODS:
+            of_the_engine(name)
+            return lambda argument: of_the_engine(name)(argument)  # a bound one leads there, too
         if name not in shared:
             with usual.in_effect():
-                shared[name] = getattr(candidate, name)
-        if name in _METHODS:
-            method = cast(Callable[[object], object], shared[name])
-            return lambda argument: method(argument)  # the bound one would lead to the engine
-        return _copied(shared[name])
+                shared[name] = of_the_engine(name)
+        return _copied(shared[name], lent)
 
-    return cast(Candidate, _HandedOut(ask))
+    try:
+        yield cast(Candidate, _HandedOut(ask))
+    finally:
+        open_to.clear()
+        shared.clear()
+        for copies in lent:
+            copies.forget()
 
 
 class _HandedOut:
@@ -80,15 +102,20 @@ class _Copies(Mapping[int, Tensor]):
     def __len__(self) -> int:
         return len(self.__shared)
 
+    def forget(self) -> None:
+        """Let go of the tensors."""
+        self.__shared = {}
 
-def _copied(value: object) -> object:
+
+def _copied(value: object, lent: list[_Copies]) -> object:
     """Return what may be edited in place of ``value``; numbers are themselves."""
     if isinstance(value, Mapping):
-        return _Copies(value)
+        lent.append(_Copies(value))
+        return lent[-1]
     if isinstance(value, np.ndarray):
         return value.copy(order="K")
     if isinstance(value, Network):
-        return copy.deepcopy(value)
+        return Network(tuple(map(replace, value.nodes)), value.shapes, value.blocks)
     if isinstance(value, Sequence):
-        return tuple(map(_copied, value))
+        return tuple(_copied(each, lent) for each in value)
     return value

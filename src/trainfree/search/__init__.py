@@ -63,12 +63,18 @@ def load_algorithm(name: str) -> type[SearchAlgorithm]:
         When the class is no search algorithm.
     """
     module = _module(name)
+    if not hasattr(module, "ALGORITHM"):
+        raise ConfigError(f"{module.__file__}: expected {ALGORITHM_KIND.content}, found none")
     algorithm: type[SearchAlgorithm] = module.ALGORITHM
     if missing := [member for member in _MEMBERS if not hasattr(algorithm, member)]:
         raise ConfigError(
             f"{module.__file__}: ALGORITHM lacks {', '.join(missing)}; "
             "SearchAlgorithm in trainfree/search/protocol.py says what each of them is"
         )
+    if name not in ALGORITHM_NAMES:
+        from trainfree.search.checks import check_algorithm
+
+        check_algorithm(algorithm, f"{module.__file__}: ALGORITHM")
     return algorithm
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
-from trainfree.search.protocol import Overshoot, PaidScores, SearchAlgorithm
+from trainfree.search.protocol import Overshoot, PaidScores, Run
 
 IndexArray = NDArray[np.int32]
 PlaceArray = NDArray[np.int64]
@@ -95,7 +95,7 @@ class Reading(NamedTuple):
         return np.where(weight == 0, near, (1 - weight) * near + weight * far)
 
 
-def asked(algorithm: SearchAlgorithm, fitness: Sequence[float]) -> Iterator[int]:
+def asked(algorithm: Run, fitness: Sequence[float]) -> Iterator[int]:
     """Yield for ever what the algorithm asks for; it is told the fitness when it goes on."""
     ask, tell = algorithm.ask, algorithm.tell
     while True:
@@ -104,13 +104,13 @@ def asked(algorithm: SearchAlgorithm, fitness: Sequence[float]) -> Iterator[int]
         tell(index, fitness[index])
 
 
-def run_once(algorithm: SearchAlgorithm, fitness: Sequence[float], steps: int) -> list[int]:
+def run_once(algorithm: Run, fitness: Sequence[float], steps: int) -> list[int]:
     """Return the architectures that a fresh algorithm asks for in its first ``steps`` steps."""
     return list(islice(asked(algorithm, fitness), steps))
 
 
 def record(
-    algorithm: SearchAlgorithm,
+    algorithm: Run,
     fitness: Sequence[float],
     seconds: Sequence[float],
     scores: PaidScores | None,

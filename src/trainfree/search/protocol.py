@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
 from trainfree.errors import ConfigError, UnknownNameError, near_match
+from trainfree.foreign import ForeignError, contained, shown, whole_number, words_of
 from trainfree.spaces.protocol import EdgeSpace, Space
 
 BLOCK = 256
@@ -58,7 +59,12 @@ class PaidScores:
     ) -> None:
         self._scores, self._seconds, self._scored = scores, seconds, scored
         self._known = None if scored is None else frozenset(scored)
-        self.spent = 0.0
+        self._spent = 0.0
+
+    @property
+    def spent(self) -> float:
+        """Seconds paid so far."""
+        return self._spent
 
     def draw(self, space: Space, rng: np.random.Generator) -> int:
         """Return an architecture drawn uniformly from those that can be scored.
@@ -75,16 +81,44 @@ class PaidScores:
         Raises
         ------
         ConfigError
-            When it has no score, because only a sample of the space was scored.
+            When it is no architecture, or has no score because only a sample was scored.
         """
+        if type(index) is not int or not 0 <= index < len(self._scores):
+            index = self._checked(index)
         if self._known is not None and index not in self._known:
             raise ConfigError(
                 f"architecture {index} has no score, only a sample of {len(self._known)} has; "
                 "score the whole space, or use an algorithm that scores nothing but its first "
                 "architectures, such as area"
             )
-        self.spent += self._seconds[index]
+        self._spent += self._seconds[index]
         return fitness_rank(self._scores[index])
+
+    def _checked(self, index: object) -> int:
+        found = whole_number(index)
+        if found is None or not 0 <= found < len(self._scores):
+            raise ConfigError(
+                "rank: expected the index of an architecture, a whole number from 0 to "
+                f"{len(self._scores) - 1}, found {shown(index)}"
+            )
+        return found
+
+
+class Run(Protocol):
+    """What is asked of a run once it has begun; see :class:`SearchAlgorithm`."""
+
+    @property
+    def rung(self) -> int:
+        """Standing of the evaluation asked for last."""
+        ...
+
+    def ask(self) -> int:
+        """Return the index of the architecture to evaluate next."""
+        ...
+
+    def tell(self, index: int, fitness: float) -> None:
+        """Take in its fitness."""
+        ...
 
 
 class SearchAlgorithm(Protocol):
@@ -164,7 +198,10 @@ def make_settings(
         When a key is not a setting of the algorithm or a value is of the wrong type or range.
     """
     kind = algorithm.settings_type
-    defaults = {entry.name: entry.default for entry in fields(kind)}
+    defaults = {
+        entry.name: entry.default if entry.default_factory is MISSING else entry.default_factory()
+        for entry in fields(kind)
+    }
     for key, value in values.items():
         if key not in defaults:
             raise ConfigError(
@@ -176,10 +213,25 @@ def make_settings(
                 f"{where}.{key}: expected a value like {defaults[key]!r}, found {value!r}"
             )
     try:
-        settings = kind(**values)
+        settings = kind(**values) if _is_own(kind) else _made_by_others(kind, values)
     except ConfigError as error:
         raise ConfigError(f"{where}.{error}") from error
     return settings, asdict(settings)
+
+
+def _is_own(kind: type[Any]) -> bool:
+    return kind.__module__.startswith("trainfree.")
+
+
+def _made_by_others(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    """Make settings of an algorithm from outside, whose checks may raise anything."""
+    try:
+        with contained():
+            return kind(**values)
+    except ForeignError as error:
+        if issubclass(type(error.raised), ConfigError):
+            raise ConfigError(words_of(error.raised)) from error
+        raise ConfigError(f"{kind.__name__}: {error}") from error
 
 
 def require_at_least(minimum: int, **values: int) -> None:

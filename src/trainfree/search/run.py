@@ -7,6 +7,7 @@ the file: scoring seconds were measured, training seconds are simulated from the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from trainfree.search.plan import SearchPlan, search_code_hash
 from trainfree.search.protocol import PaidScores, SearchAlgorithm, make_settings
 from trainfree.search.schema import Answers, Trace, search_dataset
 from trainfree.search.signals import Signals, load_signals
+from trainfree.search.watched import Watch, is_foreign
 from trainfree.spaces import load_space
 from trainfree.spaces.protocol import Space
 from trainfree.storage import provenance_attributes, write_dataset
@@ -140,25 +142,69 @@ def _all_runs(
     signals: Signals,
 ) -> list[Record]:
     """Do the runs; each has a stream of its own, whatever their number and order."""
-    plan, budget = job.plan, job.plan.budget
-    fitness, seconds = signals.fitness.tolist(), signals.training_seconds.tolist()
-    assistance = None
-    if signals.assistance is not None and signals.assistance_seconds is not None:
-        scored = None if signals.assisted is None else signals.assisted.tolist()
-        assistance = signals.assistance.tolist(), signals.assistance_seconds.tolist(), scored
-    identity = "/".join(filter(None, ("search", plan.algorithm, plan.signal, plan.proxy)))
-    records = []
-    for run in track(range(plan.runs), plan.name):
-        rng = stream(job.seed, identity, run)
-        scores = None if assistance is None else PaidScores(*assistance)
-        searcher = algorithm(space, rng, settings, *([] if scores is None else [scores]))
-        records.append(record(searcher, fitness, seconds, scores, budget))
-        if not records[-1].arch and isinstance(budget, Seconds):
+    plan, foreign = job.plan, is_foreign(job.plan.algorithm, job.space)
+    runs = _Runs(job, deepcopy(space) if foreign else space, algorithm, settings, signals)
+    if foreign:
+        records = _watched_runs(job, runs, len(space))
+    else:
+        records = [runs.do(run) for run in track(range(plan.runs), plan.name)]
+    for run, one in enumerate(records):
+        if not one.arch and isinstance(plan.budget, Seconds):
             raise ConfigError(
-                f"search.searches.{plan.name}.budget_seconds: {budget.limit:g} s are not enough "
-                f"for the first evaluation of run {run}; give more, or overshoot: allow"
+                f"search.searches.{plan.name}.budget_seconds: {plan.budget.limit:g} s are not "
+                f"enough for the first evaluation of run {run}; give more, or overshoot: allow"
             )
     return records
+
+
+def _watched_runs(job: SearchJob, runs: _Runs, size: int) -> list[Record]:
+    """Do the runs of a search in which code of others takes part."""
+    plan = job.plan
+    watch = Watch(plan.algorithm, job.space, size)
+    with watch.kept(f"search.searches.{plan.name}"):
+        records = [runs.do(run, watch) for run in track(range(plan.runs), plan.name)]
+        watch.require_same(records[0], runs.do(0, watch))
+    return records
+
+
+class _Runs:
+    """Does one run of a job after the other; fitness and scores are looked up by index."""
+
+    def __init__(
+        self,
+        job: SearchJob,
+        space: Space,
+        algorithm: type[SearchAlgorithm],
+        settings: Any,
+        signals: Signals,
+    ) -> None:
+        plan = job.plan
+        self._identity = "/".join(filter(None, ("search", plan.algorithm, plan.signal, plan.proxy)))
+        self._seed, self._budget = job.seed, plan.budget
+        self._space, self._algorithm, self._settings = space, algorithm, settings
+        self._fitness = tuple(signals.fitness.tolist())
+        self._seconds = tuple(signals.training_seconds.tolist())
+        self._assistance: tuple[Any, ...] | None = None
+        if signals.assistance is not None and signals.assistance_seconds is not None:
+            scored = None if signals.assisted is None else tuple(signals.assisted.tolist())
+            paid = tuple(signals.assistance_seconds.tolist())
+            self._assistance = tuple(signals.assistance.tolist()), paid, scored
+
+    def do(self, run: int, watch: Watch | None = None) -> Record:
+        """Do a run by its number, watched where code of others takes part."""
+        rng = stream(self._seed, self._identity, run)
+        scores = None if self._assistance is None else PaidScores(*self._assistance)
+        assisting = [] if scores is None else [scores]
+
+        def make() -> SearchAlgorithm:
+            settings = self._settings if watch is None else deepcopy(self._settings)
+            return self._algorithm(self._space, rng, settings, *assisting)
+
+        if watch is None:
+            return record(make(), self._fitness, self._seconds, scores, self._budget)
+        seed = int(stream(self._seed, f"{self._identity} global", run).integers(2**63))
+        searcher = watch.begin(run, seed, make)
+        return record(searcher, self._fitness, self._seconds, scores, self._budget)
 
 
 def trace_of(records: Sequence[Record], signals: Signals) -> Trace:

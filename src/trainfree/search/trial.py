@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 from trainfree.extensions import load_files
 from trainfree.randomness import stream
 from trainfree.search import load_algorithm
-from trainfree.search.budget import run_once
+from trainfree.search.budget import Evaluations, Record, record
 from trainfree.search.protocol import PaidScores, make_settings
+from trainfree.search.watched import Watch, is_foreign
 from trainfree.spaces import load_space
 from trainfree.spaces.nasbench201.space import CellSpace
 
+SPACE = "nasbench201_mini"
 SIZE = 729
 """Architectures of the space ``nasbench201_mini``, which is searched."""
 
@@ -62,14 +65,30 @@ def try_search(
     Raises
     ------
     ConfigError
-        When the file cannot be loaded, the algorithm does not exist or a setting is wrong.
+        When the file cannot be loaded, the algorithm does not exist or a setting is wrong, or when
+        the algorithm raises, or answers anything but an architecture, or takes another way when it
+        is run again.
     """
     if file is not None:
         load_files([file])
     algorithm = load_algorithm(name)
     chosen, _ = make_settings(name, algorithm, settings or {})
-    told = list(fitness or artificial_fitness())
-    scores = [PaidScores(told, [1.0] * SIZE)] if algorithm.assisted else []
-    run = algorithm(load_space("nasbench201_mini"), stream(seed, "trial"), chosen, *scores)
-    asked = run_once(run, told, steps)
-    return Trial(asked, [told[index] for index in asked])
+    told = tuple(fitness or artificial_fitness())
+    space = load_space(SPACE)
+    watch = Watch(name, SPACE, SIZE)
+
+    def run() -> Record:
+        scores = PaidScores(told, (1.0,) * SIZE) if algorithm.assisted else None
+        assisting = [] if scores is None else [scores]
+        searcher = watch.begin(
+            0,
+            seed,
+            lambda: algorithm(deepcopy(space), stream(seed, "trial"), deepcopy(chosen), *assisting),
+        )
+        return record(searcher, told, (0.0,) * SIZE, scores, Evaluations((steps,)))
+
+    with watch.kept("try_search"):
+        first = run()
+        if is_foreign(name, SPACE):
+            watch.require_same(first, run())
+    return Trial(first.arch, [told[index] for index in first.arch])

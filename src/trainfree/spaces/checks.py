@@ -76,6 +76,9 @@ def check_network(network: object, where: str, image_size: int, classes: int) ->
             f"{where}: expected a shape for each of {len(network.nodes)} nodes, "
             f"found {len(network.shapes)}"
         )
+    parts = (network.nodes, network.shapes, network.blocks, *network.shapes)
+    if not all(type(part) is tuple for part in parts):
+        raise ConfigError(f"{where}: expected tuples of nodes, shapes and blocks, found others")
     for number, (node, shape) in enumerate(zip(network.nodes, network.shapes, strict=True)):
         here = f"{where}: node {number} ({kind_of(node)})"
         _check_node(node, number, here)
@@ -84,7 +87,7 @@ def check_network(network: object, where: str, image_size: int, classes: int) ->
             expected: Shape | None = shape if found else None
         else:
             expected = _shape_after(node, network.shapes, image_size)
-        if expected is None or tuple(shape) != expected or min(expected) < 1:
+        if expected is None or shape != expected or min(expected) < 1:
             wanted = "what the nodes it reads allow" if expected is None else expected
             raise ConfigError(f"{here}: expected shape {wanted}, found {shape}")
     if network.shapes[-1] != (classes,):
@@ -169,7 +172,7 @@ def _fields(node: object) -> Iterator[tuple[str, int]]:
 
 def _shape_after(node: object, shapes: Sequence[Shape], image_size: int) -> Shape | None:
     """Return the shape that a node makes of those it reads; None where it cannot read them."""
-    read = [tuple(shapes[source]) for source in getattr(node, "sources", ())]
+    read = [shapes[source] for source in getattr(node, "sources", ())]
     match node:
         case Input():
             return (3, image_size, image_size)
