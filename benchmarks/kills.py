@@ -114,20 +114,28 @@ def kill_at_random(run: subprocess.Popen[bytes], mode: str, after: float) -> Non
 
 
 def problems_of(trial: Checkout, reference: Path) -> list[str]:
-    """Return what is not as an undisturbed run leaves it."""
-    ours, theirs = trial.folder / RESULTS, reference
-    done = subprocess.run(
-        [sys.executable, "-m", "trainfree", "compare", str(theirs), str(ours)],
-        env={**os.environ, "PYTHONPATH": str(trial.folder / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = [] if done.returncode == 0 else [f"the results differ:\n{done.stdout}{done.stderr}"]
-    for pattern in ("*.part", ".*.part"):
-        found += [f"left over: {path}" for path in trial.folder.rglob(pattern)]
-    missing = names_in(theirs) - names_in(ours)
-    return found + [f"missing: {name}" for name in sorted(missing)]
+    """Return what is not as an undisturbed run leaves it.
+
+    Files of other settings, left by earlier trials, are no part of the last configuration's run.
+    """
+    ours, names = trial.folder / RESULTS, names_in(reference)
+    found = [f"missing: {name}" for name in sorted(names - names_in(ours))]
+    found += [f"left over: {path}" for path in trial.folder.rglob(".*.part")]
+    with tempfile.TemporaryDirectory() as own:
+        for name in names & names_in(ours):
+            copied = Path(own, name)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ours / name, copied)
+        done = subprocess.run(
+            [sys.executable, "-m", "trainfree", "compare", str(reference), own],
+            env={**os.environ, "PYTHONPATH": str(trial.folder / "src")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        found.append(f"the results differ:\n{done.stdout}{done.stderr}")
+    return found
 
 
 def names_in(folder: Path) -> set[str]:

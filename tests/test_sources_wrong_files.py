@@ -143,6 +143,7 @@ def test_the_usual_wrong_file_is_named_by_every_reader(tmp_path, name, wrong):
         ("NATS.tar", pickle.dumps(1), "found a pickle"),
         ("cifar-10-python.tar.gz", b"some text that is nothing known" * 50, "is no tar archive"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",
 )
 def test_what_is_packed_otherwise_is_named(tmp_path, name, content, words):
     path = tmp_path / name
