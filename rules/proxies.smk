@@ -174,7 +174,7 @@ rule score_draws:
         "python -m trainfree score-draws --images {input.images:q} --draws {params.draws:q}"
         " --first {params.range[first]:q} --last {params.range[last]:q}"
         " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --store data/scores --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate_stability:

@@ -73,7 +73,7 @@ rule score_ablation:
     shell:
         "python -m trainfree score-ablation --choice {input.choice:q} --images {input.images:q}"
         " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --store data/scores --output {output:q} > {log:q} 2>&1"
 
 
 rule train_architecture:

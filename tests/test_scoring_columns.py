@@ -15,8 +15,10 @@ from trainfree.extensions import hashed
 from trainfree.images.prepare import prepare_images
 from trainfree.scoring import shard as shard_module
 from trainfree.scoring.columns import ColumnStore
+from trainfree.scoring.draws import score_draws
 from trainfree.scoring.setting import Setting
 from trainfree.scoring.shard import Scorer, score_shard
+from trainfree.scoring.status import Status
 from trainfree.storage import read_dataset
 
 SETTING = Setting("nasbench201_mini", "generated", ("naswot", "params"), 4, "pytorch", "images", 0)
@@ -204,3 +206,37 @@ def test_what_a_proxy_computes_beside_others_is_what_it_computes_alone(run):
         for part in ("score", "status"):
             one, other = (data[part].sel(proxy=name).values for data in (together, alone))
             assert one.tobytes() == other.tobytes(), name
+
+
+def test_draws_find_each_others_columns_and_those_of_the_scores(run, images, tmp_path, computed):
+    run("naswot")
+    computed.clear()
+    store = ColumnStore(tmp_path / "store")
+
+    def drawn(*proxies: str, kept: ColumnStore | None = store) -> xr.Dataset:
+        setting = replace(SETTING, proxies=proxies)
+        path = tmp_path / "draws.h5"
+        score_draws(setting, 2, 100, 103, images, path, "cpu", 1, kept)
+        return read_dataset(path, "draws")
+
+    first = drawn("naswot")
+    assert len(computed) == 3 * 4  # of four draws, one is that of the scores
+    computed.clear()
+    both = drawn("naswot", "params")
+    assert {proxies for proxies, _ in computed} == {("params",)}
+    assert both["score"].sel(proxy="naswot").equals(first["score"].sel(proxy="naswot"))
+    alone = drawn("naswot", "params", kept=None)
+    assert both["score"].values.tobytes() == alone["score"].values.tobytes()
+
+
+def test_what_was_out_of_memory_is_tried_again(run, computed, monkeypatch):
+    def judged(value: object) -> tuple[float, Status, str]:
+        return float("nan"), Status.OUT_OF_MEMORY, "no room"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shard_module, "judge", judged)
+        failed = run("params")
+    assert (failed["status"] == Status.OUT_OF_MEMORY).all()
+    computed.clear()
+    assert (run("params")["status"] == Status.OK).all()
+    assert len(computed) == 4

@@ -15,6 +15,8 @@ DEFAULT_RUN = "default"
 Handler = Callable[[argparse.Namespace], int | None]
 
 if TYPE_CHECKING:  # not a class that can be subscribed at run time
+    from trainfree.scoring.columns import ColumnStore
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
@@ -39,6 +41,18 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     """Let a subcommand say where it computes."""
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, default=1)
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Let a subcommand look for scores that are known, and keep those it computes."""
+    parser.add_argument("--store", type=Path, help="folder where columns of scores are kept")
+
+
+def store_of(arguments: argparse.Namespace) -> ColumnStore | None:
+    """Return the store of columns that a subcommand was given. Needs torch."""
+    from trainfree.scoring.columns import ColumnStore
+
+    return None if arguments.store is None else ColumnStore(arguments.store)
 
 
 def add_extra(parser: argparse.ArgumentParser) -> None:

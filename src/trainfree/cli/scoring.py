@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import add_device, command
+from trainfree.cli.command import add_device, add_store, command, store_of
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -22,7 +22,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--first", type=int, required=True, help="first architecture index")
         parser.add_argument("--last", type=int, required=True, help="last architecture index")
         add_device(parser)
-    shard.add_argument("--store", type=Path, help="folder where columns of scores are kept")
+        add_store(parser)
     merge = command(commands, "merge-scores", _merge_scores, "join shards into one file")
     merge.add_argument("shards", type=Path, nargs="+")
     for parser in (shard, draws, merge):
@@ -36,7 +36,6 @@ def _score_shard(arguments: argparse.Namespace) -> None:
 
     setting = Setting.from_json(arguments.setting)
     with scoring_device(arguments.device) as device:
-        from trainfree.scoring.columns import ColumnStore
         from trainfree.scoring.shard import score_shard  # torch must see the slot's device only
 
         score_shard(
@@ -47,7 +46,7 @@ def _score_shard(arguments: argparse.Namespace) -> None:
             output=arguments.output,
             device=device,
             threads=arguments.threads,
-            store=None if arguments.store is None else ColumnStore(arguments.store),
+            store=store_of(arguments),
         )
 
 
@@ -68,6 +67,7 @@ def _score_draws(arguments: argparse.Namespace) -> None:
             output=arguments.output,
             device=device,
             threads=arguments.threads,
+            store=store_of(arguments),
         )
 
 

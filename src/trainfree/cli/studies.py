@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import add_device, command
+from trainfree.cli.command import add_device, add_store, command, store_of
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -31,6 +31,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--choice", type=Path, required=True, help="chosen architectures")
         parser.add_argument("--images", type=Path, required=True, help="prepared image set")
         add_device(parser)
+    add_store(ablation)
     for parser in (choice, ablation, training):
         parser.add_argument("--output", type=Path, required=True)
     readers = {
@@ -77,6 +78,7 @@ def _score_ablation(arguments: argparse.Namespace) -> None:
             arguments.output,
             device=device,
             threads=arguments.threads,
+            store=store_of(arguments),
         )
 
 

@@ -11,12 +11,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from trainfree.extensions import load_files
-from trainfree.lifeline import require_run
 from trainfree.progress import track
 from trainfree.scoring.chosen import choice_attributes, read_choice
+from trainfree.scoring.columns import ColumnStore
 from trainfree.scoring.schema import status_flags, variable
 from trainfree.scoring.setting import scoring_code_hash
-from trainfree.scoring.shard import Scorer, measured_attributes, prepare_torch
+from trainfree.scoring.shard import ScoringJob, measured_attributes
 from trainfree.scoring.status import Status
 from trainfree.scoring.studies import (
     AblationSetting,
@@ -29,7 +29,13 @@ from trainfree.storage import write_dataset
 
 
 def score_ablation(
-    setting: AblationSetting, choice: Path, images: Path, output: Path, device: str, threads: int
+    setting: AblationSetting,
+    choice: Path,
+    images: Path,
+    output: Path,
+    device: str,
+    threads: int,
+    store: ColumnStore | None = None,
 ) -> None:
     """Score the chosen architectures under every draw of every arm and write the file.
 
@@ -41,13 +47,14 @@ def score_ablation(
         Prepared image set.
     output
         It appears when all draws are scored.
+    store
+        Where columns of scores are kept and looked for.
 
     Raises
     ------
     ImageError
         When there are fewer training images than the largest batch.
     """
-    prepare_torch(threads)
     load_files(Path(path) for path, _ in setting.base.extra)
     chosen = read_choice(choice, setting.base.space, setting.base.dataset)
     architectures = chosen["arch"].to_numpy().tolist()
@@ -56,12 +63,11 @@ def score_ablation(
     scores = np.full((*shape, len(setting.base.proxies)), np.nan)
     statuses = np.full(scores.shape, Status.ERROR.value, np.int8)
     messages = np.full(shape, "", dtype=object)
+    job = ScoringJob(images, device, threads, store)
     for draw, places in track(list(distinct_draws(arms).items()), output.stem):
-        require_run()
         drawn = replace(draw.setting, seed=draw.weights_seed)
-        scorer = Scorer.on_images(drawn, images, draw.setting.seed, device)
-        for column, arch in enumerate(architectures):
-            row = scorer.row(arch)
+        rows = job.rows(drawn, draw.setting.seed, architectures, warm_up=False)
+        for column, row in enumerate(rows):
             for arm, place in places:
                 scores[arm, place, column], statuses[arm, place, column] = row.scores, row.statuses
                 messages[arm, place, column] = row.message

@@ -76,12 +76,14 @@ Column = dict[int, Entry]
 
 
 def column_settings(
-    setting: Setting, proxy: str, images: str, device: str, threads: int
+    setting: Setting, proxy: str, batch_seed: int, images: str, device: str, threads: int
 ) -> dict[str, Any]:
     """Return everything that decides a column of scores.
 
     Parameters
     ----------
+    batch_seed
+        Draws the mini-batch.
     images
         Hash of the content of the image set.
     device
@@ -97,6 +99,7 @@ def column_settings(
         "initialization": setting.initialization,
         "input": setting.input,
         "seed": setting.seed,
+        "batch_seed": batch_seed,
         "images": images,
         "device": device,
         "threads": threads,
@@ -139,7 +142,8 @@ class ColumnStore:
     ) -> None:
         """Keep a column of newly scored rows.
 
-        A store that cannot be written costs time later and no results, so it is only logged.
+        A store that cannot be written costs time later and no results, so it is only logged. What
+        was out of memory may not be so the next time, and is not kept.
 
         Parameters
         ----------
@@ -148,6 +152,9 @@ class ColumnStore:
         made_in
             Name of the pass that computed the rows.
         """
+        rows = [row for row in rows if row.statuses[place] != Status.OUT_OF_MEMORY]
+        if not rows:
+            return
         scored = [row.arch for row in rows]
         which = settings_hash({"architectures": scored})
         name = f"{min(scored)}-{max(scored)}-{which}"

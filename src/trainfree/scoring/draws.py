@@ -14,16 +14,11 @@ import torch
 import xarray as xr
 
 from trainfree.errors import ConfigError
-from trainfree.lifeline import require_run
 from trainfree.progress import track
+from trainfree.scoring.columns import ColumnStore
 from trainfree.scoring.schema import scores_dataset
 from trainfree.scoring.setting import Setting, scoring_code_hash
-from trainfree.scoring.shard import (
-    Scorer,
-    chosen_architectures,
-    measured_attributes,
-    prepare_torch,
-)
+from trainfree.scoring.shard import ScoringJob, chosen_architectures, measured_attributes
 from trainfree.storage import write_dataset
 
 
@@ -58,6 +53,7 @@ def score_draws(
     output: Path,
     device: str,
     threads: int,
+    store: ColumnStore | None = None,
 ) -> None:
     """Score the architectures ``first`` to ``last``, both included, under every draw.
 
@@ -69,7 +65,7 @@ def score_draws(
     ----------
     draws
         Draws of each kind, the first one shared by all kinds.
-    setting, first, last, images, output, device, threads
+    setting, first, last, images, output, device, threads, store
         As for :func:`~trainfree.scoring.shard.score_shard`.
 
     Raises
@@ -79,17 +75,11 @@ def score_draws(
     """
     seeds = drawn_seeds(setting.seed, draws)
     architectures = chosen_architectures(setting, first, last)
-    prepare_torch(threads)
+    job = ScoringJob(images, device, threads, store)
     parts: list[xr.Dataset] = []
     for image_seed, weight_seed in track(seeds, output.stem):
         drawn = replace(setting, seed=weight_seed)
-        scorer = Scorer.on_images(drawn, images, image_seed, device)
-        if not parts:
-            scorer.warm_up()
-        rows = []
-        for arch in architectures:
-            require_run()
-            rows.append(scorer.row(arch))
+        rows = job.rows(drawn, image_seed, architectures, warm_up=not parts)
         parts.append(scores_dataset(rows, setting.proxies))
     dataset = xr.concat(parts, dim="draw").assign_coords(
         image_seed=("draw", np.array([seed for seed, _ in seeds])),

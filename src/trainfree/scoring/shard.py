@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -74,28 +74,80 @@ def score_shard(
         torch.device(device),
         threads,
     )
+    job = ScoringJob(images, device, threads, store)
+    rows = job.rows(setting, setting.seed, architectures, title=output.stem)
+    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
 
-    def score(proxies: tuple[str, ...], missing: Sequence[int]) -> list[Row]:
-        prepare_torch(threads)
-        wanted = replace(setting, proxies=proxies)
-        scorer = Scorer.on_images(wanted, images, setting.seed, device)
-        scorer.warm_up()
-        rows = []
-        for arch in track(missing, output.stem):
-            require_run()
-            rows.append(scorer.row(arch))
-        return rows
 
-    if store is None:
-        rows = score(setting.proxies, architectures)
-    else:
-        source = str(json.loads(str(attributes["source_hashes"]))["images"])
+@dataclass(frozen=True)
+class ScoringJob:
+    """What all rows of a job are scored on and with, and where columns of scores are kept.
+
+    Attributes
+    ----------
+    images
+        Prepared image set.
+    device
+        ``"cpu"`` or ``"cuda"``.
+    threads
+        CPU threads torch may use.
+    store
+        Where columns are kept and looked for; without one everything is computed.
+    """
+
+    images: Path
+    device: str
+    threads: int
+    store: ColumnStore | None = None
+
+    def rows(
+        self,
+        setting: Setting,
+        batch_seed: int,
+        architectures: Sequence[int],
+        *,
+        title: str = "",
+        warm_up: bool = True,
+    ) -> list[Row]:
+        """Return the rows of architectures: what the store knows, the rest computed and kept.
+
+        Parameters
+        ----------
+        batch_seed
+            Draws the mini-batch; the setting's own seed draws everything else.
+        title
+            Of the progress that is shown; none without.
+        warm_up
+            Whether this is the job's first computation.
+        """
+
+        def score(proxies: tuple[str, ...], missing: Sequence[int]) -> list[Row]:
+            prepare_torch(self.threads)
+            wanted = replace(setting, proxies=proxies)
+            scorer = Scorer.on_images(wanted, self.images, batch_seed, self.device)
+            if warm_up:
+                scorer.warm_up()
+            rows = []
+            for arch in track(missing, title) if title else missing:
+                require_run()
+                rows.append(scorer.row(arch))
+            return rows
+
+        if self.store is None:
+            return score(setting.proxies, architectures)
+        name = _device_name(torch.device(self.device))
         settings = {
-            proxy: column_settings(setting, proxy, source, str(attributes["device"]), threads)
+            proxy: column_settings(
+                setting, proxy, batch_seed, self._content_hash, name, self.threads
+            )
             for proxy in setting.proxies
         }
-        rows = completed_rows(settings, architectures, store, score)
-    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
+        return completed_rows(settings, architectures, self.store, score)
+
+    @cached_property
+    def _content_hash(self) -> str:
+        with open_dataset(self.images, "images") as source:
+            return str(source.attrs["content_sha256"])
 
 
 def chosen_architectures(setting: Setting, first: int, last: int) -> list[int]:
