@@ -329,8 +329,12 @@ def test_numbers_may_be_lists_and_numpys(tmp_path):
 @pytest.mark.parametrize(
     ("body", "kind", "words"),
     [
-        ("return None", ImageError, "read_images: expected an ImageSet of arrays, found NoneType"),
-        ("return ImageSet([], [], [])", ImageError, "read_images: expected an ImageSet of arrays"),
+        (
+            "return None",
+            ImageError,
+            "read_images: expected an ImageSet (image, label, split), found",
+        ),
+        ("return ImageSet([], [], [])", ImageError, "read_images: expected uint8 images of shape"),
         ("1 / 0", ConfigError, "read_images: ZeroDivisionError"),
         ("raise SystemExit(0)", ConfigError, "read_images: SystemExit: 0"),
     ],

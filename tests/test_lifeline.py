@@ -175,7 +175,7 @@ def test_what_a_job_has_started_ends_with_it(start):
 
 def test_a_long_search_of_a_killed_run_ends_and_replaces_nothing(start, tmp_path):
     write_benchmark(tmp_path / "b.h5", FULL)
-    plan = make_plan("mine", entry("rea", signal="accuracy"), runs=10_000_000, budgets=[60])
+    plan = make_plan("mine", entry("rea", signal="accuracy"), runs=1_600_000, budgets=[60])
     output = tmp_path / "search.h5"
     output.write_text("newer")
     run, job = start(

@@ -91,7 +91,7 @@ def test_a_truncated_file_is_no_table(tmp_path):
     whole = gzip.compress(costs().to_csv(index=False).encode())
     (tmp_path / "hw.csv.gz").write_bytes(whole[: len(whole) // 2])
     delivery = Delivery("mirror", "hw-nas-bench", {"table": tmp_path / "hw.csv.gz"})
-    with pytest.raises(SourceError, match="perhaps truncated"):
+    with pytest.raises(SourceError, match="an incomplete gzip file, truncated or damaged"):
         read_hw_nas_bench(delivery, MINI)
 
 

@@ -74,9 +74,10 @@ BAD_TABLES: dict[str, tuple[dict[str, str | bytes], str]] = {
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Results with a good table and a good figure, and a way to make the report."""
     monkeypatch.chdir(tmp_path)
-    put(tmp_path / "results" / "tables" / "good", csv="a\n1\n")
-    put(tmp_path / "results" / "figures" / "good", svg=SVG.format("<path d='M0 0'/>"), png=png())
-    return tmp_path / "results"
+    folder = tmp_path / "results" / "default"
+    put(folder / "tables" / "good", csv="a\n1\n")
+    put(folder / "figures" / "good", svg=SVG.format("<path d='M0 0'/>"), png=png())
+    return folder
 
 
 def report(results: Path) -> str:
@@ -177,11 +178,11 @@ def test_a_reason_is_short_and_printable(results: Path) -> None:
 
 
 def test_damaged_run_times_are_named(results: Path) -> None:
-    costs = results.parent / "logs" / "benchmarks"
+    costs = results.parent.parent / "logs" / "default" / "benchmarks"
     costs.mkdir(parents=True)
     (costs / "a.tsv").write_bytes(b"s\n\xff\n")
     (costs / "b.tsv").mkdir()
-    assert "logs/benchmarks : benchmarks/a.tsv: is not text" in report(results)
+    assert "default/benchmarks : benchmarks/a.tsv: is not text" in report(results)
 
 
 @pytest.mark.parametrize(

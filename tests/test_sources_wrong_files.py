@@ -15,13 +15,13 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import traceback
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from unprivileged import as_somebody
 
 from trainfree.benchmarks.analog import read_analog
 from trainfree.benchmarks.mirror_table import read_mirror_table
@@ -289,30 +289,12 @@ def test_links_that_lead_nowhere_are_named(tmp_path, target):
             deliver(tmp_path, settings)
 
 
-NOBODY = 65534
-
-
 @pytest.fixture
 def theirs() -> Iterator[Path]:
     """A folder that others may enter, as those of pytest may not be."""
     with tempfile.TemporaryDirectory(prefix="trainfree-test-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
-
-
-def as_nobody(check: Callable[[], object]) -> None:
-    """Run a check as another user, in a process of its own."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.setuid(NOBODY)
-            check()
-            status = 0
-        finally:
-            traceback.print_exc()
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else for a test")
@@ -330,7 +312,7 @@ def test_a_file_of_another_user_is_not_called_damaged(theirs, name, closed):
             READERS[name](path)
         assert str(path if closed == "file" else folder) in str(raised.value)
 
-    as_nobody(check)
+    as_somebody(check)
 
 
 def test_opened_lets_the_errors_of_a_library_pass(tmp_path):
@@ -364,4 +346,4 @@ def test_doctor_and_sources_say_that_a_folder_may_not_be_entered(theirs):
             assert found.usable is False
             assert "you are not permitted to read it" in found.detail
 
-    as_nobody(check)
+    as_somebody(check)

@@ -277,7 +277,8 @@ def test_a_file_of_other_settings_is_made_again(copy):
 
     shards = sorted((copy / SHARDS).glob("*.h5"))
     shards[0].write_bytes(shards[1].read_bytes())
-    assert planned(copy, "--", "scores") == {}  # of the same settings: merging will name it
+    plan = planned(copy, "--", "scores")
+    assert "score_shard" not in plan  # of the same settings: merging will name it
     seeds = copy / "results/test/scores/nasbench201_mini/generated/b8-pytorch-images-s1/shards"
     seeds.mkdir(parents=True)
     (seeds / "000-242.h5").write_bytes(shards[1].read_bytes())

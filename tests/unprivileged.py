@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import subprocess
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +56,28 @@ def run_unprivileged(
         check=False,
         **more,
     )
+
+
+def let_others_in(folder: Path) -> None:
+    """Let other users enter a folder of the tests, which is closed to them by pytest."""
+    for each in (folder, *folder.parents):
+        mode = stat.S_IMODE(each.stat().st_mode)
+        if mode & 0o055 == 0o055:
+            break
+        each.chmod(mode | 0o055)
+
+
+def as_somebody(check: Callable[[], object]) -> None:
+    """Run a check as another user, in a process of its own. Only root can."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setresuid(SOMEBODY, SOMEBODY, SOMEBODY)
+            check()
+            status = 0
+        finally:  # never on into the tests of the parent
+            if status:
+                traceback.print_exc()
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
