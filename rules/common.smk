@@ -27,9 +27,11 @@ from trainfree.workflow import (
     hold_run_lock,
     make_again_if_other,
     relative,
+    without_braces,
 )
 
 try:
+    without_braces(str(BASE))
     CONFIG = workflow_config(
         config, workflow.configfiles, workflow.config_settings.config_args or []
     )
@@ -378,9 +380,9 @@ def nasbench101_source(wildcards):
     """Return the file with the trained accuracies of NAS-Bench-101."""
     mirror = os.environ.get("TRAINFREE_MIRROR") or CONFIG.sources.mirror
     if CONFIG.sources.nasbench101:
-        return CONFIG.sources.nasbench101
+        return without_braces(CONFIG.sources.nasbench101)
     if mirror:
-        return str(Path(mirror) / "nasbench101" / "nb101_108ep.npz")
+        return without_braces(str(Path(mirror) / "nasbench101" / "nb101_108ep.npz"))
     raise WorkflowError(
         "NAS-Bench-101: expected sources.nasbench101 (an official .tfrecord file) or a mirror "
         "folder (sources.mirror or TRAINFREE_MIRROR), found neither; name one of them"

@@ -168,3 +168,13 @@ def test_nothing_is_executed_and_everything_works_from_a_hostile_checkout(hostil
         assert HOSTILE in log.read_text(), log.read_text()
         assert "Traceback" not in log.read_text()
     assert not list(place.parent.rglob("PWNED"))
+
+
+@pytest.mark.workflow
+def test_a_path_that_snakemake_takes_for_a_wildcard_is_named(repository, tmp_path):
+    checkout = copy_of(repository, tmp_path / "x{y}")
+    for place in (checkout, tmp_path / "elsewhere"):
+        place.mkdir(exist_ok=True)
+        done = snakemake(checkout, place, "--dry-run")
+        assert done.returncode != 0
+        assert f"{checkout}: expected a path without braces" in done.stdout + done.stderr

@@ -28,6 +28,22 @@ def relative(path: Path) -> str:
     return os.path.relpath(path)
 
 
+def without_braces(path: str) -> str:
+    """Return a path that Snakemake takes for a path.
+
+    Raises
+    ------
+    TrainfreeError
+        When braces are in it, which Snakemake takes for a wildcard wherever they come from.
+    """
+    if "{" in path or "}" in path:
+        raise TrainfreeError(
+            f"{path}: expected a path without braces, which Snakemake takes for a "
+            "wildcard; rename the folder or the file, or lead to it by a link"
+        )
+    return path
+
+
 def hold_run_lock(workflow: Any) -> None:
     """Let one Snakemake at a time work in this folder; the kernel frees the lock at its death.
 
