@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -161,7 +161,15 @@ def test_exits_and_endless_recursion_are_statuses():
     assert "RuntimeWarning" in warned[2]
 
 
-def test_a_user_can_interrupt_a_proxy_and_also_one_that_swallows_it():
+@pytest.fixture
+def interruptible() -> Iterator[Any]:
+    """Python's own answer to an interrupt: tests in the background of a shell ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_user_can_interrupt_a_proxy_and_also_one_that_swallows_it(interruptible):
     def interrupted(candidate: Any) -> float:
         signal.raise_signal(signal.SIGINT)
         return 1.0
@@ -172,11 +180,10 @@ def test_a_user_can_interrupt_a_proxy_and_also_one_that_swallows_it():
         except BaseException:  # noqa: BLE001
             return 2.0
 
-    handler = signal.getsignal(signal.SIGINT)
     for function in (interrupted, swallowing):
         with pytest.raises(KeyboardInterrupt):
             outcome(function)
-        assert signal.getsignal(signal.SIGINT) is handler
+        assert signal.getsignal(signal.SIGINT) is interruptible
 
 
 def test_proxies_are_contained_in_threads_as_well():

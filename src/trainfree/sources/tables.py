@@ -36,7 +36,8 @@ def read_table(path: Path, columns: Mapping[str, type], rows: int) -> pd.DataFra
         When the file is another kind of file, cannot be read, is damaged, has more rows, or lacks
         a column, or when a column holds anything else.
     """
-    wanted = f"a CSV table with columns {', '.join(columns)}"
+    packed = "gzip'ed " if path.suffix == ".gz" else ""
+    wanted = f"a {packed}CSV table with columns {', '.join(columns)}"
     require_kind(path, wanted, ("gzip",))
     content = read_plain_or_gzip(path, MIB + rows * 4096, wanted)
     _require_one_of_each(content, columns, path)
