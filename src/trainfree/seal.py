@@ -28,9 +28,12 @@ _SETTLED_NANOSECONDS = 2_000_000_000
 _verified: set[tuple[int, ...]] = set()
 
 
-def seal_of(content: bytes | memoryview) -> bytes:
-    """Return the seal that belongs after ``content``."""
-    return _MARK + hashlib.sha256(content).hexdigest().encode() + b"\n"
+def seal_of(*content: bytes | memoryview) -> bytes:
+    """Return the seal that belongs after ``content``, the parts of it one after the other."""
+    digest = hashlib.sha256()
+    for part in content:
+        digest.update(part)
+    return _MARK + digest.hexdigest().encode() + b"\n"
 
 
 def require_seal(path: Path, kind: str) -> None:

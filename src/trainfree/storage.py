@@ -135,14 +135,13 @@ def write_dataset(dataset: xr.Dataset, path: Path, kind: str) -> None:
             raise ValueError(f"variable {name!r} of a {kind} file lacks {', '.join(missing)}")
     dataset = dataset.assign_attrs(schema=kind, schema_version=SCHEMA_VERSIONS[kind])
     # Made in memory: on a full disk HDF5 may crash the process instead of raising an error.
-    content = bytes(dataset.to_netcdf(engine="h5netcdf", format="NETCDF4"))
-    content += label_of(dataset.attrs)
-    seal = seal_of(content)
+    content = dataset.to_netcdf(engine="h5netcdf", format="NETCDF4")
+    label = label_of(dataset.attrs)
+    seal = seal_of(content, label)
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            file.write(content)
-            file.write(seal)
+            file.writelines((content, label, seal))
 
     write_atomically(path, write)
 
