@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import DEFAULT_RUN, command, configuration_files, results_folder
+from trainfree.cli.command import DEFAULT_RUN, command, results_folder
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
     from trainfree.report.found import Found
+    from trainfree.terminal.run import Run
 
 
 def add_commands(commands: Commands) -> None:
@@ -132,8 +133,9 @@ def _report(arguments: argparse.Namespace) -> None:
     from trainfree.report.found import of_their_spaces
     from trainfree.report.page import TEMPLATES, Contents, render_report
 
-    run = _run_name(arguments)
-    results, data = arguments.results or results_folder(run), arguments.data
+    run = _configured_run(arguments)
+    name = DEFAULT_RUN if run is None else run.name
+    results, data = arguments.results or results_folder(name), arguments.data
     output = arguments.output or results / "report" / "index.html"
     scores, searches, benchmarks = (
         _named_or_found(named, folder, pattern, kind)
@@ -151,12 +153,12 @@ def _report(arguments: argparse.Namespace) -> None:
         scores=scores.files,
         searches=searches.files,
         benchmarks=benchmarks.files,
-        costs=(arguments.logs or Path("logs") / run) / "benchmarks",
+        costs=(arguments.logs or Path("logs") / name) / "benchmarks",
         absent={
             **scores.left_out,
             **searches.left_out,
             **benchmarks.left_out,
-            **_absent(arguments, results),
+            **_absent(run),
         },
     )
     render_report(contents, output, arguments.templates or TEMPLATES)
@@ -169,21 +171,20 @@ def _named_or_found(named: list[Path] | None, folder: Path, pattern: str, kind: 
     return find_files(folder, pattern, kind) if named is None else Found(tuple(named), {})
 
 
-def _run_name(arguments: argparse.Namespace) -> str:
-    """Return the name of the run that the page is of, as far as a configuration says it."""
+def _configured_run(arguments: argparse.Namespace) -> Run | None:
+    """Return the run that the page is of, as far as a configuration says it."""
     if arguments.configfile is None:
-        return DEFAULT_RUN
-    from trainfree.config import load_config
-
-    return load_config(*configuration_files(arguments)).run
-
-
-def _absent(arguments: argparse.Namespace, results: Path) -> dict[Path, str]:
-    """Return what the named configuration would have and is not there, and why."""
-    if arguments.configfile is None:
-        return {}
+        return None
     from trainfree.cli.terminal import run_of
+
+    arguments.folder = arguments.results.parent.parent if arguments.results else Path()
+    return run_of(arguments)
+
+
+def _absent(run: Run | None) -> dict[Path, str]:
+    """Return what a configured run would have and is not there, and why."""
+    if run is None:
+        return {}
     from trainfree.terminal.status import missing_products
 
-    arguments.folder = results.parent.parent
-    return missing_products(run_of(arguments))
+    return missing_products(run)
