@@ -28,8 +28,12 @@ from trainfree.cli import main as trainfree
 
 # What the commands import, read once for all forks.
 READ_BEFORE = (
-    *("torch", "matplotlib.pyplot", "trainfree.storage", "trainfree.scoring.shard"),
-    *("trainfree.report.page", "trainfree.report.search_figures", "trainfree.analysis.all_tables"),
+    *("torch", "matplotlib.pyplot", "trainfree.files.storage", "trainfree.scoring.jobs.shard"),
+    *(
+        "trainfree.report.page.page",
+        "trainfree.report.figures.search",
+        "trainfree.analysis.all_tables",
+    ),
     *("trainfree.search.run", "trainfree.terminal.status", "trainfree.terminal.compare"),
 )
 CHECKOUT = Path(__file__).resolve().parent.parent

@@ -26,13 +26,13 @@ from torch.nn import functional as F
 
 from trainfree.proxies import load_proxy
 from trainfree.randomness import stream
-from trainfree.scoring.activations import relu_kernels
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PHASES, PhaseClock
-from trainfree.scoring.linear_algebra import log_abs_determinant
-from trainfree.scoring.memory import keep_freed_memory
-from trainfree.scoring.plan import ConvStep, make_plan
-from trainfree.scoring.synaptic_flow import log_synaptic_flow
+from trainfree.scoring.cpu_engine.memory import keep_freed_memory
+from trainfree.scoring.cpu_engine.plan import ConvStep, make_plan
+from trainfree.scoring.quantities.log_determinant import log_abs_determinant
+from trainfree.scoring.quantities.relu_kernel import relu_kernels
+from trainfree.scoring.quantities.synflow import log_synaptic_flow
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network, load_space
 

@@ -209,7 +209,7 @@ def data_file(kind: str) -> Callable[[], str]:
     """Return what describes a small file that the writer of this kind really wrote."""
 
     def described() -> str:
-        from trainfree.storage import open_dataset
+        from trainfree.files.storage import open_dataset
 
         with tempfile.TemporaryDirectory() as folder:
             path = _WRITERS[kind](Path(folder))
@@ -272,8 +272,8 @@ def _write_benchmark(folder: Path) -> Path:
 def _write_scores(
     folder: Path, first: int = 0, last: int = 1, proxies: tuple[str, ...] = ("params",)
 ) -> Path:
-    from trainfree.scoring.setting import Setting
-    from trainfree.scoring.shard import score_shard
+    from trainfree.scoring.jobs.shard import score_shard
+    from trainfree.scoring.settings.setting import Setting
 
     path = folder / "scores.h5"
     setting = Setting(
@@ -360,7 +360,7 @@ def _place(source: Any) -> str:
 
 def verdict_rule() -> str:
     """Return the rule as the module that applies it states it."""
-    from trainfree.analysis import verdicts
+    from trainfree.analysis.papers import verdicts
 
     _, _, rule = (verdicts.__doc__ or "").partition("\n\n")
     return "\n".join(f"> {line}".rstrip() for line in rule.strip().splitlines()) + "\n"

@@ -31,7 +31,7 @@ rule tabulate_correlations:
         stem=stem_of_first,
         resamples=CONFIG.analysis.bootstrap_resamples,
         seed=CONFIG.seed,
-        code=code_hash("trainfree.analysis.correlations"),
+        code=code_hash("trainfree.analysis.proxies.correlations"),
     shell:
         "python -m trainfree tabulate-correlations --scores {input.scores:q}"
         " --benchmark {input.benchmark:q} --published {input.published:q}"
@@ -63,7 +63,7 @@ rule tabulate_search:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.analysis.search_table"),
+        code=code_hash("trainfree.analysis.searches.search"),
     shell:
         "python -m trainfree tabulate-search --searches {input.searches:q}"
         " --published {input.published:q} --stem {params.stem:q} > {log:q} 2>&1"
@@ -93,7 +93,7 @@ rule tabulate_timing:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.analysis.timing"),
+        code=code_hash("trainfree.analysis.proxies.timing"),
     shell:
         "python -m trainfree tabulate-timing --scores {input.scores:q}"
         " --published {input.published:q} --stem {params.stem:q} > {log:q} 2>&1"
@@ -130,7 +130,7 @@ rule tabulate_published:
         folder=folder_of_first,
         names=COMPARISONS,
         settings=CONFIG.table_settings_json,
-        code=code_hash("trainfree.analysis.comparison"),
+        code=code_hash("trainfree.analysis.papers.comparison"),
     shell:
         "python -m trainfree tabulate {params.names:q} --scores {input.scores:q}"
         " --searches {input.searches:q} --benchmark {input.benchmark:q}"
@@ -204,7 +204,7 @@ rule scoreboard:
         runtime=10,
     params:
         folder=folder_of_first,
-        code=code_hash("trainfree.analysis.scoreboard"),
+        code=code_hash("trainfree.analysis.overview.scoreboard"),
     shell:
         "python -m trainfree scoreboard --comparisons {input.comparisons:q}"
         " --folder {params.folder:q} > {log:q} 2>&1"
@@ -242,7 +242,7 @@ rule summarize:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.analysis.summary"),
+        code=code_hash("trainfree.analysis.overview.summary"),
     shell:
         "python -m trainfree summarize --correlations {input.correlations:q}"
         " --search {input.search:q} --timing {input.timing:q} --scoreboard {input.scoreboard:q}"

@@ -17,7 +17,7 @@ rule prepare_independent:
         mem_mb=500,
         runtime=10,
     params:
-        code=code_hash("trainfree.sources.independent"),
+        code=code_hash("trainfree.sources.published_proxy_scores"),
     shell:
         "python -m trainfree prepare-independent --output {output:q} > {log:q} 2>&1"
 
@@ -44,7 +44,7 @@ rule tabulate_agreement:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.analysis.proxy_agreement"),
+        code=code_hash("trainfree.analysis.proxies.proxy_agreement"),
     shell:
         "python -m trainfree tabulate-agreement --scores {input.scores:q}"
         " --benchmark {input.benchmark:q} --independent {input.independent:q}"

@@ -5,16 +5,16 @@ from dataclasses import asdict
 
 from snakemake.exceptions import WorkflowError
 
-from trainfree.analysis.independent import INDEPENDENT_COLUMNS
-from trainfree.analysis.published import read_published, table_names
+from trainfree.analysis.proxies.published_proxy_scores import INDEPENDENT_COLUMNS
+from trainfree.analysis.published import read_papers, table_names
 from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.config import workflow_config
 from trainfree.errors import TrainfreeError
 from trainfree.images.code import images_code_hash
 from trainfree.provenance import code_hash
-from trainfree.scoring.devices import gpus_per_job
-from trainfree.scoring.job_demand import job_memory_mb, job_minutes
-from trainfree.scoring.setting import (
+from trainfree.scoring.jobs.devices import gpus_per_job
+from trainfree.scoring.jobs.demand import job_memory_mb, job_minutes
+from trainfree.scoring.settings.setting import (
     Setting,
     scoring_code_hash,
     shard_ranges,
@@ -193,19 +193,18 @@ SEARCH_FILES = expand(
     search=SEARCHES,
 )
 
-PUBLISHED = [
-    relative(path) for path in sorted((BASE / "reports" / "published").glob("*.yaml"))
-]
+PAPERS = read_papers(BASE / "reports" / "published")
+PUBLISHED = [relative(paper.path) for paper in PAPERS]
 NASWOT_PAPER = relative(BASE / "reports" / "published" / "naswot.yaml")
 # Tables beside the papers': the printed ones, and further ones by the module that makes them.
-COMPARISONS = list(table_names([read_published(Path(path)) for path in PUBLISHED]))
+COMPARISONS = list(table_names(PAPERS))
 FURTHER_TABLES = {
-    "kendall": "kendall",
-    "tau_sensitivity": "tau_sensitivity",
-    "pearson_12_epochs": "pearson",
-    "significance": "significance",
-    "ranks": "ranks",
-    "regret": "regret",
+    "kendall": "papers.kendall",
+    "tau_sensitivity": "papers.tau_sensitivity",
+    "pearson_12_epochs": "papers.pearson_12_epochs",
+    "significance": "searches.significance",
+    "ranks": "searches.ranks",
+    "regret": "searches.regret",
 }
 TABLES = [
     *("correlations", "search", "timing"),
@@ -281,7 +280,7 @@ def asked(path, settings, code):
     return look
 
 
-def scoring_asked(path, setting, job="trainfree.scoring.shard"):
+def scoring_asked(path, setting, job="trainfree.scoring.jobs.shard"):
     """Return the same for a file of scores of which ``setting`` gives the setting."""
     return asked(
         path,

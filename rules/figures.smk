@@ -28,7 +28,7 @@ rule plot_score_panels:
         stem=stem_of_first,
         proxies=SHOWN_PROXIES,
         settings=CONFIG.table_settings_json,
-        code=code_hash("trainfree.report.score_panels"),
+        code=code_hash("trainfree.report.figures.score_panels"),
     shell:
         "python -m trainfree plot-score-panels --scores {input.scores:q}"
         " --benchmark {input.benchmark:q} --published {input.published:q}"
@@ -62,7 +62,7 @@ rule plot_tau:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.report.tau_figure"),
+        code=code_hash("trainfree.report.figures.score_tau"),
     shell:
         "python -m trainfree plot-tau --correlations {input.correlations:q}"
         " --scores {input.scores:q} --benchmark {input.benchmark:q} --stem {params.stem:q}"

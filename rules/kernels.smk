@@ -11,7 +11,7 @@ rule choose_kernels:
                 "seed": CONFIG.seed,
                 "count": CONFIG.kernels.architectures,
             },
-            code_hash("trainfree.analysis.choice"),
+            code_hash("trainfree.analysis.studies.choice"),
         ),
     output:
         result("kernels/{space}/{dataset}/architectures.h5"),
@@ -28,7 +28,7 @@ rule choose_kernels:
     params:
         parts=CONFIG.kernels.architectures,
         seed=CONFIG.seed,
-        code=code_hash("trainfree.analysis.choice"),
+        code=code_hash("trainfree.analysis.studies.choice"),
     shell:
         "python -m trainfree choose-architectures --study kernels --benchmark {input:q} --dataset {wildcards.dataset:q}"
         " --count {params.parts:q} --seed {params.seed:q} --output {output:q} > {log:q} 2>&1"
@@ -43,7 +43,7 @@ rule store_kernels:
             lambda wildcards: CONFIG.kernels_setting(
                 wildcards.space, wildcards.dataset
             ),
-            "trainfree.scoring.kernels",
+            "trainfree.scoring.jobs.kernels",
         ),
     output:
         result("kernels/{space}/{dataset}/kernels.h5"),
@@ -65,7 +65,7 @@ rule store_kernels:
         device=CONFIG.scoring.device,
         code=lambda wildcards: scoring_code_hash(
             CONFIG.kernels_setting(wildcards.space, wildcards.dataset),
-            "trainfree.scoring.kernels",
+            "trainfree.scoring.jobs.kernels",
         ),
     shell:
         "python -m trainfree store-kernels --choice {input.choice:q} --images {input.images:q}"
@@ -96,6 +96,6 @@ rule plot_kernels:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.report.kernel_figure"),
+        code=code_hash("trainfree.report.figures.kernels"),
     shell:
         "python -m trainfree plot-kernels --kernels {input:q} --stem {params.stem:q} > {log:q} 2>&1"

@@ -92,7 +92,7 @@ rule tabulate_landscape:
         resamples=CONFIG.analysis.bootstrap_resamples,
         seed=CONFIG.seed,
         stem=stem_of_first,
-        code=code_hash("trainfree.analysis.landscape"),
+        code=code_hash("trainfree.analysis.spaces.landscape"),
     shell:
         "python -m trainfree tabulate-landscape --benchmark {input.benchmark:q}"
         " --landscape {input.landscape:q} --published {input.published:q}"
@@ -126,7 +126,7 @@ rule tabulate_nasbench101:
     params:
         folder=folder_of_first,
         settings=CONFIG.table_settings_json,
-        code=code_hash("trainfree.analysis.comparison"),
+        code=code_hash("trainfree.analysis.papers.comparison"),
     shell:
         "python -m trainfree tabulate nasbench101_{wildcards.printed:q} --scores {input.scores:q}"
         " --searches {input.searches:q} --benchmark {input.benchmark:q} --published {input.published:q}"

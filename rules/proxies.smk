@@ -55,7 +55,7 @@ rule tabulate_proxies:
         pairs=stem_of_second,
         resamples=CONFIG.analysis.bootstrap_resamples,
         seed=CONFIG.seed,
-        code=code_hash("trainfree.analysis.proxy_table"),
+        code=code_hash("trainfree.analysis.proxies.proxies"),
     shell:
         "python -m trainfree tabulate-proxies --scores {input.scores:q}"
         " --benchmark {input.benchmark:q} --resamples {params.resamples:q} --seed {params.seed:q}"
@@ -91,7 +91,7 @@ rule tabulate_outcomes:
         ),
         resamples=CONFIG.analysis.bootstrap_resamples,
         seed=CONFIG.seed,
-        code=code_hash("trainfree.analysis.proxy_outcomes"),
+        code=code_hash("trainfree.analysis.proxies.proxy_outcomes"),
     shell:
         "python -m trainfree tabulate-outcomes --scores {input.scores:q}"
         " --benchmark {input.benchmark:q} {params.hardware:q} --resamples {params.resamples:q}"
@@ -132,7 +132,7 @@ rule plot_proxies:
         runtime=10,
     params:
         folder=folder_of_first,
-        code=code_hash("trainfree.report.proxy_figures"),
+        code=code_hash("trainfree.report.figures.proxies"),
     shell:
         "python -m trainfree plot-proxies --scores {input.scores:q} --benchmark {input.benchmark:q}"
         " --proxies {input.proxies:q} --pairs {input.pairs:q} --outcomes {input.outcomes:q}"
@@ -145,7 +145,7 @@ rule score_draws:
         other=scoring_asked(
             result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
             lambda wildcards: STABILITY[wildcards.dataset],
-            "trainfree.scoring.draws",
+            "trainfree.scoring.jobs.draws",
         ),
     output:
         result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
@@ -168,7 +168,7 @@ rule score_draws:
         draws=CONFIG.stability.draws,
         device=CONFIG.scoring.device,
         code=lambda wildcards: scoring_code_hash(
-            STABILITY[wildcards.dataset], "trainfree.scoring.draws"
+            STABILITY[wildcards.dataset], "trainfree.scoring.jobs.draws"
         ),
     shell:
         "python -m trainfree score-draws --images {input.images:q} --draws {params.draws:q}"
@@ -199,7 +199,7 @@ rule tabulate_stability:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.analysis.proxy_stability"),
+        code=code_hash("trainfree.analysis.proxies.proxy_stability"),
     shell:
         "python -m trainfree tabulate-stability --draws {input.draws:q}"
         " --stem {params.stem:q} > {log:q} 2>&1"
@@ -232,7 +232,7 @@ rule plot_stability:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.report.proxy_figures"),
+        code=code_hash("trainfree.report.figures.proxies"),
     shell:
         "python -m trainfree plot-stability --draws {input.draws:q} --table {input.table:q}"
         " --stem {params.stem:q} > {log:q} 2>&1"

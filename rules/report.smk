@@ -38,7 +38,7 @@ rule plot_scores:
     params:
         proxies=SHOWN_PROXIES,
         stem=lambda wildcards: figure(f"scores-{wildcards.space}-{wildcards.dataset}"),
-        code=code_hash("trainfree.report.score_figures"),
+        code=code_hash("trainfree.report.figures.scores"),
     shell:
         "python -m trainfree plot-scores --scores {input.scores:q} --benchmark {input.benchmark:q}"
         " --proxies {params.proxies:q}"
@@ -81,7 +81,7 @@ rule plot_searches:
         folder=folder_of_first,
         settings=CONFIG.table_settings_json,
         code=code_hash(
-            "trainfree.report.search_figures", "trainfree.report.best_so_far"
+            "trainfree.report.figures.search", "trainfree.report.figures.best_so_far"
         ),
     shell:
         "python -m trainfree plot-searches --searches {input.searches:q} --scores {input.scores:q}"
@@ -113,7 +113,7 @@ rule write_report:
         results=lambda wildcards, output: str(Path(output[0]).parent.parent),
         logs=LOGS,
         templates=lambda wildcards, input: str(Path(input.templates[0]).parent),
-        code=code_hash("trainfree.report.page"),
+        code=code_hash("trainfree.report.page.page"),
     shell:
         "python -m trainfree report --results {params.results:q} --logs {params.logs:q}"
         " --scores {input.scores:q} --searches {input.searches:q}"

@@ -50,7 +50,7 @@ rule merge_scores:
         runtime=10,
     params:
         setting=lambda wildcards: setting_of(wildcards).json,
-        code=code_hash("trainfree.scoring.merge"),
+        code=code_hash("trainfree.scoring.jobs.merge"),
     shell:
         "python -m trainfree merge-scores --setting {params.setting:q} --output {output:q}"
         " {input.shards:q} > {log:q} 2>&1"

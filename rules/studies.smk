@@ -11,7 +11,7 @@ rule choose_architectures:
                 "count": CONFIG.training.architectures,
                 "above": CONFIG.training.above_percent,
             },
-            code_hash("trainfree.analysis.choice"),
+            code_hash("trainfree.analysis.studies.choice"),
         ),
     output:
         result("{study}/{space}/{dataset}/architectures.h5"),
@@ -31,7 +31,7 @@ rule choose_architectures:
         architectures=CONFIG.training.architectures,
         above=CONFIG.training.above_percent,
         seed=CONFIG.seed,
-        code=code_hash("trainfree.analysis.choice"),
+        code=code_hash("trainfree.analysis.studies.choice"),
     shell:
         "python -m trainfree choose-architectures --study {wildcards.study:q} --benchmark {input:q}"
         " --dataset {wildcards.dataset:q} --count {params.architectures:q} --above {params.above:q}"
@@ -47,7 +47,7 @@ rule score_ablation:
             lambda wildcards: CONFIG.ablation_setting(wildcards.dataset).settings,
             lambda wildcards: scoring_code_hash(
                 CONFIG.ablation_setting(wildcards.dataset).base,
-                "trainfree.scoring.ablation",
+                "trainfree.scoring.jobs.ablation",
             ),
         ),
     output:
@@ -68,7 +68,7 @@ rule score_ablation:
         device=CONFIG.scoring.device,
         code=lambda wildcards: scoring_code_hash(
             CONFIG.ablation_setting(wildcards.dataset).base,
-            "trainfree.scoring.ablation",
+            "trainfree.scoring.jobs.ablation",
         ),
     shell:
         "python -m trainfree score-ablation --choice {input.choice:q} --images {input.images:q}"
@@ -84,7 +84,7 @@ rule train_architecture:
             result("training/{space}/{dataset}/shards/{place}.h5"),
             CONFIG.training_setting().settings,
             scoring_code_hash(
-                CONFIG.training_setting().base, "trainfree.scoring.training"
+                CONFIG.training_setting().base, "trainfree.scoring.jobs.training"
             ),
         ),
     output:
@@ -106,7 +106,7 @@ rule train_architecture:
         setting=CONFIG.training_setting().json,
         device=CONFIG.scoring.device,
         code=scoring_code_hash(
-            CONFIG.training_setting().base, "trainfree.scoring.training"
+            CONFIG.training_setting().base, "trainfree.scoring.jobs.training"
         ),
     shell:
         "python -m trainfree train-architecture --place {wildcards.place:q}"
@@ -136,7 +136,7 @@ rule tabulate_ablation:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.analysis.ablation_table"),
+        code=code_hash("trainfree.analysis.studies.ablation"),
     shell:
         "python -m trainfree tabulate-ablation --scores {input:q} --stem {params.stem:q}"
         " > {log:q} 2>&1"
@@ -165,7 +165,7 @@ rule plot_ablation:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.report.ablation_figure"),
+        code=code_hash("trainfree.report.figures.ablation"),
     shell:
         "python -m trainfree plot-ablation --scores {input:q} --stem {params.stem:q} > {log:q} 2>&1"
 
@@ -192,7 +192,7 @@ rule tabulate_training:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.analysis.training_table"),
+        code=code_hash("trainfree.analysis.studies.training"),
     shell:
         "python -m trainfree tabulate-training --scores {input:q} --stem {params.stem:q}"
         " > {log:q} 2>&1"
@@ -221,6 +221,6 @@ rule plot_training:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.report.training_figure"),
+        code=code_hash("trainfree.report.figures.training"),
     shell:
         "python -m trainfree plot-training --scores {input:q} --stem {params.stem:q} > {log:q} 2>&1"

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from trainfree.analysis.origins import MadeFrom, write_with_origin
-from trainfree.storage import provenance_attributes, write_dataset
+from trainfree.files.storage import provenance_attributes, write_dataset
 
 PHASES = ("build", "forward", "kernel", "linear_algebra", "other", "total")
 FLAGS = "ok singular overflow not_finite out_of_memory error"

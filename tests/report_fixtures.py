@@ -10,17 +10,17 @@ import pandas as pd
 import xarray as xr
 from analysis_fixtures import write_benchmark, write_scoreboard, write_scores, write_study
 
-from trainfree.analysis.correlations import tabulate_correlations
 from trainfree.analysis.origins import DataFile, MadeFrom, write_with_origin
-from trainfree.analysis.search_table import tabulate_search
-from trainfree.analysis.summary import summarize
+from trainfree.analysis.overview.summary import summarize
+from trainfree.analysis.proxies.correlations import tabulate_correlations
+from trainfree.analysis.proxies.timing import tabulate_timing
+from trainfree.analysis.searches.search import tabulate_search
 from trainfree.analysis.tables import write_tables
-from trainfree.analysis.timing import tabulate_timing
 from trainfree.cli import main
-from trainfree.report.page import Contents
-from trainfree.report.score_figures import plot_score_accuracy
+from trainfree.files.storage import read_dataset, write_dataset
+from trainfree.report.figures.scores import plot_score_accuracy
+from trainfree.report.page.page import Contents
 from trainfree.spaces import load_space
-from trainfree.storage import read_dataset, write_dataset
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;'\"|\\$_{x}"

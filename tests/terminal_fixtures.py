@@ -13,7 +13,7 @@ from analysis_fixtures import write_scores
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.config import parse_config
 from trainfree.images.prepare import prepare_images
-from trainfree.scoring.setting import scoring_code_hash
+from trainfree.scoring.settings.setting import scoring_code_hash
 from trainfree.sources.delivery import SourceSettings
 from trainfree.terminal.run import Run
 from trainfree.terminal.screen import Screen

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from analysis_fixtures import write_benchmark, write_search
 
-from trainfree.analysis.ranks import tabulate_ranks
-from trainfree.analysis.regret import tabulate_regret
-from trainfree.analysis.search_table import ORACLE, RANDOM_ARCHITECTURE, tabulate_search
+from trainfree.analysis.run_files import RunFiles
+from trainfree.analysis.searches.ranks import tabulate_ranks
+from trainfree.analysis.searches.regret import tabulate_regret
+from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE, tabulate_search
+from trainfree.analysis.searches.significance import tabulate_significance
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.significance import tabulate_significance
-from trainfree.analysis.study import Study
 from trainfree.analysis.tables import read_table
 from trainfree.provenance import canonical_json
-from trainfree.report.best_so_far import plot_best_so_far
-from trainfree.report.search_figures import plot_search
-from trainfree.report.search_lines import read_searches
-from trainfree.report.svg import read_svg, svg_texts
+from trainfree.report.figures.best_so_far import plot_best_so_far
+from trainfree.report.figures.search import plot_search
+from trainfree.report.figures.search_lines import read_searches
+from trainfree.report.page.svg import read_svg, svg_texts
 
 NAMES = ("local-near", "local-far", "random", "random-again")
 
@@ -55,10 +55,10 @@ def searches(tmp_path: Path) -> list[Path]:
 def test_a_search_has_one_name_in_all_tables(searches: list[Path], tmp_path: Path) -> None:
     tabulate_search(searches, tmp_path / "search", None)
     write_benchmark(tmp_path / "b.h5", {("cifar10", "test", 200, "mean"): np.linspace(50, 94, 40)})
-    study = Study([], searches, tmp_path / "b.h5")
-    tabulate_regret(study, tmp_path / "regret")
-    tabulate_ranks(study, tmp_path / "ranks")
-    tabulate_significance(study, tmp_path / "significance")
+    run = RunFiles([], searches, tmp_path / "b.h5")
+    tabulate_regret(run, tmp_path / "regret")
+    tabulate_ranks(run, tmp_path / "ranks")
+    tabulate_significance(run, tmp_path / "significance")
     tables = {name: read_table(tmp_path / f"{name}.csv") for name in ("search", "regret", "ranks")}
     for name, table in tables.items():
         assert set(table["search"]) - {RANDOM_ARCHITECTURE, ORACLE} == set(NAMES), name

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from analysis_fixtures import write_benchmark, write_scores, write_search
 
-from trainfree.analysis import comparison, scoreboard
 from trainfree.analysis.all_tables import Files, tabulate_all, tabulate_one, unusable_files
-from trainfree.analysis.comparison import tabulate_published
+from trainfree.analysis.overview import scoreboard
+from trainfree.analysis.overview.scoreboard import count_verdicts, tabulate_scoreboard
+from trainfree.analysis.papers import comparison
+from trainfree.analysis.papers.comparison import tabulate_published
 from trainfree.analysis.publish import FURTHER, check_layout, publish_one, publish_tables
-from trainfree.analysis.published import Published, read_published
-from trainfree.analysis.scoreboard import count_verdicts, tabulate_scoreboard
+from trainfree.analysis.published import Published, read_papers, read_published
+from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.study import Study
 from trainfree.analysis.tables import read_table
 from trainfree.errors import DamagedFileError, DataFileError
 
@@ -34,8 +35,8 @@ OUTCOMES = {
 ACCURACY = 90 - 60 * np.random.default_rng(5).beta(1, 5, COUNT)
 NAMES = (
     *("naswot_table1", "naswot_table2a", "naswot_table2b", "naswot_figure3"),
-    *(f"politecnico_table{number}" for number in range(1, 6)),
-    "politecnico_figure3",
+    *(f"cossu_table{number}" for number in range(1, 6)),
+    "cossu_figure3",
 )
 GENERAL = ("correlations", "timing", "search")
 
@@ -71,7 +72,7 @@ def searches_of(folder: Path, dataset: str) -> list[Path]:
         ("random", "random", "accuracy", (12000,), "nasbench201"),
         ("rea", "rea", "accuracy", (12000,), "nasbench201"),
         ("random-naswot", "random", "naswot", (10, 100), "naswot"),
-        ("rea-naswot", "rea", "naswot", (100, 1000), "politecnico"),
+        ("rea-naswot", "rea", "naswot", (100, 1000), "cossu"),
     ]
     paths = []
     for seed, (name, algorithm, signal, budgets, preset) in enumerate(plans):
@@ -98,7 +99,7 @@ def searches_of(folder: Path, dataset: str) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def published(repository: Path) -> tuple[Path, ...]:
-    return tuple(sorted((repository / "reports" / "published").glob("*.yaml")))
+    return tuple(paper.path for paper in read_papers(repository / "reports" / "published"))
 
 
 @pytest.fixture(scope="module")
@@ -163,10 +164,10 @@ def test_table_2a_reads_the_search_on_cifar10(whole: Path, files: Files) -> None
 def test_history_is_of_all_architectures_looked_at(whole: Path) -> None:
     trace = np.random.default_rng(3).integers(COUNT, size=(RUNS, 100))
     means = (ACCURACY - 20)[trace].mean(axis=1)
-    row = cells(whole, "politecnico_table4").loc[("CIFAR-10", "Accuracy")]
+    row = cells(whole, "cossu_table4").loc[("CIFAR-10", "Accuracy")]
     assert row["measured"] == pytest.approx(means.mean(), rel=1e-5)
     assert row["n"] == RUNS
-    score = cells(whole, "politecnico_table4").loc[("CIFAR-10", "Score")]
+    score = cells(whole, "cossu_table4").loc[("CIFAR-10", "Score")]
     assert score["verdict"] == "not comparable"
     assert score["measured"] == pytest.approx(ACCURACY[trace].mean(), rel=1e-5)
 
@@ -176,11 +177,9 @@ def test_stand_in_images_are_named_where_images_enter(whole: Path) -> None:
     assert tau["verdict"] == "not comparable"
     assert tau["reason"].startswith("stand-in images: other small images")
     assert tau["measured"] > 0.3
-    history = cells(whole, "politecnico_table4").loc[("ImageNet16-120", "Accuracy")]
+    history = cells(whole, "cossu_table4").loc[("ImageNet16-120", "Accuracy")]
     assert "stand-in" in history["reason"]
-    sampled = cells(whole, "politecnico_table1").loc[
-        ("ImageNet16-120 N=1000", "Validation accuracy")
-    ]
+    sampled = cells(whole, "cossu_table1").loc[("ImageNet16-120 N=1000", "Validation accuracy")]
     assert "stand-in" not in sampled["reason"]
     searched = cells(whole, "naswot_table2a").loc[("NASWOT N=10", "ImageNet16-120 test")]
     assert "stand-in" not in searched["reason"]  # searched on CIFAR-10
@@ -256,7 +255,7 @@ class TestPartialInputs:
         assert {*GENERAL, "kendall", "scoreboard", "summary"} <= set(made)
         assert f"absent: {tmp_path / 'none.h5'}" in caplog.messages
         assert any(
-            "politecnico_figure3: 1 cells missing, no scores on cifar100" in text
+            "cossu_figure3: 1 cells missing, no scores on cifar100" in text
             for text in caplog.messages
         )
         before, after = (cells(folder, "naswot_figure3") for folder in (whole, tmp_path / "tables"))
@@ -310,18 +309,16 @@ class TestPartialInputs:
     def test_runs_of_something_else_are_not_compared(
         self, files: Files, tmp_path: Path, attributes: dict[str, str], reason: str
     ) -> None:
-        study = Study(files.scores, files.searches, benchmark_of(tmp_path, **attributes))
-        frame = tabulate_published(
-            study, "politecnico_table2", papers_of(files), SETTINGS, tmp_path / "t"
-        )
+        run = RunFiles(files.scores, files.searches, benchmark_of(tmp_path, **attributes))
+        frame = tabulate_published(run, "cossu_table2", papers_of(files), SETTINGS, tmp_path / "t")
         assert set(frame["verdict"]) == {"missing"}
         assert frame["reason"].str.contains(reason).all()
 
     def test_other_batch_sizes_are_not_compared(self, files: Files, tmp_path: Path) -> None:
         small = scores_of(tmp_path, "cifar10", batch_size=32)
-        study = Study([small], files.searches, files.benchmark)
+        run = RunFiles([small], files.searches, files.benchmark)
         frame = tabulate_published(
-            study, "naswot_figure3", papers_of(files), SETTINGS, tmp_path / "t"
+            run, "naswot_figure3", papers_of(files), SETTINGS, tmp_path / "t"
         )
         reason = frame.set_index("column").loc["CIFAR-10", "reason"]
         assert reason.startswith("mini-batch of 32 images instead of 128")
@@ -405,7 +402,7 @@ def test_accuracies_of_unstated_epochs_have_regrets(tmp_path):
     search = write_search(
         tmp_path / "random-naswot.h5", trace, trace, [10], outcomes=["cifar10/test/?"]
     )
-    tabulate_one("regret", Study([], [search], benchmark), [], SETTINGS, tmp_path / "regret")
+    tabulate_one("regret", RunFiles([], [search], benchmark), [], SETTINGS, tmp_path / "regret")
     rows = read_table(tmp_path / "regret.csv")
     assert set(rows["outcome"]) == {"cifar10/test/?"}
     searched = rows[rows["runs"] == 3]
@@ -420,14 +417,14 @@ def test_a_table_of_named_files_is_not_made_without_one_of_them(
     damaged.write_bytes(files.searches[0].read_bytes()[:3000])
     searches = (damaged, *files.searches[1:])
     with pytest.raises(DamagedFileError, match=r"damaged\.h5"):
-        tabulate_one("ranks", Study([], searches, files.benchmark), [], SETTINGS, tmp_path / "r")
+        tabulate_one("ranks", RunFiles([], searches, files.benchmark), [], SETTINGS, tmp_path / "r")
     for name, paths in (("benchmark", {"benchmark": damaged}), ("scores", {"scores": [damaged]})):
         plain = {"scores": files.scores, "searches": (), "benchmark": files.benchmark}
-        study = Study(**{**plain, **paths})
+        run = RunFiles(**{**plain, **paths})
         with pytest.raises(DamagedFileError, match=r"damaged\.h5"):
-            getattr(study, "score_files" if name == "scores" else name)
+            getattr(run, "score_files" if name == "scores" else name)
     absent = (tmp_path / "none.h5", *files.searches)
-    assert len(Study([], absent, files.benchmark).searches) == len(files.searches)
+    assert len(RunFiles([], absent, files.benchmark).searches) == len(files.searches)
     found = unusable_files(Files(files.scores, searches, files.benchmark, files.published))
     assert len(found) == 1
     assert "damaged.h5" in found[0]

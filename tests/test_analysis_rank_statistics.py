@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from trainfree.analysis.rank_statistics import (
+from trainfree.analysis.statistics.rank_statistics import (
     STATISTICS,
     PairedRanks,
     bootstrap,

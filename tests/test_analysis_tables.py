@@ -18,10 +18,11 @@ from analysis_fixtures import (
 )
 from scipy import stats
 
-from trainfree.analysis.correlations import tabulate_correlations
 from trainfree.analysis.origins import MadeFrom
-from trainfree.analysis.search_table import ORACLE, RANDOM_ARCHITECTURE, tabulate_search
-from trainfree.analysis.summary import summarize
+from trainfree.analysis.overview.summary import summarize
+from trainfree.analysis.proxies.correlations import tabulate_correlations
+from trainfree.analysis.proxies.timing import tabulate_timing
+from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE, tabulate_search
 from trainfree.analysis.tables import (
     csv_text,
     latex_text,
@@ -31,9 +32,8 @@ from trainfree.analysis.tables import (
     seconds,
     write_tables,
 )
-from trainfree.analysis.timing import tabulate_timing
 from trainfree.errors import DataFileError
-from trainfree.storage import read_dataset, write_dataset
+from trainfree.files.storage import read_dataset, write_dataset
 
 INF, NAN = np.inf, np.nan
 TEST = ("cifar10", "test", 200, "mean")

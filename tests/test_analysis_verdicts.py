@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from trainfree.analysis.measures import DRAWN, best_of_n, drawn_taus, mean_measured
-from trainfree.analysis.paired_tests import average_ranks, holm, wilcoxon
-from trainfree.analysis.published import Cell
-from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.subsets import best_tenth, connected, is_connected
-from trainfree.analysis.verdicts import (
+from trainfree.analysis.papers.measures import DRAWN, best_of_n, drawn_taus, mean_measured
+from trainfree.analysis.papers.verdicts import (
     MISSING,
     NOT_COMPARABLE,
     NOT_REPRODUCED,
     REPRODUCED,
     judge,
 )
+from trainfree.analysis.published import Cell
+from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.statistics.paired_tests import average_ranks, holm, wilcoxon
+from trainfree.analysis.statistics.subsets import best_tenth, connected, is_connected
 from trainfree.errors import ConfigError, DataFileError
 
 SETTINGS = AnalysisSettings()

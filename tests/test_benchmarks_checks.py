@@ -28,9 +28,9 @@ from trainfree.benchmarks.nasbench101.prepared import prepare_nasbench101, read_
 from trainfree.benchmarks.prepare import READERS, prepare_benchmark
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import DataFileError, SourceError
+from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.sources.delivery import Delivery
 from trainfree.spaces import load_space
-from trainfree.storage import provenance_attributes, write_dataset
 
 MINI = load_space("nasbench201_mini")
 FULL = load_space("nasbench201")

@@ -29,7 +29,7 @@ from trainfree.benchmarks.nats_archive import FOLDER_NAME, read_nats_archive
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import ForbiddenPickleError, SourceError, UnknownNameError
-from trainfree.search.accounts import (
+from trainfree.search.training_cost import (
     account_of,
     accuracy_columns,
     training_note,

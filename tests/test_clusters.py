@@ -12,7 +12,7 @@ import xarray as xr
 import yaml
 from test_workflow import command, copy_of, environment, planned
 
-from trainfree.storage import read_dataset
+from trainfree.files.storage import read_dataset
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("clusters")]
 

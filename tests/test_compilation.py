@@ -18,7 +18,7 @@ COUNT = """
 import logging, sys
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 import numpy as np
-from trainfree.scoring import fused
+from trainfree.scoring.cpu_engine import fused
 found = fused.code_products(np.array([[7]], np.uint64)).item()
 stats = fused._common_bits.stats
 print(found, sum(stats.cache_hits.values()), stats.cache_path)
@@ -54,13 +54,17 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_an_edit_of_what_is_expanded_is_noticed_and_nothing_else_is_compiled_anew(package):
     scoring = package / "trainfree" / "scoring"
-    assert common_bits(package) == ["3", "0", str(scoring / "__pycache__")]
+    assert common_bits(package) == ["3", "0", str(scoring / "cpu_engine" / "__pycache__")]
     assert common_bits(package)[:2] == ["3", "1"]
     plain = "builder.ctpop(arguments[0])"
-    edit(scoring / "vectors.py", plain, f"builder.add({plain}, ir.IntType(64)(1))")
+    edit(scoring / "cpu_engine" / "simd.py", plain, f"builder.add({plain}, ir.IntType(64)(1))")
     assert common_bits(package)[:2] == ["4", "0"]
     assert common_bits(package)[:2] == ["4", "1"]
-    edit(scoring / "tape.py", "BATCH_NORM_EPSILON = 1e-5", "BATCH_NORM_EPSILON = 2e-5")
+    edit(
+        scoring / "autodiff" / "forward.py",
+        "BATCH_NORM_EPSILON = 1e-5",
+        "BATCH_NORM_EPSILON = 2e-5",
+    )
     assert common_bits(package)[:2] == ["4", "1"]
 
 
@@ -105,7 +109,7 @@ def test_constants_and_functions_of_other_files_are_part_of_what_was_compiled(
 
 def test_damaged_compiled_code_is_made_anew(package):
     common_bits(package)
-    cached = package / "trainfree" / "scoring" / "__pycache__"
+    cached = package / "trainfree" / "scoring" / "cpu_engine" / "__pycache__"
     for suffix, damage in [("nbi", b""), ("nbi", b"text"), ("nbc", None)]:
         (path,) = cached.glob(f"fused._common_bits-*.{suffix}")
         whole = path.read_bytes()
@@ -203,7 +207,7 @@ def test_without_any_folder_code_is_compiled_every_time(installed, tmp_path):
 
 FIGURE = """
 from pathlib import Path
-from trainfree.report.style import new_figure, write_figure
+from trainfree.report.style.look import new_figure, write_figure
 import matplotlib as mpl
 print(mpl.get_configdir(), mpl.get_cachedir())
 write_figure(new_figure(2, 2), Path("figure"), "title", "caption", [])

@@ -17,8 +17,8 @@ from snakemake.cli import get_argument_parser
 
 from trainfree.cli import main, parser
 from trainfree.config import Config, load_config
+from trainfree.files.storage import SCHEMA_VERSIONS
 from trainfree.proxies import PROXY_NAMES, load_proxy, registry
-from trainfree.storage import SCHEMA_VERSIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))

@@ -16,22 +16,23 @@ from trainfree.cli import main
 from trainfree.config import Config, parse_config
 from trainfree.errors import ConfigError, ImageError, SourceError, UnknownNameError
 from trainfree.extensions import file_hash, load_files
+from trainfree.files.storage import read_dataset
 from trainfree.images.batches import load_mini_batch
 from trainfree.images.code import images_code_hash
 from trainfree.images.datasets import spec_of
 from trainfree.images.prepare import prepare_images
 from trainfree.provenance import code_hash
-from trainfree.scoring.setting import Setting, scoring_code_hash
-from trainfree.scoring.shard import score_shard
+from trainfree.proxies import module_of
+from trainfree.scoring.jobs.shard import score_shard
+from trainfree.scoring.settings.setting import Setting, scoring_code_hash
 from trainfree.search import algorithm_names, load_algorithm
 from trainfree.search.plan import search_code_hash
 from trainfree.search.run import SearchJob, run_search
 from trainfree.search.trial import SIZE, artificial_fitness, try_search
 from trainfree.spaces import build_network, load_space, space_names
-from trainfree.storage import read_dataset
 
 ALGORITHM = """
-from trainfree.search.random import RandomSearch, RandomSettings
+from trainfree.search.algorithms.random import RandomSearch, RandomSettings
 
 class Mine(RandomSearch):
     def ask(self) -> int:
@@ -135,7 +136,7 @@ def test_the_hash_of_a_file_covers_what_it_imports_of_the_suite(tmp_path, monkey
 
     monkeypatch.setattr(extensions, "code_hash", spy)
     assert file_hash(path) != before
-    assert "trainfree.search.random" in seen
+    assert "trainfree.search.algorithms.random" in seen
 
 
 @pytest.mark.parametrize(
@@ -203,8 +204,8 @@ def test_a_variation_of_a_space_is_one_line(tmp_path):
     setting = config.scoring_setting("cifar10")
     assert setting.extra == ((str(path), file_hash(path)),)
     assert scoring_code_hash(setting) == code_hash(
-        *("trainfree.scoring.shard", "trainfree.spaces.nasbench201.space"),
-        *(f"trainfree.proxies.{name}" for name in setting.proxies),
+        *("trainfree.scoring.jobs.shard", "trainfree.spaces.nasbench201.space"),
+        *(module_of(name) for name in setting.proxies),
         "trainfree.spaces.nasbench201.skeleton",
     )
     with pytest.raises(

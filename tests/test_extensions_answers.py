@@ -13,8 +13,8 @@ from trainfree.errors import ConfigError, ImageError, SourceError
 from trainfree.extensions import file_hash, load_files
 from trainfree.images.datasets import dataset_names, spec_of
 from trainfree.images.prepare import prepare_images
-from trainfree.scoring.setting import Setting
-from trainfree.scoring.shard import score_shard
+from trainfree.scoring.jobs.shard import score_shard
+from trainfree.scoring.settings.setting import Setting
 from trainfree.spaces import build_network, load_space
 
 

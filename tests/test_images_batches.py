@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trainfree.errors import DataFileError, ImageError
+from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.images.batches import load_mini_batch
 from trainfree.images.datasets import DATASETS, TEST, TRAIN
 from trainfree.images.prepare import prepare_images
 from trainfree.randomness import stream
-from trainfree.storage import read_dataset, write_dataset
 
 SPEC = DATASETS["generated"]
 

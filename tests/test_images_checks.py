@@ -10,6 +10,7 @@ import pytest
 import test_images_sources as made
 
 from trainfree.errors import ImageError, SourceError
+from trainfree.files.storage import write_dataset
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.checks import check_images
 from trainfree.images.datasets import DATASETS
@@ -17,7 +18,6 @@ from trainfree.images.prepare import images_dataset, prepare_images
 from trainfree.images.readers import ImageSet, read_images
 from trainfree.randomness import stream
 from trainfree.sources.delivery import Delivery
-from trainfree.storage import write_dataset
 
 CIFAR10 = DATASETS["cifar10"]
 GOOD = ImageSet(

@@ -15,6 +15,7 @@ import xarray as xr
 from PIL import Image
 
 from trainfree.errors import ForbiddenPickleError, ImageError, SourceError, UnknownNameError
+from trainfree.files.storage import read_dataset
 from trainfree.images.datasets import DATASETS
 from trainfree.images.prepare import content_sha256, images_dataset, prepare_images
 from trainfree.images.readers import READERS, ImageSet, read_images
@@ -23,7 +24,6 @@ from trainfree.sources.checksums import Checksum
 from trainfree.sources.delivery import Delivery
 from trainfree.sources.mirror import MirrorFile, MirrorSource
 from trainfree.sources.recipes import RECIPES
-from trainfree.storage import read_dataset
 
 COUNT = 3  # images in each batch of the small archives
 CIFAR10 = DATASETS["cifar10"]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nasbench101_fixtures import C1, C3, MP
 
-from trainfree.analysis.landscape import COLUMNS, tabulate_landscape
-from trainfree.analysis.landscape_statistics import (
+from trainfree.analysis.spaces.landscape import COLUMNS, tabulate_landscape
+from trainfree.analysis.statistics.landscape_statistics import (
     autocorrelations,
     mean_interval,
     replacement_effects,
@@ -22,12 +22,12 @@ from trainfree.benchmarks.nasbench101.prepared import prepare_nasbench101
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.cli import main
 from trainfree.errors import DataFileError
+from trainfree.files.storage import read_dataset
 from trainfree.spaces import load_space
 from trainfree.spaces.nasbench101 import landscape as landscape101
 from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.nasbench201 import landscape as landscape201
 from trainfree.spaces.nasbench201.space import EDGES
-from trainfree.storage import read_dataset
 
 GRAPHS = GraphCellSpace.published()
 MINI, CELLS = load_space("nasbench201_mini"), load_space("nasbench201")

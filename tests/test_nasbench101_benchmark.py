@@ -32,8 +32,8 @@ from trainfree.benchmarks.nasbench101.prepared import prepare_nasbench101, read_
 from trainfree.benchmarks.nasbench101.protobuf import read_model_metrics
 from trainfree.cli import main
 from trainfree.errors import DataFileError, SourceError
+from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.spaces.nasbench101.space import GraphCellSpace
-from trainfree.storage import read_dataset, write_dataset
 
 SPACE = GraphCellSpace.published()
 EPOCHS = (4, 108)

@@ -10,12 +10,12 @@ from nasbench101_fixtures import C1, C3, MP
 from nasbench101_modules import GraphNetwork, convolutions_in_order
 
 from trainfree.randomness import stream
-from trainfree.scoring import synaptic_flow
-from trainfree.scoring.activations import relu_kernels
-from trainfree.scoring.borders import reduced_sizes
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.passes import can_compile
-from trainfree.scoring.plan import ConcatStep, MapStep, PoolStep, TruncateStep, make_plan
+from trainfree.scoring.cpu_engine.constant_image import reduced_sizes
+from trainfree.scoring.cpu_engine.executors import can_compile
+from trainfree.scoring.cpu_engine.plan import ConcatStep, MapStep, PoolStep, TruncateStep, make_plan
+from trainfree.scoring.quantities import synflow
+from trainfree.scoring.quantities.relu_kernel import relu_kernels
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network, load_space
 from trainfree.spaces.nasbench101.space import GraphCellSpace
@@ -84,7 +84,7 @@ def test_kernels_equal_hooked_modules_entry_for_entry_in_float64(index, space):
 def test_synaptic_flow_equals_the_backward_computation(index):
     network, weights, module = twins(UNEVEN, index, 16)
     arrays = {number: weight.float().numpy() for number, weight in weights.items()}
-    ours = synaptic_flow.log_synaptic_flow(network, arrays)
+    ours = synflow.log_synaptic_flow(network, arrays)
     assert abs(ours - reference.log_synaptic_flow(module, 16)) < 1e-9
 
 
@@ -94,13 +94,13 @@ def test_reduced_maps_give_the_flow_of_full_maps(index, size, monkeypatch):
     network, weights, _ = twins(UNEVEN, index, size)
     arrays = {number: weight.numpy() for number, weight in weights.items()}
     assert reduced_sizes(network)[0] < size
-    reduced = synaptic_flow.log_synaptic_flow(network, arrays)
+    reduced = synflow.log_synaptic_flow(network, arrays)
     monkeypatch.setattr(
-        synaptic_flow,
+        synflow,
         "reduced_sizes",
         lambda full: [shape[1] if len(shape) == 3 else 0 for shape in full.shapes],
     )
-    assert reduced == pytest.approx(synaptic_flow.log_synaptic_flow(network, arrays), abs=1e-10)
+    assert reduced == pytest.approx(synflow.log_synaptic_flow(network, arrays), abs=1e-10)
 
 
 @pytest.mark.parametrize("name", ["inception", "pools of sums", "four feed"])
@@ -111,7 +111,7 @@ def test_synaptic_flow_joins_branches_of_very_different_size(name):
     with torch.no_grad():
         convolutions_in_order(module)[1].weight.mul_(2.0**300)
     arrays = {number: weight.numpy() for number, weight in weights.items()}
-    ours = synaptic_flow.log_synaptic_flow(network, arrays)
+    ours = synflow.log_synaptic_flow(network, arrays)
     assert abs(ours - reference.log_synaptic_flow(module, 8)) < 1e-9
 
 
@@ -136,14 +136,14 @@ def test_the_plan_counts_every_relu_and_reads_only_what_is_there(index):
 def test_plans_hold_what_the_cell_is_made_of():
     plan = make_plan(build_network(UNEVEN, UNEVEN.parse(CELLS["cut channels"]), 8, 5))
     cuts = [step for step in plan.steps if isinstance(step, TruncateStep)]
-    assert [(step.node.channels, step.rectify) for step in cuts] == [(3, True)]
+    assert [(step.node.channels, step.relu) for step in cuts] == [(3, True)]
     plan = make_plan(build_network(UNEVEN, UNEVEN.parse(CELLS["four summands"]), 8, 5))
     widest = max(len(step.terms) for step in plan.steps if isinstance(step, MapStep))
     assert widest == 4
     plan = make_plan(build_network(UNEVEN, UNEVEN.parse(CELLS["four feed"]), 8, 5))
     joined = [step for step in plan.steps if isinstance(step, ConcatStep)]
-    assert [term.rectify for term in joined[0].terms].count(True) == 2
-    assert {step.rectify for step in plan.steps if isinstance(step, PoolStep)} == {True, False}
+    assert [term.relu for term in joined[0].terms].count(True) == 2
+    assert {step.relu for step in plan.steps if isinstance(step, PoolStep)} == {True, False}
 
 
 def test_a_node_that_cannot_stand_before_a_relu_is_refused():

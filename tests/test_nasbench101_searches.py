@@ -18,25 +18,25 @@ from trainfree.benchmarks.nasbench101.training_time import (
 )
 from trainfree.config import parse_config
 from trainfree.errors import ConfigError, DataFileError
+from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.randomness import stream
-from trainfree.scoring import setting as settings_module
-from trainfree.scoring.setting import Setting, scored_architectures
+from trainfree.scoring.settings import setting as settings_module
+from trainfree.scoring.settings.setting import Setting, scored_architectures
 from trainfree.search import load_algorithm
-from trainfree.search.accounts import (
+from trainfree.search.lookups import load_signals
+from trainfree.search.plan import SearchPlan
+from trainfree.search.protocol import PaidScores
+from trainfree.search.run import SearchJob, run_search
+from trainfree.search.training_cost import (
     Column,
     account_of,
     accuracy_note,
     training_note,
     training_seconds,
 )
-from trainfree.search.plan import SearchPlan
-from trainfree.search.protocol import PaidScores
-from trainfree.search.run import SearchJob, run_search
-from trainfree.search.signals import load_signals
 from trainfree.spaces import build_network
 from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.network import Conv
-from trainfree.storage import read_dataset, write_dataset
 
 TRAINED = GraphCellSpace.trained()
 # The cells of up to 6 vertices are enough here, and a fifth of the graphs.

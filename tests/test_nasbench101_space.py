@@ -22,7 +22,8 @@ from nasbench101_fixtures import (
 )
 
 from trainfree.errors import ArchitectureError, UnknownNameError
-from trainfree.search.rea import RegularizedEvolution
+from trainfree.files.storage import read_dataset
+from trainfree.search.algorithms.rea import RegularizedEvolution
 from trainfree.spaces.nasbench101.cell_hashes import cell_hashes, places_by_hash
 from trainfree.spaces.nasbench101.cells_file import write_cells
 from trainfree.spaces.nasbench101.distance import distances_to, edit_distance
@@ -31,7 +32,6 @@ from trainfree.spaces.nasbench101.enumeration import SIZES, graphs
 from trainfree.spaces.nasbench101.graph_hash import graph_hash
 from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.nasbench101.specification import INPUT, OPERATIONS, OUTPUT, ModelSpec
-from trainfree.storage import read_dataset
 
 SPACE = GraphCellSpace.published()
 indices = st.integers(0, 423_623)

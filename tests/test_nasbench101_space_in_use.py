@@ -7,16 +7,16 @@ import pytest
 
 from trainfree.config import parse_config
 from trainfree.errors import ConfigError, UnknownNameError
+from trainfree.files.storage import read_dataset
 from trainfree.images.prepare import prepare_images
 from trainfree.provenance import code_hash
 from trainfree.randomness import stream
-from trainfree.scoring.merge import merge_shards
-from trainfree.scoring.setting import Setting, scored_architectures, scoring_code_hash
-from trainfree.scoring.shard import score_shard
+from trainfree.scoring.jobs.merge import merge_shards
+from trainfree.scoring.jobs.shard import score_shard
+from trainfree.scoring.settings.setting import Setting, scored_architectures, scoring_code_hash
 from trainfree.scoring.status import Status
 from trainfree.search import load_algorithm
 from trainfree.spaces import load_space, module_of, skeleton_of
-from trainfree.storage import read_dataset
 
 SPACE = load_space("nasbench101")
 PROXIES = ("naswot", "naswot_official", "synflow", "params", "grad_norm")
@@ -45,9 +45,9 @@ def test_a_sample_is_scored_in_shards_and_merged(tmp_path):
 def test_the_code_of_one_space_is_in_the_hash_of_its_own_scores_only():
     other = Setting("nasbench201_mini", "generated", PROXIES, 6, "kaiming", "images", 0)
     assert scoring_code_hash(SETTING) != scoring_code_hash(other)
-    engine = code_hash("trainfree.scoring.shard")
-    assert code_hash("trainfree.scoring.shard", module_of("nasbench101")) != engine
-    assert code_hash("trainfree.scoring.shard", skeleton_of("nasbench201")) != engine
+    engine = code_hash("trainfree.scoring.jobs.shard")
+    assert code_hash("trainfree.scoring.jobs.shard", module_of("nasbench101")) != engine
+    assert code_hash("trainfree.scoring.jobs.shard", skeleton_of("nasbench201")) != engine
 
 
 @pytest.mark.parametrize("name", ["bohb", "reinforce"])

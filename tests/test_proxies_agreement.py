@@ -8,14 +8,18 @@ import pytest
 import xarray as xr
 from scipy.stats import spearmanr
 
-from trainfree.analysis.proxy_agreement import INDEPENDENT_COLUMNS, spearman, tabulate_agreement
+from trainfree.analysis.proxies.proxy_agreement import (
+    INDEPENDENT_COLUMNS,
+    spearman,
+    tabulate_agreement,
+)
 from trainfree.analysis.tables import read_table
 from trainfree.errors import DataFileError, SourceError
+from trainfree.files.storage import write_dataset
 from trainfree.proxies import PROXY_NAMES
-from trainfree.scoring.schema import Row, scores_dataset
+from trainfree.scoring.jobs.schema import Row, scores_dataset
 from trainfree.scoring.status import Status
-from trainfree.sources.independent import prepare_independent
-from trainfree.storage import write_dataset
+from trainfree.sources.published_proxy_scores import prepare_independent
 
 ARCHITECTURES = 40
 PROXIES = ("naswot", "snip")

@@ -10,14 +10,14 @@ import pytest
 from analysis_fixtures import ERROR, OK, write_benchmark, write_scores
 from scipy.stats import kendalltau, spearmanr
 
-from trainfree.analysis.combination import (
+from trainfree.analysis.proxies.combination import (
     AZ_NAS_PARTS,
     VOTERS,
     combined,
     rank_aggregation,
     vote,
 )
-from trainfree.analysis.proxy_table import partial_spearman, tabulate_proxies
+from trainfree.analysis.proxies.proxies import partial_spearman, tabulate_proxies
 from trainfree.analysis.tables import read_table
 from trainfree.randomness import stream
 
@@ -38,7 +38,7 @@ def test_vote_is_the_majority_of_each_pair(monkeypatch):
             if one != other:
                 won += float((values[one] > values[other]).sum() >= 2)
         assert vote(scores)[one] == pytest.approx(won / 29)
-    monkeypatch.setattr("trainfree.analysis.combination._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("trainfree.analysis.proxies.combination._ROWS_AT_ONCE", 7)
     in_parts = vote(scores)
     monkeypatch.undo()
     np.testing.assert_array_equal(in_parts, vote(scores))

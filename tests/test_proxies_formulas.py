@@ -15,12 +15,12 @@ from torch.nn import functional as F
 from trainfree.proxies import load_proxy
 from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.randomness import stream
+from trainfree.scoring.autodiff.forward import Parameters, record
 from trainfree.scoring.candidate import EngineCandidate
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.image_gradients import image_gradients
-from trainfree.scoring.patterns import thin
-from trainfree.scoring.tape import Parameters, record
-from trainfree.scoring.trial import small_candidate
+from trainfree.scoring.jobs.trial import small_candidate
+from trainfree.scoring.quantities.patterns import thin
+from trainfree.scoring.quantities.per_image_gradients import image_gradients
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network
 from trainfree.spaces.nasbench101.space import GraphCellSpace
@@ -310,9 +310,9 @@ def _fisher_of(naive: Naive, image: Tensor, fixed: dict) -> np.ndarray:
 
 def test_only_the_first_images_are_used_for_single_gradients():
     whole = small_candidate(728, batch_size=8, dtype=torch.float64)
-    tape, labels = whole._tape, whole._labels
-    part = image_gradients(tape, labels, images=5)
-    everything = image_gradients(tape, labels, images=8)
+    forward, labels = whole._forward, whole._labels
+    part = image_gradients(forward, labels, images=5)
+    everything = image_gradients(forward, labels, images=8)
     np.testing.assert_allclose(part.tangent_kernel, everything.tangent_kernel[:5, :5])
 
 
@@ -506,16 +506,16 @@ def test_vkdnw_orders_by_tensors_first(candidate):
     assert value_of("vkdnw", candidate) == pytest.approx(tensors + entropy)
 
 
-def test_a_tape_keeps_what_is_promised_and_drops_the_rest():
+def test_a_forward_pass_keeps_what_is_promised_and_drops_the_rest():
     candidate = small_candidate(728)
-    network, tape = candidate.network, candidate._tape
+    network, forward = candidate.network, candidate._forward
     for number, node in enumerate(network.nodes):
         if isinstance(node, Conv | Linear | Relu):
-            assert number in tape.values
-            assert set(node.sources) <= set(tape.values)
-    assert set(network.blocks) <= set(tape.values)
-    assert len(tape.values) < len(network.nodes)
-    assert set(tape.first) == set(range(len(network.nodes)))
+            assert number in forward.values
+            assert set(node.sources) <= set(forward.values)
+    assert set(network.blocks) <= set(forward.values)
+    assert len(forward.values) < len(network.nodes)
+    assert set(forward.first) == set(range(len(network.nodes)))
 
 
 def test_single_and_double_precision_agree(candidate):
@@ -532,7 +532,7 @@ def test_thinning_keeps_depth_and_divides_width():
     convolutions = [node for node in thinned.nodes if isinstance(node, Conv)]
     assert {node.out_channels for node in convolutions} == {1, 2, 4}
     parameters = draw_weights(thinned, "pytorch", stream(0, "weights"))
-    tape = record(
+    forward = record(
         thinned,
         Parameters(
             {n: torch.from_numpy(w) for n, w in parameters.weight.items()},
@@ -540,5 +540,5 @@ def test_thinning_keeps_depth_and_divides_width():
         ),
         torch.randn(2, 3, 4, 4),
     )
-    for number, value in tape.first.items():
+    for number, value in forward.first.items():
         assert tuple(value.shape[1:]) == thinned.shapes[number]

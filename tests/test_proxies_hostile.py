@@ -23,9 +23,9 @@ from trainfree.errors import TrainfreeError
 from trainfree.proxies import PROXY_NAMES, is_own, load_proxy, registry
 from trainfree.proxies.registry import NEEDS, Candidate, Proxy, proxy
 from trainfree.scoring.copies import MEMBERS
-from trainfree.scoring.shard import attempt, prepare_torch
+from trainfree.scoring.jobs.shard import attempt, prepare_torch
+from trainfree.scoring.jobs.trial import small_candidate
 from trainfree.scoring.status import Status
-from trainfree.scoring.trial import small_candidate
 
 ALIVE = 728
 
@@ -77,7 +77,7 @@ def of_the_candidate(candidate: Any) -> str:
     shared = {name: getattr(candidate, name) for name in sorted(MEMBERS)}
     shared["stream"] = candidate.stream("x").random(3)
     del shared["log_abs_determinant"]
-    inside = (candidate._batch, candidate._given_labels, candidate._tape.first)
+    inside = (candidate._batch, candidate._given_labels, candidate._forward.first)
     return digest([shared, inside, candidate._parameters.bias, registry._REGISTRY])
 
 

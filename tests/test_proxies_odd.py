@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 import torch
 
+from trainfree.files.storage import read_dataset
 from trainfree.foreign import LONGEST
 from trainfree.images.prepare import prepare_images
 from trainfree.proxies.registry import NEEDS, Candidate, Proxy, UndefinedScoreError
-from trainfree.scoring.setting import Setting
-from trainfree.scoring.shard import attempt, score_shard
+from trainfree.scoring.jobs.shard import attempt, score_shard
+from trainfree.scoring.jobs.trial import small_candidate, try_proxy
+from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.status import Status
-from trainfree.scoring.trial import small_candidate, try_proxy
-from trainfree.storage import read_dataset
 
 ALIVE = 728
 

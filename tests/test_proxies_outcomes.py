@@ -14,15 +14,15 @@ import xarray as xr
 from analysis_fixtures import write_benchmark, write_scores
 from scipy.stats import kendalltau, spearmanr
 
-from trainfree.analysis.proxy_outcomes import tabulate_outcomes
+from trainfree.analysis.proxies.proxy_outcomes import tabulate_outcomes
 from trainfree.analysis.tables import read_table
 from trainfree.benchmarks import hardware
 from trainfree.benchmarks.hardware import DEPLOYMENTS, prepare_hardware
 from trainfree.benchmarks.hw_nas_bench import DEVICES, ENERGY_DEVICES, read_hw_nas_bench
 from trainfree.errors import SourceError, UnknownNameError
+from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.sources.delivery import Delivery
 from trainfree.spaces import load_space
-from trainfree.storage import read_dataset, write_dataset
 
 MINI = load_space("nasbench201_mini")
 NAMES = [f"{name}_latency" for name in DEVICES] + [f"{name}_energy" for name in ENERGY_DEVICES]

@@ -15,16 +15,16 @@ from trainfree.cli import main
 from trainfree.config import parse_config
 from trainfree.errors import ConfigError, TrainfreeError, UnknownNameError
 from trainfree.extensions import declared_names, file_hash, hashed, load_files
+from trainfree.files.storage import read_dataset
 from trainfree.images.prepare import prepare_images
 from trainfree.proxies import PROXY_NAMES, load_proxy, proxy_names
 from trainfree.proxies.extra import PROXY as PROXIES
 from trainfree.proxies.registry import NEEDS, Proxy, UndefinedScoreError, proxy
-from trainfree.scoring.merge import merge_shards
-from trainfree.scoring.setting import Setting, scored_architectures, scoring_code_hash
-from trainfree.scoring.shard import attempt, score_shard
+from trainfree.scoring.jobs.merge import merge_shards
+from trainfree.scoring.jobs.shard import attempt, score_shard
+from trainfree.scoring.jobs.trial import small_candidate, try_proxy
+from trainfree.scoring.settings.setting import Setting, scored_architectures, scoring_code_hash
 from trainfree.scoring.status import Status
-from trainfree.scoring.trial import small_candidate, try_proxy
-from trainfree.storage import read_dataset
 
 DEAD, ALIVE = 0, 728
 NEED_A_PATH = [
@@ -173,7 +173,7 @@ def test_all_proxies_together_cost_less_than_apart():
     results = candidate._results
     users = [
         sum(shared in results._rests_on[other] for other in results._values)
-        for shared in ("tape", "loss gradients", "weights", "network")
+        for shared in ("forward", "loss gradients", "weights", "network")
     ]
     assert all(count >= 3 for count in users), users
 

@@ -11,15 +11,15 @@ import pytest
 import xarray as xr
 from scipy.stats import rankdata, spearmanr
 
-from trainfree.analysis.proxy_stability import stability, tabulate_stability
+from trainfree.analysis.proxies.proxy_stability import stability, tabulate_stability
 from trainfree.analysis.tables import read_table
 from trainfree.errors import ConfigError, DataFileError
+from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.images.prepare import prepare_images
-from trainfree.scoring.draws import drawn_seeds, score_draws
-from trainfree.scoring.setting import Setting
-from trainfree.scoring.shard import score_shard
+from trainfree.scoring.jobs.draws import drawn_seeds, score_draws
+from trainfree.scoring.jobs.shard import score_shard
+from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.status import Status
-from trainfree.storage import read_dataset, write_dataset
 
 PROXIES = ("params", "naswot", "l2_norm", "snip", "constant")
 SETTING = Setting(

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from trainfree.analysis.published import Cell, find_table, read_published, table_names
+from trainfree.analysis.published import (
+    Cell,
+    find_table,
+    read_papers,
+    read_published,
+    table_names,
+)
 from trainfree.errors import DataFileError
 
 ROMAN = ("I", "II", "III", "IV", "V")
@@ -50,8 +56,8 @@ def test_all_cells_of_table_2a_and_figure_3(naswot: Path) -> None:
 
 
 def test_tables_have_names_of_their_own_and_suspicious_cells_a_reason(folder: Path) -> None:
-    paths = sorted(folder.glob("*.yaml"))
-    assert [path.stem for path in paths] == ["naswot", "politecnico"]
+    paths = [paper.path for paper in read_papers(folder)]
+    assert [path.stem for path in paths] == ["naswot", "cossu"]
     assert len(set(table_names(map(read_published, paths)))) == 10
     suspicious = [
         cell for path in paths for cell, _ in read_published(path).pairs() if cell.suspicious
@@ -64,9 +70,7 @@ def test_tables_have_names_of_their_own_and_suspicious_cells_a_reason(folder: Pa
 
 @pytest.mark.shared_data
 @pytest.mark.parametrize("table", ROMAN)
-def test_politecnico_tables_are_those_of_the_text(
-    folder: Path, shared_data: Path, table: str
-) -> None:
+def test_cossu_tables_are_those_of_the_text(folder: Path, shared_data: Path, table: str) -> None:
     text = reference(shared_data, "seeds", "001_4b2580c85d443b17.txt")
     section = re.split(rf"TABLE {table}\b", text)[1].split("TABLE ")[0]
     printed = [
@@ -77,9 +81,7 @@ def test_politecnico_tables_are_those_of_the_text(
     ]
     entered = [
         number
-        for cell in cells_of(
-            folder / "politecnico.yaml", f"politecnico_table{ROMAN.index(table) + 1}"
-        )
+        for cell in cells_of(folder / "cossu.yaml", f"cossu_table{ROMAN.index(table) + 1}")
         for number in (cell.value, cell.spread)
     ]
     assert len(entered) == {"I": 54, "II": 18}.get(table, 12)
@@ -89,7 +91,7 @@ def test_politecnico_tables_are_those_of_the_text(
 @pytest.mark.shared_data
 def test_correlations_are_those_of_the_text(folder: Path, shared_data: Path) -> None:
     text = reference(shared_data, "seeds", "001_4b2580c85d443b17.txt")
-    values = [cell.value for cell in cells_of(folder / "politecnico.yaml", "politecnico_figure3")]
+    values = [cell.value for cell in cells_of(folder / "cossu.yaml", "cossu_figure3")]
     assert re.search(r"0\.7357, 0\.6398 and 0\.6260", text)
     assert values == [0.7357, 0.6398, 0.6260]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainfree.report.bitmaps import pack_bitmaps
+from trainfree.report.style.bitmaps import pack_bitmaps
 
 
 def svg_of(pixels: np.ndarray) -> str:

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from report_fixtures import HOSTILE, contents_of, write_hostile_run, write_run
 
-from trainfree.report.page import render_report
-from trainfree.storage import read_dataset
+from trainfree.files.storage import read_dataset
+from trainfree.report.page.page import render_report
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 CONTRAST = 4.5  # WCAG 2.2, 1.4.3, text of normal size

@@ -16,8 +16,8 @@ from PIL import Image
 from report_fixtures import Page, put
 
 from trainfree.cli import main
-from trainfree.report.bitmaps import pack_bitmaps
-from trainfree.report.png import SIGNATURE
+from trainfree.report.style.bitmaps import pack_bitmaps
+from trainfree.report.style.png import SIGNATURE
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{}</svg>'
 

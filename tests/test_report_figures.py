@@ -11,24 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from trainfree.analysis.correlations import tabulate_correlations
+from trainfree.analysis.proxies.correlations import tabulate_correlations
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.tables import read_table
 from trainfree.errors import DataFileError, UnknownNameError
-from trainfree.report.best_so_far import best_so_far, plot_best_so_far
-from trainfree.report.score_figures import plot_score_accuracy
-from trainfree.report.score_panels import plot_score_panels
-from trainfree.report.search_figures import (
+from trainfree.files.storage import read_dataset
+from trainfree.report.figures.best_so_far import best_so_far, plot_best_so_far
+from trainfree.report.figures.score_panels import plot_score_panels
+from trainfree.report.figures.score_tau import _rows, plot_tau
+from trainfree.report.figures.scores import plot_score_accuracy
+from trainfree.report.figures.search import (
     BOTH,
     MEASURED,
     SIMULATED,
     answers_of,
     plot_search,
 )
-from trainfree.report.search_lines import read_searches, spread_apart
-from trainfree.report.svg import inline_svg, read_svg, svg_texts
-from trainfree.report.tau_figure import _rows, plot_tau
-from trainfree.storage import read_dataset
+from trainfree.report.figures.search_lines import read_searches, spread_apart
+from trainfree.report.page.svg import inline_svg, read_svg, svg_texts
 
 
 def draw(folder: Path) -> Path:

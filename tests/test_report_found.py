@@ -9,8 +9,8 @@ import xarray as xr
 from report_fixtures import write_run
 
 from trainfree.cli import main
-from trainfree.report.found import find_files
-from trainfree.storage import SCHEMA_VERSIONS, read_dataset, write_dataset
+from trainfree.files.storage import SCHEMA_VERSIONS, read_dataset, write_dataset
+from trainfree.report.page.found import find_files
 
 EMPTY = xr.Dataset({"x": ((), 1.0, {"units": "1", "long_name": "nothing"})})
 

@@ -21,8 +21,8 @@ from report_fixtures import put, write_hostile_run
 
 from trainfree.analysis.origins import MadeFrom
 from trainfree.analysis.tables import csv_text, write_tables
-from trainfree.report.page import Contents, render_report
-from trainfree.report.svg import ATTRIBUTES, ELEMENTS
+from trainfree.report.page.page import Contents, render_report
+from trainfree.report.page.svg import ATTRIBUTES, ELEMENTS
 
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>\n')
 TOUCH = """() => {

@@ -13,18 +13,18 @@ import pytest
 from analysis_fixtures import write_study
 from report_fixtures import Page, contents_of, put, write_run
 
-from trainfree.analysis.admission import RunFiles
-from trainfree.analysis.correlations import tabulate_correlations
+from trainfree.analysis.admission import DataOfRun
 from trainfree.analysis.origins import DataFile, MadeFrom, Origin, read_origin, write_with_origin
+from trainfree.analysis.proxies.correlations import tabulate_correlations
+from trainfree.analysis.proxies.timing import tabulate_timing
 from trainfree.analysis.publish import check_origin
-from trainfree.analysis.search_table import tabulate_search
-from trainfree.analysis.timing import tabulate_timing
+from trainfree.analysis.searches.search import tabulate_search
 from trainfree.errors import DataFileError
+from trainfree.files.storage import read_dataset, read_header, write_dataset
 from trainfree.provenance import canonical_json
-from trainfree.report.page import Contents, render_report
-from trainfree.report.score_figures import plot_score_accuracy
-from trainfree.report.tau_figure import plot_tau
-from trainfree.storage import read_dataset, read_header, write_dataset
+from trainfree.report.figures.score_tau import plot_tau
+from trainfree.report.figures.scores import plot_score_accuracy
+from trainfree.report.page.page import Contents, render_report
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ SCORES = DataFile("scores", **HERE, setting="s0", config_hash="s", source_hashes
 SEARCH = DataFile(
     "search", **HERE, search="rea", config_hash="r", source_hashes='{"benchmark":"b"}'
 )
-RUN = RunFiles([BENCHMARK, SCORES, SEARCH])
+RUN = DataOfRun([BENCHMARK, SCORES, SEARCH])
 ABLATION = DataFile("ablation", **HERE, source_hashes=IMAGES, accuracies="the archive")
 NB101 = DataFile("benchmark", "nasbench101", config_hash="n", accuracies="the mirror")
 
@@ -263,7 +263,7 @@ def test_what_does_not_belong_to_the_run(file: DataFile, apart: str, words: str)
 
 def test_a_search_of_other_accuracies_is_none_of_the_runs(tmp_path: Path) -> None:
     stale = replace(SEARCH, source_hashes='{"benchmark":"c"}')
-    run = RunFiles([BENCHMARK, SCORES, stale])
+    run = DataOfRun([BENCHMARK, SCORES, stale])
     assert "accuracies are not those" in run.why_not(Origin((stale,), {}))
 
 

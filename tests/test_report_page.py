@@ -17,17 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_fixtures import HOSTILE, Page, contents_of, put, write_hostile_run, write_run
 
+from trainfree.analysis.proxies.timing import tabulate_timing
 from trainfree.analysis.tables import LATEX_ESCAPES, latex_text, markdown_text
-from trainfree.analysis.timing import tabulate_timing
 from trainfree.cli import main
 from trainfree.errors import DataFileError
-from trainfree.report import page_points
-from trainfree.report.page import Contents, render_report, summary_facts
-from trainfree.report.page_figures import UNCAPTIONED, anchor_of
-from trainfree.report.page_points import collect_points
-from trainfree.report.page_provenance import costs_table
-from trainfree.report.page_tables import parse_markdown, read_view, sort_key
-from trainfree.storage import read_dataset, write_dataset
+from trainfree.files.storage import read_dataset, write_dataset
+from trainfree.report.page import points as page_points
+from trainfree.report.page.figures import UNCAPTIONED, anchor_of
+from trainfree.report.page.page import Contents, render_report, summary_facts
+from trainfree.report.page.points import collect_points
+from trainfree.report.page.provenance import costs_table
+from trainfree.report.page.tables import parse_markdown, read_view, sort_key
 
 
 def render(contents: Contents, output: Path) -> str:

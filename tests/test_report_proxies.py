@@ -12,16 +12,16 @@ import xarray as xr
 from analysis_fixtures import write_benchmark, write_scores
 from PIL import Image
 
-from trainfree.analysis.proxy_outcomes import tabulate_outcomes
-from trainfree.analysis.proxy_stability import tabulate_stability
-from trainfree.analysis.proxy_table import tabulate_proxies
+from trainfree.analysis.proxies.proxies import tabulate_proxies
+from trainfree.analysis.proxies.proxy_outcomes import tabulate_outcomes
+from trainfree.analysis.proxies.proxy_stability import tabulate_stability
 from trainfree.cli import main
 from trainfree.errors import DataFileError
-from trainfree.report.labels import label_points
-from trainfree.report.proxy_figures import clustered, plot_pairs, plot_stability
-from trainfree.report.style import figure_style, new_figure
-from trainfree.report.svg import read_svg, svg_texts
-from trainfree.storage import read_dataset, write_dataset
+from trainfree.files.storage import read_dataset, write_dataset
+from trainfree.report.figures.proxies import clustered, plot_pairs, plot_stability
+from trainfree.report.page.svg import read_svg, svg_texts
+from trainfree.report.style.labels import label_points
+from trainfree.report.style.look import figure_style, new_figure
 
 COUNT = 30
 NAMES = ("proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias")

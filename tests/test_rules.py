@@ -60,7 +60,7 @@ def hostile(repository, tmp_path_factory) -> tuple[Path, Path, Path]:
         "def mine(candidate):\n    return 1.0\n"
     )
     search = base / HOSTILE / "my_search.py"
-    search.write_text((checkout / "src/trainfree/search/random.py").read_text())
+    search.write_text((checkout / "src/trainfree/search/algorithms/random.py").read_text())
     config = place / "hostile.yaml"
     config.write_text(
         yaml.safe_dump(

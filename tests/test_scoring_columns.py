@@ -12,14 +12,14 @@ import pytest
 import xarray as xr
 
 from trainfree.extensions import hashed
+from trainfree.files.storage import read_dataset
 from trainfree.images.prepare import prepare_images
-from trainfree.scoring import shard as shard_module
-from trainfree.scoring.columns import ColumnStore
-from trainfree.scoring.draws import score_draws
-from trainfree.scoring.setting import Setting
-from trainfree.scoring.shard import Scorer, score_shard
+from trainfree.scoring.jobs import shard as shard_module
+from trainfree.scoring.jobs.columns import ColumnStore
+from trainfree.scoring.jobs.draws import score_draws
+from trainfree.scoring.jobs.shard import Scorer, score_shard
+from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.status import Status
-from trainfree.storage import read_dataset
 
 SETTING = Setting("nasbench201_mini", "generated", ("naswot", "params"), 4, "pytorch", "images", 0)
 FAILING = """
@@ -140,9 +140,9 @@ def test_other_images_other_libraries_and_other_code_are_not_found(
 ):
     run("params")
     for module, name, value in (
-        ("trainfree.scoring.columns", "library_versions", lambda: {"torch": "0"}),
-        ("trainfree.scoring.columns", "code_hash", lambda *modules: "other"),
-        ("trainfree.scoring.shard", "_device_name", lambda device: "another processor"),
+        ("trainfree.scoring.jobs.columns", "library_versions", lambda: {"torch": "0"}),
+        ("trainfree.scoring.jobs.columns", "code_hash", lambda *modules: "other"),
+        ("trainfree.scoring.jobs.shard", "_device_name", lambda device: "another processor"),
     ):
         computed.clear()
         with monkeypatch.context() as patch:

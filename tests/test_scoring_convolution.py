@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from trainfree.scoring import convolution
-from trainfree.scoring.convolution import can_convolve, convolve, convolve_plainly
+from trainfree.scoring.cpu_engine import convolution
+from trainfree.scoring.cpu_engine.convolution import can_convolve, convolve, convolve_plainly
 
 
 def numbers(shape, seed=0, dtype=np.float64):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-def plainly(x, weight, stride, padding, rectify):
+def plainly(x, weight, stride, padding, relu):
     image = torch.from_numpy(x).permute(0, 3, 1, 2).double()
     made = F.conv2d(
-        F.relu(image) if rectify else image,
+        F.relu(image) if relu else image,
         torch.from_numpy(weight).double(),
         stride=stride,
         padding=padding,
@@ -47,15 +47,15 @@ CASES = {
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-5), (np.float64, 1e-13)])
-@pytest.mark.parametrize("rectify", [True, False])
+@pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_convolution_and_moments_equal_torch(case, rectify, dtype, tolerance):
+def test_convolution_and_moments_equal_torch(case, relu, dtype, tolerance):
     shape, outputs, (kernel, stride, padding) = case
     x, weight = numbers(shape, 1, dtype), numbers((outputs, shape[3], kernel, kernel), 2, dtype)
-    expected = plainly(x, weight, stride, padding, rectify)
+    expected = plainly(x, weight, stride, padding, relu)
     size = np.abs(expected).max()
     before = x.copy()
-    made, moments = convolve(x, weight, stride, padding, rectify)
+    made, moments = convolve(x, weight, stride, padding, relu)
     assert made.dtype == dtype
     np.testing.assert_array_equal(x, before)
     np.testing.assert_allclose(made, expected, rtol=0, atol=tolerance * size)
@@ -64,7 +64,7 @@ def test_convolution_and_moments_equal_torch(case, rectify, dtype, tolerance):
     np.testing.assert_allclose(
         moments.variance, expected.var(axes), rtol=1e-4, atol=tolerance * size**2
     )
-    if not rectify:
+    if not relu:
         plain = convolve_plainly(x, weight, stride, padding)
         np.testing.assert_allclose(plain, expected, rtol=0, atol=tolerance * size)
 
@@ -73,21 +73,21 @@ def test_convolution_and_moments_equal_torch(case, rectify, dtype, tolerance):
     st.integers(1, 4), st.integers(1, 13), st.integers(1, 13), st.integers(1, 20),
     st.sampled_from([(3, 1, 1), (1, 1, 0), (3, 2, 1), (2, 2, 0)]), st.booleans(),
 )  # fmt: skip
-def test_any_size_equals_torch(images, height, width, channels, geometry, rectify):
+def test_any_size_equals_torch(images, height, width, channels, geometry, relu):
     kernel, stride, padding = geometry
     if min(height, width) + 2 * padding < kernel:
         return
     x, weight = numbers((images, height, width, channels)), numbers((16, channels, kernel, kernel))
-    expected = plainly(x, weight, stride, padding, rectify)
-    made, _ = convolve(x, weight, stride, padding, rectify)
+    expected = plainly(x, weight, stride, padding, relu)
+    made, _ = convolve(x, weight, stride, padding, relu)
     np.testing.assert_allclose(made, expected, atol=1e-12)
 
 
 def test_tiles_and_windows_agree(monkeypatch):
     x, weight = numbers((4, 16, 16, 32), 3), numbers((32, 32, 3, 3), 4)
-    tiled, moments = convolve(x, weight, 1, 1, rectify=True)
+    tiled, moments = convolve(x, weight, 1, 1, relu=True)
     monkeypatch.setattr(convolution, "_FEWEST_PIXELS", 10**9)
-    plain, plain_moments = convolve(x, weight, 1, 1, rectify=True)
+    plain, plain_moments = convolve(x, weight, 1, 1, relu=True)
     assert (tiled != plain).any()  # two different computations
     np.testing.assert_allclose(tiled, plain, atol=1e-11)
     np.testing.assert_allclose(moments.mean, plain_moments.mean, atol=1e-11)
@@ -95,7 +95,7 @@ def test_tiles_and_windows_agree(monkeypatch):
 
 def test_nothing_in_gives_exactly_nothing_out():
     """Dead branches: a ReLU of zeros must be off, not on by a rounding error."""
-    made, moments = convolve(np.zeros((8, 16, 16, 16)), numbers((16, 16, 3, 3)), 1, 1, rectify=True)
+    made, moments = convolve(np.zeros((8, 16, 16, 16)), numbers((16, 16, 3, 3)), 1, 1, relu=True)
     assert not made.any()
     assert not moments.variance.any()
 
@@ -104,7 +104,7 @@ def test_nothing_in_gives_exactly_nothing_out():
 def test_moments_hold_their_digits_beside_a_large_mean(offset):
     x = (numbers((16, 16, 16, 16), 5) + offset).astype(np.float32)
     identity = np.eye(16, dtype=np.float32).reshape(16, 16, 1, 1)
-    made, moments = convolve(x, identity, 1, 0, rectify=False)
+    made, moments = convolve(x, identity, 1, 0, relu=False)
     np.testing.assert_array_equal(made, x)
     exact = x.astype(np.longdouble)
     np.testing.assert_allclose(
@@ -115,10 +115,10 @@ def test_moments_hold_their_digits_beside_a_large_mean(offset):
 
 def test_the_same_bits_every_time_and_for_images_in_any_company():
     x, weight = numbers((12, 16, 16, 16), 6, np.float32), numbers((16, 16, 3, 3), 7, np.float32)
-    made, _ = convolve(x, weight, 1, 1, rectify=True)
-    again, _ = convolve(x, weight, 1, 1, rectify=True)
+    made, _ = convolve(x, weight, 1, 1, relu=True)
+    again, _ = convolve(x, weight, 1, 1, relu=True)
     np.testing.assert_array_equal(made, again)
-    alone, _ = convolve(x[5:11], weight, 1, 1, rectify=True)
+    alone, _ = convolve(x[5:11], weight, 1, 1, relu=True)
     np.testing.assert_array_equal(made[5:11], alone)
 
 

@@ -12,15 +12,15 @@ import pytest
 
 from trainfree.errors import TrainfreeError
 from trainfree.processes import Process
-from trainfree.scoring import devices
-from trainfree.scoring.devices import device_slot, gpus_per_job, visible_gpus, why_no_gpu
-from trainfree.scoring.job_demand import ENGINE_MB, job_memory_mb, job_minutes
-from trainfree.scoring.setting import Setting
+from trainfree.scoring.jobs import devices
+from trainfree.scoring.jobs.demand import ENGINE_MB, job_memory_mb, job_minutes
+from trainfree.scoring.jobs.devices import device_slot, gpus_per_job, visible_gpus, why_no_gpu
+from trainfree.scoring.settings.setting import Setting
 
 HOLD = """
 import sys, os
 from pathlib import Path
-from trainfree.scoring.devices import device_slot
+from trainfree.scoring.jobs.devices import device_slot
 with device_slot("auto", Path(sys.argv[1])) as device:
     print(device, os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
     sys.stdin.readline()
@@ -132,7 +132,7 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_an_error(tmp_path, monkeypatch):
 ASK = """
 import logging
 from trainfree.errors import TrainfreeError
-from trainfree.scoring.devices import scoring_device
+from trainfree.scoring.jobs.devices import scoring_device
 logging.basicConfig(format="%(message)s")
 for choice in ("auto", "cuda"):
     try:

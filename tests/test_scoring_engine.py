@@ -11,10 +11,10 @@ import torch
 from scipy.stats import spearmanr
 
 from trainfree.randomness import stream
-from trainfree.scoring.activations import relu_kernels
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.linear_algebra import log_abs_determinant
-from trainfree.scoring.synaptic_flow import log_synaptic_flow
+from trainfree.scoring.quantities.log_determinant import log_abs_determinant
+from trainfree.scoring.quantities.relu_kernel import relu_kernels
+from trainfree.scoring.quantities.synflow import log_synaptic_flow
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network, load_space
 from trainfree.spaces.nasbench201.space import CellSpace

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from trainfree.scoring.convolution import convolve
-from trainfree.scoring.fused import (
+from trainfree.scoring.cpu_engine.convolution import convolve
+from trainfree.scoring.cpu_engine.executors import CompiledPasses, TorchPasses, float_products
+from trainfree.scoring.cpu_engine.fused import (
     MOST_TERMS,
     Moments,
     Summand,
@@ -22,8 +23,7 @@ from trainfree.scoring.fused import (
     empty_codes,
     moments_of,
 )
-from trainfree.scoring.passes import CompiledPasses, TorchPasses, float_products
-from trainfree.scoring.plan import ConvStep, Joined, MapStep, PoolStep, Term, make_plan
+from trainfree.scoring.cpu_engine.plan import ConvStep, Joined, MapStep, PoolStep, Term, make_plan
 from trainfree.spaces import build_network, load_space
 from trainfree.spaces.network import Conv, NetworkBuilder, Relu
 

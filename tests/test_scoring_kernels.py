@@ -13,19 +13,19 @@ from analysis_fixtures import write_benchmark
 from PIL import Image
 from reference import TinyNetwork, relu_kernel, weighted_in_order
 
-from trainfree.analysis.choice import choose_architectures, one_of_each_band
+from trainfree.analysis.studies.choice import choose_architectures, one_of_each_band
 from trainfree.errors import DataFileError
+from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.images.batches import load_mini_batch
 from trainfree.images.prepare import prepare_images
 from trainfree.randomness import stream
-from trainfree.report.kernel_figure import colour_limits, plot_kernels, shares_of_units
-from trainfree.report.svg import read_svg, svg_texts
-from trainfree.scoring.kernels import store_kernels
-from trainfree.scoring.setting import Setting
-from trainfree.scoring.shard import score_shard
+from trainfree.report.figures.kernels import colour_limits, plot_kernels, shares_of_units
+from trainfree.report.page.svg import read_svg, svg_texts
+from trainfree.scoring.jobs.kernels import store_kernels
+from trainfree.scoring.jobs.shard import score_shard
+from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network, load_space
-from trainfree.storage import read_dataset, write_dataset
 
 SPACE = load_space("nasbench201_mini")
 SETTING = Setting(SPACE.name, "generated", ("naswot",), 6, "pytorch", "images", 0)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from trainfree.scoring.convolution import can_tile
-from trainfree.scoring.layers import (
+from trainfree.scoring.cpu_engine.convolution import can_tile
+from trainfree.scoring.cpu_engine.layers import (
     adjoint_below,
     average_below,
     average_map,

@@ -13,18 +13,18 @@ import torch
 import xarray as xr
 
 from trainfree.errors import ConfigError, DataFileError, ImageError, UnknownNameError
+from trainfree.files.storage import SCHEMA_VERSIONS, read_dataset, write_dataset
 from trainfree.images.prepare import prepare_images
 from trainfree.proxies import PROXY_NAMES, load_proxy, registry
 from trainfree.proxies.registry import Proxy
-from trainfree.scoring import shard as shard_module
-from trainfree.scoring.devices import processor_name
-from trainfree.scoring.merge import merge_shards
-from trainfree.scoring.setting import Setting, shard_ranges
-from trainfree.scoring.shard import score_shard
+from trainfree.scoring.jobs import shard as shard_module
+from trainfree.scoring.jobs.devices import processor_name
+from trainfree.scoring.jobs.merge import merge_shards
+from trainfree.scoring.jobs.shard import score_shard
+from trainfree.scoring.settings.setting import Setting, shard_ranges
 from trainfree.scoring.shared import SharedResults
 from trainfree.scoring.status import Status
 from trainfree.spaces import load_space
-from trainfree.storage import SCHEMA_VERSIONS, read_dataset, write_dataset
 
 SPACE = load_space("nasbench201_mini")
 PROXIES = ("naswot", "naswot_official", "synflow", "params", "flops", "relu_units")

@@ -18,15 +18,15 @@ from hypothesis.extra import numpy as hnp
 
 from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.search import ALGORITHM_NAMES, load_algorithm
-from trainfree.search.area import AreaSettings, AssistedEvolution
-from trainfree.search.bohb import Bohb, BohbSettings, Density, brackets
+from trainfree.search.algorithms.area import AreaSettings, AssistedEvolution
+from trainfree.search.algorithms.bohb import Bohb, BohbSettings, Density, brackets
+from trainfree.search.algorithms.move import MoveSettings, MovingEvolution
+from trainfree.search.algorithms.random import RandomSearch, RandomSettings
+from trainfree.search.algorithms.rea import ReaSettings, RegularizedEvolution
+from trainfree.search.algorithms.reinforce import Adam, MovingBaseline, Reinforce, ReinforceSettings
+from trainfree.search.algorithms.warmup import WarmedUpEvolution, WarmupSettings
 from trainfree.search.budget import run_once
-from trainfree.search.move import MoveSettings, MovingEvolution
 from trainfree.search.protocol import BLOCK, PaidScores, fitness_rank, make_settings
-from trainfree.search.random import RandomSearch, RandomSettings
-from trainfree.search.rea import ReaSettings, RegularizedEvolution
-from trainfree.search.reinforce import Adam, MovingBaseline, Reinforce, ReinforceSettings
-from trainfree.search.warmup import WarmedUpEvolution, WarmupSettings
 from trainfree.spaces import load_space
 
 SPACE = load_space("nasbench201_mini")
@@ -88,7 +88,7 @@ def test_a_file_with_an_algorithm_is_enough_and_touches_no_other_hash(repository
     code = (
         "from trainfree.provenance import code_hash\n"
         "from trainfree.search import ALGORITHM_NAMES, load_algorithm\n"
-        "print(code_hash('trainfree.search.run', 'trainfree.search.rea'))\n"
+        "print(code_hash('trainfree.search.run', 'trainfree.search.algorithms.rea'))\n"
         "print('mine' in ALGORITHM_NAMES and load_algorithm('mine').__name__)\n"
     )
     copy = shutil.copytree(repository / "src", tmp_path / "src")
@@ -105,7 +105,7 @@ def test_a_file_with_an_algorithm_is_enough_and_touches_no_other_hash(repository
         return done.stdout.split()
 
     before = outcome()
-    folder = copy / "trainfree" / "search"
+    folder = copy / "trainfree" / "search" / "algorithms"
     (folder / "mine.py").write_text((folder / "random.py").read_text())
     assert before[1] == "False"
     assert outcome() == [before[0], "RandomSearch"]
@@ -115,7 +115,7 @@ PUBLISHED = {
     ("random", "nasbench201"): ({}, "stop_before"),
     ("random", "nats"): ({}, "interpolate"),
     ("random", "naswot"): ({}, "stop_before"),
-    ("random", "politecnico"): ({}, "stop_before"),
+    ("random", "cossu"): ({}, "stop_before"),
     ("rea", "nasbench201"): (
         {"population": 10, "sample": 3, "replacement": True, "mutation": "node_then_edge"},
         "stop_before",
@@ -124,7 +124,7 @@ PUBLISHED = {
         {"population": 10, "sample": 3, "replacement": True, "mutation": "node_then_edge"},
         "interpolate",
     ),
-    ("rea", "politecnico"): (
+    ("rea", "cossu"): (
         {"population": 64, "sample": 20, "replacement": False, "mutation": "edge"},
         "stop_before",
     ),

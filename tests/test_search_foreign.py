@@ -15,13 +15,13 @@ from test_search_signals import FULL, SIZE, column, write_benchmark, write_score
 
 from trainfree.errors import ConfigError
 from trainfree.extensions import load_files
+from trainfree.files.storage import read_dataset
 from trainfree.search import load_algorithm
 from trainfree.search.plan import SearchPlan, make_plan
 from trainfree.search.protocol import PaidScores
 from trainfree.search.run import run_search
 from trainfree.search.trial import try_search
 from trainfree.spaces import load_space
-from trainfree.storage import read_dataset
 
 SOURCE = """
 import os, random, sys

@@ -155,7 +155,7 @@ def test_a_plan_fills_in_what_the_entry_leaves_out():
 
 
 def test_overrides_win_over_the_preset_and_the_preset_over_defaults():
-    found = plan(algorithm="rea", preset="politecnico", sample=5, budgets=[1000])
+    found = plan(algorithm="rea", preset="cossu", sample=5, budgets=[1000])
     assert found.settings == {
         **{"population": 64, "sample": 5, "replacement": False, "mutation": "edge"}
     }
@@ -193,8 +193,8 @@ def test_other_texts_are_no_plan(text):
         ({}, r"x\.algorithm: .*"),
         ({"algorithm": "reaa"}, r"x\.algorithm: unknown algorithm 'reaa'; did you mean 'rea'"),
         (
-            {"algorithm": "rea", "preset": "politechnico"},
-            r"x\.preset: unknown preset 'politechnico'; did you mean 'politecnico'.*nats",
+            {"algorithm": "rea", "preset": "cosu"},
+            r"x\.preset: unknown preset 'cosu'; did you mean 'cossu'.*nats",
         ),
         (
             {"algorithm": "bohb", "preset": "nats"},

@@ -16,11 +16,11 @@ from hypothesis.extra import numpy as hnp
 from test_search_signals import FULL, SIZE, column, write_benchmark, write_scores
 
 from trainfree.errors import ConfigError, DataFileError, UnknownNameError
+from trainfree.files.storage import read_dataset
 from trainfree.search import ALGORITHM_NAMES, load_algorithm
 from trainfree.search.budget import Evaluations, Seconds, leaders, record
 from trainfree.search.plan import make_plan
 from trainfree.search.run import SearchJob, merits, run_search
-from trainfree.storage import read_dataset
 
 SIGNALS = ["accuracy", "naswot"]
 SECONDS = np.linspace(0.1, 0.9, SIZE)
@@ -179,13 +179,13 @@ def test_same_job_same_bytes(inputs, tmp_path, algorithm):
 
 
 def test_everything_is_described(inputs, tmp_path):
-    data = search(inputs, tmp_path / "a.h5", preset="politecnico", population=25)
+    data = search(inputs, tmp_path / "a.h5", preset="cossu", population=25)
     assert data["trace_arch"].dtype == data["answer"].dtype == np.int32
     assert data["budget"].to_numpy().tolist() == [1.0, 10.0, 60.0]
     assert data["budget"].dtype == np.float64
     assert data["budget"].attrs["budget_kind"] == data.attrs["budget_kind"] == "evaluations"
     expected = {
-        **{"search": "mine", "algorithm": "rea", "preset": "politecnico", "signal": "naswot"},
+        **{"search": "mine", "algorithm": "rea", "preset": "cossu", "signal": "naswot"},
         **{"proxy": "", "runs": 4, "seed": 5, "overshoot": "", "space": "nasbench201_mini"},
         **{"dataset": "cifar10", "headline_outcome": "cifar10/test/200"},
     }

@@ -25,7 +25,7 @@ SITE = {
 SLOT = """
 import os, sys, time
 from pathlib import Path
-from trainfree.scoring.devices import device_slot
+from trainfree.scoring.jobs.devices import device_slot
 with device_slot("auto", Path(sys.argv[1])) as device:
     time.sleep(float(sys.argv[2]))
     print(device, os.environ.get("CUDA_VISIBLE_DEVICES"))

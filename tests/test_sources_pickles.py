@@ -13,7 +13,7 @@ import pytest
 from trainfree.benchmarks.nats_archive import read_nats_archive
 from trainfree.errors import SourceError
 from trainfree.sources.delivery import Delivery
-from trainfree.sources.unpickling import load_bz2_pickle, load_pickle
+from trainfree.sources.formats.unpickling import load_bz2_pickle, load_pickle
 from trainfree.spaces import load_space
 
 MINI = load_space("nasbench201_mini")

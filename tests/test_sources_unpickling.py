@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainfree.errors import ForbiddenPickleError, SourceError
-from trainfree.sources.unpickling import load_bz2_pickle, load_pickle
+from trainfree.sources.formats.unpickling import load_bz2_pickle, load_pickle
 
 
 def load(content: bytes, **options):

@@ -33,10 +33,10 @@ from trainfree.images.datasets import DATASETS
 from trainfree.images.readers import read_images
 from trainfree.sources.checksums import Checksum, verify
 from trainfree.sources.delivery import Delivery, SourceSettings
+from trainfree.sources.formats.reading import opened, unreadable
 from trainfree.sources.mirror import MirrorFile, MirrorSource
 from trainfree.sources.official import DownloadSource, NatsArchiveSource
 from trainfree.sources.probing import probe
-from trainfree.sources.reading import opened, unreadable
 from trainfree.spaces import load_space
 
 FULL = load_space("nasbench201")
@@ -324,7 +324,7 @@ def test_opened_lets_the_errors_of_a_library_pass(tmp_path):
 
 def test_nothing_of_the_suite_is_needed_to_recognise_a_file():
     """The look is taken before anything large is imported."""
-    code = "import trainfree.sources.wrong_files, sys; print('numpy' in sys.modules)"
+    code = "import trainfree.sources.formats.wrong_files, sys; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -17,11 +17,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from trainfree import seal
 from trainfree.errors import DamagedFileError, DataFileError, UnreadableFileError
-from trainfree.provenance import code_hash
-from trainfree.reading import read_text
-from trainfree.storage import (
+from trainfree.files import seal
+from trainfree.files.reading import read_text
+from trainfree.files.storage import (
     open_dataset,
     open_variables,
     provenance_attributes,
@@ -29,13 +28,14 @@ from trainfree.storage import (
     read_header,
     write_dataset,
 )
+from trainfree.provenance import code_hash
 
 NOBODY = 65534
 
 
 def small_dataset(value: float = 1.0) -> xr.Dataset:
     attributes = provenance_attributes(
-        settings={"a": 1}, code=code_hash("trainfree.seal"), source_hashes={}
+        settings={"a": 1}, code=code_hash("trainfree.files.seal"), source_hashes={}
     )
     variable = (("arch",), np.full(5000, value), {"units": "1", "long_name": "score"})
     return xr.Dataset({"score": variable}, attrs=attributes)

@@ -16,24 +16,25 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import kendalltau
 
-from trainfree.analysis.ablation_table import ALL, spreads, tabulate_ablation
-from trainfree.analysis.choice import choose_architectures, one_of_each_band, some_above
-from trainfree.analysis.training_table import tabulate_training
+from trainfree.analysis.studies.ablation import ALL, spreads, tabulate_ablation
+from trainfree.analysis.studies.choice import choose_architectures, one_of_each_band, some_above
+from trainfree.analysis.studies.training import tabulate_training
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.cli import main
 from trainfree.errors import ConfigError, DataFileError, ImageError
+from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.images.prepare import prepare_images
 from trainfree.randomness import stream
-from trainfree.report.ablation_figure import plot_ablation
-from trainfree.report.svg import read_svg, svg_texts
-from trainfree.report.training_figure import plot_training, ranks
-from trainfree.scoring import training
-from trainfree.scoring.ablation import score_ablation
-from trainfree.scoring.activations import relu_kernels
+from trainfree.report.figures.ablation import plot_ablation
+from trainfree.report.figures.training import plot_training, ranks
+from trainfree.report.page.svg import read_svg, svg_texts
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.setting import Setting
-from trainfree.scoring.shard import score_shard
-from trainfree.scoring.studies import (
+from trainfree.scoring.jobs import training
+from trainfree.scoring.jobs.ablation import score_ablation
+from trainfree.scoring.jobs.shard import score_shard
+from trainfree.scoring.quantities.relu_kernel import relu_kernels
+from trainfree.scoring.settings.setting import Setting
+from trainfree.scoring.settings.studies import (
     AblationSetting,
     TrainingSetting,
     ablation_arms,
@@ -44,7 +45,6 @@ from trainfree.scoring.trainable import TrainableNetwork
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network, load_space
 from trainfree.spaces.nasbench201.space import CellSpace
-from trainfree.storage import read_dataset, write_dataset
 
 SPACE = load_space("nasbench201_mini")
 BASE = Setting(SPACE.name, "generated", ("naswot", "synflow"), 8, "pytorch", "images", 0)

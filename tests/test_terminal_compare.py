@@ -14,7 +14,7 @@ from terminal_fixtures import screen
 
 from trainfree import cli
 from trainfree.errors import DataFileError
-from trainfree.storage import read_dataset, write_dataset
+from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.terminal.compare import compare_results
 from trainfree.terminal.differences import provenance_differences, table_differences
 

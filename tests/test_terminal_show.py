@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from terminal_fixtures import SIZE, make_run, screen, write_run_benchmark, write_run_scores
 
 from trainfree.errors import ArchitectureError
+from trainfree.files.storage import read_dataset
 from trainfree.spaces import load_space
-from trainfree.storage import read_dataset
 from trainfree.terminal.architectures import find_architecture
 from trainfree.terminal.cell import SHORT_NAMES, cell_arrows, draw_cell
 from trainfree.terminal.show import rank_of, show_architecture

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trainfree.storage import read_dataset
+from trainfree.files.storage import read_dataset
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 RESULTS = Path("results", "test")
@@ -70,7 +70,7 @@ def scores_of(folder: Path) -> dict[str, bytes]:
 def compile_engine(repository: Path) -> None:
     """Compile the engine where copies of the checkout find it; half a minute, once."""
     code = (
-        "from trainfree.scoring.trial import try_proxy\n"
+        "from trainfree.scoring.jobs.trial import try_proxy\n"
         "for name in ('naswot_official', 'synflow'):\n"
         "    try_proxy(name)\n"
     )
@@ -166,7 +166,7 @@ def test_a_deleted_shard_and_what_depends_on_it_is_recomputed_and_nothing_else(c
 
 def test_an_edited_proxy_recomputes_its_shards(copy):
     assert planned(copy) == {}
-    proxy = copy / "src" / "trainfree" / "proxies" / "naswot.py"
+    proxy = copy / "src" / "trainfree" / "proxies" / "relu_codes" / "naswot.py"
     proxy.write_text(proxy.read_text() + "\n# a comment changes nothing\n")
     assert planned(copy) == {}
     proxy.write_text(proxy.read_text().replace("return candidate", "return 1.0 * candidate"))
@@ -176,7 +176,7 @@ def test_an_edited_proxy_recomputes_its_shards(copy):
 
 
 def test_an_edited_proxy_that_is_not_in_use_recomputes_nothing(copy):
-    new = copy / "src" / "trainfree" / "proxies" / "mine.py"
+    new = copy / "src" / "trainfree" / "proxies" / "baselines" / "mine.py"
     new.write_text((new.parent / "params.py").read_text().replace('"params"', '"mine"'))
     assert planned(copy) == {}
 
@@ -188,7 +188,7 @@ def test_an_edited_template_writes_only_the_report(copy):
 
 
 def test_an_edited_table_is_made_again_and_no_other(copy):
-    kendall = copy / "src" / "trainfree" / "analysis" / "kendall.py"
+    kendall = copy / "src" / "trainfree" / "analysis" / "papers" / "kendall.py"
     kendall.write_text(kendall.read_text() + "\nEDITED = True\n")
     assert planned(copy, "tables") == {"tabulate_further": 1, "tables": 1}
 
@@ -228,7 +228,7 @@ def test_proxies_are_compared_on_request(copy):
 
 
 def test_an_edited_search_algorithm_recomputes_its_searches(copy):
-    rea = copy / "src" / "trainfree" / "search" / "rea.py"
+    rea = copy / "src" / "trainfree" / "search" / "algorithms" / "rea.py"
     rea.write_text(rea.read_text() + "\nEDITED = True\n")
     plan = planned(copy)
     assert plan["search"] == 2 + 3  # its own, and those of the three that build on it
@@ -236,7 +236,7 @@ def test_an_edited_search_algorithm_recomputes_its_searches(copy):
 
 
 def test_a_new_search_algorithm_recomputes_nothing(copy):
-    folder = copy / "src" / "trainfree" / "search"
+    folder = copy / "src" / "trainfree" / "search" / "algorithms"
     (folder / "mine.py").write_text((folder / "random.py").read_text())
     assert planned(copy) == {}
 

@@ -15,8 +15,8 @@ import pytest
 from unprivileged import as_somebody, let_others_in
 
 from trainfree.errors import DataFileError
+from trainfree.files.writing import write_atomically, write_text
 from trainfree.processes import Process, this_process
-from trainfree.writing import write_atomically, write_text
 
 HOST = socket.gethostname()
 

@@ -1,8 +1,9 @@
 """Compiled functions that are kept between processes, for exactly the code they were made of.
 
 Numba keeps what it has compiled and looks whether the file of the function has changed. What is
-expanded into a function from other files, such as the intrinsics of ``scoring/vectors.py``, and the
-constants it was compiled with are not looked at; here they are part of the key.
+expanded into a function from other files, such as the intrinsics of
+``scoring/cpu_engine/simd.py``, and the constants it was compiled with are not looked at; here they
+are part of the key.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numba
 import numpy as np
 from numba.core import caching, config
 
-from trainfree.caches import first_writable, private_folder, user_cache
+from trainfree.files.caches import first_writable, private_folder, user_cache
 from trainfree.provenance import PACKAGE
 
 LOG = logging.getLogger(__name__)

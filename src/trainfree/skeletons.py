@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from trainfree.errors import ConfigError
-from trainfree.writing import write_text
+from trainfree.files.writing import write_text
 
 
 def write_skeleton(

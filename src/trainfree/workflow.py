@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from trainfree.errors import TrainfreeError
-from trainfree.label import was_made_otherwise
-from trainfree.lifeline import announce_run
-from trainfree.locks import open_lock, try_lock
+from trainfree.files.label import was_made_otherwise
+from trainfree.files.locks import open_lock, try_lock
+from trainfree.parent_process import announce_run
 from trainfree.processes import Process
 from trainfree.sources.delivery import MIRROR_VARIABLE, mirror_folder
 

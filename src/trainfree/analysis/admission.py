@@ -14,7 +14,7 @@ OF_THE_RUN = ("scores", "search", "benchmark")
 OF_ONE_DATASET = ("draws", "ablation", "training", "kernels")
 
 
-class RunFiles:
+class DataOfRun:
     """The data files of a run: its scores, its searches and its trained accuracies."""
 
     def __init__(self, files: Iterable[DataFile]) -> None:

@@ -15,37 +15,37 @@ from pathlib import Path
 
 import pandas as pd
 
-from trainfree.analysis.comparison import tabulate_published
-from trainfree.analysis.correlations import tabulate_correlations
 from trainfree.analysis.inputs import read_benchmark, read_scores, score_settings, targets
-from trainfree.analysis.kendall import tabulate_kendall
-from trainfree.analysis.pearson import tabulate_pearson
+from trainfree.analysis.overview.scoreboard import tabulate_scoreboard
+from trainfree.analysis.overview.summary import summarize
+from trainfree.analysis.papers.comparison import tabulate_published
+from trainfree.analysis.papers.kendall import tabulate_kendall
+from trainfree.analysis.papers.pearson_12_epochs import tabulate_pearson
+from trainfree.analysis.papers.tau_sensitivity import tabulate_tau_sensitivity
+from trainfree.analysis.proxies.correlations import tabulate_correlations
+from trainfree.analysis.proxies.timing import tabulate_timing
 from trainfree.analysis.published import Published, read_published, table_names
-from trainfree.analysis.ranks import tabulate_ranks
-from trainfree.analysis.regret import tabulate_regret
-from trainfree.analysis.scoreboard import tabulate_scoreboard
-from trainfree.analysis.search_table import tabulate_search
+from trainfree.analysis.run_files import RunFiles
+from trainfree.analysis.searches.ranks import tabulate_ranks
+from trainfree.analysis.searches.regret import tabulate_regret
+from trainfree.analysis.searches.search import tabulate_search
+from trainfree.analysis.searches.significance import tabulate_significance
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.significance import tabulate_significance
-from trainfree.analysis.study import Study
-from trainfree.analysis.summary import summarize
-from trainfree.analysis.tau_sensitivity import tabulate_tau_sensitivity
-from trainfree.analysis.timing import tabulate_timing
 from trainfree.errors import DataFileError
-from trainfree.storage import read_header
+from trainfree.files.storage import read_header
 
 LOG = logging.getLogger(__name__)
 
 
 Job = Callable[[], object]
 WITH_PUBLISHED: dict[
-    str, Callable[[Study, Sequence[Published], AnalysisSettings, Path], pd.DataFrame]
+    str, Callable[[RunFiles, Sequence[Published], AnalysisSettings, Path], pd.DataFrame]
 ] = {
     "kendall": tabulate_kendall,
     "tau_sensitivity": tabulate_tau_sensitivity,
     "pearson_12_epochs": tabulate_pearson,
 }
-OF_SEARCHES: dict[str, Callable[[Study, Path], pd.DataFrame]] = {
+OF_SEARCHES: dict[str, Callable[[RunFiles, Path], pd.DataFrame]] = {
     "significance": tabulate_significance,
     "ranks": tabulate_ranks,
     "regret": tabulate_regret,
@@ -81,8 +81,8 @@ def tabulate_all(files: Files, folder: Path, settings: AnalysisSettings) -> list
         When none of the inputs is there or readable, or the published numbers are malformed.
     """
     present = _present(files)
-    study = Study(present.scores, present.searches, present.benchmark, leave_out=True)
-    if study.is_empty:
+    run = RunFiles(present.scores, present.searches, present.benchmark, leave_out=True)
+    if run.is_empty:
         raise DataFileError(
             f"no table can be made: none of {len(files.scores)} scores files, "
             f"{len(files.searches)} search files and {files.benchmark} is there and readable; "
@@ -91,10 +91,10 @@ def tabulate_all(files: Files, folder: Path, settings: AnalysisSettings) -> list
     usable = replace(
         present,
         scores=tuple(_with_accuracies(present)),
-        searches=tuple(study.search_files),
+        searches=tuple(run.search_files),
     )
     made = []
-    for name, make in _jobs(usable, study, folder, settings):
+    for name, make in _jobs(usable, run, folder, settings):
         try:
             make()
         except DataFileError as error:
@@ -126,7 +126,7 @@ def unusable_files(files: Files) -> list[str]:
 
 def tabulate_one(
     name: str,
-    study: Study,
+    run: RunFiles,
     published: Sequence[Published],
     settings: AnalysisSettings,
     output_stem: Path,
@@ -139,21 +139,21 @@ def tabulate_one(
         When there is no such table or it cannot be written.
     """
     if name in WITH_PUBLISHED:
-        return WITH_PUBLISHED[name](study, published, settings, output_stem)
+        return WITH_PUBLISHED[name](run, published, settings, output_stem)
     if name in OF_SEARCHES:
-        return OF_SEARCHES[name](study, output_stem)
-    return tabulate_published(study, name, published, settings, output_stem)
+        return OF_SEARCHES[name](run, output_stem)
+    return tabulate_published(run, name, published, settings, output_stem)
 
 
 def _jobs(
-    files: Files, study: Study, folder: Path, settings: AnalysisSettings
+    files: Files, run: RunFiles, folder: Path, settings: AnalysisSettings
 ) -> Iterator[tuple[str, Job]]:
     """Yield the tables in the order in which they need each other."""
     papers = [read_published(path) for path in files.published]
     printed = list(table_names(papers))
     yield from _general(files, folder, settings)
     for name in (*printed, *WITH_PUBLISHED, *OF_SEARCHES):
-        yield name, partial(tabulate_one, name, study, papers, settings, folder / name)
+        yield name, partial(tabulate_one, name, run, papers, settings, folder / name)
     comparisons = [folder / f"{name}.csv" for name in printed]
     yield "scoreboard", partial(tabulate_scoreboard, comparisons, folder)
     yield "summary", partial(_summarize, files, folder)

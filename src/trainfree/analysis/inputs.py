@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from trainfree.errors import DataFileError
-from trainfree.storage import read_dataset
+from trainfree.files.storage import read_dataset
 
 Floats = NDArray[np.float64]
 
@@ -165,7 +165,7 @@ def score_settings(scores: xr.Dataset, path: Path) -> dict[str, str]:
     if missing:
         raise DataFileError(
             f"{path}: lacks the attribute {', '.join(missing)}; it was not written by "
-            "'trainfree merge-shards', make it anew"
+            "'trainfree merge-scores', make it anew"
         )
     return {key: str(scores.attrs[key]) for key in ("space", "dataset", "setting")}
 

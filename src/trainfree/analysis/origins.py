@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from trainfree.analysis.small_files import read_bounded
 from trainfree.errors import DataFileError
+from trainfree.files.writing import write_atomically, write_text
 from trainfree.provenance import canonical_json
-from trainfree.writing import write_atomically, write_text
 
 SUFFIX = "json"
 GENERATED = "generated"  # the source of accuracies that are made up
@@ -40,7 +40,7 @@ class DataFile:
     space, dataset, setting, search
         What it is about, as far as that kind says so.
     config_hash, code_hash, source_hashes
-        See :func:`trainfree.storage.provenance_attributes`; the last one is canonical JSON.
+        See :func:`trainfree.files.storage.provenance_attributes`; the last one is canonical JSON.
     accuracies
         Where its trained accuracies come from.
     is_generated

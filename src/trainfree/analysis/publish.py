@@ -14,33 +14,26 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from trainfree.analysis import (
-    comparison,
-    kendall,
-    pearson,
-    ranks,
-    regret,
-    scoreboard,
-    significance,
-    tau_sensitivity,
-)
-from trainfree.analysis.admission import OF_THE_RUN, RunFiles
+from trainfree.analysis.admission import OF_THE_RUN, DataOfRun
 from trainfree.analysis.inputs import score_settings
 from trainfree.analysis.origins import LARGEST_TABLE, data_files, read_origin
+from trainfree.analysis.overview import scoreboard
+from trainfree.analysis.papers import comparison, kendall, pearson_12_epochs, tau_sensitivity
 from trainfree.analysis.published import find_table, read_published, table_names
+from trainfree.analysis.searches import ranks, regret, significance
 from trainfree.analysis.small_files import read_bounded
 from trainfree.analysis.tables import markdown_text, read_table
 from trainfree.errors import DataFileError
-from trainfree.reading import read_text
-from trainfree.storage import open_dataset, read_header
-from trainfree.writing import write_text
+from trainfree.files.reading import read_text
+from trainfree.files.storage import open_dataset, read_header
+from trainfree.files.writing import write_text
 
 INDEX = "README.md"
 SCOREBOARD, PUBLISHED = "scoreboard", "published"
 FURTHER: Mapping[str, tuple[str, ...]] = {
     "kendall": kendall.COLUMNS,
     "tau_sensitivity": tau_sensitivity.COLUMNS,
-    "pearson_12_epochs": pearson.COLUMNS,
+    "pearson_12_epochs": pearson_12_epochs.COLUMNS,
     "significance": significance.COLUMNS,
     "ranks": ranks.COLUMNS,
     "regret": regret.COLUMNS,
@@ -190,7 +183,7 @@ def check_origin(stem: Path, behind: Mapping[str, Sequence[Path]]) -> None:
         if path.is_file()
     ]
     named = tuple(f for f in origin.files if f.schema not in OF_THE_RUN or behind.get(f.schema))
-    reason = RunFiles(data_files(headers)).why_not(replace(origin, files=named))
+    reason = DataOfRun(data_files(headers)).why_not(replace(origin, files=named))
     for suffix in ("csv", "md"):
         path = stem.with_name(f"{stem.name}.{suffix}")
         reason = reason or origin.misfit(suffix, read_bounded(path, LARGEST_TABLE))

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainfree.errors import DataFileError
-from trainfree.reading import read_text
+from trainfree.files.reading import read_text
 
 Kind = Literal[
     "answer",
@@ -120,6 +120,7 @@ class _Table(_Entry):
 
 class _File(_Entry):
     paper: str
+    order: int
     citation: str
     hardware: str
     space: str
@@ -172,8 +173,12 @@ class Published:
 
     Attributes
     ----------
+    path
+        Its file.
     paper, citation
         Short name and reference.
+    order
+        Its place among the papers, from 1; the first one's numbers stand in the general tables.
     hardware
         What the published seconds were measured on.
     searched_on
@@ -184,7 +189,9 @@ class Published:
         Its tables.
     """
 
+    path: Path
     paper: str
+    order: int
     citation: str
     hardware: str
     searched_on: str
@@ -279,8 +286,27 @@ def read_published(path: Path) -> Published:
     _check_places(path, file)
     tables = tuple(_table(path, file, printed) for printed in file.tables)
     return Published(
-        file.paper, file.citation, file.hardware, file.searched_on, file.epochs, tables
+        path=path,
+        paper=file.paper,
+        order=file.order,
+        citation=file.citation,
+        hardware=file.hardware,
+        searched_on=file.searched_on,
+        epochs=file.epochs,
+        tables=tables,
     )
+
+
+def read_papers(folder: Path) -> list[Published]:
+    """Read the published numbers of a folder, in the papers' order.
+
+    Raises
+    ------
+    DataFileError
+        When a file is malformed.
+    """
+    papers = (read_published(path) for path in sorted(folder.glob("*.yaml")))
+    return sorted(papers, key=lambda paper: paper.order)
 
 
 def find_table(papers: Iterable[Published], name: str) -> PublishedTable:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from trainfree.analysis.origins import MadeFrom, write_with_origin
 from trainfree.errors import DataFileError
-from trainfree.reading import open_file
+from trainfree.files.reading import open_file
 
 MISSING = "–"
 MADE_FROM = "Made from "
@@ -67,7 +67,7 @@ def write_tables(
     title
         Caption of the Markdown and the LaTeX table.
     made_from
-        What it is made from, see :func:`trainfree.analysis.basis.data_line`.
+        What it is made from, see :func:`trainfree.analysis.data_line.data_line`.
     output_stem
         Path without suffix.
 

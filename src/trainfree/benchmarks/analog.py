@@ -21,8 +21,8 @@ from trainfree.benchmarks.schema import (
 )
 from trainfree.errors import ArchitectureError, SourceError
 from trainfree.sources.delivery import Delivery
-from trainfree.sources.reading import MIB, brief_error, opened
-from trainfree.sources.unpickling import load_pickle
+from trainfree.sources.formats.reading import MIB, brief_error, opened
+from trainfree.sources.formats.unpickling import load_pickle
 from trainfree.spaces.nasbench201.space import CellSpace
 
 MOST_BYTES = 64 * MIB

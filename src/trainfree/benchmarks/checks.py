@@ -16,7 +16,7 @@ import numpy.typing as npt
 from trainfree.benchmarks.hardware_form import HardwareTable
 from trainfree.benchmarks.schema import SPLITS, UNSTATED_EPOCHS, BenchmarkTable, Column
 from trainfree.errors import SourceError
-from trainfree.sources.reading import brief
+from trainfree.sources.formats.reading import brief
 from trainfree.spaces.protocol import Space
 
 SHORTEST_TRAINING = 1e-3

@@ -16,12 +16,12 @@ from trainfree.benchmarks.generated import generate_hardware
 from trainfree.benchmarks.hardware_form import HardwareTable, hardware_dataset
 from trainfree.benchmarks.hw_nas_bench import read_hw_nas_bench
 from trainfree.errors import SourceError
+from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.provenance import code_hash
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
 from trainfree.spaces import load_space
 from trainfree.spaces.nasbench201.space import CellSpace
-from trainfree.storage import provenance_attributes, write_dataset
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from trainfree.benchmarks.hardware_form import HardwareTable
 from trainfree.benchmarks.schema import Column, positions
 from trainfree.errors import ArchitectureError, SourceError
 from trainfree.sources.delivery import Delivery
-from trainfree.sources.reading import brief
-from trainfree.sources.tables import read_table
+from trainfree.sources.formats.reading import brief
+from trainfree.sources.formats.tables import read_table
 from trainfree.spaces.nasbench201.space import CellSpace
 
 NETWORK = "net"

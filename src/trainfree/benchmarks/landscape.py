@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trainfree.benchmarks.load import accuracy_column, outcomes
 from trainfree.errors import DataFileError, UnknownNameError
+from trainfree.files.storage import open_dataset, provenance_attributes, write_dataset
 from trainfree.provenance import code_hash
 from trainfree.randomness import stream
 from trainfree.sources.checksums import file_digests
@@ -19,7 +20,6 @@ from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.nasbench201 import landscape as landscape201
 from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.spaces.walks import Replacements, Walks
-from trainfree.storage import open_dataset, provenance_attributes, write_dataset
 
 SPACES = ("nasbench101", "nasbench201", "nasbench201_mini")
 HEADLINE = ("cifar10", "test")

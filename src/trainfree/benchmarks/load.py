@@ -11,7 +11,7 @@ import xarray as xr
 
 from trainfree.benchmarks.schema import MEAN_SEED
 from trainfree.errors import UnknownNameError
-from trainfree.storage import read_dataset
+from trainfree.files.storage import read_dataset
 
 Outcome = tuple[str, str, int]
 

@@ -16,7 +16,7 @@ from trainfree.benchmarks.schema import (
     positions,
 )
 from trainfree.sources.delivery import Delivery
-from trainfree.sources.tables import read_table
+from trainfree.sources.formats.tables import read_table
 from trainfree.spaces.nasbench201.space import CellSpace
 
 ACCURACY_COLUMNS = {

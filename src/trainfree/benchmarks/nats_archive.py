@@ -19,9 +19,9 @@ from trainfree.benchmarks.checks import LONGEST_TRAINING, plain_number
 from trainfree.benchmarks.schema import BenchmarkTable, Column, parse_architecture
 from trainfree.errors import SourceError
 from trainfree.progress import progress_bar
-from trainfree.sources.archives import TarBounds, tar_members
 from trainfree.sources.delivery import Delivery
-from trainfree.sources.reading import (
+from trainfree.sources.formats.archives import TarBounds, tar_members
+from trainfree.sources.formats.reading import (
     MIB,
     brief,
     brief_error,
@@ -29,8 +29,8 @@ from trainfree.sources.reading import (
     read_file,
     unreadable,
 )
-from trainfree.sources.unpickling import load_bz2_pickle
-from trainfree.sources.wrong_files import NATS_FOLDER
+from trainfree.sources.formats.unpickling import load_bz2_pickle
+from trainfree.sources.formats.wrong_files import NATS_FOLDER
 from trainfree.spaces.nasbench201.space import CellSpace
 
 FOLDER_NAME = NATS_FOLDER

@@ -15,7 +15,7 @@ DEFAULT_RUN = "default"
 Handler = Callable[[argparse.Namespace], int | None]
 
 if TYPE_CHECKING:  # not a class that can be subscribed at run time
-    from trainfree.scoring.columns import ColumnStore
+    from trainfree.scoring.jobs.columns import ColumnStore
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -50,7 +50,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 def store_of(arguments: argparse.Namespace) -> ColumnStore | None:
     """Return the store of columns that a subcommand was given. Needs torch."""
-    from trainfree.scoring.columns import ColumnStore
+    from trainfree.scoring.jobs.columns import ColumnStore
 
     return None if arguments.store is None else ColumnStore(arguments.store)
 

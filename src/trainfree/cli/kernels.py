@@ -26,12 +26,14 @@ def add_commands(commands: Commands) -> None:
 
 
 def _store(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import scoring_device
-    from trainfree.scoring.setting import Setting
+    from trainfree.scoring.jobs.devices import scoring_device
+    from trainfree.scoring.settings.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
     with scoring_device(arguments.device) as device:
-        from trainfree.scoring.kernels import store_kernels  # torch must see the slot's device only
+        from trainfree.scoring.jobs.kernels import (
+            store_kernels,  # torch must see the slot's device only
+        )
 
         store_kernels(
             setting,
@@ -44,6 +46,6 @@ def _store(arguments: argparse.Namespace) -> None:
 
 
 def _plot(arguments: argparse.Namespace) -> None:
-    from trainfree.report.kernel_figure import plot_kernels
+    from trainfree.report.figures.kernels import plot_kernels
 
     plot_kernels(arguments.kernels, arguments.stem)

@@ -72,7 +72,7 @@ def _prepare_landscape(arguments: argparse.Namespace) -> None:
 
 
 def _tabulate_landscape(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.landscape import tabulate_landscape
+    from trainfree.analysis.spaces.landscape import tabulate_landscape
 
     tabulate_landscape(
         arguments.benchmark,

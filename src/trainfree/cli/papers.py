@@ -54,18 +54,18 @@ def add_commands(commands: Commands) -> None:
 def _tabulate(arguments: argparse.Namespace) -> None:
     from trainfree.analysis.all_tables import tabulate_one
     from trainfree.analysis.published import read_published
+    from trainfree.analysis.run_files import RunFiles
     from trainfree.analysis.settings import AnalysisSettings
-    from trainfree.analysis.study import Study
 
-    study = Study(arguments.scores, arguments.searches, arguments.benchmark)
+    run = RunFiles(arguments.scores, arguments.searches, arguments.benchmark)
     published = [read_published(path) for path in arguments.published]
     settings = AnalysisSettings.from_json(arguments.settings)
     for name in arguments.names:
-        tabulate_one(name, study, published, settings, arguments.folder / name)
+        tabulate_one(name, run, published, settings, arguments.folder / name)
 
 
 def _scoreboard(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.scoreboard import tabulate_scoreboard
+    from trainfree.analysis.overview.scoreboard import tabulate_scoreboard
 
     tabulate_scoreboard(arguments.comparisons, arguments.folder)
 
@@ -118,6 +118,7 @@ def _publish_table(arguments: argparse.Namespace) -> None:
 def _run_files(arguments: argparse.Namespace) -> tuple[Config, Files]:
     """Return the configuration and where the workflow puts the files that tables are made of."""
     from trainfree.analysis.all_tables import Files
+    from trainfree.analysis.published import read_papers
     from trainfree.config import load_config
 
     config = load_config(*configuration_files(arguments))
@@ -126,7 +127,7 @@ def _run_files(arguments: argparse.Namespace) -> tuple[Config, Files]:
         scores=tuple(folder / path for path in config.score_paths()),
         searches=tuple(folder / path for path in config.search_paths()),
         benchmark=arguments.data / "benchmarks" / f"{config.space}.h5",
-        published=tuple(sorted(arguments.published.glob("*.yaml"))),
+        published=tuple(paper.path for paper in read_papers(arguments.published)),
     )
 
 

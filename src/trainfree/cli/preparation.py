@@ -81,6 +81,6 @@ def _sources(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _prepare_independent(arguments: argparse.Namespace) -> None:
-    from trainfree.sources.independent import prepare_independent
+    from trainfree.sources.published_proxy_scores import prepare_independent
 
     prepare_independent(arguments.output, arguments.mirror)

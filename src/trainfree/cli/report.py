@@ -10,7 +10,7 @@ from trainfree.cli.command import DEFAULT_RUN, command, results_folder
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
-    from trainfree.report.found import Found
+    from trainfree.report.page.found import Found
     from trainfree.terminal.run import Run
 
 
@@ -67,7 +67,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _plot_scores(arguments: argparse.Namespace) -> None:
-    from trainfree.report.score_figures import plot_score_accuracy
+    from trainfree.report.figures.scores import plot_score_accuracy
 
     stem: Path = arguments.stem
     stems = {proxy: stem.with_name(f"{stem.name}-{proxy}") for proxy in arguments.proxies}
@@ -76,9 +76,9 @@ def _plot_scores(arguments: argparse.Namespace) -> None:
 
 def _plot_searches(arguments: argparse.Namespace) -> None:
     from trainfree.analysis.settings import AnalysisSettings
-    from trainfree.report.best_so_far import plot_best_so_far
-    from trainfree.report.search_figures import plot_search
-    from trainfree.report.search_lines import read_searches
+    from trainfree.report.figures.best_so_far import plot_best_so_far
+    from trainfree.report.figures.search import plot_search
+    from trainfree.report.figures.search_lines import read_searches
 
     settings = AnalysisSettings.from_json(arguments.settings)
     searches = read_searches(arguments.searches)
@@ -90,7 +90,7 @@ def _plot_searches(arguments: argparse.Namespace) -> None:
 
 def _plot_score_panels(arguments: argparse.Namespace) -> None:
     from trainfree.analysis.settings import AnalysisSettings
-    from trainfree.report.score_panels import plot_score_panels
+    from trainfree.report.figures.score_panels import plot_score_panels
 
     settings = AnalysisSettings.from_json(arguments.settings)
     plot_score_panels(
@@ -104,13 +104,13 @@ def _plot_score_panels(arguments: argparse.Namespace) -> None:
 
 
 def _plot_tau(arguments: argparse.Namespace) -> None:
-    from trainfree.report.tau_figure import plot_tau
+    from trainfree.report.figures.score_tau import plot_tau
 
     plot_tau(arguments.correlations, arguments.scores, arguments.benchmark, arguments.stem)
 
 
 def _plot_proxies(arguments: argparse.Namespace) -> None:
-    from trainfree.report import proxy_figures as figures
+    from trainfree.report.figures import proxies as figures
 
     def stem(name: str) -> Path:
         folder: Path = arguments.folder
@@ -124,14 +124,14 @@ def _plot_proxies(arguments: argparse.Namespace) -> None:
 
 
 def _plot_stability(arguments: argparse.Namespace) -> None:
-    from trainfree.report.proxy_figures import plot_stability
+    from trainfree.report.figures.proxies import plot_stability
 
     plot_stability(arguments.draws, arguments.table, arguments.stem)
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from trainfree.report.found import of_their_spaces
-    from trainfree.report.page import TEMPLATES, Contents, render_report
+    from trainfree.report.page.found import of_their_spaces
+    from trainfree.report.page.page import TEMPLATES, Contents, render_report
 
     run = _configured_run(arguments)
     name = DEFAULT_RUN if run is None else run.name
@@ -166,7 +166,7 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 def _named_or_found(named: list[Path] | None, folder: Path, pattern: str, kind: str) -> Found:
-    from trainfree.report.found import Found, find_files
+    from trainfree.report.page.found import Found, find_files
 
     return find_files(folder, pattern, kind) if named is None else Found(tuple(named), {})
 

@@ -31,12 +31,14 @@ def add_commands(commands: Commands) -> None:
 
 
 def _score_shard(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import scoring_device
-    from trainfree.scoring.setting import Setting
+    from trainfree.scoring.jobs.devices import scoring_device
+    from trainfree.scoring.settings.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
     with scoring_device(arguments.device) as device:
-        from trainfree.scoring.shard import score_shard  # torch must see the slot's device only
+        from trainfree.scoring.jobs.shard import (
+            score_shard,  # torch must see the slot's device only
+        )
 
         score_shard(
             setting,
@@ -51,12 +53,14 @@ def _score_shard(arguments: argparse.Namespace) -> None:
 
 
 def _score_draws(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import scoring_device
-    from trainfree.scoring.setting import Setting
+    from trainfree.scoring.jobs.devices import scoring_device
+    from trainfree.scoring.settings.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
     with scoring_device(arguments.device) as device:
-        from trainfree.scoring.draws import score_draws  # torch must see the slot's device only
+        from trainfree.scoring.jobs.draws import (
+            score_draws,  # torch must see the slot's device only
+        )
 
         score_draws(
             setting,
@@ -72,7 +76,7 @@ def _score_draws(arguments: argparse.Namespace) -> None:
 
 
 def _merge_scores(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.merge import merge_shards
-    from trainfree.scoring.setting import Setting
+    from trainfree.scoring.jobs.merge import merge_shards
+    from trainfree.scoring.settings.setting import Setting
 
     merge_shards(arguments.shards, Setting.from_json(arguments.setting), arguments.output)

@@ -48,7 +48,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _choose(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.choice import choose_architectures
+    from trainfree.analysis.studies.choice import choose_architectures
 
     choose_architectures(
         arguments.study,
@@ -62,12 +62,12 @@ def _choose(arguments: argparse.Namespace) -> None:
 
 
 def _score_ablation(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import scoring_device
-    from trainfree.scoring.studies import AblationSetting
+    from trainfree.scoring.jobs.devices import scoring_device
+    from trainfree.scoring.settings.studies import AblationSetting
 
     setting = AblationSetting.from_json(arguments.setting)
     with scoring_device(arguments.device) as device:
-        from trainfree.scoring.ablation import (
+        from trainfree.scoring.jobs.ablation import (
             score_ablation,  # torch must see the slot's device only
         )
 
@@ -83,12 +83,12 @@ def _score_ablation(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.devices import scoring_device
-    from trainfree.scoring.studies import TrainingSetting
+    from trainfree.scoring.jobs.devices import scoring_device
+    from trainfree.scoring.settings.studies import TrainingSetting
 
     setting = TrainingSetting.from_json(arguments.setting)
     with scoring_device(arguments.device) as device:
-        from trainfree.scoring.training import train_architecture  # as above
+        from trainfree.scoring.jobs.training import train_architecture  # as above
 
         train_architecture(
             setting,
@@ -102,24 +102,24 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _tabulate_ablation(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.ablation_table import tabulate_ablation
+    from trainfree.analysis.studies.ablation import tabulate_ablation
 
     tabulate_ablation(arguments.scores, arguments.stem)
 
 
 def _tabulate_training(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.training_table import tabulate_training
+    from trainfree.analysis.studies.training import tabulate_training
 
     tabulate_training(arguments.scores, arguments.stem)
 
 
 def _plot_ablation(arguments: argparse.Namespace) -> None:
-    from trainfree.report.ablation_figure import plot_ablation
+    from trainfree.report.figures.ablation import plot_ablation
 
     plot_ablation(arguments.scores, arguments.stem)
 
 
 def _plot_training(arguments: argparse.Namespace) -> None:
-    from trainfree.report.training_figure import plot_training
+    from trainfree.report.figures.training import plot_training
 
     plot_training(arguments.scores, arguments.stem)

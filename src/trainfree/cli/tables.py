@@ -60,7 +60,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _tabulate_correlations(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.correlations import tabulate_correlations
+    from trainfree.analysis.proxies.correlations import tabulate_correlations
 
     tabulate_correlations(
         arguments.scores,
@@ -73,19 +73,19 @@ def _tabulate_correlations(arguments: argparse.Namespace) -> None:
 
 
 def _tabulate_search(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.search_table import tabulate_search
+    from trainfree.analysis.searches.search import tabulate_search
 
     tabulate_search(arguments.searches, arguments.stem, arguments.published)
 
 
 def _tabulate_timing(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.timing import tabulate_timing
+    from trainfree.analysis.proxies.timing import tabulate_timing
 
     tabulate_timing(arguments.scores, arguments.stem, arguments.published)
 
 
 def _summarize(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.summary import summarize
+    from trainfree.analysis.overview.summary import summarize
 
     summarize(
         arguments.correlations,
@@ -99,7 +99,7 @@ def _summarize(arguments: argparse.Namespace) -> None:
 
 
 def _tabulate_proxies(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.proxy_table import tabulate_proxies
+    from trainfree.analysis.proxies.proxies import tabulate_proxies
 
     tabulate_proxies(
         arguments.scores,
@@ -112,7 +112,7 @@ def _tabulate_proxies(arguments: argparse.Namespace) -> None:
 
 
 def _tabulate_outcomes(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.proxy_outcomes import tabulate_outcomes
+    from trainfree.analysis.proxies.proxy_outcomes import tabulate_outcomes
 
     tabulate_outcomes(
         arguments.scores,
@@ -125,13 +125,13 @@ def _tabulate_outcomes(arguments: argparse.Namespace) -> None:
 
 
 def _tabulate_stability(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.proxy_stability import tabulate_stability
+    from trainfree.analysis.proxies.proxy_stability import tabulate_stability
 
     tabulate_stability(arguments.draws, arguments.stem)
 
 
 def _tabulate_agreement(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.proxy_agreement import tabulate_agreement
+    from trainfree.analysis.proxies.proxy_agreement import tabulate_agreement
 
     first, second = arguments.scores
     tabulate_agreement(first, second, arguments.benchmark, arguments.independent, arguments.stem)

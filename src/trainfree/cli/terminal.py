@@ -60,7 +60,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def run_of(arguments: argparse.Namespace) -> Run:
     """Return the run that the workflow would make of the same configuration files."""
-    from trainfree.analysis.published import read_published, table_names
+    from trainfree.analysis.published import read_papers, table_names
     from trainfree.config import load_config
     from trainfree.sources.delivery import source_settings
     from trainfree.terminal.run import Run
@@ -68,7 +68,7 @@ def run_of(arguments: argparse.Namespace) -> Run:
     files = configuration_files(arguments)
     config = load_config(*files)
     sources = config.sources
-    papers = [read_published(path) for path in sorted(Path("reports/published").glob("*.yaml"))]
+    papers = read_papers(Path("reports/published"))
     return Run(
         configuration=files,
         folder=arguments.folder,

@@ -26,8 +26,8 @@ from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.extensions import Kind, declared_names, hashed, load_files
 from trainfree.images.datasets import DATASET_KIND, dataset_names
 from trainfree.proxies import proxy_names
-from trainfree.scoring.setting import Setting
-from trainfree.scoring.studies import AblationSetting, TrainingSetting
+from trainfree.scoring.settings.setting import Setting
+from trainfree.scoring.settings.studies import AblationSetting, TrainingSetting
 from trainfree.search import ACCURACY, algorithm_names
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import SPACE_KIND, load_space, space_names

@@ -17,7 +17,7 @@ import yaml
 
 from trainfree.config.shape import MOST_VALUES, check_shape
 from trainfree.errors import ConfigError, DataFileError, shortened, shown
-from trainfree.reading import open_file
+from trainfree.files.reading import open_file
 
 LARGEST_FILE = 1024**2
 LONG = 100

@@ -18,8 +18,8 @@ from trainfree.config.section import (
     Several,
 )
 from trainfree.images.datasets import InputKind
-from trainfree.scoring.devices import DeviceChoice
-from trainfree.scoring.setting import Initialization
+from trainfree.scoring.jobs.devices import DeviceChoice
+from trainfree.scoring.settings.setting import Initialization
 
 
 class ScoringConfig(Section):

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from trainfree.errors import ImageError
+from trainfree.files.storage import explained, open_dataset
 from trainfree.images.datasets import TRAIN, InputKind
 from trainfree.randomness import stream
-from trainfree.storage import explained, open_dataset
 
 
 def load_mini_batch(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from trainfree.errors import ImageError
 from trainfree.images.datasets import TEST, TRAIN, DatasetSpec
 from trainfree.images.readers import ImageSet
-from trainfree.sources.reading import brief
+from trainfree.sources.formats.reading import brief
 
 
 def check_images(

@@ -11,6 +11,7 @@ import xarray as xr
 
 from trainfree.errors import ImageError, SourceError
 from trainfree.extensions import find_module, load_files
+from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.foreign import blamed_on
 from trainfree.images.checks import check_different, check_images
 from trainfree.images.code import images_code_hash
@@ -18,7 +19,6 @@ from trainfree.images.datasets import DATASET_KIND, DATASETS, TEST, TRAIN, Datas
 from trainfree.images.readers import ImageSet, read_images
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
-from trainfree.storage import provenance_attributes, write_dataset
 
 
 def prepare_images(

@@ -18,11 +18,11 @@ from PIL import Image, UnidentifiedImageError
 from trainfree.errors import SourceError
 from trainfree.images.datasets import TEST, TRAIN, DatasetSpec
 from trainfree.randomness import stream
-from trainfree.sources.archives import TarBounds, tar_members
-from trainfree.sources.arrays import Wanted, read_npz
 from trainfree.sources.delivery import Delivery
-from trainfree.sources.reading import MIB, brief, brief_error
-from trainfree.sources.unpickling import load_pickle
+from trainfree.sources.formats.archives import TarBounds, tar_members
+from trainfree.sources.formats.arrays import Wanted, read_npz
+from trainfree.sources.formats.reading import MIB, brief, brief_error
+from trainfree.sources.formats.unpickling import load_pickle
 
 GENERATED_TRAIN, GENERATED_TEST = 320, 80
 SPRITE_ROWS = 10_000

@@ -1,9 +1,10 @@
 """Zero-cost proxies: one short file each, found by name.
 
 A proxy is a function from a :class:`~trainfree.proxies.registry.Candidate` to a number. Its file
-has its name; the registry imports it when it is asked for, so that an edit of one proxy touches the
-results of no other. Proxies of others come from files that the configuration names
-(``proxies.extra``) and from installed packages with an entry point in ``trainfree.proxies``.
+has its name and lies in the folder of its kind; the registry imports it when it is asked for, so
+that an edit of one proxy touches the results of no other. Proxies of others come from files that
+the configuration names (``proxies.extra``) and from installed packages with an entry point in
+``trainfree.proxies``.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from trainfree.errors import TrainfreeError
 from trainfree.proxies.extra import PROXY
 from trainfree.proxies.registry import Proxy, is_registered, origin, registered
 
-PROXY_NAMES = sorted(
-    path.stem
-    for path in Path(__file__).parent.glob("*.py")
-    if path.stem not in ("__init__", "registry", "extra", "skeleton")
-)
+_FOLDERS = {
+    path.stem: path.parent.name
+    for path in Path(__file__).parent.glob("*/*.py")
+    if path.stem != "__init__"
+}
+PROXY_NAMES = sorted(_FOLDERS)
 
 
 def proxy_names(extra: Sequence[Path] = ()) -> list[str]:
@@ -67,4 +69,4 @@ def is_own(proxy: Proxy) -> bool:
 
 def module_of(name: str) -> str:
     """Return the module that holds the suite's proxy ``name``, for its code hash."""
-    return f"trainfree.proxies.{name}"
+    return f"trainfree.proxies.{_FOLDERS[name]}.{name}"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from trainfree.scoring.trial import try_proxy
+from trainfree.scoring.jobs.trial import try_proxy
 
 FILE = Path(__file__).with_name("{name}.py")
 

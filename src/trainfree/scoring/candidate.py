@@ -13,22 +13,22 @@ from torch.nn import functional as F
 
 from trainfree.errors import TrainfreeError
 from trainfree.proxies.registry import NEEDS, Need, Proxy, UndefinedScoreError
-from trainfree.scoring import blocks, patterns, responses, synaptic_flow
-from trainfree.scoring.activations import ReluKernels, relu_kernels
-from trainfree.scoring.backward import Gradients, backward
+from trainfree.scoring.autodiff.backward import Gradients, backward
+from trainfree.scoring.autodiff.forward import ForwardPass, Parameters, record
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.copies import handed_out
-from trainfree.scoring.curvature import gradient_curvature
-from trainfree.scoring.first_entries import first_entry_fisher
-from trainfree.scoring.image_gradients import ImageGradients, image_gradients
-from trainfree.scoring.linear_algebra import log_abs_determinant
-from trainfree.scoring.normalised_flow import log_normalised_flow, normalisations
-from trainfree.scoring.response_rank import smallest_eigenvalues
-from trainfree.scoring.setting import Initialization
+from trainfree.scoring.quantities import blocks, patterns, response_correlations, synflow
+from trainfree.scoring.quantities.channel_correlations import smallest_eigenvalues
+from trainfree.scoring.quantities.fisher_information import first_entry_fisher
+from trainfree.scoring.quantities.hessian_product import gradient_curvature
+from trainfree.scoring.quantities.log_determinant import log_abs_determinant
+from trainfree.scoring.quantities.per_image_gradients import ImageGradients, image_gradients
+from trainfree.scoring.quantities.relu_kernel import ReluKernels, relu_kernels
+from trainfree.scoring.quantities.synflow_bn import log_normalised_flow, normalisations
+from trainfree.scoring.quantities.zen import log_expansion
+from trainfree.scoring.settings.setting import Initialization
 from trainfree.scoring.shared import SharedResults
-from trainfree.scoring.tape import Parameters, Tape, record
 from trainfree.scoring.weights import Weights, draw_weights
-from trainfree.scoring.zen import log_expansion
 from trainfree.spaces.network import Network
 
 T = TypeVar("T")
@@ -128,26 +128,26 @@ class EngineCandidate:
     def outputs(self) -> Mapping[int, Tensor]:
         """Outputs by node number."""
         self._require("activations")
-        return self._tape.values
+        return self._forward.values
 
     @property
     def distinct_unit_patterns(self) -> int:
         """Number of patterns of units over images."""
         self._require("activations")
-        return self._get("unit patterns", lambda: patterns.distinct_unit_patterns(self._tape))
+        return self._get("unit patterns", lambda: patterns.distinct_unit_patterns(self._forward))
 
     @property
     def smallest_correlation_eigenvalues(self) -> float:
         """Σ over layers of the smallest eigenvalue of the channels' correlations."""
         self._require("activations")
-        return self._get("channel correlations", lambda: smallest_eigenvalues(self._tape))
+        return self._get("channel correlations", lambda: smallest_eigenvalues(self._forward))
 
     @property
     def block_entropies(self) -> NDArray[np.float64]:
         """Entropy of stem and blocks, (blocks + 1,)."""
         self._require("activations")
         self._require_blocks()
-        return self._get("block entropies", lambda: blocks.block_entropies(self._tape))
+        return self._get("block entropies", lambda: blocks.block_entropies(self._forward))
 
     @property
     def loss_gradients(self) -> Mapping[int, Tensor]:
@@ -171,14 +171,15 @@ class EngineCandidate:
     def gradient_curvature(self) -> float:
         """gᵀ H w."""
         self._require("gradients")
-        return self._get("curvature", lambda: gradient_curvature(self._tape, self._loss))
+        return self._get("curvature", lambda: gradient_curvature(self._forward, self._loss))
 
     @property
     def weighted_response_kernel(self) -> NDArray[np.float64]:
         """Correlations of responses and their gradients, (B, B)."""
         self._require("gradients")
         return self._get(
-            "responses", lambda: responses.weighted_response_kernel(self._tape, self._loss)
+            "responses",
+            lambda: response_correlations.weighted_response_kernel(self._forward, self._loss),
         )
 
     @property
@@ -194,7 +195,7 @@ class EngineCandidate:
         self._require_blocks()
         rng = self.stream("proxy/az_trainability")
         return self._get(
-            "block trainabilities", lambda: blocks.block_trainabilities(self._tape, rng)
+            "block trainabilities", lambda: blocks.block_trainabilities(self._forward, rng)
         )
 
     @property
@@ -291,19 +292,19 @@ class EngineCandidate:
         return self._results.get("weights", self._drawn)
 
     @property
-    def _tape(self) -> Tape:
-        return self._results.get("tape", self._recorded)
+    def _forward(self) -> ForwardPass:
+        return self._results.get("forward", self._recorded)
 
     @property
     def _loss(self) -> Gradients:
-        gradients = self._get("loss gradients", lambda: self._loss_of(self._tape, self._labels))
+        gradients = self._get("loss gradients", lambda: self._loss_of(self._forward, self._labels))
         if not any(bool(gradient.any()) for gradient in gradients.weight.values()):
             raise UndefinedScoreError(_NO_GRADIENT, score=-np.inf)
         return gradients
 
     @property
     def _per_image(self) -> ImageGradients:
-        return self._get("per image", lambda: image_gradients(self._tape, self._labels))
+        return self._get("per image", lambda: image_gradients(self._forward, self._labels))
 
     def _built(self) -> Network:
         with self._clock.phase("build"):
@@ -331,17 +332,19 @@ class EngineCandidate:
     def _collected(self) -> ReluKernels:
         return relu_kernels(self.network, self._parameters.weight, self._batch, self._clock)
 
-    def _recorded(self) -> Tape:
+    def _recorded(self) -> ForwardPass:
         network, parameters = self.network, self._parameters
         with self._clock.phase("forward"):
             return record(network, parameters, self._batch)
 
     @staticmethod
-    def _loss_of(tape: Tape, labels: Tensor) -> Gradients:
+    def _loss_of(forward: ForwardPass, labels: Tensor) -> Gradients:
         """Return the gradients of the mean cross-entropy."""
-        probability = torch.softmax(tape.logits, dim=1)
-        truth = F.one_hot(labels, tape.logits.shape[1])
-        return backward(tape, {tape.network.output: (probability - truth) / len(labels)}, "weights")
+        probability = torch.softmax(forward.logits, dim=1)
+        truth = F.one_hot(labels, forward.logits.shape[1])
+        return backward(
+            forward, {forward.network.output: (probability - truth) / len(labels)}, "weights"
+        )
 
     def _halved(self) -> Sequence[Mapping[int, Tensor]]:
         middle = len(self._labels) // 2
@@ -349,23 +352,23 @@ class EngineCandidate:
             raise UndefinedScoreError("a mini-batch of one image has no halves")
         found = []
         for part in (slice(None, middle), slice(middle, 2 * middle)):
-            tape = record(self.network, self._parameters, self._batch[part])
-            found.append(self._loss_of(tape, self._labels[part]).weight)
+            forward = record(self.network, self._parameters, self._batch[part])
+            found.append(self._loss_of(forward, self._labels[part]).weight)
         if not any(bool(gradient.any()) for half in found for gradient in half.values()):
             raise UndefinedScoreError(_NO_GRADIENT, score=-np.inf)
         return found
 
     def _differentiated(self) -> NDArray[np.float64]:
-        tape = self._tape
-        ones = {tape.network.output: torch.ones_like(tape.logits)}
-        jacobian = backward(tape, ones, "input").output.get(0)
+        forward = self._forward
+        ones = {forward.network.output: torch.ones_like(forward.logits)}
+        jacobian = backward(forward, ones, "input").output.get(0)
         if jacobian is None or not bool(jacobian.any()):
             raise UndefinedScoreError("the output does not depend on the input", score=-np.inf)
         rows: NDArray[np.float64] = jacobian.flatten(1).to(torch.float64).cpu().numpy()
         return rows
 
     def _informed(self) -> NDArray[np.float64]:
-        eigenvalues = torch.linalg.eigvalsh(first_entry_fisher(self._tape))
+        eigenvalues = torch.linalg.eigvalsh(first_entry_fisher(self._forward))
         found: NDArray[np.float64] = eigenvalues.cpu().numpy()
         return found
 
@@ -384,7 +387,7 @@ class EngineCandidate:
         network, weights = self.network, self._parameters.weight
         with self._clock.phase("other"):
             arrays = {number: weight.cpu().numpy() for number, weight in weights.items()}
-            return synaptic_flow.log_synaptic_flow(network, arrays)
+            return synflow.log_synaptic_flow(network, arrays)
 
     def _flowed_normalised(self, reductions_only: bool) -> float:
         network = self.network

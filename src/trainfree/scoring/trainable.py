@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainfree.scoring.activations import KernelSum
-from trainfree.scoring.fused import code_products
-from trainfree.scoring.passes import float_products, packed
-from trainfree.scoring.tape import BATCH_NORM_EPSILON, Parameters, node_output
+from trainfree.scoring.autodiff.forward import BATCH_NORM_EPSILON, Parameters, node_output
+from trainfree.scoring.cpu_engine.executors import float_products, packed
+from trainfree.scoring.cpu_engine.fused import code_products
+from trainfree.scoring.quantities.relu_kernel import KernelSum
 from trainfree.scoring.weights import Weights
 from trainfree.spaces.network import BatchNorm, Network, Relu
 

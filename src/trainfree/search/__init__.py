@@ -1,6 +1,6 @@
 """Search algorithms over stored scores: one class in one file each.
 
-An algorithm is known by the name of its module, and every module of this room that defines
+An algorithm is known by the name of its module, and every module in algorithms/ that defines
 ``ALGORITHM`` is one. There is no list of names, so that a new algorithm touches no other's code.
 Algorithms of others come from files that the configuration names (``search.extra``) and from
 installed packages with an entry point in ``trainfree.search``.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ALGORITHM_NAMES: list[str] = sorted(
     path.stem
-    for path in Path(__file__).parent.glob("*.py")
+    for path in Path(__file__).parent.glob("algorithms/*.py")
     if re.search(r"^ALGORITHM = ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
 )
 
@@ -80,12 +80,12 @@ def load_algorithm(name: str) -> type[SearchAlgorithm]:
 
 def modules_of(name: str) -> list[str]:
     """Return the module that holds the suite's algorithm ``name``, for its code hash."""
-    return [f"trainfree.search.{name}"] if name in ALGORITHM_NAMES else []
+    return [f"trainfree.search.algorithms.{name}"] if name in ALGORITHM_NAMES else []
 
 
 def _module(name: str) -> ModuleType:
     if name in ALGORITHM_NAMES:
-        return importlib.import_module(f"trainfree.search.{name}")
+        return importlib.import_module(f"trainfree.search.algorithms.{name}")
     return extensions.find_module(ALGORITHM_KIND, name, algorithm_names())
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
 from trainfree.extensions import load_files
+from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.progress import track
 from trainfree.randomness import stream
 from trainfree.search import load_algorithm
@@ -34,14 +35,13 @@ from trainfree.search.budget import (
     read_out,
     record,
 )
+from trainfree.search.lookups import Signals, load_signals
 from trainfree.search.plan import SearchPlan, search_code_hash
 from trainfree.search.protocol import PaidScores, SearchAlgorithm, make_settings
 from trainfree.search.schema import Answers, Trace, search_dataset
-from trainfree.search.signals import Signals, load_signals
 from trainfree.search.watched import Watch, is_foreign
 from trainfree.spaces import load_space
 from trainfree.spaces.protocol import Space
-from trainfree.storage import provenance_attributes, write_dataset
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from trainfree.search import ACCURACY
 from trainfree.search.budget import Evaluations, FloatArray, IndexArray, PlaceArray
+from trainfree.search.lookups import Signals
 from trainfree.search.plan import SearchPlan
-from trainfree.search.signals import Signals
 
 COMPRESSION = {"zlib": True, "complevel": 1, "shuffle": True}
 

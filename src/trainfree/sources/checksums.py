@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainfree.errors import HashMismatchError, SourceError
-from trainfree.sources.reading import is_folder, is_there, opened
-from trainfree.sources.wrong_files import surprise
-from trainfree.writing import write_atomically
+from trainfree.files.writing import write_atomically
+from trainfree.sources.formats.reading import is_folder, is_there, opened
+from trainfree.sources.formats.wrong_files import surprise
 
 logger = logging.getLogger(__name__)
 

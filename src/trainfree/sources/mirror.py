@@ -9,7 +9,7 @@ from pathlib import Path
 from trainfree.errors import SourceError
 from trainfree.sources.checksums import Checksum, verify
 from trainfree.sources.delivery import MIRROR_VARIABLE, Delivery, SourceSettings
-from trainfree.sources.reading import is_folder, is_there, unreadable
+from trainfree.sources.formats.reading import is_folder, is_there, unreadable
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from trainfree.errors import SourceError
 from trainfree.progress import progress_bar
 from trainfree.sources.checksums import CHUNK_BYTES, Checksum, cached
 from trainfree.sources.delivery import Delivery, SourceSettings
-from trainfree.sources.reading import MIB, is_folder, is_there
-from trainfree.sources.wrong_files import NATS_FOLDER, require_folder, require_kind
+from trainfree.sources.formats.reading import MIB, is_folder, is_there
+from trainfree.sources.formats.wrong_files import NATS_FOLDER, require_folder, require_kind
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainfree.errors import SourceError
-from trainfree.reading import cannot_be_read
+from trainfree.files.reading import cannot_be_read
 from trainfree.sources.checksums import verify
 from trainfree.sources.delivery import Source, SourceSettings
 from trainfree.sources.mirror import MirrorFile, MirrorSource, found_at, require_folder

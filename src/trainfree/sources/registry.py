@@ -17,7 +17,7 @@ from pathlib import Path
 from trainfree.errors import SourceError
 from trainfree.sources.checksums import Checksum, cached, verify
 from trainfree.sources.delivery import Delivery, SourceSettings
-from trainfree.sources.reading import MIB, UNREADABLE_ZIP, is_folder, is_there, read_at_most
+from trainfree.sources.formats.reading import MIB, UNREADABLE_ZIP, is_folder, is_there, read_at_most
 
 # A reachable registry may still be slow: the connection has `timeout`, the transfer has this.
 TRANSFER_SECONDS = 1800.0

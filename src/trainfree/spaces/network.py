@@ -200,7 +200,7 @@ class Network:
 
     @property
     def relu_units(self) -> int:
-        """Number of rectified units for one image, each ReLU module counted once."""
+        """Number of ReLU units for one image, each ReLU module counted once."""
         return sum(
             node.modules * prod(self.shapes[number])
             for number, node in enumerate(self.nodes)
@@ -284,7 +284,7 @@ class NetworkBuilder:
         return self._add(BatchNorm(source), self.shapes[source])
 
     def relu(self, source: int, modules: int, wrapped: bool) -> int:
-        """Add rectified units (see :class:`Relu`)."""
+        """Add ReLU units (see :class:`Relu`)."""
         return self._add(Relu(source, modules, wrapped), self.shapes[source])
 
     def avg_pool(self, source: int, kernel: int, stride: int, padding: int) -> int:

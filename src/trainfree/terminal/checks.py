@@ -18,11 +18,11 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from trainfree import scoring
-from trainfree.caches import is_writable, user_cache
 from trainfree.errors import TrainfreeError, UnreadableFileError
-from trainfree.reading import is_there
-from trainfree.scoring.devices import visible_gpus, why_no_gpu
+from trainfree.files.caches import is_writable, user_cache
+from trainfree.files.reading import is_there
+from trainfree.scoring import cpu_engine
+from trainfree.scoring.jobs.devices import visible_gpus, why_no_gpu
 from trainfree.sources.probing import is_usable, probe
 from trainfree.sources.recipes import RECIPES
 from trainfree.terminal.run import Run
@@ -225,7 +225,7 @@ def check_caches() -> Iterator[Check]:
     except ImportError as error:
         yield Check("compiled code", "missing", f"numba cannot be imported: {error}")
         return
-    folder = code_folder(Path(scoring.__file__).parent)
+    folder = code_folder(Path(cpu_engine.__file__).parent)
     if folder is None:
         detail = "cannot be kept: every job compiles anew; name a folder in NUMBA_CACHE_DIR"
         yield Check("compiled code", "note", detail)

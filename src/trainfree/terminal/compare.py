@@ -10,8 +10,8 @@ from pathlib import Path
 
 from trainfree.analysis.tables import count_of
 from trainfree.errors import DataFileError, UnreadableFileError
-from trainfree.reading import files_below, is_there
-from trainfree.storage import read_dataset
+from trainfree.files.reading import files_below, is_there
+from trainfree.files.storage import read_dataset
 from trainfree.terminal.differences import (
     Difference,
     dataset_differences,

@@ -20,7 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from trainfree.errors import DataFileError
-from trainfree.reading import cannot_be_read
+from trainfree.files.reading import cannot_be_read
 
 MEASURED = {"seconds", "proxy_seconds", "scoring_seconds", "answer_scoring_seconds"}
 """Variables of data files, and columns of tables, that hold measured seconds."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trainfree.analysis.tables import count_of
 from trainfree.errors import UnreadableFileError
-from trainfree.reading import cannot_be_read, files_below
+from trainfree.files.reading import cannot_be_read, files_below
 from trainfree.workflow import running_since
 
 _PROGRESS = re.compile(r".*?: (\d+ of \d+, about .+ left)")

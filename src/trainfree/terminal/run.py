@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainfree.scoring.setting import Setting, shard_ranges
+from trainfree.scoring.settings.setting import Setting, shard_ranges
 from trainfree.search.plan import SearchPlan
 from trainfree.sources.delivery import SourceSettings
 from trainfree.spaces import load_space

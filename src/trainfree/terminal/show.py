@@ -14,11 +14,11 @@ from trainfree.analysis.tables import MISSING, number, seconds
 from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
 from trainfree.benchmarks.schema import MEAN_SEED
 from trainfree.errors import ConfigError, DataFileError
-from trainfree.reading import is_there
+from trainfree.files.reading import is_there
+from trainfree.files.storage import read_dataset
 from trainfree.spaces import load_space
 from trainfree.spaces.nasbench201.canonical import canonical_form, is_connected
 from trainfree.spaces.nasbench201.space import CellSpace
-from trainfree.storage import read_dataset
 from trainfree.terminal.architectures import find_architecture
 from trainfree.terminal.cell import cell_arrows, draw_cell
 from trainfree.terminal.run import Run
@@ -182,4 +182,4 @@ def _sizes(scores: xr.Dataset, place: int) -> str:
     params, flops, units = (
         number(float(scores[name][place]), 0) for name in ("params", "flops", "relu_units")
     )
-    return f"{params} parameters, {flops} multiply-adds and {units} rectified units for one image"
+    return f"{params} parameters, {flops} multiply-adds and {units} ReLU units for one image"

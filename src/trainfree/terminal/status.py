@@ -14,12 +14,12 @@ import xarray as xr
 
 from trainfree.analysis.inputs import USABLE_STATUSES, status_names, texts
 from trainfree.errors import DataFileError, UnreadableFileError
+from trainfree.files.reading import is_there
+from trainfree.files.storage import open_dataset, read_dataset
 from trainfree.progress import duration
 from trainfree.provenance import canonical_json
-from trainfree.reading import is_there
-from trainfree.scoring.setting import scoring_code_hash
+from trainfree.scoring.settings.setting import scoring_code_hash
 from trainfree.search.plan import search_code_hash
-from trainfree.storage import open_dataset, read_dataset
 from trainfree.terminal.logs import (
     NO_MESSAGE,
     ended_well,

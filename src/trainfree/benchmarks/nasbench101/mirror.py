@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from trainfree.benchmarks.checks import FRACTION, RUN_SECONDS, check_column
 from trainfree.benchmarks.nasbench101.trained_cells import MEAN, QUANTITIES, TIME, TrainedCells
 from trainfree.errors import ArchitectureError, SourceError
-from trainfree.sources.arrays import Wanted, read_npz
 from trainfree.sources.checksums import file_digests
-from trainfree.sources.tables import read_table
+from trainfree.sources.formats.arrays import Wanted, read_npz
+from trainfree.sources.formats.tables import read_table
 from trainfree.spaces.nasbench101.encoding import specification
 from trainfree.spaces.nasbench101.specification import OPERATIONS
 

@@ -28,16 +28,16 @@ from trainfree.benchmarks.nasbench101.trained_cells import (
 )
 from trainfree.benchmarks.nasbench101.training_time import estimate_times
 from trainfree.errors import SourceError
-from trainfree.provenance import code_hash
-from trainfree.sources.reading import is_folder, is_there
-from trainfree.sources.wrong_files import surprise
-from trainfree.spaces.nasbench101.space import GraphCellSpace
-from trainfree.storage import (
+from trainfree.files.storage import (
     open_dataset,
     open_variables,
     provenance_attributes,
     write_dataset,
 )
+from trainfree.provenance import code_hash
+from trainfree.sources.formats.reading import is_folder, is_there
+from trainfree.sources.formats.wrong_files import surprise
+from trainfree.spaces.nasbench101.space import GraphCellSpace
 
 SPACE = "nasbench101"
 DATASET = "cifar10"

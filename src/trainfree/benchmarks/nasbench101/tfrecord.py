@@ -28,8 +28,8 @@ from trainfree.benchmarks.nasbench101.trained_cells import QUANTITIES, STAGES, T
 from trainfree.errors import ArchitectureError, SourceError
 from trainfree.progress import progress_bar
 from trainfree.sources.checksums import file_digests
-from trainfree.sources.reading import brief, brief_error, opened
-from trainfree.sources.wrong_files import require_kind
+from trainfree.sources.formats.reading import brief, brief_error, opened
+from trainfree.sources.formats.wrong_files import require_kind
 from trainfree.spaces.nasbench101.encoding import matrix_bits, operation_code
 from trainfree.spaces.nasbench101.specification import OPERATIONS, ModelSpec
 

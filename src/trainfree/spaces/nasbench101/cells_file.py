@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.provenance import code_hash
 from trainfree.spaces.nasbench101.cell_hashes import cell_hashes, places_by_hash
 from trainfree.spaces.nasbench101.space import GraphCellSpace
-from trainfree.storage import provenance_attributes, write_dataset
 
 
 def write_cells(output: Path) -> dict[int, int]:

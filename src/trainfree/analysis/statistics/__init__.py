@@ -1,0 +1,4 @@
+"""Correlations, intervals and tests: pure functions of arrays.
+
+Nothing here knows of files or of tables.
+"""

@@ -1,0 +1,4 @@
+"""Baselines: sizes, costs and chance.
+
+One file a proxy.
+"""

@@ -1,0 +1,4 @@
+"""Proxies of gradients by image, by class or by parameter.
+
+One file a proxy.
+"""

@@ -1,0 +1,4 @@
+"""Proxies of the binary codes of ReLUs.
+
+One file a proxy.
+"""

@@ -1,0 +1,4 @@
+"""The figures, one a file: each reads stored results and draws SVG and PNG.
+
+How they look is decided in report/style.
+"""

@@ -1,0 +1,253 @@
+"""Scores against accuracy as the papers show them: a sample, a panel a data set and proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from trainfree.analysis.inputs import Floats, outcome_title, targets, texts
+from trainfree.analysis.origins import data_files
+from trainfree.analysis.papers.measures import (
+    DRAWN,
+    LEAST_ACCURACY,
+    drawn_places,
+    drawn_taus,
+    obstacle_of,
+)
+from trainfree.analysis.published import cells_of_kind, read_published
+from trainfree.analysis.run_files import AbsentError, RunFiles
+from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.tables import number
+from trainfree.errors import DataFileError, UnknownNameError
+from trainfree.report.style.accuracy_axis import accuracy_axis, accuracy_title
+from trainfree.report.style.captions import accuracy_note, image_notes, sentences
+from trainfree.report.style.colours import SERIES
+from trainfree.report.style.look import figure_style, new_figure, rule_lines, write_figure
+
+PANEL_WIDTH, PANEL_HEIGHT = 2.5, 2.3
+FEWEST = 3
+
+
+class Beside(NamedTuple):
+    """What the paper shows of a data set: which accuracy, and its tau of one proxy.
+
+    ``obstacle`` says why ours cannot stand beside it; empty if it can.
+    """
+
+    outcome: str
+    proxy: str
+    tau: float
+    obstacle: str
+
+
+class Panel(NamedTuple):
+    """What a panel shows: scores and accuracies of one draw, and tau over all draws."""
+
+    proxy: str
+    outcome: str
+    drawn: pd.DataFrame
+    taus: Floats
+    stand_in: bool
+    beside: Beside | None
+
+
+def plot_score_panels(
+    scores: Sequence[Path],
+    benchmark: Path,
+    proxies: Sequence[str],
+    settings: AnalysisSettings,
+    output_stem: Path,
+    published: Path | None = None,
+) -> None:
+    """Draw scores against accuracy by the NASWOT paper's protocol (Figure 3).
+
+    At most 1,000 architectures above 15 % accuracy, drawn at random.
+
+    Parameters
+    ----------
+    scores, benchmark
+        Merged scores files, a column of panels each, and the benchmark of their space.
+    proxies
+        A row of panels each.
+    settings
+        Seed, and number of draws that tau is the mean of; the first one is drawn.
+    output_stem
+        Path without suffix; .svg and .png are written.
+    published
+        The paper's numbers: which accuracies its figure shows, and its tau.
+
+    Raises
+    ------
+    UnknownNameError
+        When a scores file lacks a proxy.
+    DataFileError
+        When a file is missing or damaged, or there is nothing to draw in any panel.
+    """
+    run = RunFiles(scores, [], benchmark)
+    if len(run.score_files) != len(scores):
+        raise DataFileError(
+            f"{', '.join(map(str, scores))}: expected readable scores of a data set each, found "
+            f"{', '.join(run.score_files) or 'none'}; the log names what is left out"
+        )
+    beside = _published(run, published)
+    outcomes = {
+        dataset: beside[dataset].outcome
+        if dataset in beside
+        else targets(run.benchmark, dataset, benchmark)[0].name
+        for dataset in run.score_files
+    }
+    panels = [
+        [
+            _panel(run, dataset, outcome, proxy, beside.get(dataset), settings)
+            for dataset, outcome in outcomes.items()
+        ]
+        for proxy in proxies
+    ]
+    if not any(len(panel.drawn) for row in panels for panel in row):
+        raise DataFileError(
+            f"{output_stem}: no architecture above {LEAST_ACCURACY:g} % has a finite score; there "
+            "is nothing to draw"
+        )
+    with figure_style():
+        figure = _draw(panels)
+        files = list(run.score_files.values())
+        title = f"{', '.join(proxies)} against accuracy, a sample of {files[0].attrs['space']}"
+        caption = _caption(files, run.benchmark, panels, settings)
+        behind = data_files(file.attrs for file in (*files, run.benchmark))
+        write_figure(figure, output_stem, title, caption, behind)
+
+
+def _published(run: RunFiles, path: Path | None) -> dict[str, Beside]:
+    """Return what the paper shows of each data set whose accuracies are there."""
+    found = {}
+    papers = [] if path is None else [read_published(path)]
+    for table, cell, measure in cells_of_kind(papers, "tau"):
+        try:
+            run.require_space(table.space)
+            run.accuracy(measure.outcome)
+        except AbsentError:
+            continue
+        obstacle = obstacle_of(run, measure, table.batch_size)
+        found[measure.dataset] = Beside(measure.outcome, measure.signal, cell.value, obstacle)
+    return found
+
+
+def _panel(
+    run: RunFiles,
+    dataset: str,
+    outcome: str,
+    proxy: str,
+    beside: Beside | None,
+    settings: AnalysisSettings,
+) -> Panel:
+    scored = run.scores(dataset)
+    if proxy not in texts(scored["proxy"]):
+        raise UnknownNameError(f"proxy in the scores on {dataset}", proxy, texts(scored["proxy"]))
+    try:
+        both = run.pairs(dataset, proxy, outcome)
+    except AbsentError:
+        both = pd.DataFrame({"score": [], "accuracy": []}, dtype=np.float64)
+    kept = both[both["accuracy"] > LEAST_ACCURACY]
+    taus = drawn_taus(both, settings) if len(kept) >= FEWEST else np.array([np.nan])
+    drawn = kept.iloc[drawn_places(len(kept), settings, 0)]
+    shown = beside if beside is not None and beside.proxy == proxy else None
+    return Panel(proxy, outcome, drawn, taus, bool(run.stand_in(dataset)), shown)
+
+
+def _draw(panels: Sequence[Sequence[Panel]]) -> Figure:
+    rows, columns = len(panels), len(panels[0])
+    width = max(PANEL_WIDTH * columns + 0.5, 3.6)
+    figure = new_figure(width, PANEL_HEIGHT * rows + 0.35)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for row, line in enumerate(panels):
+        for column, panel in enumerate(line):
+            axes = grid[row, column]
+            _draw_panel(axes, panel)
+            axes.set_xlabel(f"{panel.proxy} score")
+            axes.set_ylabel(_in_lines(accuracy_title(outcome_title(panel.outcome))), fontsize=8)
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    score, accuracy = (panel.drawn[name].to_numpy(dtype=np.float64) for name in panel.drawn)
+    finite = np.isfinite(score)
+    axes.scatter(
+        score[finite],
+        accuracy[finite],
+        s=5,
+        color=SERIES[0],
+        alpha=0.45,
+        linewidths=0,
+        rasterized=True,
+    )
+    if finite.any():
+        accuracy_axis(axes, accuracy, apart=0.11)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        if np.abs(score[finite]).max() >= 1e5:
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    rule_lines(axes)
+    spread = float(panel.taus.std(ddof=1)) if len(panel.taus) > 1 else np.nan
+    between = "" if np.isnan(spread) else f" ± {number(spread, 3)}"
+    lowest = int((~finite).sum())
+    note = f", {number(lowest, 0)} at −∞" if lowest else ""
+    note += ", stand-in images" if panel.stand_in else ""
+    paper = "" if panel.beside is None else f", paper {number(panel.beside.tau, 3)}"
+    axes.set_title(
+        f"τ = {number(float(panel.taus.mean()), 3)}{between}{paper}\n"
+        f"n = {number(len(panel.drawn), 0)}{note}",
+        loc="left",
+        fontsize=8,
+    )
+
+
+def _in_lines(title: str) -> str:
+    name, comma, rest = title.partition(" accuracy")
+    return f"{name}\n{(comma + rest).strip()}"
+
+
+def _caption(
+    files: Sequence[xr.Dataset],
+    trained: xr.Dataset,
+    panels: Sequence[Sequence[Panel]],
+    settings: AnalysisSettings,
+) -> str:
+    infinite = any(np.isneginf(panel.drawn["score"]).any() for row in panels for panel in row)
+    seeds = ", ".join(sorted({str(scored.attrs.get("seed", "?")) for scored in files}))
+    batches = ", ".join(sorted({str(scored.attrs["batch_size"]) for scored in files}))
+    first = files[0].attrs
+    return sentences(
+        f"At most {number(DRAWN, 0)} architectures of {first['space']} above {LEAST_ACCURACY:g} % "
+        "accuracy, drawn at random without replacement, as in the NASWOT paper's Figure 3; n are "
+        "drawn here.",
+        f"τ is Kendall's τ-b: mean ± standard deviation over {number(settings.tau_draws, 0)} such "
+        f"draws with seed {settings.seed}, of which the points are the first.",
+        *_paper_notes([panel for row in panels for panel in row]),
+        "The accuracy axes are linear in the logarithm of the error and differ between data sets.",
+        "Scores of −∞ rank lowest in τ and have no point." if infinite else "",
+        f"Mini-batches of {batches}, initialisation {first['initialization']}, root seed {seeds}.",
+        image_notes(scored.attrs for scored in files),
+        accuracy_note(trained.attrs),
+    )
+
+
+def _paper_notes(panels: Sequence[Panel]) -> list[str]:
+    """Say which accuracies the paper's code reads, and where its tau cannot be compared."""
+    notes = []
+    if any(panel.outcome.startswith("cifar10-valid/") for panel in panels):
+        notes.append(
+            "CIFAR-10 accuracies are those of networks trained on half of the training images "
+            "(cifar10-valid), which the paper's released code reads."
+        )
+    for panel in panels:
+        if panel.beside is not None and panel.beside.obstacle:
+            name = outcome_title(panel.outcome)
+            notes.append(f"Not comparable with the paper's τ of {name}: {panel.beside.obstacle}.")
+    return list(dict.fromkeys(notes))

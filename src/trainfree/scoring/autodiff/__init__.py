@@ -1,0 +1,4 @@
+"""Networks as data, forwards with every value kept, and backwards through them.
+
+What needs gradients is built on these two passes.
+"""

@@ -1,0 +1,293 @@
+"""Convolutions on the CPU, with what surrounds them in the engine done on the way.
+
+Images have channels last, (B, height, width, C). While an image is in cache, its ReLU is applied,
+it is convolved, and its sums for batch normalisation are taken. 3 × 3 convolutions of stride one go
+through Winograd's F(4 × 4, 3 × 3), with a quarter of the products; all others are sums of row
+products over the window's rows. One thread, a fixed order of sums: the same bits every time.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainfree.compilation import compiled
+from trainfree.scoring.cpu_engine.fused import Moments
+from trainfree.scoring.cpu_engine.memory import empty, zeros
+from trainfree.scoring.cpu_engine.simd import (
+    CHAINS,
+    LANES,
+    POSITIONS,
+    ROWS,
+    TILE,
+    add_differences,
+    multiply_rows,
+    transform_patch,
+    transform_tile,
+    transform_weights,
+)
+
+Floats = NDArray[Any]
+"""float32 or float64."""
+
+_FEWEST_PIXELS = 1024
+"""Fewer are not worth the transform of the weights."""
+_TILES_A_GROUP = 48
+_ROWS_A_BLOCK = 256
+_PIXELS_A_ROW = 128
+"""Few enough to stay in the nearest cache with all their channels."""
+
+
+def can_convolve(weight: Floats) -> bool:
+    """Whether :func:`convolve` takes these weights: outputs must fill whole vectors."""
+    return int(weight.shape[0]) % LANES == 0
+
+
+def convolve(
+    x: Floats, weight: Floats, stride: int, padding: int, relu: bool
+) -> tuple[Floats, Moments]:
+    """Convolve ``x``, or its positive part, and return the map with its moments.
+
+    Parameters
+    ----------
+    x
+        Images, (B, height, width, C), contiguous.
+    weight
+        (out, C, kernel, kernel); ``out`` is a multiple of
+        :data:`~trainfree.scoring.cpu_engine.simd.LANES`.
+    relu
+        Whether max(x, 0) is convolved.
+
+    Returns
+    -------
+    map, moments
+        (B, height', width', out), and mean and biased variance of each of its channels.
+    """
+    images, height, width, channels = x.shape
+    outputs, _, kernel, _ = weight.shape
+    sides = [(side + 2 * padding - kernel) // stride + 1 for side in (height, width)]
+    size = images * prod(sides) * outputs
+    # What is written beyond the last pixel is never read.
+    flat = empty((size + ROWS * outputs,), x.dtype)
+    pivot, sums = zeros((outputs,), x.dtype), zeros((2, outputs), np.float64)
+    geometry = (kernel, stride, padding)
+    if can_tile((images, channels, height, width), outputs, geometry):
+        _convolve_tiles(x, _transformed(weight), relu, _scratch(x, outputs), flat, pivot, sums)
+    else:
+        _convolve_rows(_in_rows(x, geometry), _ordered(weight), geometry, relu, flat, pivot, sums)
+    rows = size // outputs
+    mean = sums[0] / rows
+    moments = Moments(pivot + mean, np.maximum(sums[1] / rows - mean * mean, 0.0))
+    return flat[:size].reshape(images, *sides, outputs), moments
+
+
+def can_tile(shape: tuple[int, ...], outputs: int, geometry: tuple[int, int, int]) -> bool:
+    """Whether :func:`convolve_tiled` takes maps (B, C, height, width) and is worth its transforms.
+
+    Parameters
+    ----------
+    outputs
+        Channels of the result.
+    geometry
+        Kernel, stride and padding.
+    """
+    images, channels, height, width = shape
+    whole = height % TILE == 0 and width % TILE == 0
+    full = channels % LANES == 0 and outputs % LANES == 0
+    many = images * height * width >= _FEWEST_PIXELS
+    return geometry == (3, 1, 1) and whole and full and many
+
+
+def convolve_tiled(x: Floats, weight: Floats) -> Floats:
+    """Return the convolution of (B, height, width, C) with 3 × 3 windows that `can_tile` allows."""
+    outputs = weight.shape[0]
+    flat, none = empty((*x.shape[:3], outputs), x.dtype), np.empty((0, 0))
+    pivot, scratch = np.empty(outputs, x.dtype), _scratch(x, outputs)
+    _convolve_tiles(x, _transformed(weight), False, scratch, flat.reshape(-1), pivot, none)
+    return flat
+
+
+def convolve_plainly(x: Floats, weight: Floats, stride: int, padding: int) -> Floats:
+    """Return a convolution and nothing else; no product is replaced by differences of others."""
+    images, height, width, _ = x.shape
+    outputs, _, kernel, _ = weight.shape
+    sides = [(side + 2 * padding - kernel) // stride + 1 for side in (height, width)]
+    size, geometry = images * prod(sides) * outputs, (kernel, stride, padding)
+    flat, none = empty((size + ROWS * outputs,), x.dtype), np.empty((0, 0))
+    pivot = np.empty(outputs, x.dtype)
+    _convolve_rows(_in_rows(x, geometry), _ordered(weight), geometry, False, flat, pivot, none)
+    return flat[:size].reshape(images, *sides, outputs)
+
+
+def _in_rows(x: Floats, geometry: tuple[int, int, int]) -> Floats:
+    """Return the images; in short rows of pixels where windows are pixels."""
+    if geometry != (1, 1, 0):
+        return x
+    pixels = x.size // x.shape[3]
+    width = _PIXELS_A_ROW if pixels % _PIXELS_A_ROW == 0 else x.shape[1] * x.shape[2]
+    return x.reshape(-1, 1, width, x.shape[3])
+
+
+def _ordered(weight: Floats) -> Floats:
+    """Return weights in the order of windows, (kernel · kernel · C · out,)."""
+    return np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(-1)
+
+
+def _scratch(x: Floats, outputs: int) -> tuple[Floats, Floats, Floats]:
+    """Return room for the patches and products of a group of images, and for a padded image."""
+    _, height, width, channels = x.shape
+    tiles = height * width // (TILE * TILE)
+    group = max(1, _TILES_A_GROUP // tiles)
+    rows = -(-group * tiles // ROWS) * ROWS
+    # One vector more than needed keeps positions from falling onto the same lines of the cache.
+    return (
+        zeros((POSITIONS, rows * channels + LANES), x.dtype),
+        zeros((POSITIONS, rows * outputs + LANES), x.dtype),
+        zeros(((height + 2) * (width + 2) * channels,), x.dtype),
+    )
+
+
+def _transformed(weight: Floats) -> Floats:
+    """Return G w Gᵀ for each pair of channels, (36, C, out)."""
+    outputs, channels = weight.shape[:2]
+    result = empty((POSITIONS, channels, outputs), weight.dtype)
+    _transform_weights(_ordered(weight), result.reshape(-1))
+    return result
+
+
+@compiled(nogil=True)
+def _transform_weights(weight: Floats, out: Floats) -> None:
+    stride = out.shape[0] // POSITIONS
+    for start in range(0, stride, LANES):
+        transform_weights(weight, start, stride, out, start)
+
+
+@compiled(nogil=True)
+def _pad(image: Floats, padding: int, relu: bool, out: Floats) -> None:
+    """Write one image, or its positive part, inside a border that is left as it is."""
+    height, width, channels = image.shape
+    zero = image.dtype.type(0)
+    length, pitch = width * channels, (width + 2 * padding) * channels
+    numbers = image.reshape(height, length)
+    for row in range(height):
+        source = numbers[row]
+        start = (row + padding) * pitch + padding * channels
+        target = out[start : start + length]
+        if relu:
+            for k in range(length):
+                target[k] = source[k] if source[k] > zero else zero
+        else:
+            target[:] = source
+
+
+@compiled(nogil=True)
+def _convolve_tiles(
+    x: Floats,
+    weight: Floats,
+    relu: bool,
+    scratch: tuple[Floats, Floats, Floats],
+    out: Floats,
+    pivot: Floats,
+    sums: NDArray[np.float64],
+) -> None:
+    images, height, width, channels = x.shape
+    outputs, across = pivot.shape[0], (width + 2) * channels
+    patches, products, padded = scratch
+    pitch, out_pitch = patches.shape[1], products.shape[1]
+    patches, products, kernel = patches.reshape(-1), products.reshape(-1), weight.reshape(-1)
+    tiles_across = width // TILE
+    tiles, size = height // TILE * tiles_across, height * width
+    group = max(1, _TILES_A_GROUP // tiles)
+    for begin in range(0, images, group):
+        count = min(group, images - begin)
+        for image in range(count):
+            _pad(x[begin + image], 1, relu, padded)
+            for tile in range(tiles):
+                corner = tile // tiles_across * TILE * across
+                corner += tile % tiles_across * TILE * channels
+                for lane in range(0, channels, LANES):
+                    place = (image * tiles + tile) * channels + lane
+                    transform_patch(padded, corner + lane, across, channels, patches, place, pitch)
+        for position in range(POSITIONS):
+            for lane in range(0, outputs, LANES):
+                for row in range(0, count * tiles, ROWS):
+                    multiply_rows(
+                        patches, position * pitch + row * channels, channels, 0,
+                        kernel, position * channels * outputs + lane, outputs,
+                        products, position * out_pitch + row * outputs + lane, outputs,
+                        1, channels,
+                    )  # fmt: skip
+        for image in range(count):
+            for tile in range(tiles):
+                corner = (begin + image) * size + tile // tiles_across * TILE * width
+                corner = (corner + tile % tiles_across * TILE) * outputs
+                for lane in range(0, outputs, LANES):
+                    place = (image * tiles + tile) * outputs + lane
+                    transform_tile(
+                        products, place, out_pitch, out, corner + lane, width * outputs, outputs
+                    )
+        if sums.size:
+            _add_moments(out, begin * size, count * size, pivot, sums)
+
+
+@compiled(nogil=True)
+def _convolve_rows(
+    x: Floats,
+    weight: Floats,
+    geometry: tuple[int, int, int],
+    relu: bool,
+    out: Floats,
+    pivot: Floats,
+    sums: NDArray[np.float64],
+) -> None:
+    kernel, stride, padding = geometry
+    images, height, width, channels = x.shape
+    outputs = pivot.shape[0]
+    out_height = (height + 2 * padding - kernel) // stride + 1
+    out_width = (width + 2 * padding - kernel) // stride + 1
+    across, step = (width + 2 * padding) * channels, stride * channels
+    padded = np.zeros((height + 2 * padding) * across + ROWS * step, x.dtype)
+    for image in range(images):
+        _pad(x[image], padding, relu, padded)
+        for row in range(out_height):
+            begin, end = row * stride * across, (image * out_height + row) * out_width
+            for lane in range(0, outputs, LANES):
+                # The last pixels of a row may run into the next one, which is written after it.
+                for column in range(0, out_width, ROWS):
+                    multiply_rows(
+                        padded, begin + column * step, step, across, weight, lane, outputs,
+                        out, (end + column) * outputs + lane, outputs, kernel, kernel * channels,
+                    )  # fmt: skip
+        if sums.size:
+            size = out_height * out_width
+            _add_moments(out, image * size, size, pivot, sums)
+
+
+@compiled(nogil=True)
+def _add_moments(
+    flat: Floats, first: int, rows: int, pivot: Floats, sums: NDArray[np.float64]
+) -> None:
+    """Add ``rows`` rows of channels of a map to its sums.
+
+    Sums are of differences from the map's first row, in short blocks, so that a mean that is large
+    beside the deviation costs no digits.
+    """
+    channels = pivot.shape[0]
+    start, totals = first * channels, sums.reshape(-1)
+    if first == 0:
+        pivot[:] = flat[:channels]
+    for lane in range(0, channels, LANES):
+        for block in range(0, rows, _ROWS_A_BLOCK):
+            chain = min(_ROWS_A_BLOCK, rows - block) // CHAINS
+            add_differences(
+                flat, start + block * channels + lane, channels, chain,
+                pivot, lane, totals, lane, channels + lane,
+            )  # fmt: skip
+    for row in range(rows // CHAINS * CHAINS, rows):
+        for channel in range(channels):
+            difference = np.float64(flat[start + row * channels + channel] - pivot[channel])
+            sums[0, channel] += difference
+            sums[1, channel] += difference * difference

@@ -1,0 +1,45 @@
+"""How much memory and time a scoring job asks a batch system for. Needs no torch."""
+
+from __future__ import annotations
+
+from math import ceil, prod
+from pathlib import Path
+
+from trainfree.extensions import load_files
+from trainfree.images.datasets import spec_of
+from trainfree.proxies import load_proxy
+from trainfree.scoring.settings.setting import Setting
+from trainfree.spaces import build_network, load_space
+from trainfree.spaces.network import Conv
+
+ENGINE_MB, ENGINE_MINUTES = 3000, 60
+"""Enough for what keeps no map longer than its last reader needs it."""
+KEEPING_MINUTES = 240
+_START_MB = 1000
+_KEPT_MAPS = 700
+"""Maps as large as the stem's output: 640 were measured in NAS-Bench-201 with all proxies."""
+_KEEPING = frozenset({"gradients", "jacobian", "image_gradients", "random"})
+
+
+def job_memory_mb(setting: Setting) -> int:
+    """Return megabytes; more with the mini-batch where proxies go back through the network.
+
+    These keep the maps of the whole network and what is passed back to each of them.
+    """
+    if not _keeps_maps(setting):
+        return ENGINE_MB
+    space, images = load_space(setting.space), spec_of(setting.dataset)
+    network = build_network(space, space.warm_up_architecture, images.image_size, images.classes)
+    stem = next(n for n, node in enumerate(network.nodes) if isinstance(node, Conv))
+    kept = setting.batch_size * _KEPT_MAPS * prod(network.shapes[stem]) * 4
+    return max(ENGINE_MB, _START_MB + ceil(kept / 1e6))
+
+
+def job_minutes(setting: Setting) -> int:
+    """Return minutes; more where proxies go back through the network."""
+    return KEEPING_MINUTES if _keeps_maps(setting) else ENGINE_MINUTES
+
+
+def _keeps_maps(setting: Setting) -> bool:
+    load_files(Path(path) for path, _ in setting.extra)
+    return any(_KEEPING & load_proxy(name).needs for name in setting.proxies)

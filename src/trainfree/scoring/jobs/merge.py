@@ -1,0 +1,70 @@
+"""Merging shards: every architecture exactly once, all of one setting and one code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from trainfree.errors import DataFileError
+from trainfree.extensions import load_files
+from trainfree.files.storage import read_dataset, write_dataset
+from trainfree.scoring.settings.setting import Setting, scored_architectures
+from trainfree.spaces import load_space
+
+
+def merge_shards(shards: Sequence[Path], setting: Setting, output: Path) -> None:
+    """Write all rows of ``shards``, in the space's order, to ``output``.
+
+    Raises
+    ------
+    DataFileError
+        When a shard is missing, damaged, of another schema version or setting, was scored on
+        other images or by other code, or when an architecture is missing or there twice.
+    """
+    load_files(Path(path) for path, _ in setting.extra)
+    parts = [
+        _with_free_strings(read_dataset(path, "scores", {"config_hash": setting.hash}))
+        for path in shards
+    ]
+    for key in ("code_hash", "source_hashes"):
+        _require_equal(parts, shards, key)
+    merged = xr.concat(parts, dim="arch", combine_attrs="drop_conflicts").sortby("arch")
+    merged.attrs["device"] = ", ".join(dict.fromkeys(part.attrs["device"] for part in parts))
+    _require_all(merged, setting, output)
+    write_dataset(merged, output, "scores")
+
+
+def _with_free_strings(part: xr.Dataset) -> xr.Dataset:
+    """Return the shard with strings of any length: concatenation cuts those of fixed width."""
+    texts = [name for name, values in part.variables.items() if values.dtype.kind == "U"]
+    return part.assign({name: part[name].astype(object) for name in texts})
+
+
+def _require_equal(parts: Sequence[xr.Dataset], shards: Sequence[Path], key: str) -> None:
+    expected = parts[0].attrs[key]
+    for part, path in zip(parts, shards, strict=True):
+        if part.attrs[key] != expected:
+            raise DataFileError(
+                f"{path}: expected {key} = {expected!r} as in {shards[0]}, found "
+                f"{part.attrs[key]!r}; delete it and run again to score it anew"
+            )
+
+
+def _require_all(merged: xr.Dataset, setting: Setting, output: Path) -> None:
+    space = setting.space
+    found, expected = merged["arch"].values, scored_architectures(setting, len(load_space(space)))
+    if np.array_equal(found, expected):
+        return
+    missing = np.setdiff1d(expected, found)
+    problem = (
+        f"{len(missing)} architectures are missing, the first is {missing[0]}"
+        if len(missing)
+        else "some architectures are there twice"
+    )
+    raise DataFileError(
+        f"{output}: the shards do not cover {space}: {problem}; "
+        "delete the shards folder and run again"
+    )

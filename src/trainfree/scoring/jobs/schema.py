@@ -1,0 +1,116 @@
+"""The scores file: one row an architecture, one column a proxy, shard or merged alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from trainfree.scoring.clock import PHASES
+from trainfree.scoring.status import Status
+
+
+@dataclass(frozen=True)
+class Row:
+    """Everything recorded about one architecture; lists are in the order of the proxies.
+
+    ``messages`` say why scores failed, each with its proxy's name, empty where none did.
+    ``seconds`` are by phase; ``proxy_seconds`` is what each proxy would have cost alone.
+    """
+
+    arch: int
+    architecture: str
+    scores: Sequence[float]
+    statuses: Sequence[Status]
+    messages: Sequence[str]
+    seconds: Mapping[str, float]
+    proxy_seconds: Sequence[float]
+    relu_units: int
+    params: int
+    flops: int
+
+    @property
+    def message(self) -> str:
+        """All messages as one text."""
+        return "; ".join(filter(None, self.messages))
+
+
+def scores_dataset(rows: Sequence[Row], proxies: Sequence[str]) -> xr.Dataset:
+    """Return the data set of a scores file, without provenance."""
+    return _dataset(
+        rows,
+        ("arch", "proxy"),
+        np.array([row.scores for row in rows]),
+        np.array([row.statuses for row in rows], dtype=np.int8),
+        np.array([row.proxy_seconds for row in rows]),
+        [row.message for row in rows],
+    ).assign_coords(proxy=np.array(proxies, dtype=object))
+
+
+def column_dataset(rows: Sequence[Row], place: int) -> xr.Dataset:
+    """Return one proxy's column, the one at ``place`` in the rows, without provenance."""
+    return _dataset(
+        rows,
+        ("arch",),
+        np.array([row.scores[place] for row in rows]),
+        np.array([row.statuses[place] for row in rows], dtype=np.int8),
+        np.array([row.proxy_seconds[place] for row in rows]),
+        [row.messages[place] for row in rows],
+    )
+
+
+def _dataset(
+    rows: Sequence[Row],
+    by_proxy: tuple[str, ...],
+    scores: NDArray[np.float64],
+    statuses: NDArray[np.int8],
+    proxy_seconds: NDArray[np.float64],
+    messages: Sequence[str],
+) -> xr.Dataset:
+    seconds = [[row.seconds[phase] for phase in PHASES] for row in rows]
+    return xr.Dataset(
+        {
+            "score": variable(by_proxy, scores, "proxy score, higher is better"),
+            "status": variable(
+                by_proxy, statuses, "what became of the score", "1", **status_flags()
+            ),
+            "message": variable(("arch",), np.array(messages, dtype=object), "why a score failed"),
+            "seconds": variable(("arch", "phase"), seconds, "measured scoring time by phase", "s"),
+            "proxy_seconds": variable(
+                by_proxy,
+                proxy_seconds,
+                "measured scoring time of the proxy alone, shared work included",
+                "s",
+            ),
+            "relu_units": variable(
+                ("arch",), [row.relu_units for row in rows], "ReLU units for one image"
+            ),
+            "params": variable(("arch",), [row.params for row in rows], "learnable parameters"),
+            "flops": variable(
+                ("arch",), [row.flops for row in rows], "multiply-adds for one image"
+            ),
+        },
+        coords={
+            "arch": variable(("arch",), [row.arch for row in rows], "index in the space's order"),
+            "architecture": ("arch", np.array([row.architecture for row in rows], dtype=object)),
+            "phase": np.array(PHASES, dtype=object),
+        },
+    )
+
+
+def status_flags() -> dict[str, object]:
+    """Return the attributes that say what the numbers of a status variable mean."""
+    return {
+        "flag_values": np.array([status.value for status in Status], dtype=np.int8),
+        "flag_meanings": " ".join(status.name.lower() for status in Status),
+    }
+
+
+def variable(
+    dims: tuple[str, ...], values: object, long_name: str, units: str = "1", **attrs: object
+) -> tuple[tuple[str, ...], object, dict[str, object]]:
+    """Return a variable with what every variable of a file has to carry."""
+    return dims, values, {"long_name": long_name, "units": units, **attrs}

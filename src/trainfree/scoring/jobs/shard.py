@@ -1,0 +1,331 @@
+"""One scoring job: a range of architectures under one setting, into one file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from trainfree.errors import ConfigError
+from trainfree.extensions import load_files
+from trainfree.files.storage import open_dataset, provenance_attributes, write_dataset
+from trainfree.foreign import ForeignError, contained, told, trace_of
+from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
+from trainfree.images.datasets import spec_of
+from trainfree.parent_process import require_run
+from trainfree.process_state import seed_global_generators
+from trainfree.progress import track
+from trainfree.proxies import is_own, load_proxy
+from trainfree.proxies.registry import Proxy, UndefinedScoreError, unchanged_registry
+from trainfree.randomness import stream
+from trainfree.scoring.candidate import EngineCandidate
+from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.cpu_engine.memory import keep_freed_memory
+from trainfree.scoring.jobs.columns import ColumnStore, column_settings, completed_rows
+from trainfree.scoring.jobs.devices import processor_name
+from trainfree.scoring.jobs.schema import Row, scores_dataset
+from trainfree.scoring.settings.setting import Setting, scored_architectures, scoring_code_hash
+from trainfree.scoring.status import Status, judge, judge_failure
+from trainfree.scoring.weights import draw_weights
+from trainfree.spaces import build_network, load_space
+from trainfree.spaces.protocol import Space
+
+log = logging.getLogger(__name__)
+
+
+def score_shard(
+    setting: Setting,
+    first: int,
+    last: int,
+    images: Path,
+    output: Path,
+    device: str,
+    threads: int,
+    store: ColumnStore | None = None,
+) -> None:
+    """Score the architectures ``first`` to ``last``, both included, and write the shard.
+
+    Parameters
+    ----------
+    first, last
+        Places in the setting's list of architectures, which is the space's order or a sample.
+    images
+        Prepared image set of ``setting.dataset``.
+    output
+        Shard file; it appears when it is complete.
+    device
+        ``"cpu"`` or ``"cuda"``.
+    threads
+        CPU threads torch may use.
+    store
+        Where columns of scores are kept and looked for; without one everything is computed.
+    """
+    architectures = chosen_architectures(setting, first, last)
+    attributes = measured_attributes(
+        setting,
+        asdict(setting),
+        scoring_code_hash(setting),
+        images,
+        torch.device(device),
+        threads,
+    )
+    job = ScoringJob(images, device, threads, store)
+    rows = job.rows(setting, setting.seed, architectures, title=output.stem)
+    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """What all rows of a job are scored on and with, and where columns of scores are kept.
+
+    Attributes
+    ----------
+    images
+        Prepared image set.
+    device
+        ``"cpu"`` or ``"cuda"``.
+    threads
+        CPU threads torch may use.
+    store
+        Where columns are kept and looked for; without one everything is computed.
+    """
+
+    images: Path
+    device: str
+    threads: int
+    store: ColumnStore | None = None
+
+    def rows(
+        self,
+        setting: Setting,
+        batch_seed: int,
+        architectures: Sequence[int],
+        *,
+        title: str = "",
+        warm_up: bool = True,
+    ) -> list[Row]:
+        """Return the rows of architectures: what the store knows, the rest computed and kept.
+
+        Parameters
+        ----------
+        batch_seed
+            Draws the mini-batch; the setting's own seed draws everything else.
+        title
+            Of the progress that is shown; none without.
+        warm_up
+            Whether this is the job's first computation.
+        """
+
+        def score(proxies: tuple[str, ...], missing: Sequence[int]) -> list[Row]:
+            prepare_torch(self.threads)
+            wanted = replace(setting, proxies=proxies)
+            scorer = Scorer.on_images(wanted, self.images, batch_seed, self.device)
+            if warm_up:
+                scorer.warm_up()
+            rows = []
+            for arch in track(missing, title) if title else missing:
+                require_run()
+                rows.append(scorer.row(arch))
+            return rows
+
+        if self.store is None:
+            return score(setting.proxies, architectures)
+        name = _device_name(torch.device(self.device))
+        settings = {
+            proxy: column_settings(
+                setting, proxy, batch_seed, self._content_hash, name, self.threads
+            )
+            for proxy in setting.proxies
+        }
+        return completed_rows(settings, architectures, self.store, score)
+
+    @cached_property
+    def _content_hash(self) -> str:
+        with open_dataset(self.images, "images") as source:
+            return str(source.attrs["content_sha256"])
+
+
+def chosen_architectures(setting: Setting, first: int, last: int) -> list[int]:
+    """Return the architectures at the places ``first`` to ``last`` of the setting's list.
+
+    Raises
+    ------
+    ConfigError
+        When there are no such places.
+    """
+    load_files(Path(path) for path, _ in setting.extra)
+    architectures = scored_architectures(setting, len(load_space(setting.space)))
+    if not 0 <= first <= last < len(architectures):
+        raise ConfigError(
+            f"shard {first}-{last} is not in {setting.space} with its {len(architectures)} "
+            "architectures"
+        )
+    chosen: list[int] = architectures[first : last + 1].tolist()
+    return chosen
+
+
+def measured_attributes(
+    setting: Setting,
+    settings: Mapping[str, Any],
+    code: str,
+    images: Path,
+    device: torch.device,
+    threads: int,
+    sources: Mapping[str, str] | None = None,
+) -> dict[str, str | int]:
+    """Return the attributes of a file of scores: provenance, the setting and the images.
+
+    Parameters
+    ----------
+    settings
+        Everything that decides the content.
+    sources
+        Hashes of what was read beside the images.
+    """
+    with open_dataset(images, "images") as source:
+        return {
+            **provenance_attributes(
+                settings=settings,
+                code=code,
+                source_hashes={"images": source.attrs["content_sha256"], **(sources or {})},
+                seed=setting.seed,
+                device=_device_name(device),
+                threads=threads,
+            ),
+            "space": setting.space,
+            "dataset": setting.dataset,
+            "setting": setting.name,
+            "batch_size": setting.batch_size,
+            "initialization": setting.initialization,
+            "input": setting.input,
+            "image_count": int(source.sizes["n"]),
+            "image_source": str(source.attrs["source_note"]),
+            "stand_in": int(source.attrs["stand_in"]),
+        }
+
+
+class Scorer:
+    """Scores one architecture after the other with the same mini-batch."""
+
+    @classmethod
+    def on_images(cls, setting: Setting, images: Path, seed: int, device: str) -> Self:
+        """Return a scorer on the mini-batch that ``seed`` draws.
+
+        The setting's own seed draws weights and everything else.
+        """
+        pixels = load_mini_batch(images, setting.batch_size, seed, setting.input)
+        batch = torch.from_numpy(pixels).to(device).contiguous(memory_format=torch.channels_last)
+        labels = load_mini_batch_labels(images, setting.batch_size, seed)
+        return cls(setting, load_space(setting.space), batch, torch.from_numpy(labels).to(device))
+
+    def __init__(
+        self, setting: Setting, space: Space, batch: torch.Tensor, labels: torch.Tensor
+    ) -> None:
+        self._setting, self._space = setting, space
+        self._batch, self._labels = batch, labels
+        self._proxies: list[Proxy] = [load_proxy(name) for name in setting.proxies]
+        self._dataset = spec_of(setting.dataset)
+        cuda = batch.device.type == "cuda"
+        self._synchronize = torch.cuda.synchronize if cuda else lambda: None
+
+    def warm_up(self) -> None:
+        """Score an architecture, unrecorded, so that start-up costs are in no row."""
+        self.row(self._space.warm_up_architecture)
+
+    def row(self, arch: int) -> Row:
+        """Return the row of one architecture."""
+        clock = PhaseClock(self._synchronize)
+        start = clock.now()
+        candidate = self.candidate(arch, clock)
+        network = candidate.network
+        judged = [attempt(candidate, proxy, arch) for proxy in self._proxies]
+        clock.seconds["total"] = clock.now() - start
+        messages = [
+            f"{proxy.name}: {message}" if message else ""
+            for proxy, (_, _, message, _) in zip(self._proxies, judged, strict=True)
+        ]
+        return Row(
+            arch=arch,
+            architecture=self._space.to_string(arch),
+            scores=[score for score, _, _, _ in judged],
+            statuses=[status for _, status, _, _ in judged],
+            messages=messages,
+            seconds=clock.seconds,
+            proxy_seconds=[seconds for _, _, _, seconds in judged],
+            relu_units=network.relu_units,
+            params=network.params,
+            flops=network.flops,
+        )
+
+    def candidate(self, arch: int, clock: PhaseClock) -> EngineCandidate:
+        """Return what proxies are handed of one architecture."""
+        size, classes = self._batch.shape[-1], self._dataset.classes
+        return EngineCandidate(
+            build=lambda: build_network(self._space, arch, size, classes),
+            draw=lambda network: draw_weights(
+                network,
+                self._setting.initialization,
+                stream(self._setting.seed, "weights", arch),
+            ),
+            batch=self._batch,
+            clock=clock,
+            labels=self._labels,
+            initialization=self._setting.initialization,
+            stream=lambda purpose: stream(self._setting.seed, purpose, arch),
+        )
+
+
+def attempt(
+    candidate: EngineCandidate, proxy: Proxy, arch: int
+) -> tuple[float, Status, str, float]:
+    """Return score, status, message and seconds; whatever a proxy does, it does to itself alone."""
+    if not is_own(proxy):
+        return _attempt_from_outside(candidate, proxy, arch)
+    try:
+        value, seconds = candidate.score(proxy)
+    except UndefinedScoreError as error:
+        return *judge_failure(error), float("nan")
+    except Exception as error:
+        log.exception("proxy %s failed for architecture %d", proxy.name, arch)
+        return *judge_failure(error), float("nan")
+    return *judge(value), seconds
+
+
+def _attempt_from_outside(
+    candidate: EngineCandidate, proxy: Proxy, arch: int
+) -> tuple[float, Status, str, float]:
+    """Do the same with code that nobody vouches for; see :mod:`trainfree.foreign`.
+
+    What it draws without saying from where is seeded by architecture, so that it repeats.
+    """
+    try:
+        with contained(), unchanged_registry():
+            seed_global_generators(candidate.global_seed(proxy.name))
+            value, seconds = candidate.score(proxy)
+            return *judge(value), seconds
+    except ForeignError as error:
+        raised = error.raised
+    if not issubclass(type(raised), UndefinedScoreError):
+        what = (proxy.name, arch, told(raised), trace_of(raised))
+        log.error("proxy %s failed for architecture %d: %s\n%s", *what)
+    return *judge_failure(raised), float("nan")
+
+
+def prepare_torch(threads: int) -> None:
+    """Make torch repeatable, as exact on a GPU as on the CPU, and keep the memory it frees."""
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # No operation here reads what it has not written; filling costs a twentieth of the time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()

@@ -1,0 +1,81 @@
+"""The Fisher information of the first entries of the parameter tensors (VKDNW)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainfree.scoring.autodiff.backward import backward_per_image
+from trainfree.scoring.autodiff.forward import ForwardPass
+from trainfree.scoring.quantities.per_image_gradients import unfold
+from trainfree.spaces.network import BatchNorm, Conv, Linear, Network
+
+IMAGES = 16
+TENSORS = 128
+
+
+@torch.no_grad()
+def first_entry_fisher(
+    forward: ForwardPass, images: int = IMAGES, tensors: int = TENSORS
+) -> Tensor:
+    """Return F = mean over images of Jᵀ (diag p − p pᵀ) J, (P, P) float64.
+
+    J (classes, P) is the Jacobian of an image's logits with respect to the first entry of each of
+    the first ``tensors`` parameter tensors in the network's order, p its class probabilities.
+
+    Parameters
+    ----------
+    images
+        The first so many images are used; normalisation is by the statistics of all, held fixed.
+    """
+    part = forward.begins(images)
+    classes = part.logits.shape[1]
+    entries = _FirstEntries(part)
+    one_hot = torch.eye(classes, dtype=part.logits.dtype, device=part.logits.device)
+    cotangents = one_hot[:, None, :].expand(classes, len(part.logits), classes)
+    backward_per_image(part, cotangents, entries.visit)
+    jacobian = entries.jacobian(tensors).to(torch.float64)
+    probability = torch.softmax(part.logits.to(torch.float64), dim=1)
+    weighted = probability[:, :, None] * jacobian
+    mean = weighted.sum(dim=1)
+    per_image = jacobian.mT @ weighted - mean[:, :, None] * mean[:, None, :]
+    return per_image.mean(dim=0)
+
+
+def parameter_tensors(network: Network) -> int:
+    """Return the number of parameter tensors: scale and shift of a normalisation are two."""
+    tensors = 0
+    for node in network.nodes:
+        tensors += 1 if isinstance(node, Conv) else 2 if isinstance(node, BatchNorm | Linear) else 0
+    return tensors
+
+
+class _FirstEntries:
+    def __init__(self, forward: ForwardPass) -> None:
+        self._forward = forward
+        self._columns: dict[int, list[Tensor]] = {}
+
+    def visit(self, number: int, x: Tensor, adjoints: Tensor) -> None:
+        """Note the derivatives (K, B) with respect to the node's first entries."""
+        node, first = self._forward.network.nodes[number], adjoints[:, :, 0]
+        if isinstance(node, Conv):
+            seen = unfold(x[:, :1], node)[:, :, 0].reshape(len(x), *first.shape[2:])
+            self._columns[number] = [(first * seen).sum(dim=(2, 3))]
+        elif isinstance(node, Linear):
+            self._columns[number] = [first * x[:, 0], first]
+        elif isinstance(node, BatchNorm) and number in self._forward.statistics:
+            statistics = self._forward.statistics[number]
+            normal = (x[:, 0] - statistics.mean[0]) * statistics.inverse_deviation[0]
+            self._columns[number] = [(first * normal).sum(dim=(2, 3)), first.sum(dim=(2, 3))]
+
+    def jacobian(self, tensors: int) -> Tensor:
+        """Return J of each image, (B, K, P), zero for what no path joins to the output."""
+        network = self._forward.network
+        classes, images = self._forward.logits.shape[1], len(self._forward.logits)
+        nothing = self._forward.logits.new_zeros(classes, images)
+        columns = []
+        for number, node in enumerate(network.nodes):
+            if isinstance(node, Conv | BatchNorm | Linear):
+                count = 1 if isinstance(node, Conv) else 2
+                columns += self._columns.get(number, [nothing] * count)
+        return torch.stack(columns[:tensors], dim=2).transpose(0, 1)

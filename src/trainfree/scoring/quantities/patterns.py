@@ -1,0 +1,129 @@
+"""Counting distinct binary activation patterns, over units (SWAP) and over images (regions)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trainfree.compilation import compiled
+from trainfree.proxies.registry import UndefinedScoreError
+from trainfree.scoring.autodiff.forward import ForwardPass
+from trainfree.spaces.network import (
+    AvgPool,
+    Concat,
+    Conv,
+    GlobalAvgPool,
+    Linear,
+    MaxPool,
+    Network,
+    Node,
+    Relu,
+    Truncate,
+)
+
+_WORD = 64
+
+
+def distinct_unit_patterns(forward: ForwardPass) -> int:
+    """Return the number of different columns of the matrix (images, all ReLU units)."""
+    words = [_unit_words(code) for code in _codes(forward)]
+    if not words:
+        return 0
+    first, *others = np.concatenate(words).T
+    numbers, distinct = pd.factorize(first)
+    for word in others:
+        further, found = pd.factorize(word)
+        numbers, distinct = pd.factorize(numbers * len(found) + further)
+    return len(distinct)
+
+
+def distinct_image_codes(forward: ForwardPass) -> int:
+    """Return the number of different rows of the matrix (images, all ReLU units)."""
+    packed = [np.packbits(code, axis=1) for code in _codes(forward)]
+    return _distinct_rows(np.concatenate(packed, axis=1)) if packed else 1
+
+
+def thin(network: Network, size: int) -> Network:
+    """Return the network with all channels divided by the stem's, for images of ``size``².
+
+    The stem then has one channel. Rounded down, at least one channel stays.
+
+    Raises
+    ------
+    UndefinedScoreError
+        When the network divides or cuts channels itself: one channel cannot be divided.
+    """
+    if any(isinstance(node, Concat | Truncate) for node in network.nodes):
+        raise UndefinedScoreError("a cell that divides its channels cannot be thinned to one")
+    stem = next(node for node in network.nodes if isinstance(node, Conv)).out_channels
+    channels = {number: max(1, shape[0] // stem) for number, shape in enumerate(network.shapes)}
+    channels[0] = network.shapes[0][0]
+    nodes: list[Node] = []
+    shapes: list[tuple[int, ...]] = [(channels[0], size, size)]
+    for number, node in enumerate(network.nodes):
+        match node:
+            case Conv(source=source):
+                node = replace(node, in_channels=channels[source], out_channels=channels[number])
+            case Linear(source=source):
+                node = replace(node, in_features=channels[source])
+        nodes.append(node)
+        if number:
+            shapes.append(_shape(node, number, channels, shapes, network))
+    return Network(tuple(nodes), tuple(shapes), network.blocks)
+
+
+def _shape(
+    node: Node,
+    number: int,
+    channels: dict[int, int],
+    shapes: list[tuple[int, ...]],
+    network: Network,
+) -> tuple[int, ...]:
+    match node:
+        case GlobalAvgPool(source=source):
+            return shapes[source][:1]
+        case Linear():
+            return (node.out_features,)
+        case Conv(source=source):
+            side = -(-shapes[source][1] // node.stride)
+        case AvgPool(source=source) | MaxPool(source=source):
+            side = (shapes[source][1] + 2 * node.padding - node.kernel) // node.stride + 1
+        case _ if node.sources:
+            side = shapes[node.sources[0]][1]
+        case _:
+            side = shapes[0][1] * network.shapes[number][1] // network.shapes[0][1]
+    return (channels[number], side, side)
+
+
+def _codes(forward: ForwardPass) -> list[NDArray[np.bool_]]:
+    """Return where the ReLUs are open, one matrix (images, units) for each."""
+    return [
+        (forward.values[number] > 0).permute(0, 2, 3, 1).flatten(1).cpu().numpy()  # noqa: PD011
+        for number, node in enumerate(forward.network.nodes)
+        if isinstance(node, Relu)
+    ]
+
+
+def _distinct_rows(rows: NDArray[np.generic]) -> int:
+    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
+    return len(np.unique(whole))
+
+
+def _unit_words(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Return each unit's pattern over the images in words of 64 bits, (units, words)."""
+    words = [_pack(code[start : start + _WORD]) for start in range(0, len(code), _WORD)]
+    return np.stack(words, axis=1)
+
+
+@compiled(nogil=True)
+def _pack(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    images, units = code.shape
+    words = np.zeros(units, np.uint64)
+    for image in range(images):
+        shift = np.uint64(image)
+        for unit in range(units):
+            words[unit] |= np.uint64(code[image, unit]) << shift
+    return words

@@ -1,0 +1,53 @@
+"""Correlations between the images' responses at each ReLU (WRCor)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainfree.scoring.autodiff.backward import Gradients
+from trainfree.scoring.autodiff.forward import ForwardPass
+from trainfree.spaces.network import Network, Relu
+
+
+@torch.no_grad()
+def weighted_response_kernel(forward: ForwardPass, gradients: Gradients) -> NDArray[np.float64]:
+    """Return K = Σ modules · 2ⁱ · (|corr of inputs| + |corr of their gradients|), (B, B) float64.
+
+    The sum runs over ReLUs; i is the number of the block a ReLU lies in, the stem being block −1.
+    A correlation with an image whose response is constant is undefined; that ReLU is left out.
+    """
+    images = len(forward.logits)
+    kernel = np.zeros((images, images))
+    for number, node in enumerate(forward.network.nodes):
+        if not isinstance(node, Relu):
+            continue
+        weight = node.modules * 2.0 ** _block_of(forward.network, number)
+        responses = [forward.values[node.source]]
+        if number in gradients.output:
+            adjoint = gradients.output[number]
+            responses.append(torch.ops.aten.threshold_backward(adjoint, forward.values[number], 0))
+        for response in responses:
+            correlation = np.abs(correlations(response))
+            if np.isfinite(correlation).all():
+                kernel += weight * correlation
+    return kernel
+
+
+def correlations(maps: Tensor) -> NDArray[np.float64]:
+    """Return Pearson's correlations of the images, (B, …) → (B, B); NaN for constant ones."""
+    # In the order in which maps lie in memory: any other would copy them.
+    flat = (maps.permute(0, 2, 3, 1) if maps.dim() == 4 else maps).flatten(1)
+    centred = flat - flat.mean(dim=1, keepdim=True)
+    products = (centred @ centred.T).to(torch.float64).cpu().numpy()
+    deviation = np.sqrt(products.diagonal())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation: NDArray[np.float64] = products / deviation[:, None] / deviation[None, :]
+    return correlation
+
+
+def _block_of(network: Network, number: int) -> int:
+    """Return how many blocks behind the stem end before node ``number``."""
+    return sum(end < number for end in network.blocks[1:])

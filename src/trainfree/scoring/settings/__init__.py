@@ -1,0 +1,4 @@
+"""What decides a score: settings, their names, and the plans of the studies.
+
+Needs no torch, so that the workflow can read it.
+"""

@@ -1,0 +1,146 @@
+"""What decides a score, and the names and hashes that follow from it. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainfree import proxies, spaces
+from trainfree.errors import ConfigError
+from trainfree.extensions import versions_of
+from trainfree.images.datasets import DATASET_KIND, InputKind
+from trainfree.provenance import canonical_json, code_hash, settings_hash
+from trainfree.proxies.extra import PROXY
+from trainfree.randomness import stream
+from trainfree.spaces import load_space
+from trainfree.spaces.protocol import PublishedOrder
+
+Initialization = Literal["pytorch", "xavier", "kaiming", "normal"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that decides a score: its hash is the ``config_hash`` of the scores file.
+
+    Parameters
+    ----------
+    sample, sample_seed
+        Only so many architectures, drawn without replacement by this root seed; 0 for all.
+    sample_of
+        Drawn from so many that stand first in the published table; 0 for the whole space.
+    extra
+        Files of proxies, of the space and of the data set with the hashes of their code, so that
+        an edit scores anew.
+    """
+
+    space: str
+    dataset: str
+    proxies: tuple[str, ...]
+    batch_size: int
+    initialization: Initialization
+    input: InputKind
+    seed: int
+    sample: int = 0
+    sample_seed: int = 0
+    sample_of: int = 0
+    extra: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the setting that :attr:`json` gave as ``text``.
+
+        Raises
+        ------
+        ConfigError
+            When a field is missing, unknown or not JSON.
+        """
+        try:
+            values = json.loads(text)
+            values["proxies"] = tuple(values["proxies"])
+            values["extra"] = tuple((path, code) for path, code in values.get("extra", []))
+            return cls(**values)
+        except (ValueError, TypeError, KeyError) as error:
+            known = ", ".join(field.name for field in fields(cls))
+            raise ConfigError(f"setting {text!r}: expected JSON with {known}: {error}") from error
+
+    @property
+    def json(self) -> str:
+        """The setting as canonical JSON, for command lines."""
+        return canonical_json(asdict(self))
+
+    @property
+    def name(self) -> str:
+        """Name in file paths, for example ``b32-pytorch-images-s0``."""
+        name = f"b{self.batch_size}-{self.initialization}-{self.input}-s{self.seed}"
+        if not self.sample:
+            return name
+        return f"{name}-n{self.sample}" + (f"of{self.sample_of}" if self.sample_of else "")
+
+    def size(self, space_size: int) -> int:
+        """Return how many architectures of a space of ``space_size`` are scored."""
+        return self.sample or space_size
+
+    @property
+    def hash(self) -> str:
+        """Hash of all fields."""
+        return settings_hash(asdict(self))
+
+
+def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:
+    """Return the indices of the architectures that the setting scores, ascending.
+
+    A smaller sample of one seed is part of a larger one.
+
+    Raises
+    ------
+    ConfigError
+        When the sample is larger than what it is drawn from, or the space's published table has
+        no order of its own.
+    """
+    if not setting.sample:
+        return np.arange(space_size)
+    pool = min(setting.sample_of or space_size, space_size)
+    if setting.sample > pool:
+        raise ConfigError(
+            f"a sample of {setting.sample} architectures is more than {setting.space} has "
+            f"to draw from ({pool}); choose a smaller one"
+        )
+    drawn = stream(setting.sample_seed, "architecture-sample").permutation(pool)[: setting.sample]
+    if setting.sample_of:
+        space = load_space(setting.space)
+        if not isinstance(space, PublishedOrder):
+            raise ConfigError(
+                f"sample_of: the first {setting.sample_of} architectures of the published table "
+                f"were asked for, and {setting.space} has no such order; leave it out"
+            )
+        drawn = space.first_published(pool)[drawn]
+    return np.sort(drawn)
+
+
+def scoring_code_hash(setting: Setting, job: str = "trainfree.scoring.jobs.shard") -> str:
+    """Return the hash of all code of the suite that decides the scores of ``setting``.
+
+    That is the job's module with the engine, the space and the proxies. Installed proxies count
+    with their package's version; the code of extra files is hashed in the setting.
+    """
+    return code_hash(
+        job,
+        *spaces.network_modules(setting.space),
+        *(proxies.module_of(name) for name in setting.proxies if name in proxies.PROXY_NAMES),
+        outside=versions_of(PROXY, setting.proxies)
+        | versions_of(spaces.SPACE_KIND, [setting.space])
+        | versions_of(DATASET_KIND, [setting.dataset]),
+    )
+
+
+def shard_ranges(architectures: int, shard_size: int) -> list[str]:
+    """Return the names of the shards, ``<first>-<last>`` zero-padded, both ends included."""
+    width = len(str(architectures - 1))
+    return [
+        f"{first:0{width}d}-{min(first + shard_size, architectures) - 1:0{width}d}"
+        for first in range(0, architectures, shard_size)
+    ]
