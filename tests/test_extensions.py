@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainfree import extensions
 from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.cli import main
 from trainfree.config import Config, parse_config
 from trainfree.errors import ConfigError, ImageError, SourceError, UnknownNameError
-from trainfree.extensions import file_hash, load_files
 from trainfree.files.storage import read_dataset
 from trainfree.images.batches import load_mini_batch
 from trainfree.images.code import images_code_hash
 from trainfree.images.datasets import spec_of
 from trainfree.images.prepare import prepare_images
+from trainfree.outside import extensions
+from trainfree.outside.extensions import file_hash, load_files
 from trainfree.provenance import code_hash
 from trainfree.proxies import module_of
 from trainfree.scoring.jobs.shard import score_shard

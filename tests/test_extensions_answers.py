@@ -10,9 +10,9 @@ import pytest
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.cli import main
 from trainfree.errors import ConfigError, ImageError, SourceError
-from trainfree.extensions import file_hash, load_files
 from trainfree.images.datasets import dataset_names, spec_of
 from trainfree.images.prepare import prepare_images
+from trainfree.outside.extensions import file_hash, load_files
 from trainfree.scoring.jobs.shard import score_shard
 from trainfree.scoring.settings.setting import Setting
 from trainfree.spaces import build_network, load_space

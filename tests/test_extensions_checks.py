@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trainfree.errors import ConfigError
-from trainfree.extensions import declared_names, file_hash, load_files
+from trainfree.outside.extensions import declared_names, file_hash, load_files
 from trainfree.proxies import PROXY_NAMES, load_proxy, registry
 from trainfree.proxies.extra import PROXY
 

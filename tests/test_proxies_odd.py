@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from trainfree.files.storage import read_dataset
-from trainfree.foreign import LONGEST
 from trainfree.images.prepare import prepare_images
+from trainfree.outside.foreign import LONGEST
 from trainfree.proxies.registry import NEEDS, Candidate, Proxy, UndefinedScoreError
 from trainfree.scoring.jobs.shard import attempt, score_shard
 from trainfree.scoring.jobs.trial import small_candidate, try_proxy

@@ -10,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trainfree import extensions
 from trainfree.cli import main
 from trainfree.config import parse_config
 from trainfree.errors import ConfigError, TrainfreeError, UnknownNameError
-from trainfree.extensions import declared_names, file_hash, hashed, load_files
 from trainfree.files.storage import read_dataset
 from trainfree.images.prepare import prepare_images
+from trainfree.outside import extensions
+from trainfree.outside.extensions import declared_names, file_hash, hashed, load_files
 from trainfree.proxies import PROXY_NAMES, load_proxy, proxy_names
 from trainfree.proxies.extra import PROXY as PROXIES
 from trainfree.proxies.registry import NEEDS, Proxy, UndefinedScoreError, proxy

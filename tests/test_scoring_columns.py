@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from trainfree.extensions import hashed
 from trainfree.files.storage import read_dataset
 from trainfree.images.prepare import prepare_images
+from trainfree.outside.extensions import hashed
 from trainfree.scoring.jobs import shard as shard_module
 from trainfree.scoring.jobs.columns import ColumnStore
 from trainfree.scoring.jobs.draws import score_draws

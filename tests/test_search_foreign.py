@@ -14,8 +14,8 @@ from test_search_run import job
 from test_search_signals import FULL, SIZE, column, write_benchmark, write_scores
 
 from trainfree.errors import ConfigError
-from trainfree.extensions import load_files
 from trainfree.files.storage import read_dataset
+from trainfree.outside.extensions import load_files
 from trainfree.search import load_algorithm
 from trainfree.search.plan import SearchPlan, make_plan
 from trainfree.search.protocol import PaidScores

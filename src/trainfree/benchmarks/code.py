@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainfree.extensions import outside_code
+from trainfree.outside.extensions import outside_code
 from trainfree.provenance import code_hash
 from trainfree.spaces import SPACE_KIND
 

@@ -14,9 +14,9 @@ from trainfree.benchmarks.mirror_table import read_mirror_table
 from trainfree.benchmarks.nats_archive import read_nats_archive
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import SourceError
-from trainfree.extensions import load_files
 from trainfree.files.storage import provenance_attributes, write_dataset
-from trainfree.foreign import blamed_on
+from trainfree.outside.extensions import load_files
+from trainfree.outside.foreign import blamed_on
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
 from trainfree.spaces import SPACE_NAMES, definition_of, load_space

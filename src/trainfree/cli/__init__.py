@@ -29,9 +29,9 @@ from trainfree.cli import (
 from trainfree.cli.command import Handler
 from trainfree.cli.output import ends_with_its_reader
 from trainfree.errors import TrainfreeError
-from trainfree.extensions import author_of
 from trainfree.files.reading import cannot_be_read
-from trainfree.foreign import told
+from trainfree.outside.extensions import author_of
+from trainfree.outside.foreign import told
 from trainfree.parent_process import end_with_run
 
 DESCRIPTION = "Score architectures without training, search by the scores, compare with the papers."

@@ -24,9 +24,9 @@ def add_commands(commands: Commands) -> None:
 
 
 def _new_proxy(arguments: argparse.Namespace) -> None:
+    from trainfree.outside.skeletons import write_skeleton
     from trainfree.proxies import proxy_names
     from trainfree.proxies.skeleton import SOURCE, TEST
-    from trainfree.skeletons import write_skeleton
 
     name = arguments.name
     proxy, test = write_skeleton("proxy", name, arguments.folder, SOURCE, TEST, proxy_names())
@@ -38,9 +38,9 @@ def _new_proxy(arguments: argparse.Namespace) -> None:
 
 
 def _new_search(arguments: argparse.Namespace) -> None:
+    from trainfree.outside.skeletons import write_skeleton
     from trainfree.search import algorithm_names
     from trainfree.search.skeleton import SOURCE, TEST
-    from trainfree.skeletons import write_skeleton
 
     name = arguments.name
     search, test = write_skeleton(

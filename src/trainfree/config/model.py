@@ -23,8 +23,8 @@ from trainfree.config.searching import NasBench101Config, SearchConfig
 from trainfree.config.section import Name, Names, RunName, Section, Seed
 from trainfree.config.tables import AnalysisConfig
 from trainfree.errors import ConfigError, UnknownNameError
-from trainfree.extensions import Kind, declared_names, hashed, load_files
 from trainfree.images.datasets import DATASET_KIND, dataset_names
+from trainfree.outside.extensions import Kind, declared_names, hashed, load_files
 from trainfree.proxies import proxy_names
 from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.settings.studies import AblationSetting, TrainingSetting

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trainfree.extensions import outside_code
 from trainfree.images.datasets import DATASET_KIND
+from trainfree.outside.extensions import outside_code
 from trainfree.provenance import code_hash
 
 

@@ -14,9 +14,9 @@ from numbers import Real
 from pathlib import Path
 from typing import Literal
 
-from trainfree import extensions
 from trainfree.errors import ConfigError
-from trainfree.foreign import blamed_on, shown, whole_number
+from trainfree.outside import extensions
+from trainfree.outside.foreign import blamed_on, shown, whole_number
 
 InputKind = Literal["images", "gaussian"]
 """What a mini-batch is made of: images of the training split, or noise of their shape."""

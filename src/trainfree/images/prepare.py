@@ -10,13 +10,13 @@ import numpy as np
 import xarray as xr
 
 from trainfree.errors import ImageError, SourceError
-from trainfree.extensions import find_module, load_files
 from trainfree.files.storage import provenance_attributes, write_dataset
-from trainfree.foreign import blamed_on
 from trainfree.images.checks import check_different, check_images
 from trainfree.images.code import images_code_hash
 from trainfree.images.datasets import DATASET_KIND, DATASETS, TEST, TRAIN, DatasetSpec, spec_of
 from trainfree.images.readers import ImageSet, read_images
+from trainfree.outside.extensions import find_module, load_files
+from trainfree.outside.foreign import blamed_on
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
 

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainfree import extensions
 from trainfree.errors import TrainfreeError
+from trainfree.outside import extensions
 from trainfree.proxies.extra import PROXY
 from trainfree.proxies.registry import Proxy, is_registered, origin, registered
 

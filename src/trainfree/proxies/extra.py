@@ -1,11 +1,11 @@
-"""Proxies in files of the user's own, see :mod:`trainfree.extensions`."""
+"""Proxies in files of the user's own, see :mod:`trainfree.outside.extensions`."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
-from trainfree.extensions import Kind
+from trainfree.outside.extensions import Kind
 
 
 def _declared(tree: ast.Module, path: Path) -> list[str]:

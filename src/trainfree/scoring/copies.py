@@ -17,7 +17,7 @@ import numpy as np
 from torch import Tensor
 
 from trainfree.errors import TrainfreeError
-from trainfree.process_state import ArithmeticState
+from trainfree.outside.process_state import ArithmeticState
 from trainfree.proxies import is_own
 from trainfree.proxies.registry import Candidate, Proxy
 from trainfree.spaces.network import Network

@@ -8,7 +8,7 @@ from math import inf, isnan, nan
 import numpy as np
 import torch
 
-from trainfree.foreign import ForeignError, contained, kind_of, told, words_of
+from trainfree.outside.foreign import ForeignError, contained, kind_of, told, words_of
 from trainfree.proxies.registry import UndefinedScoreError, is_number
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from trainfree import extensions
 from trainfree.errors import ConfigError
+from trainfree.outside import extensions
 
 if TYPE_CHECKING:
     from trainfree.search.protocol import SearchAlgorithm

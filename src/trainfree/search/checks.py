@@ -9,7 +9,7 @@ from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import get_args
 
 from trainfree.errors import ConfigError
-from trainfree.foreign import blamed_on, shown
+from trainfree.outside.foreign import blamed_on, shown
 from trainfree.search.protocol import Overshoot, Preset, make_settings
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self, get_args
 
 from trainfree import search, spaces
 from trainfree.errors import ConfigError, UnknownNameError, shown
-from trainfree.extensions import outside_code
+from trainfree.outside.extensions import outside_code
 from trainfree.provenance import code_hash
 from trainfree.search import ACCURACY, load_algorithm
 from trainfree.search.budget import MOST_EVALUATIONS, Budget, Evaluations, Seconds

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from trainfree.errors import ConfigError, UnknownNameError, near_match
-from trainfree.foreign import ForeignError, contained, shown, whole_number, words_of
+from trainfree.outside.foreign import ForeignError, contained, shown, whole_number, words_of
 from trainfree.spaces.protocol import EdgeSpace, Space
 
 BLOCK = 256

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
-from trainfree.extensions import load_files
 from trainfree.files.storage import provenance_attributes, write_dataset
+from trainfree.outside.extensions import load_files
 from trainfree.progress import track
 from trainfree.randomness import stream
 from trainfree.search import load_algorithm

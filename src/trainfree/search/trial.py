@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainfree.extensions import load_files
+from trainfree.outside.extensions import load_files
 from trainfree.randomness import stream
 from trainfree.search import load_algorithm
 from trainfree.search.budget import Evaluations, Record, record

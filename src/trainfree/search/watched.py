@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from trainfree.errors import ConfigError
-from trainfree.foreign import blamed_on, shown, whole_number
-from trainfree.process_state import seed_global_generators
+from trainfree.outside.foreign import blamed_on, shown, whole_number
+from trainfree.outside.process_state import seed_global_generators
 from trainfree.search import ALGORITHM_NAMES
 from trainfree.search.budget import Record
 from trainfree.search.protocol import SearchAlgorithm

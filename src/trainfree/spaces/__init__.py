@@ -16,9 +16,9 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from trainfree import extensions
 from trainfree.errors import ConfigError, TrainfreeError
-from trainfree.foreign import blamed_on, shown
+from trainfree.outside import extensions
+from trainfree.outside.foreign import blamed_on, shown
 from trainfree.spaces.checks import check_network, check_space
 from trainfree.spaces.network import Network
 from trainfree.spaces.protocol import Space

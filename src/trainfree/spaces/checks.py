@@ -12,7 +12,7 @@ from typing import get_args
 import numpy as np
 
 from trainfree.errors import ConfigError, TrainfreeError
-from trainfree.foreign import blamed_on, kind_of, shown, whole_number
+from trainfree.outside.foreign import blamed_on, kind_of, shown, whole_number
 from trainfree.spaces.network import (
     Add,
     AvgPool,

@@ -10,8 +10,8 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from trainfree.extensions import load_files
 from trainfree.files.storage import write_dataset
+from trainfree.outside.extensions import load_files
 from trainfree.progress import track
 from trainfree.scoring.jobs.chosen import choice_attributes, read_choice
 from trainfree.scoring.jobs.columns import ColumnStore

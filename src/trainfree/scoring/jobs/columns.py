@@ -20,9 +20,9 @@ import xarray as xr
 
 from trainfree import proxies, spaces
 from trainfree.errors import DataFileError
-from trainfree.extensions import outside_code
 from trainfree.files.storage import provenance_attributes, read_dataset, write_dataset
 from trainfree.images.datasets import DATASET_KIND
+from trainfree.outside.extensions import outside_code
 from trainfree.provenance import (
     canonical_json,
     code_hash,

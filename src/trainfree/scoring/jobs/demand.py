@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import ceil, prod
 from pathlib import Path
 
-from trainfree.extensions import load_files
 from trainfree.images.datasets import spec_of
+from trainfree.outside.extensions import load_files
 from trainfree.proxies import load_proxy
 from trainfree.scoring.settings.setting import Setting
 from trainfree.spaces import build_network, load_space

@@ -11,8 +11,8 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from trainfree.extensions import load_files
 from trainfree.files.storage import write_dataset
+from trainfree.outside.extensions import load_files
 from trainfree.parent_process import require_run
 from trainfree.progress import track
 from trainfree.scoring.clock import PhaseClock

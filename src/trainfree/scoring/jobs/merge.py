@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from trainfree.errors import DataFileError
-from trainfree.extensions import load_files
 from trainfree.files.storage import read_dataset, write_dataset
+from trainfree.outside.extensions import load_files
 from trainfree.scoring.settings.setting import Setting, scored_architectures
 from trainfree.spaces import load_space
 

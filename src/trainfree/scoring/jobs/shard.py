@@ -12,13 +12,13 @@ from typing import Any, Self
 import torch
 
 from trainfree.errors import ConfigError
-from trainfree.extensions import load_files
 from trainfree.files.storage import open_dataset, provenance_attributes, write_dataset
-from trainfree.foreign import ForeignError, contained, told, trace_of
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import spec_of
+from trainfree.outside.extensions import load_files
+from trainfree.outside.foreign import ForeignError, contained, told, trace_of
+from trainfree.outside.process_state import seed_global_generators
 from trainfree.parent_process import require_run
-from trainfree.process_state import seed_global_generators
 from trainfree.progress import track
 from trainfree.proxies import is_own, load_proxy
 from trainfree.proxies.registry import Proxy, UndefinedScoreError, unchanged_registry
@@ -299,7 +299,7 @@ def attempt(
 def _attempt_from_outside(
     candidate: EngineCandidate, proxy: Proxy, arch: int
 ) -> tuple[float, Status, str, float]:
-    """Do the same with code that nobody vouches for; see :mod:`trainfree.foreign`.
+    """Do the same with code that nobody vouches for; see :mod:`trainfree.outside.foreign`.
 
     What it draws without saying from where is seeded by architecture, so that it repeats.
     """

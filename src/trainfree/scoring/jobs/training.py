@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.errors import ConfigError, ImageError
-from trainfree.extensions import load_files
 from trainfree.files.storage import open_dataset, write_dataset
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import TRAIN, spec_of
+from trainfree.outside.extensions import load_files
 from trainfree.parent_process import require_run
 from trainfree.progress import track
 from trainfree.randomness import stream

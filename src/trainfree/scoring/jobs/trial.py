@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from trainfree.extensions import load_files
+from trainfree.outside.extensions import load_files
 from trainfree.proxies import load_proxy
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import EngineCandidate

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from trainfree import proxies, spaces
 from trainfree.errors import ConfigError
-from trainfree.extensions import versions_of
 from trainfree.images.datasets import DATASET_KIND, InputKind
+from trainfree.outside.extensions import versions_of
 from trainfree.provenance import canonical_json, code_hash, settings_hash
 from trainfree.proxies.extra import PROXY
 from trainfree.randomness import stream

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from trainfree.errors import ConfigError, TrainfreeError
-from trainfree.process_state import StateLostError, unchanged
+from trainfree.outside.process_state import StateLostError, unchanged
 
 LONGEST = 500
 """Characters of a message from outside that are kept."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 from trainfree.errors import ConfigError, UnknownNameError
-from trainfree.foreign import blamed_on, told
+from trainfree.outside.foreign import blamed_on, told
 from trainfree.provenance import PACKAGE_ROOT, code_hash, imported_modules
 
 
