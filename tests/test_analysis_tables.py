@@ -23,15 +23,8 @@ from trainfree.analysis.overview.summary import summarize
 from trainfree.analysis.proxies.correlations import tabulate_correlations
 from trainfree.analysis.proxies.timing import tabulate_timing
 from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE, tabulate_search
-from trainfree.analysis.tables import (
-    csv_text,
-    latex_text,
-    markdown_text,
-    number,
-    read_table,
-    seconds,
-    write_tables,
-)
+from trainfree.analysis.formats import number, seconds
+from trainfree.analysis.tables import csv_text, latex_text, markdown_text, read_table, write_tables
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset, write_dataset
 

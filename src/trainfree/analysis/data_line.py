@@ -11,9 +11,9 @@ from typing import Any
 
 import xarray as xr
 
+from trainfree.analysis.formats import count_of, number
 from trainfree.analysis.inputs import DATASET_TITLES
 from trainfree.analysis.origins import Apart, MadeFrom, data_files
-from trainfree.analysis.tables import count_of, number
 
 NOTHING = "none of this space in this run"
 

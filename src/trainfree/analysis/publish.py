@@ -21,10 +21,10 @@ from trainfree.analysis.overview import scoreboard
 from trainfree.analysis.papers import comparison, kendall, pearson_12_epochs, tau_sensitivity
 from trainfree.analysis.published import find_table, read_published, table_names
 from trainfree.analysis.searches import ranks, regret, significance
-from trainfree.analysis.small_files import read_bounded
 from trainfree.analysis.tables import markdown_text, read_table
 from trainfree.errors import DataFileError
 from trainfree.files.reading import read_text
+from trainfree.files.small_files import read_bounded
 from trainfree.files.storage import open_dataset, read_header
 from trainfree.files.writing import write_text
 

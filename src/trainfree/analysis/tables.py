@@ -1,8 +1,8 @@
-"""Tables as CSV for programs, Markdown and LaTeX for people: equal frames give equal bytes.
+"""Tables as files: CSV for programs, Markdown and LaTeX for people, JSON for the page.
 
-The CSV holds every column, numbers with six significant digits. Markdown and LaTeX hold the
-readable version: fewer columns, intervals and spreads in one cell. Names come from files and may
-hold anything, so what would be markup is escaped.
+The CSV holds every column, numbers with six significant digits. The others hold the readable
+version: fewer columns, intervals and spreads in one cell. Names come from files and may hold
+anything, so what would be markup is escaped. Equal tables give equal bytes.
 """
 
 from __future__ import annotations
@@ -12,23 +12,17 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
-from trainfree.analysis.origins import MadeFrom, write_with_origin
+from trainfree.analysis.formats import is_numeric
+from trainfree.analysis.origins import NOWHERE, MadeFrom, Place, Readable, write_with_origin
 from trainfree.errors import DataFileError
 from trainfree.files.reading import open_file
 
-MISSING = "–"
 MADE_FROM = "Made from "
-TEXT_COLUMNS = (
-    *("space", "dataset", "setting", "proxy", "target", "rows", "excluded_because", "note"),
-    *("row", "algorithm", "signal", "outcome", "headline", "comparable", "published_where"),
-    *("part", "name", "device", "metric", "value", "unit"),
-    *("paper", "table", "column", "verdict", "reason", "search", "first", "second", "better"),
-    *("minus_infinity", "budget_kind", "stand_in", "as_good_as_best"),
-)
 LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -51,12 +45,39 @@ LATEX_ESCAPES = {
 }
 
 
-def write_tables(
-    frame: pd.DataFrame, shown: pd.DataFrame, title: str, made_from: MadeFrom, output_stem: Path
-) -> None:
-    """Write ``<stem>.csv`` from ``frame``, ``<stem>.md`` and ``<stem>.tex`` from ``shown``.
+class Column(NamedTuple):
+    """A column of the CSV file: its name, and whether it holds text or numbers."""
 
-    At last, ``<stem>.json`` says which data files they were made from.
+    name: str
+    kind: Literal["text", "number"]
+
+
+def text(*names: str) -> tuple[Column, ...]:
+    """Return columns of text, empty where there is none."""
+    return tuple(Column(name, "text") for name in names)
+
+
+def numbers(*names: str) -> tuple[Column, ...]:
+    """Return columns of numbers, NaN where there is none."""
+    return tuple(Column(name, "number") for name in names)
+
+
+def names_of(columns: Sequence[Column]) -> list[str]:
+    """Return the names of columns."""
+    return [column.name for column in columns]
+
+
+def write_tables(
+    frame: pd.DataFrame,
+    shown: pd.DataFrame,
+    title: str,
+    made_from: MadeFrom,
+    output_stem: Path,
+    place: Place = NOWHERE,
+) -> None:
+    """Write ``<stem>.csv`` from ``frame``, ``<stem>.md``, ``.tex`` and ``.json`` from ``shown``.
+
+    ``<stem>.json`` is written last and says too which data files they were made from.
 
     Parameters
     ----------
@@ -65,11 +86,13 @@ def write_tables(
     shown
         The version for readers: cells of text.
     title
-        Caption of the Markdown and the LaTeX table.
+        Caption of the readable table.
     made_from
         What it is made from, see :func:`trainfree.analysis.data_line.data_line`.
     output_stem
         Path without suffix.
+    place
+        Where it stands on the page.
 
     Raises
     ------
@@ -81,21 +104,34 @@ def write_tables(
         "md": markdown_text(shown, title, made_from.text),
         "tex": latex_text(shown, title, made_from.text),
     }
-    contents = {suffix: text.encode() for suffix, text in texts.items()}
-    write_with_origin(output_stem, contents, made_from)
+    contents = {suffix: content.encode() for suffix, content in texts.items()}
+    readable = Readable(
+        title=_one_line(title),
+        made_from=_one_line(made_from.text),
+        columns=tuple(_one_line(name) for name in shown.columns),
+        rows=tuple(tuple(map(_one_line, row)) for row in shown.itertuples(index=False)),
+        section=place.section,
+        rank=place.rank,
+    )
+    write_with_origin(output_stem, contents, made_from, readable)
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[Column] = ()) -> pd.DataFrame:
     """Read a CSV file that :func:`write_tables` wrote.
 
-    The columns of ``TEXT_COLUMNS`` hold text, empty where there is none, even when an entry looks
-    like a number or reads ``nan``.
+    Parameters
+    ----------
+    columns
+        Those that it begins with. Columns of text hold text, empty where there is none, even when
+        an entry looks like a number or reads ``nan``. Without them, a column is text where an
+        entry of it is no number.
 
     Raises
     ------
     DataFileError
-        When the file is missing or not a table.
+        When the file is missing, not a table, or has other columns.
     """
+    names = [column.name for column in columns if column.kind == "text"]
     try:
         with open_file(path, "no such table; run the rule that makes it") as file:
             frame = pd.read_csv(
@@ -103,14 +139,20 @@ def read_table(path: Path) -> pd.DataFrame:
                 keep_default_na=False,
                 na_values=[""],
                 encoding="utf-8",
-                dtype=dict.fromkeys(TEXT_COLUMNS, "str"),
+                dtype=dict.fromkeys(names, "str"),
             )
     except ValueError as error:  # pandas' own errors are of this kind
         raise DataFileError(f"{path}: is not a CSV table ({error}); delete it and run again") from (
             error
         )
-    filled = {name: frame[name].fillna("") for name in TEXT_COLUMNS if name in frame}
-    return frame.assign(**filled)
+    wanted = names_of(columns)
+    if list(frame.columns[: len(wanted)]) != wanted:
+        raise DataFileError(
+            f"{path}: expected the columns {', '.join(wanted)}, found "
+            f"{', '.join(map(str, frame.columns))}; make the table again"
+        )
+    texts = names if columns else [str(name) for name in frame if not is_numeric_dtype(frame[name])]
+    return frame.assign(**{name: frame[name].fillna("") for name in texts})
 
 
 def rows_of_setting(
@@ -185,14 +227,6 @@ def latex_text(shown: pd.DataFrame, title: str, made_from: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def is_numeric(column: pd.Series) -> bool:
-    """Tell whether a column of shown cells holds numbers, so that it is set flush right."""
-    filled = [str(value) for value in column if str(value) not in ("", MISSING)]
-    return bool(filled) and all(
-        text.lstrip("−-+<> ")[:1].isdigit() or text.lstrip("−-") == "∞" for text in filled
-    )
-
-
 def without_constants(
     shown: pd.DataFrame, names: Sequence[str], title: str
 ) -> tuple[pd.DataFrame, str]:
@@ -200,53 +234,6 @@ def without_constants(
     constant = [name for name in names if len(set(shown[name])) == 1]
     told = [f"{name.lower()} {shown[name].iloc[0]}" for name in constant if shown[name].iloc[0]]
     return shown.drop(columns=constant), f"{title} ({'; '.join(told)})" if told else title
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """Return a number with fixed decimals, a proper minus, thousands marked; a dash if missing."""
-    if value is None or math.isnan(value):
-        return MISSING
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    text = f"{value:,.{digits}f}"
-    if float(text.replace(",", "")) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", "−")
-
-
-def count_of(count: int, thing: str) -> str:
-    """Return ``1 thread`` or ``2 threads``."""
-    return f"{number(count, 0)} {thing}" + ("" if count == 1 else "s")
-
-
-def budget_text(budget: float, kind: str) -> str:
-    """Return a budget with its unit: a number of architectures, or seconds of training."""
-    return f"{number(budget, 0)} s" if kind == "training_seconds" else number(budget, 0)
-
-
-def seconds(value: float | None) -> str:
-    """Return seconds with three significant digits, whole from 100 on."""
-    if value is None or math.isnan(value):
-        return MISSING
-    if value == 0 or value >= 100:
-        return number(value, 0)
-    return number(value, max(0, 2 - math.floor(math.log10(abs(value)))))
-
-
-def with_spread(mean: float | None, spread: float | None, digits: int = 2) -> str:
-    """Return ``mean ± spread``; the mean alone where there is no spread."""
-    if mean is None or math.isnan(mean):
-        return MISSING
-    if spread is None or math.isnan(spread):
-        return number(mean, digits)
-    return f"{number(mean, digits)} ± {number(spread, digits)}"
-
-
-def with_interval(value: float, low: float, high: float, digits: int = 3) -> str:
-    """Return ``value [low, high]``; the value alone where there is no interval."""
-    if math.isnan(value) or math.isnan(low) or math.isnan(high):
-        return number(value, digits)
-    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
 
 
 def _one_line(value: object) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainfree.analysis.tables import count_of
+from trainfree.analysis.formats import count_of
 from trainfree.errors import DataFileError, UnreadableFileError
 from trainfree.files.reading import files_below, is_there
 from trainfree.files.storage import read_dataset

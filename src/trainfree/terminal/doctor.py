@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from trainfree import __version__
-from trainfree.analysis.tables import count_of
+from trainfree.analysis.formats import count_of
 from trainfree.errors import TrainfreeError
 from trainfree.terminal.checks import (
     PINS,

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from trainfree.analysis.tables import count_of
+from trainfree.analysis.formats import count_of
 from trainfree.errors import UnreadableFileError
 from trainfree.files.reading import cannot_be_read, files_below
 from trainfree.workflow import running_since

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from trainfree.analysis.inputs import outcome_title, status_names, texts
-from trainfree.analysis.tables import MISSING, number, seconds
+from trainfree.analysis.formats import MISSING, number, seconds
 from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
 from trainfree.benchmarks.schema import MEAN_SEED
 from trainfree.errors import ConfigError, DataFileError

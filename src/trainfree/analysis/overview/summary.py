@@ -14,6 +14,14 @@ import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.data_line import data_line
+from trainfree.analysis.formats import (
+    MISSING,
+    count_of,
+    number,
+    seconds,
+    with_interval,
+    with_spread,
+)
 from trainfree.analysis.inputs import (
     USABLE_STATUSES,
     outcome_title,
@@ -28,16 +36,7 @@ from trainfree.analysis.inputs import (
 from trainfree.analysis.origins import files_behind
 from trainfree.analysis.proxies.timing import PHASE, PROXY, TOTAL
 from trainfree.analysis.searches.search import ACCURACY, ORACLE, RANDOM_ARCHITECTURE
-from trainfree.analysis.tables import (
-    MISSING,
-    count_of,
-    number,
-    read_table,
-    seconds,
-    with_interval,
-    with_spread,
-    write_tables,
-)
+from trainfree.analysis.tables import read_table, write_tables
 from trainfree.files.writing import write_text
 
 TITLE = "Summary"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trainfree.analysis.formats import number, seconds, with_interval, with_spread
 from trainfree.analysis.papers.measures import (
     OF_SCORES,
     OF_SEARCHES,
@@ -34,13 +35,7 @@ from trainfree.analysis.published import (
 )
 from trainfree.analysis.run_files import AbsentError, RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import (
-    number,
-    seconds,
-    with_interval,
-    with_spread,
-    write_tables,
-)
+from trainfree.analysis.tables import write_tables
 
 LOG = logging.getLogger(__name__)
 COLUMNS = (

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trainfree.analysis.formats import number, with_interval
 from trainfree.analysis.papers.measures import (
     DRAWN,
     LEAST_ACCURACY,
@@ -28,7 +29,7 @@ from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import percentile_interval
 from trainfree.analysis.statistics.subsets import best_tenth, connected
-from trainfree.analysis.tables import number, with_interval, write_tables
+from trainfree.analysis.tables import write_tables
 
 TITLE = (
     "Kendall's τ-b of scores and test accuracy after 200 epochs; the paper's protocol is the mean "

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from trainfree.analysis.formats import number, with_interval
 from trainfree.analysis.papers.measures import measure_cell, obstacle_of
 from trainfree.analysis.papers.verdicts import judge
 from trainfree.analysis.published import (
@@ -22,7 +23,7 @@ from trainfree.analysis.published import (
 )
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import number, with_interval, write_tables
+from trainfree.analysis.tables import write_tables
 
 TITLE = "Pearson's r of finite scores and validation accuracy after 12 epochs, whole space"
 COLUMNS = (

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trainfree.analysis.formats import MISSING, number
 from trainfree.analysis.papers.measures import DRAWN, LEAST_ACCURACY, drawn_taus
 from trainfree.analysis.published import Cell, Measure, Published, cells_of_kind
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import MISSING, number, write_tables
+from trainfree.analysis.tables import write_tables
 
 TITLE = (
     "Sensitivity of Kendall's τ-b to the architectures drawn: repeated draws of at most "

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.data_line import data_line
+from trainfree.analysis.formats import number, with_interval
 from trainfree.analysis.inputs import (
     USABLE_STATUSES,
     Floats,
@@ -37,7 +38,7 @@ from trainfree.analysis.statistics.rank_statistics import (
     bootstrap,
     percentile_interval,
 )
-from trainfree.analysis.tables import number, with_interval, without_constants, write_tables
+from trainfree.analysis.tables import without_constants, write_tables
 from trainfree.randomness import stream
 
 TITLE = "Correlation of scores with trained accuracy"

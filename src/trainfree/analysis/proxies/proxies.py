@@ -2,52 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from trainfree.analysis.data_line import data_line
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import count, duration, interval, plain, shown_as
 from trainfree.analysis.inputs import Floats, accuracy_of, outcome_title, read_benchmark, targets
 from trainfree.analysis.proxies.combination import rank_aggregation
 from trainfree.analysis.proxies.correlations import correlate
 from trainfree.analysis.proxies.proxy_agreement import spearman
 from trainfree.analysis.proxies.proxy_scores import read_proxy_scores
+from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import (
     PairedRanks,
     bootstrap,
     percentile_interval,
 )
-from trainfree.analysis.tables import (
-    number,
-    seconds,
-    with_interval,
-    without_constants,
-    write_tables,
-)
+from trainfree.analysis.tables import numbers, text
 from trainfree.randomness import stream
 
-TITLE = "Proxies: rank correlation with accuracy, given the number of parameters, and cost"
-PAIRS_TITLE = "Proxies: Spearman's ρ of each with each"
-BOUNDS = ("", "_low", "_high")
 MEASURES = ("kendall", "spearman", "spearman_given_params", "beside_params")
-COLUMNS = (
-    *("space", "dataset", "setting", "proxy", "target", "n", "infinite", "without_score"),
-    *(name + bound for name in MEASURES for bound in BOUNDS),
-    *("resamples", "note", "seconds_alone"),
+MEASURED = tuple(name + bound for name in MEASURES for bound in ("", "_low", "_high"))
+_SHOWN = shown_as(
+    {
+        "Data set": plain("dataset"),
+        "Setting": plain("setting"),
+        "Accuracy": lambda row: outcome_title(row["target"]),
+        "Proxy": plain("proxy"),
+        "n": count("n"),
+        "Kendall τ-b": interval("kendall"),
+        "Spearman ρ": interval("spearman"),
+        "ρ given params": interval("spearman_given_params"),
+        "gain in ρ beside params": interval("beside_params"),
+        "seconds alone": duration("seconds_alone"),
+        "−∞": count("infinite"),
+        "without a score": count("without_score"),
+    }
 )
 
 
-def tabulate_proxies(
-    scores: Sequence[Path],
-    benchmark: Path,
-    output_stem: Path,
-    pairs_stem: Path,
-    resamples: int,
-    seed: int,
-) -> pd.DataFrame:
-    """Write the table of proxies and that of pairs of proxies; return the first.
+def _best_first(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the version for readers, best first on each data set."""
+    places = {name: place for place, name in enumerate(dict.fromkeys(frame["dataset"]))}
+    placed = frame.assign(place=frame["dataset"].map(places))
+    return _SHOWN(placed.sort_values(["place", "spearman"], ascending=[True, False], kind="stable"))
+
+
+@table(
+    title="Proxies: rank correlation with accuracy, given the number of parameters, and cost",
+    columns=(
+        *text("space", "dataset", "setting", "proxy", "target"),
+        *numbers("n", "infinite", "without_score", *MEASURED, "resamples"),
+        *text("note"),
+        *numbers("seconds_alone"),
+    ),
+    shown=_best_first,
+    once=("Data set", "Setting", "Accuracy"),
+    reads=("scores", "benchmark"),
+    target="proxy_tables",
+    section="proxies",
+    rank=1,
+    minutes=60,
+)
+def proxies(inputs: Inputs) -> Made:
+    """Return a row for each proxy and combination of proxies.
 
     ``spearman_given_params`` is the partial rank correlation. ``beside_params`` is the correlation
     of the aggregated ranks of proxy and parameters, less that of the parameters alone: what a
@@ -55,53 +74,25 @@ def tabulate_proxies(
     architectures, all statistics of a resample on the same draw; aggregated ranks are those of the
     whole sample.
 
-    Parameters
-    ----------
-    scores
-        Merged scores files.
-    benchmark
-        Benchmark file of the space.
-    output_stem, pairs_stem
-        Paths without suffix.
-    resamples, seed
-        Bootstrap resamples, and the root seed they are drawn with.
-
     Raises
     ------
     DataFileError
         When a file is missing or damaged.
     """
+    benchmark = inputs.file("benchmark")
     known = read_benchmark(benchmark)
     rows: list[dict[str, object]] = []
-    pairs, files = [], []
-    for path in scores:
+    files = []
+    for path in inputs.some("scores"):
         scored = read_proxy_scores(path)
         files.append(scored.data)
         target = targets(known, scored.settings["dataset"], benchmark)[0]
         truth = pd.Series(accuracy_of(target, scored.data, path, benchmark))
         for proxy in map(str, scored.scores):
             named = {**scored.settings, "proxy": proxy, "target": target.name}
-            row = _measured(scored.scores[proxy], truth, scored.params, resamples, seed)
+            row = _measured(scored.scores[proxy], truth, scored.params, inputs.settings)
             rows.append({**named, **row, "seconds_alone": scored.cost[proxy]})
-        pairs.append(_of_each_with_each(scored.scores, scored.settings))
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_tables(frame, *show_proxies(frame), data_line([*files, known]), output_stem)
-    together = pd.concat(pairs, ignore_index=True)
-    write_tables(together, *_shown_pairs(together), data_line(files), pairs_stem)
-    return frame
-
-
-def _of_each_with_each(values: pd.DataFrame, settings: dict[str, str]) -> pd.DataFrame:
-    def of_pair(one: str, other: str) -> float:
-        known = values[one].notna() & values[other].notna()
-        return spearman(values.loc[known, one], values.loc[known, other])
-
-    names = [str(name) for name in values]
-    rows = [
-        {**settings, "proxy": one, **{other: of_pair(one, other) for other in names}}
-        for one in names
-    ]
-    return pd.DataFrame(rows)
+    return Made(rows, data_line([*files, known]))
 
 
 def partial_spearman(first: pd.Series, second: pd.Series, given: pd.Series) -> float:
@@ -119,8 +110,9 @@ def partial(ab: Floats | float, ac: Floats | float, bc: Floats | float) -> Float
 
 
 def _measured(
-    score: pd.Series, truth: pd.Series, params: pd.Series, resamples: int, seed: int
+    score: pd.Series, truth: pd.Series, params: pd.Series, settings: AnalysisSettings
 ) -> dict[str, object]:
+    resamples, seed = settings.bootstrap_resamples, settings.seed
     known = score.notna() & truth.notna()
     score, truth, params = score[known], truth[known], params[known]
     found = correlate(score.to_numpy(), truth.to_numpy(), resamples, seed)
@@ -128,7 +120,7 @@ def _measured(
         "n": int(known.sum()),
         "infinite": int(np.isinf(score).sum()),
         "without_score": int((~known).sum()),
-        **{name: found[name] for name in COLUMNS if name in found},
+        **{name: found[name] for name in (*MEASURED, "resamples", "note") if name in found},
     }
     if not found["resamples"]:
         return row
@@ -152,35 +144,3 @@ def _spearman_draws(first: Floats, second: Floats, resamples: int, seed: int) ->
     pairs = PairedRanks(first, second)
     drawn = bootstrap(pairs, resamples, stream(seed, "bootstrap"), ["spearman"])
     return np.concatenate((pairs.chosen(["spearman"]), drawn[:, 0]))
-
-
-def show_proxies(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the table for readers, best first on each data set, and its title."""
-    places = {name: place for place, name in enumerate(dict.fromkeys(frame["dataset"]))}
-    order = frame.assign(place=frame["dataset"].map(places)).sort_values(
-        ["place", "spearman"], ascending=[True, False], kind="stable"
-    )
-    shown = pd.DataFrame(
-        {
-            "Data set": order["dataset"],
-            "Setting": order["setting"],
-            "Accuracy": order["target"].map(outcome_title),
-            "Proxy": order["proxy"],
-            "n": [number(value, 0) for value in order["n"]],
-        }
-    )
-    titles = ("Kendall τ-b", "Spearman ρ", "ρ given params", "gain in ρ beside params")
-    for name, title in zip(MEASURES, titles, strict=True):
-        cells = zip(*(order[name + bound] for bound in BOUNDS), strict=True)
-        shown[title] = [with_interval(*cell) for cell in cells]
-    shown["seconds alone"] = [seconds(value) for value in order["seconds_alone"]]
-    shown["−∞"] = [number(value, 0) for value in order["infinite"]]
-    shown["without a score"] = [number(value, 0) for value in order["without_score"]]
-    return without_constants(shown, ("Data set", "Setting", "Accuracy"), TITLE)
-
-
-def _shown_pairs(pairs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    head = {"Data set": pairs["dataset"], "Setting": pairs["setting"], "Proxy": pairs["proxy"]}
-    names = [name for name in pairs if name not in ("space", "dataset", "setting", "proxy")]
-    cells = {str(name): [number(value, 2) for value in pairs[name]] for name in names}
-    return without_constants(pd.DataFrame({**head, **cells}), ("Data set", "Setting"), PAIRS_TITLE)

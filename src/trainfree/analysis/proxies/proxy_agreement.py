@@ -15,50 +15,54 @@ import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.data_line import data_line
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import count, decimal, plain
 from trainfree.analysis.inputs import USABLE_STATUSES
-from trainfree.analysis.proxies.published_proxy_scores import INDEPENDENT_COLUMNS
+from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_COLUMNS
 from trainfree.analysis.statistics.rank_statistics import mean_ranks
-from trainfree.analysis.tables import number, write_tables
+from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
 
-TITLE = "Agreement with the scores of NAS-Bench-Suite-Zero (Spearman's ρ)"
 MOST_ROWS = 15_625
-"""Architectures of NAS-Bench-201, which the independent scores are of."""
-COLUMNS = ("proxy", "spearman", "n", "own_seed_spearman")
+"""Architectures of NAS-Bench-201, which the published scores are of."""
 
 
-def tabulate_agreement(
-    scores: Path, other_seed: Path, benchmark: Path, independent: Path, output_stem: Path
-) -> pd.DataFrame:
-    """Write the table of agreement and return it.
-
-    Parameters
-    ----------
-    scores, other_seed
-        Merged scores of the same architectures under two seeds.
-    benchmark
-        Benchmark file that knows the official indices.
-    independent
-        CSV file, ``index`` (official) and one column a proxy.
-    output_stem
-        ``results/tables/proxy_agreement``; the suffixes are added.
+@table(
+    title="Agreement with the scores of NAS-Bench-Suite-Zero (Spearman's ρ)",
+    columns=(*text("proxy"), *numbers("spearman", "n", "own_seed_spearman")),
+    shown={
+        "proxy": plain("proxy"),
+        "ρ with the others'": decimal("spearman", 3),
+        "architectures": count("n"),
+        "ρ of two own seeds": decimal("own_seed_spearman", 3),
+    },
+    reads=("scores", "benchmark", "published_scores"),
+    of="agreement",
+    target="proxy_agreement",
+    section="proxies",
+    memory_mb=1000,
+)
+def proxy_agreement(inputs: Inputs) -> Made:
+    """Return how alike our scores of two seeds and the published ones rank architectures.
 
     Raises
     ------
     DataFileError
         When a file is missing, damaged, or has no architecture in common with the others.
     """
+    scores, other_seed = inputs.some("scores")
+    benchmark, published = inputs.file("benchmark"), inputs.file("published_scores")
     files = [read_dataset(path, "scores") for path in (scores, other_seed)]
     trained = read_dataset(benchmark, "benchmark")
     own, again = map(_usable_scores, files)
     if not own.index.equals(again.index):
         raise DataFileError(f"{other_seed}: expected the architectures of {scores}, found others")
     official = _official_indices(trained, benchmark)
-    theirs = _read_independent(independent).reindex(official.loc[own.index])
+    theirs = _read_published(published).reindex(official.loc[own.index])
     theirs.index = own.index
     rows = []
-    for proxy, column in INDEPENDENT_COLUMNS.items():
+    for proxy, column in PUBLISHED_COLUMNS.items():
         if proxy not in own:
             continue
         both = pd.DataFrame(
@@ -66,14 +70,13 @@ def tabulate_agreement(
         ).dropna()
         if both.empty:
             raise DataFileError(
-                f"{independent}: has no architecture in common with the usable {proxy} scores of "
+                f"{published}: has no architecture in common with the usable {proxy} scores of "
                 f"{scores}; score a larger sample (agreement.sample)"
             )
         agreement = spearman(both["own"], both["theirs"])
         rows.append((proxy, agreement, len(both), spearman(both["own"], both["again"])))
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_tables(frame, _shown(frame), TITLE, data_line(files, apart="setting"), output_stem)
-    return frame
+    frame = pd.DataFrame(rows, columns=["proxy", "spearman", "n", "own_seed_spearman"])
+    return Made(frame, data_line(files, apart="setting"))
 
 
 def spearman(first: pd.Series, second: pd.Series) -> float:
@@ -82,17 +85,6 @@ def spearman(first: pd.Series, second: pd.Series) -> float:
     if len(one) < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan")
     return float(np.corrcoef(one, other)[0, 1])
-
-
-def _shown(frame: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "proxy": frame["proxy"],
-            "ρ with the others'": [number(value, 3) for value in frame["spearman"]],
-            "architectures": [number(value, 0) for value in frame["n"]],
-            "ρ of two own seeds": [number(value, 3) for value in frame["own_seed_spearman"]],
-        }
-    )
 
 
 def _usable_scores(with_status: xr.Dataset) -> pd.DataFrame:
@@ -119,18 +111,18 @@ def _official_indices(table: xr.Dataset, benchmark: Path) -> pd.Series:
     official = pd.Series(table["official_index"].to_numpy(), index=table["arch"].to_numpy())
     if (official < 0).all():
         raise DataFileError(
-            f"{benchmark}: expected official indices, which the independent scores are listed by; "
+            f"{benchmark}: expected official indices, which the published scores are listed by; "
             "found none. Make the benchmark file from the mirror or the official archive"
         )
     return official
 
 
-def _read_independent(path: Path) -> pd.DataFrame:
+def _read_published(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, nrows=MOST_ROWS + 1)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataFileError(f"{path}: is not a readable CSV file ({error})") from error
-    wanted = {"index", *INDEPENDENT_COLUMNS.values()}
+    wanted = {"index", *PUBLISHED_COLUMNS.values()}
     missing = sorted(wanted - set(table.columns))
     if missing:
         raise DataFileError(

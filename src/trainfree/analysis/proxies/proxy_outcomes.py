@@ -8,8 +8,7 @@ says: what scores high is slow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,8 @@ import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.data_line import data_line
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import count, interval, plain
 from trainfree.analysis.inputs import (
     Floats,
     Target,
@@ -29,16 +30,11 @@ from trainfree.analysis.inputs import (
 )
 from trainfree.analysis.proxies.correlations import correlate
 from trainfree.analysis.proxies.proxy_scores import read_proxy_scores
-from trainfree.analysis.tables import number, with_interval, without_constants, write_tables
+from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.tables import numbers, text
 from trainfree.files.storage import read_dataset
 
-TITLE = "Proxies: rank correlation with accuracy and with what networks do on hardware"
 MEASURES = ("spearman", "kendall")
-COLUMNS = (
-    *("space", "dataset", "setting", "proxy", "kind", "outcome", "n", "infinite"),
-    *(name + bound for name in MEASURES for bound in ("", "_low", "_high")),
-    *("resamples", "note"),
-)
 KINDS = {"deployed_accuracy": "deployment", "latency": "device", "energy": "device"}
 """Variables of a hardware file, and the dimension that tells their columns apart."""
 
@@ -50,38 +46,48 @@ class Outcome(NamedTuple):
     target: Target
 
 
-def tabulate_outcomes(
-    scores: Sequence[Path],
-    benchmark: Path,
-    hardware: Path | None,
-    output_stem: Path,
-    resamples: int,
-    seed: int,
-) -> pd.DataFrame:
-    """Write the table of proxies and outcomes and return it.
+@table(
+    title="Proxies: rank correlation with accuracy and with what networks do on hardware",
+    columns=(
+        *text("space", "dataset", "setting", "proxy", "kind", "outcome"),
+        *numbers("n", "infinite"),
+        *numbers(*(name + bound for name in MEASURES for bound in ("", "_low", "_high"))),
+        *numbers("resamples"),
+        *text("note"),
+    ),
+    shown={
+        "Data set": plain("dataset"),
+        "Setting": plain("setting"),
+        "Outcome": lambda row: outcome_name(row["kind"], row["outcome"]),
+        "Proxy": plain("proxy"),
+        "n": count("n"),
+        "Spearman ρ": interval("spearman"),
+        "Kendall τ-b": interval("kendall"),
+    },
+    once=("Data set", "Setting"),
+    reads=("scores", "benchmark", "hardware"),
+    target="proxy_tables",
+    section="proxies",
+    rank=3,
+    minutes=60,
+)
+def proxy_outcomes(inputs: Inputs) -> Made:
+    """Return each proxy's rank correlation with each quantity.
 
-    Parameters
-    ----------
-    scores
-        Merged scores files of one space.
-    benchmark, hardware
-        Benchmark and hardware file of the space; without the second, accuracies alone. What is
-        known on hardware counts for scores on the same image set.
-    output_stem
-        Path without suffix.
-    resamples, seed
-        Bootstrap resamples behind each 95 % interval, and the root seed they are drawn with.
+    Without a hardware file, accuracies alone. What is known on hardware counts for scores on the
+    same image set.
 
     Raises
     ------
     DataFileError
         When a file is missing, damaged or does not fit the others.
     """
+    benchmark, hardware = inputs.file("benchmark"), inputs.hardware
     trained = read_benchmark(benchmark)
     on_hardware = None if hardware is None else read_dataset(hardware, "hardware")
     rows: list[dict[str, object]] = []
     files = []
-    for path in scores:
+    for path in inputs.some("scores"):
         scored = read_proxy_scores(path)
         files.append(scored.data)
         dataset = scored.settings["dataset"]
@@ -92,12 +98,10 @@ def tabulate_outcomes(
             origin = benchmark if outcome.kind == "accuracy" else hardware or benchmark
             values = accuracy_of(outcome.target, scored.data, path, origin)
             for proxy in map(str, scored.scores):
-                row = _row(scored.scores[proxy].to_numpy(), values, resamples, seed)
+                row = _row(scored.scores[proxy].to_numpy(), values, inputs.settings)
                 rows.append({**scored.settings, "proxy": proxy, **_named(outcome), **row})
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    made_from = data_line([*files, trained, *([] if on_hardware is None else [on_hardware])])
-    write_tables(frame, *_shown(frame), made_from, output_stem)
-    return frame
+    measured = [] if on_hardware is None else [on_hardware]
+    return Made(rows, data_line([*files, trained, *measured]))
 
 
 def hardware_outcomes(hardware: xr.Dataset) -> Iterator[Outcome]:
@@ -123,28 +127,12 @@ def _named(outcome: Outcome) -> dict[str, str]:
     return {"kind": outcome.kind, "outcome": outcome.target.name}
 
 
-def _row(score: Floats, values: Floats, resamples: int, seed: int) -> dict[str, object]:
+def _row(score: Floats, values: Floats, settings: AnalysisSettings) -> dict[str, object]:
     known = ~np.isnan(score) & ~np.isnan(values)
-    found = correlate(score[known], values[known], resamples, seed)
+    found = correlate(score[known], values[known], settings.bootstrap_resamples, settings.seed)
+    bounds = [name + bound for name in MEASURES for bound in ("", "_low", "_high")]
     return {
         "n": int(known.sum()),
         "infinite": int(np.isinf(score[known]).sum()),
-        **{name: found[name] for name in COLUMNS if name in found},
+        **{name: found[name] for name in (*bounds, "resamples", "note")},
     }
-
-
-def _shown(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    named = zip(frame["kind"], frame["outcome"], strict=True)
-    shown = pd.DataFrame(
-        {
-            "Data set": frame["dataset"],
-            "Setting": frame["setting"],
-            "Outcome": [outcome_name(*names) for names in named],
-            "Proxy": frame["proxy"],
-            "n": [number(value, 0) for value in frame["n"]],
-        }
-    )
-    for name, title in zip(MEASURES, ("Spearman ρ", "Kendall τ-b"), strict=True):
-        cells = zip(frame[name], frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
-        shown[title] = [with_interval(*cell) for cell in cells]
-    return without_constants(shown, ("Data set", "Setting"), TITLE)

@@ -16,37 +16,53 @@ import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.data_line import data_line
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import count, decimal, plain
 from trainfree.analysis.inputs import USABLE_STATUSES, Floats, floats, score_settings, texts
 from trainfree.analysis.proxies.proxy_agreement import spearman
 from trainfree.analysis.statistics.rank_statistics import mean_ranks
-from trainfree.analysis.tables import number, without_constants, write_tables
+from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
 
-TITLE = "Proxies: stability over draws of the mini-batch, of the weights, and of both"
 ARMS = ("mini-batch", "weights", "both")
-COLUMNS = (
-    *("space", "dataset", "setting", "proxy", "arm", "draws", "n", "without_score", "infinite"),
-    *("spread_ratio", "rank_spread_ratio", "mean_spearman", "lowest_spearman"),
+
+
+@table(
+    title="Proxies: stability over draws of the mini-batch, of the weights, and of both",
+    columns=(
+        *text("space", "dataset", "setting", "proxy", "arm"),
+        *numbers("draws", "n", "without_score", "infinite"),
+        *numbers("spread_ratio", "rank_spread_ratio", "mean_spearman", "lowest_spearman"),
+    ),
+    shown={
+        "Data set": plain("dataset"),
+        "Setting": plain("setting"),
+        "Proxy": plain("proxy"),
+        "Drawn anew": plain("arm"),
+        "Draws": count("draws"),
+        "n": count("n"),
+        "spread ratio": decimal("spread_ratio", 3),
+        "of ranks": decimal("rank_spread_ratio", 3),
+        "mean ρ": decimal("mean_spearman", 3),
+        "lowest ρ": decimal("lowest_spearman", 3),
+        "without a score": count("without_score"),
+    },
+    once=("Data set", "Setting", "Draws"),
+    reads=("draws",),
+    target="proxy_stability",
+    section="proxies",
 )
-
-
-def tabulate_stability(files: Sequence[Path], output_stem: Path) -> pd.DataFrame:
-    """Write the table of stability and return it: a row a proxy and arm.
+def proxy_stability(inputs: Inputs) -> Made:
+    """Return a row for each proxy and arm.
 
     With the score S of draw d and architecture a, ``spread_ratio`` is √(mean over a of the variance
     over d) / (standard deviation over a of the mean over d), for architectures whose scores are all
     finite. ``rank_spread_ratio`` is the same of the scores' ranks among all of the arm, which an
     outlier or another scale does not change and in which −inf counts. ``mean_spearman`` and
     ``lowest_spearman`` are over the pairs of draws. An architecture that lacks a score in any draw
-    of the arm is left out (``without_score``).
-
-    Parameters
-    ----------
-    files
-        Draws files; those of one space, data set and setting are joined.
-    output_stem
-        Path without suffix.
+    of the arm is left out (``without_score``). Draws files of one space, data set and setting are
+    joined.
 
     Raises
     ------
@@ -54,7 +70,7 @@ def tabulate_stability(files: Sequence[Path], output_stem: Path) -> pd.DataFrame
         When a file is missing or damaged, or an architecture is there twice.
     """
     rows: list[dict[str, object]] = []
-    joined = _joined(files)
+    joined = _joined(inputs.draws)
     for data, settings in joined:
         status = usable(data)
         for proxy in texts(data["proxy"]):
@@ -64,10 +80,7 @@ def tabulate_stability(files: Sequence[Path], output_stem: Path) -> pd.DataFrame
             for arm, chosen in arms(data).items():
                 row = {**settings, "proxy": proxy, "arm": arm, "draws": int(chosen.sum())}
                 rows.append(row | stability(scores[chosen]))
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    made_from = data_line(data for data, _ in joined)
-    write_tables(frame, *_shown(frame), made_from, output_stem)
-    return frame
+    return Made(rows, data_line(data for data, _ in joined))
 
 
 def arms(data: xr.Dataset) -> dict[str, np.ndarray]:
@@ -144,22 +157,3 @@ def _joined(files: Sequence[Path]) -> list[tuple[xr.Dataset, dict[str, str]]]:
             )
         joined.append((data, dict(zip(("space", "dataset", "setting"), names, strict=True))))
     return joined
-
-
-def _shown(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    shown = pd.DataFrame(
-        {
-            "Data set": frame["dataset"],
-            "Setting": frame["setting"],
-            "Proxy": frame["proxy"],
-            "Drawn anew": frame["arm"],
-            "Draws": [number(value, 0) for value in frame["draws"]],
-            "n": [number(value, 0) for value in frame["n"]],
-            "spread ratio": [number(value, 3) for value in frame["spread_ratio"]],
-            "of ranks": [number(value, 3) for value in frame["rank_spread_ratio"]],
-            "mean ρ": [number(value, 3) for value in frame["mean_spearman"]],
-            "lowest ρ": [number(value, 3) for value in frame["lowest_spearman"]],
-            "without a score": [number(value, 0) for value in frame["without_score"]],
-        }
-    )
-    return without_constants(shown, ("Data set", "Setting", "Draws"), TITLE)

@@ -1,6 +1,6 @@
 """Proxies whose scores were computed by others too. Imports nothing: the workflow reads it."""
 
-INDEPENDENT_COLUMNS = {
+PUBLISHED_COLUMNS = {
     "naswot": "nwot",
     "params": "params",
     "flops": "flops",

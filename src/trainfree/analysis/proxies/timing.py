@@ -6,83 +6,75 @@ where the file has it, what each proxy would have cost alone, shared work includ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.data_line import data_line
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import Cell, count, count_of, decimal, duration, plain
 from trainfree.analysis.inputs import Floats, floats, read_scores, score_settings, texts
-from trainfree.analysis.published import Published, read_published
-from trainfree.analysis.tables import count_of, number, seconds, without_constants, write_tables
+from trainfree.analysis.published import Published
+from trainfree.analysis.tables import numbers, text
 
-TITLE = "Scoring time: measured seconds per architecture and per search of N architectures"
 BUDGETS = (10, 100, 1000)
 TOTAL = "total"
 PHASE, PROXY = "phase", "proxy alone"
-COLUMNS = (
-    *("space", "dataset", "setting", "part", "name", "architectures"),
-    *("mean", "median", "percentile_95", "sum", "share", "device", "threads", "batch_size"),
-    *(f"expected_{n}" for n in BUDGETS),
-    *(f"published_{n}" for n in BUDGETS),
-    "comparable",
+
+
+def _beside_published(n: int) -> dict[str, Cell]:
+    return {
+        f"N={n} (s)": duration(f"expected_{n}"),
+        f"Published N={n} (s)": decimal(f"published_{n}"),
+    }
+
+
+@table(
+    title="Scoring time: measured seconds per architecture and per search of N architectures",
+    columns=(
+        *text("space", "dataset", "setting", "part", "name"),
+        *numbers("architectures", "mean", "median", "percentile_95", "sum", "share"),
+        *text("device"),
+        *numbers("threads", "batch_size"),
+        *numbers(*(f"expected_{n}" for n in BUDGETS), *(f"published_{n}" for n in BUDGETS)),
+        *text("comparable"),
+    ),
+    shown={
+        "Data set": plain("dataset"),
+        "Setting": plain("setting"),
+        "Part": plain("part"),
+        "Name": lambda row: row["name"].replace("_", " ") if row["part"] == PHASE else row["name"],
+        "Architectures": count("architectures"),
+        "Mean (ms)": duration("mean", 1000),
+        "Median (ms)": duration("median", 1000),
+        "95th pct. (ms)": duration("percentile_95", 1000),
+        "Sum (s)": duration("sum"),
+        "Share (%)": decimal("share", 1, scale=100),
+        **{title: cell for n in BUDGETS for title, cell in _beside_published(n).items()},
+        "Device": plain("device"),
+        "Comparable": plain("comparable"),
+    },
+    once=("Data set", "Setting", "Architectures", "Device"),
+    reads=("scores", "published"),
+    section="timing",
+    rank=1,
+    memory_mb=500,
 )
-
-
-def tabulate_timing(
-    scores: Sequence[Path], output_stem: Path, published: Path | None
-) -> pd.DataFrame:
-    """Write the table of scoring times and return it.
-
-    Parameters
-    ----------
-    scores
-        Merged scores files.
-    output_stem
-        ``results/tables/timing``; the suffixes .csv, .md and .tex are added.
-    published
-        The papers' numbers; their seconds stand beside the total.
+def timing(inputs: Inputs) -> Made:
+    """Return the seconds of each phase and proxy; the paper's stand beside them.
 
     Raises
     ------
     DataFileError
-        When a file is missing or damaged.
+        When there are no scores, or a file is damaged.
     """
-    beside = None if published is None else read_published(published)
-    files = {path: read_scores(path) for path in scores}
+    files = {path: read_scores(path) for path in inputs.scored}
+    beside = inputs.first_paper
     rows = [row for path, scored in files.items() for row in _file_rows(path, scored, beside)]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, *show_timing(frame), data_line(files.values()), output_stem)
-    return frame
-
-
-def show_timing(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the table for readers (milliseconds per architecture) and its title."""
-    shown = pd.DataFrame(
-        {
-            "Data set": frame["dataset"],
-            "Setting": frame["setting"],
-            "Part": frame["part"],
-            "Name": frame["name"]
-            .str.replace("_", " ")
-            .where(frame["part"] == PHASE, frame["name"]),
-            "Architectures": [number(n, 0) for n in frame["architectures"]],
-        }
-    )
-    for name, title in (("mean", "Mean"), ("median", "Median"), ("percentile_95", "95th pct.")):
-        shown[f"{title} (ms)"] = [seconds(1000 * value) for value in frame[name]]
-    shown["Sum (s)"] = [seconds(value) for value in frame["sum"]]
-    shown["Share (%)"] = [number(100 * value, 1) for value in frame["share"]]
-    for n in BUDGETS:
-        shown[f"N={n} (s)"] = [seconds(value) for value in frame[f"expected_{n}"]]
-        shown[f"Published N={n} (s)"] = [number(value, 2) for value in frame[f"published_{n}"]]
-    shown["Device"] = frame["device"]
-    shown["Comparable"] = frame["comparable"]
-    names = ("Data set", "Setting", "Architectures", "Device")
-    return without_constants(shown, names, TITLE)
+    return Made(rows, data_line(files.values()))
 
 
 def _file_rows(

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.run_files import RunFiles, search_title
 from trainfree.analysis.searches.search import row_name
-from trainfree.analysis.tables import number
 
 
 class ComparedSearch(NamedTuple):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from trainfree.analysis.run_files import RunFiles
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import count, decimal, plain
 from trainfree.analysis.searches.compared_searches import (
     ComparedSearch,
     budgeted,
@@ -18,49 +17,40 @@ from trainfree.analysis.searches.compared_searches import (
 )
 from trainfree.analysis.searches.search import ORACLE
 from trainfree.analysis.statistics.paired_tests import average_ranks
-from trainfree.analysis.tables import number, write_tables
+from trainfree.analysis.tables import numbers, text
 
-TITLE = (
-    "Average rank of each search over runs, 1 is best; two searches differ at the 5 % level where "
-    "their ranks differ by more than the critical difference (Friedman and Nemenyi)"
+
+@table(
+    title="Average rank of each search over runs, 1 is best; two searches differ at the 5 % level "
+    "where their ranks differ by more than the critical difference (Friedman and Nemenyi)",
+    columns=(
+        *text("dataset", "outcome", "search"),
+        *numbers("budget", "runs", "accuracy_mean", "rank", "critical_difference"),
+        *text("as_good_as_best"),
+        *numbers("friedman_p"),
+        *text("note"),
+    ),
+    shown={
+        "Data set": plain("dataset"),
+        "Search": lambda row: budgeted(row["search"], row["budget"]),
+        "Runs": count("runs"),
+        "Accuracy (%)": decimal("accuracy_mean"),
+        "Average rank": decimal("rank"),
+        "Critical difference": decimal("critical_difference"),
+        "As good as the best": plain("as_good_as_best"),
+        "Friedman p": lambda row: p_text(row["friedman_p"]),
+        "Note": plain("note"),
+    },
+    reads=("searches", "benchmark"),
+    section="search",
+    rank=3,
+    copied=True,
 )
-COLUMNS = (
-    *("dataset", "outcome", "search", "budget", "runs", "accuracy_mean", "rank"),
-    *("critical_difference", "as_good_as_best", "friedman_p", "note"),
-)
-
-
-def tabulate_ranks(run: RunFiles, output_stem: Path) -> pd.DataFrame:
-    """Write the table of average ranks and return it.
-
-    Raises
-    ------
-    DataFileError
-        When the table cannot be written.
-    """
-    fields = compared_searches(run)
+def ranks(inputs: Inputs) -> Made:
+    """Return the average rank of each search of each data set."""
+    fields = compared_searches(inputs.run)
     rows = [row for dataset, field in fields.items() for row in _ranks(dataset, field)]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, show_ranks(frame), TITLE, run.data_line(scores=False), output_stem)
-    return frame
-
-
-def show_ranks(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table for readers."""
-    records = frame.to_dict("records")
-    return pd.DataFrame(
-        {
-            "Data set": frame["dataset"],
-            "Search": [budgeted(row["search"], row["budget"]) for row in records],
-            "Runs": [number(row["runs"], 0) for row in records],
-            "Accuracy (%)": [number(row["accuracy_mean"]) for row in records],
-            "Average rank": [number(row["rank"]) for row in records],
-            "Critical difference": [number(row["critical_difference"]) for row in records],
-            "As good as the best": frame["as_good_as_best"],
-            "Friedman p": [p_text(row["friedman_p"]) for row in records],
-            "Note": frame["note"],
-        }
-    )
+    return Made(rows, inputs.run.data_line(scores=False))
 
 
 def _ranks(dataset: str, field: list[ComparedSearch]) -> Iterator[dict[str, Any]]:

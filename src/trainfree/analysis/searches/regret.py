@@ -8,75 +8,68 @@ by the very accuracy that is reported, the ceiling for any search that looks at 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import budget_text, count, decimal, plain, spread
 from trainfree.analysis.inputs import Floats, floats, outcome_title
 from trainfree.analysis.papers.measures import best_of_n
 from trainfree.analysis.run_files import AbsentError, RunFiles, search_title
-from trainfree.analysis.tables import budget_text, number, with_spread, write_tables
+from trainfree.analysis.tables import numbers, text
 
-TITLE = "Regret and rank of the architectures found, mean ± standard deviation over runs"
 ORACLE_BUDGETS = (10, 100, 1000)
 RANDOM, ORACLE = "random architecture", "best of N (oracle)"
-COLUMNS = (
-    *("dataset", "outcome", "search", "budget", "budget_kind", "runs"),
-    *("accuracy_mean", "accuracy_std", "regret_mean", "regret_std", "regret_median"),
-    *("rank_mean", "rank_median", "rank_best", "top_percent"),
+
+
+@table(
+    title="Regret and rank of the architectures found, mean ± standard deviation over runs",
+    columns=(
+        *text("dataset", "outcome", "search"),
+        *numbers("budget"),
+        *text("budget_kind"),
+        *numbers("runs", "accuracy_mean", "accuracy_std", "regret_mean", "regret_std"),
+        *numbers("regret_median", "rank_mean", "rank_median", "rank_best", "top_percent"),
+    ),
+    shown={
+        "Data set": plain("dataset"),
+        "Accuracy": lambda row: outcome_title(str(row["outcome"])),
+        "Search": plain("search"),
+        "Budget": lambda row: budget_text(row["budget"], row["budget_kind"]),
+        "Runs": count("runs"),
+        "Accuracy (%)": spread("accuracy_mean", "accuracy_std"),
+        "Regret (points)": spread("regret_mean", "regret_std"),
+        "Median rank": count("rank_median"),
+        "Best rank": count("rank_best"),
+        "Median in top (%)": decimal("top_percent", 1),
+    },
+    reads=("searches", "benchmark"),
+    section="search",
+    rank=2,
+    copied=True,
 )
-
-
-def tabulate_regret(run: RunFiles, output_stem: Path) -> pd.DataFrame:
-    """Write the table of regret and rank and return it.
-
-    Raises
-    ------
-    DataFileError
-        When the table cannot be written.
-    """
+def regret(inputs: Inputs) -> Made:
+    """Return regret and rank of each search at each budget, and of the controls."""
     rows: list[dict[str, Any]] = []
     seen: dict[str, str] = {}
-    for search in run.searches:
+    for search in inputs.run.searches:
         outcome = str(search.attrs["headline_outcome"])
         seen.setdefault(str(search.attrs["dataset"]), outcome)
         try:
-            accuracy = _known(run, outcome)
+            accuracy = _known(inputs.run, outcome)
         except AbsentError:
             continue
         rows.extend(_search_rows(search, outcome, len(accuracy)))
     for dataset, outcome in seen.items():
         try:
-            rows.extend(_controls(dataset, outcome, _known(run, outcome)))
+            rows.extend(_controls(dataset, outcome, _known(inputs.run, outcome)))
         except AbsentError:
             continue
     order = list(seen)
     rows.sort(key=lambda row: order.index(row["dataset"]))
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    write_tables(frame, show_regret(frame), TITLE, run.data_line(scores=False), output_stem)
-    return frame
-
-
-def show_regret(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table for readers."""
-    records = frame.to_dict("records")
-    return pd.DataFrame(
-        {
-            "Data set": frame["dataset"],
-            "Accuracy": [outcome_title(str(row["outcome"])) for row in records],
-            "Search": frame["search"],
-            "Budget": [budget_text(row["budget"], row["budget_kind"]) for row in records],
-            "Runs": [number(row["runs"], 0) for row in records],
-            "Accuracy (%)": [with_spread(r["accuracy_mean"], r["accuracy_std"]) for r in records],
-            "Regret (points)": [with_spread(r["regret_mean"], r["regret_std"]) for r in records],
-            "Median rank": [number(row["rank_median"], 0) for row in records],
-            "Best rank": [number(row["rank_best"], 0) for row in records],
-            "Median in top (%)": [number(row["top_percent"], 1) for row in records],
-        }
-    )
+    return Made(rows, inputs.run.data_line(scores=False))
 
 
 def _known(run: RunFiles, outcome: str) -> Floats:
@@ -93,8 +86,8 @@ def _search_rows(search: xr.Dataset, outcome: str, count: int) -> Iterator[dict[
         known = ~np.isnan(answered)
         if not known.any():
             continue
-        regret, ranks = (floats(at[f"answer_{name}"])[known] for name in ("regret", "rank"))
-        spread = known.sum() > 1
+        distance, ranks = (floats(at[f"answer_{name}"])[known] for name in ("regret", "rank"))
+        several = known.sum() > 1
         yield {
             "dataset": search.attrs["dataset"],
             "outcome": outcome,
@@ -103,10 +96,10 @@ def _search_rows(search: xr.Dataset, outcome: str, count: int) -> Iterator[dict[
             "budget_kind": str(search.attrs.get("budget_kind", "evaluations")),
             "runs": int(known.sum()),
             "accuracy_mean": float(answered[known].mean()),
-            "accuracy_std": float(answered[known].std(ddof=1)) if spread else np.nan,
-            "regret_mean": float(regret.mean()),
-            "regret_std": float(regret.std(ddof=1)) if spread else np.nan,
-            "regret_median": float(np.median(regret)),
+            "accuracy_std": float(answered[known].std(ddof=1)) if several else np.nan,
+            "regret_mean": float(distance.mean()),
+            "regret_std": float(distance.std(ddof=1)) if several else np.nan,
+            "regret_median": float(np.median(distance)),
             "rank_mean": float(ranks.mean()),
             "rank_median": float(np.median(ranks)),
             "rank_best": float(ranks.min()),
@@ -118,7 +111,7 @@ def _controls(dataset: str, outcome: str, space: Floats) -> Iterator[dict[str, A
     best, count = float(space.max()), len(space)
     ranks = 1 + count - np.searchsorted(np.sort(space), space, side="right")
     for budget in (1, *ORACLE_BUDGETS):
-        mean, spread = best_of_n(space, budget)
+        mean, deviation = best_of_n(space, budget)
         # The best of n draws has the median rank r where a share of (1 - r/m)^n is worse.
         median = 1 + np.floor(count * (1 - 0.5 ** (1 / budget)))
         yield {
@@ -129,9 +122,9 @@ def _controls(dataset: str, outcome: str, space: Floats) -> Iterator[dict[str, A
             "budget_kind": "evaluations",
             "runs": np.nan,
             "accuracy_mean": mean,
-            "accuracy_std": spread,
+            "accuracy_std": deviation,
             "regret_mean": best - mean,
-            "regret_std": spread,
+            "regret_std": deviation,
             "regret_median": np.nan,
             "rank_mean": float(ranks.mean()) if budget == 1 else np.nan,
             "rank_median": float(median),

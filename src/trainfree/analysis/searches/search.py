@@ -15,70 +15,94 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.special import stdtrit
 
 from trainfree.analysis.data_line import data_line
-from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
-from trainfree.analysis.published import Published, read_published
-from trainfree.analysis.run_files import search_title
-from trainfree.analysis.tables import (
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import (
     budget_text,
-    number,
-    seconds,
+    count,
+    duration,
+    plain,
+    shown_as,
+    spread,
     with_interval,
-    with_spread,
-    without_constants,
-    write_tables,
 )
+from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
+from trainfree.analysis.published import Published
+from trainfree.analysis.run_files import search_title
+from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
 
-TITLE = "Accuracy of the architectures found, mean ± standard deviation over runs"
 RANDOM_ARCHITECTURE = "random architecture"
 ORACLE = "best of N (oracle)"
 ACCURACY = "accuracy"
 CONTROLS = {RANDOM_ARCHITECTURE: "random", ORACLE: "oracle"}
-COLUMNS = (
-    *("space", "dataset", "search", "row", "algorithm", "signal", "budget", "budget_kind"),
-    *("outcome", "headline", "runs"),
-    *("accuracy_mean", "accuracy_std", "accuracy_low", "accuracy_high"),
-    *("scoring_seconds", "training_seconds"),
-    *("published_mean", "published_std", "difference", "comparable", "published_where", "note"),
+
+
+def _headlines(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the version for readers: the headline accuracy, and others with a published value."""
+    chosen = frame[(frame["headline"] == "yes") | frame["published_mean"].notna()]
+    return _SHOWN(chosen)
+
+
+_SHOWN = shown_as(
+    {
+        "Data set": plain("dataset"),
+        "Search": plain("search"),
+        "What it is": plain("row"),
+        "Budget": lambda row: budget_text(row["budget"], row["budget_kind"]),
+        "Accuracy": lambda row: outcome_title(row["outcome"]),
+        "Runs": count("runs"),
+        "Measured (%)": spread("accuracy_mean", "accuracy_std"),
+        "95 % interval": lambda row: with_interval(
+            row["accuracy_mean"], row["accuracy_low"], row["accuracy_high"], digits=2
+        ).partition(" ")[2],
+        "Published (%)": spread("published_mean", "published_std"),
+        "Scoring (s)": duration("scoring_seconds"),
+        "Training (s, simulated)": duration("training_seconds"),
+        "Comparable": plain("comparable"),
+    }
 )
 
 
-def tabulate_search(
-    searches: Sequence[Path], output_stem: Path, published: Path | None
-) -> pd.DataFrame:
-    """Write the table of search results and return it.
-
-    Parameters
-    ----------
-    searches
-        Search files, of one or more data sets, algorithms and signals.
-    output_stem
-        ``results/tables/search``; the suffixes .csv, .md and .tex are added.
-    published
-        The papers' numbers, see ``reports/published``.
+@table(
+    title="Accuracy of the architectures found, mean ± standard deviation over runs",
+    columns=(
+        *text("space", "dataset", "search", "row", "algorithm", "signal"),
+        *numbers("budget"),
+        *text("budget_kind", "outcome", "headline"),
+        *numbers("runs", "accuracy_mean", "accuracy_std", "accuracy_low", "accuracy_high"),
+        *numbers("scoring_seconds", "training_seconds"),
+        *numbers("published_mean", "published_std", "difference"),
+        *text("comparable", "published_where", "note"),
+    ),
+    shown=_headlines,
+    once=("Data set", "Accuracy", "Runs"),
+    reads=("searches", "published"),
+    section="search",
+    rank=1,
+    memory_mb=1000,
+)
+def search(inputs: Inputs) -> Made:
+    """Return what each search finds at each budget, beside two controls.
 
     Raises
     ------
     DataFileError
-        When a file is missing or damaged.
+        When there is no search, or a file is damaged.
     """
-    beside = None if published is None else read_published(published)
-    files = [read_search(path) for path in searches]
+    beside = inputs.first_paper
+    files = [read_search(path) for path in inputs.some("searches")]
     rows: list[dict[str, Any]] = []
-    for search, described in zip(files, descriptions(files), strict=True):
-        rows.extend(_budget_rows(search, described, beside))
-    for search in _first_steps(files):
-        rows.extend(_random_rows(search, beside))
+    for found, described in zip(files, descriptions(files), strict=True):
+        rows.extend(_budget_rows(found, described, beside))
+    for found in _first_steps(files):
+        rows.extend(_random_rows(found, beside))
     rows.sort(key=_place)
-    frame = pd.DataFrame(rows, columns=COLUMNS)
     made_from = data_line(files)
     made_from = replace(made_from, text="; ".join([made_from.text, *_clock_notes(files)]))
-    write_tables(frame, *show_search(frame), made_from, output_stem)
-    return frame
+    return Made(rows, made_from)
 
 
 def read_search(path: Path) -> xr.Dataset:
@@ -149,41 +173,6 @@ def _sees_outcome(search: xr.Dataset) -> bool:
     return bool(np.array_equal(seen, reported, equal_nan=True))
 
 
-def show_search(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the table for readers and its title.
-
-    It has the headline accuracy, and others where there is a published value.
-
-    One cell holds mean and spread, one the interval.
-    """
-    frame = frame[(frame["headline"] == "yes") | frame["published_mean"].notna()]
-    mean = list(zip(frame["accuracy_mean"], frame["accuracy_std"], strict=True))
-    interval = zip(
-        frame["accuracy_mean"], frame["accuracy_low"], frame["accuracy_high"], strict=True
-    )
-    budgets = zip(frame["budget"], frame["budget_kind"], strict=True)
-    beside = zip(frame["published_mean"], frame["published_std"], strict=True)
-    shown = pd.DataFrame(
-        {
-            "Data set": frame["dataset"],
-            "Search": frame["search"],
-            "What it is": frame["row"],
-            "Budget": [budget_text(*pair) for pair in budgets],
-            "Accuracy": frame["outcome"].map(outcome_title),
-            "Runs": [number(runs, 0) for runs in frame["runs"]],
-            "Measured (%)": [with_spread(*cells) for cells in mean],
-            "95 % interval": [
-                with_interval(*cells, digits=2).partition(" ")[2] for cells in interval
-            ],
-            "Published (%)": [with_spread(*cells) for cells in beside],
-            "Scoring (s)": [seconds(value) for value in frame["scoring_seconds"]],
-            "Training (s, simulated)": [seconds(value) for value in frame["training_seconds"]],
-            "Comparable": frame["comparable"].fillna(""),
-        }
-    )
-    return without_constants(shown, ("Data set", "Accuracy", "Runs"), TITLE)
-
-
 def mean_interval(values: Floats) -> tuple[float, float, float, float]:
     """Return mean, sample standard deviation (ddof 1) and the 95 % Student interval of the mean.
 
@@ -197,6 +186,8 @@ def mean_interval(values: Floats) -> tuple[float, float, float, float]:
     if n == 1:
         return mean, np.nan, np.nan, np.nan
     spread = float(values.std(ddof=1))
+    from scipy.special import stdtrit  # slow to import, and the workflow reads this file
+
     half = float(stdtrit(n - 1, 0.975)) * spread / float(np.sqrt(n))
     return mean, spread, mean - half, mean + half
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from trainfree.analysis.run_files import RunFiles
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import count, decimal, plain
 from trainfree.analysis.searches.compared_searches import (
     ComparedSearch,
     budgeted,
@@ -17,49 +15,42 @@ from trainfree.analysis.searches.compared_searches import (
     p_text,
 )
 from trainfree.analysis.statistics.paired_tests import holm, wilcoxon
-from trainfree.analysis.tables import number, write_tables
+from trainfree.analysis.tables import numbers, text
 
 LEVEL = 0.05
-TITLE = (
-    "Pairs of searches at their largest budget: two-sided Wilcoxon signed-rank test over runs, "
-    "p-values after Holm within a data set, effect size is the rank-biserial correlation"
+
+
+@table(
+    title="Pairs of searches at their largest budget: two-sided Wilcoxon signed-rank test over "
+    "runs, p-values after Holm within a data set, effect size is the rank-biserial correlation",
+    columns=(
+        *text("dataset", "outcome", "first"),
+        *numbers("first_budget"),
+        *text("second"),
+        *numbers("second_budget", "runs", "first_mean", "second_mean", "difference", "effect"),
+        *numbers("p_value", "p_holm"),
+        *text("better"),
+    ),
+    shown={
+        "Data set": plain("dataset"),
+        "First": lambda row: budgeted(row["first"], row["first_budget"]),
+        "Second": lambda row: budgeted(row["second"], row["second_budget"]),
+        "Runs": count("runs"),
+        "Difference (points)": decimal("difference"),
+        "Effect": decimal("effect"),
+        "p (Holm)": lambda row: p_text(row["p_holm"]),
+        "Better": plain("better"),
+    },
+    reads=("searches", "benchmark"),
+    section="search",
+    rank=4,
+    copied=True,
 )
-COLUMNS = (
-    *("dataset", "outcome", "first", "first_budget", "second", "second_budget", "runs"),
-    *("first_mean", "second_mean", "difference", "effect", "p_value", "p_holm", "better"),
-)
-
-
-def tabulate_significance(run: RunFiles, output_stem: Path) -> pd.DataFrame:
-    """Write the table of pairs and return it.
-
-    Raises
-    ------
-    DataFileError
-        When the table cannot be written.
-    """
-    fields = compared_searches(run)
-    pairs = [row for dataset, field in fields.items() for row in _pairs(dataset, field)]
-    frame = pd.DataFrame(pairs, columns=COLUMNS)
-    write_tables(frame, show_significance(frame), TITLE, run.data_line(scores=False), output_stem)
-    return frame
-
-
-def show_significance(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table for readers."""
-    records = frame.to_dict("records")
-    return pd.DataFrame(
-        {
-            "Data set": frame["dataset"],
-            "First": [budgeted(row["first"], row["first_budget"]) for row in records],
-            "Second": [budgeted(row["second"], row["second_budget"]) for row in records],
-            "Runs": [number(row["runs"], 0) for row in records],
-            "Difference (points)": [number(row["difference"]) for row in records],
-            "Effect": [number(row["effect"]) for row in records],
-            "p (Holm)": [p_text(row["p_holm"]) for row in records],
-            "Better": frame["better"],
-        }
-    )
+def significance(inputs: Inputs) -> Made:
+    """Return every pair of searches on a data set, tested over runs."""
+    fields = compared_searches(inputs.run)
+    rows = [row for dataset, field in fields.items() for row in _pairs(dataset, field)]
+    return Made(rows, inputs.run.data_line(scores=False))
 
 
 def _pairs(dataset: str, field: list[ComparedSearch]) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ import xarray as xr
 import yaml
 
 from trainfree.analysis.data_line import data_line
+from trainfree.analysis.formats import number, with_interval
 from trainfree.analysis.inputs import Floats, floats, texts
 from trainfree.analysis.statistics.landscape_statistics import (
     autocorrelations,
@@ -30,7 +31,7 @@ from trainfree.analysis.statistics.rank_statistics import (
     bootstrap,
     percentile_interval,
 )
-from trainfree.analysis.tables import number, with_interval, write_tables
+from trainfree.analysis.tables import write_tables
 from trainfree.errors import DataFileError
 from trainfree.files.reading import read_text
 from trainfree.files.storage import open_dataset, read_dataset

@@ -16,16 +16,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from trainfree.analysis.formats import number, with_interval, with_spread
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
 from trainfree.analysis.origins import MadeFrom, data_files
 from trainfree.analysis.statistics.rank_statistics import PairedRanks
-from trainfree.analysis.tables import (
-    number,
-    with_interval,
-    with_spread,
-    without_constants,
-    write_tables,
-)
+from trainfree.analysis.tables import without_constants, write_tables
 from trainfree.files.storage import read_dataset
 
 TITLE = (

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import (
     TRAININGS_ON,
     Floats,
@@ -25,7 +26,6 @@ from trainfree.analysis.inputs import (
     target_of,
     targets,
 )
-from trainfree.analysis.tables import number
 from trainfree.errors import DataFileError
 from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.provenance import code_hash

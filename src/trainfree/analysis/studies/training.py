@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from trainfree.analysis.formats import number, with_spread
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
 from trainfree.analysis.origins import MadeFrom, data_files
 from trainfree.analysis.studies.ablation import kendall, study_note
-from trainfree.analysis.tables import number, with_spread, write_tables
+from trainfree.analysis.tables import write_tables
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
 

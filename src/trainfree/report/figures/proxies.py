@@ -23,7 +23,8 @@ from trainfree.analysis.inputs import Floats, outcome_title
 from trainfree.analysis.origins import DataFile, data_files, files_behind
 from trainfree.analysis.proxies.proxy_outcomes import outcome_name
 from trainfree.analysis.proxies.proxy_stability import ARMS
-from trainfree.analysis.tables import number, read_table, rows_of_setting
+from trainfree.analysis.formats import number
+from trainfree.analysis.tables import read_table, rows_of_setting
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_header
 from trainfree.report.style.captions import accuracy_note, image_notes, sentences, span

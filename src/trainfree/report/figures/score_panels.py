@@ -25,7 +25,7 @@ from trainfree.analysis.papers.measures import (
 from trainfree.analysis.published import cells_of_kind, read_published
 from trainfree.analysis.run_files import AbsentError, RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import number
+from trainfree.analysis.formats import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.style.accuracy_axis import accuracy_axis, accuracy_title
 from trainfree.report.style.captions import accuracy_note, image_notes, sentences

@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 
 from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.origins import data_files, files_behind
-from trainfree.analysis.tables import number, read_table, rows_of_setting
+from trainfree.analysis.formats import number
+from trainfree.analysis.tables import read_table, rows_of_setting
 from trainfree.files.storage import read_header
 from trainfree.report.style.captions import accuracy_note, image_notes, sentences, span
 from trainfree.report.style.colours import INK, MUTED, SERIES

@@ -29,7 +29,7 @@ from trainfree.analysis.inputs import (
 from trainfree.analysis.origins import data_files
 from trainfree.analysis.proxies.correlations import exclusion_reasons
 from trainfree.analysis.statistics.rank_statistics import PairedRanks, Statistics
-from trainfree.analysis.tables import number
+from trainfree.analysis.formats import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.style.accuracy_axis import accuracy_axis, accuracy_title, error_height
 from trainfree.report.style.captions import accuracy_note, image_notes, sentences

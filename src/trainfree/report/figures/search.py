@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.run_files import search_title
-from trainfree.analysis.tables import number
+from trainfree.analysis.formats import number
 from trainfree.report.figures.search_lines import (
     Searches,
     colours_of,

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from trainfree.analysis.admission import DataOfRun
 from trainfree.analysis.origins import Origin, read_origin
-from trainfree.analysis.small_files import read_bounded
+from trainfree.files.small_files import read_bounded
 from trainfree.errors import DataFileError
 
 View = TypeVar("View")

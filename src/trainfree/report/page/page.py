@@ -22,7 +22,8 @@ from markupsafe import Markup
 from trainfree.analysis.admission import DataOfRun
 from trainfree.analysis.inputs import DATASET_TITLES
 from trainfree.analysis.origins import data_files
-from trainfree.analysis.tables import number, read_table
+from trainfree.analysis.formats import number
+from trainfree.analysis.tables import read_table
 from trainfree.errors import DataFileError
 from trainfree.files.writing import write_text
 from trainfree.report.page.figures import anchor_of, read_figures

@@ -29,7 +29,7 @@ from trainfree.analysis.inputs import (
     targets,
     texts,
 )
-from trainfree.analysis.tables import number
+from trainfree.analysis.formats import number
 from trainfree.errors import DataFileError
 from trainfree.files.storage import open_dataset
 

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 from xml.parsers import expat
 
-from trainfree.analysis.small_files import read_bounded
+from trainfree.files.small_files import read_bounded
 from trainfree.errors import DataFileError
 from trainfree.report.style.colours import GROUND, INK, MUTED, RULE
 from trainfree.report.style.png import clean_png

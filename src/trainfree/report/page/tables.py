@@ -13,8 +13,9 @@ from pathlib import Path
 
 from trainfree.analysis.origins import LARGEST_TABLE
 from trainfree.analysis.papers.verdicts import VERDICTS
-from trainfree.analysis.small_files import text_of
-from trainfree.analysis.tables import MADE_FROM, MISSING, csv_cell, is_numeric, read_table
+from trainfree.files.small_files import text_of
+from trainfree.analysis.formats import MISSING, is_numeric
+from trainfree.analysis.tables import MADE_FROM, csv_cell, read_table
 from trainfree.errors import DataFileError
 from trainfree.report.page.gate import Gate
 

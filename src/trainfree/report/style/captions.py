@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trainfree.analysis.tables import number
+from trainfree.analysis.formats import number
 
 
 def source_note(note: object, stand_in: object) -> str:

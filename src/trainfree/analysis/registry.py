@@ -1,0 +1,105 @@
+"""All tables there are: every file in the rooms of analysis that declares one is found by itself.
+
+The workflow's targets, the commands, the page, the copies for the repository and ``status`` read
+this list; nobody keeps another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from trainfree.analysis.declaration import DECLARED, RUN, Inputs, Made, Table
+from trainfree.analysis.origins import Place
+from trainfree.analysis.published import Published
+from trainfree.analysis.tables import names_of, without_constants, write_tables
+from trainfree.errors import DataFileError, near_match
+from trainfree.files.writing import write_text
+
+_DECLARES = re.compile(r"^@table\(", flags=re.MULTILINE)
+
+
+@cache
+def tables() -> dict[str, Table]:
+    """Return all declared tables by name, those that others are made from first."""
+    here = Path(__file__).parent
+    for path in sorted(here.glob("*/*.py")):
+        if _DECLARES.search(path.read_text(encoding="utf-8")):
+            importlib.import_module(f"trainfree.analysis.{path.parent.name}.{path.stem}")
+    ordered: dict[str, Table] = {}
+
+    def add(name: str) -> None:
+        if name not in ordered:
+            for other in DECLARED[name].after:
+                add(other)
+            ordered[name] = DECLARED[name]
+
+    for name in sorted(DECLARED, key=lambda name: (DECLARED[name].place.rank, name)):
+        add(name)
+    return ordered
+
+
+def tables_of(target: str = RUN) -> list[Table]:
+    """Return the tables of a target of the workflow."""
+    return [table for table in tables().values() if table.target == target]
+
+
+def table_names(papers: Sequence[Published], target: str = RUN) -> list[str]:
+    """Return the names of all tables of a target."""
+    return [name for table in tables_of(target) for name in table.names_of(papers)]
+
+
+def declared(name: str, papers: Sequence[Published] = ()) -> Table:
+    """Return the table of a name; with the papers also one of several of a form.
+
+    Raises
+    ------
+    DataFileError
+        When there is no such table.
+    """
+    found = tables().get(name)
+    if found is not None and found.names is None:
+        return found
+    for table in tables().values():
+        if name in table.names_of(papers):
+            return table
+    known = [name for table in tables().values() for name in table.names_of(papers)]
+    raise DataFileError(
+        f"no table {name!r}{near_match(name, known)}: expected one of {', '.join(known)}"
+    )
+
+
+def make_table(name: str, inputs: Inputs, folder: Path) -> pd.DataFrame:
+    """Make a table, write its files into a folder and return its rows.
+
+    Raises
+    ------
+    DataFileError
+        When there is no such table, an input is missing or damaged, or a file cannot be written.
+    """
+    table = declared(name, inputs.papers)
+    made = table.make(inputs) if table.names is None else table.make(inputs, name)
+    # Several of one form keep their order.
+    rank = table.place.rank + table.names_of(inputs.papers).index(name)
+    return _write(table, made, folder / name, Place(table.place.section, rank))
+
+
+def _write(table: Table, made: Made, stem: Path, place: Place) -> pd.DataFrame:
+    wanted = names_of(table.columns)
+    if isinstance(made.rows, pd.DataFrame):
+        frame = made.rows
+    else:
+        frame = pd.DataFrame(list(made.rows), columns=wanted)
+    if list(frame.columns[: len(wanted)]) != wanted:
+        raise ValueError(f"{table.module}: made other columns than it declares")
+    title = made.title or table.title
+    shown, title = without_constants(table.show(frame), table.once, title)
+    write_tables(frame, shown, title, made.made_from, stem, place)
+    if made.plain_text:
+        write_text(stem.with_name(f"{stem.name}.txt"), made.plain_text)
+    return frame
