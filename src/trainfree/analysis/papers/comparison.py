@@ -16,14 +16,14 @@ from trainfree.analysis.papers.measures import (
     OF_SEARCHES,
     Measured,
     measure_cell,
-    obstacle_of,
+    stated_obstacle,
+    verdict_on,
 )
 from trainfree.analysis.papers.verdicts import (
     MISSING,
     NOT_COMPARABLE,
     RULE,
     Verdict,
-    judge,
 )
 from trainfree.analysis.published import (
     Cell,
@@ -173,23 +173,14 @@ def _measure_and_judge(
     settings: AnalysisSettings,
 ) -> tuple[Measured, Verdict]:
     nothing = Measured(np.nan, np.nan, np.nan, np.nan, 0)
-    stated = measure.comparable.removeprefix("yes").removeprefix("no: ")
     if measure.kind == "none":
-        return nothing, Verdict(NOT_COMPARABLE, np.nan, stated)
+        return nothing, Verdict(NOT_COMPARABLE, np.nan, stated_obstacle(measure))
     try:
         run.require_space(table.space)
         measured = measure_cell(run, measure, settings)
     except AbsentError as absent:
         return nothing, Verdict(MISSING, np.nan, str(absent))
-    verdict = judge(
-        cell,
-        measured.value,
-        measured.error,
-        settings,
-        reference_error=measured.reference_error,
-        obstacle=stated or obstacle_of(run, measure, table.batch_size),
-    )
-    return measured, verdict
+    return measured, verdict_on(run, cell, measure, table.batch_size, measured, settings)
 
 
 def _cell(unit: str, value: float, spread: float) -> str:

@@ -11,15 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from trainfree.analysis.papers.measures import measure_cell, obstacle_of
-from trainfree.analysis.papers.verdicts import judge
-from trainfree.analysis.published import (
-    Cell,
-    Measure,
-    Published,
-    PublishedTable,
-    cells_of_kind,
-)
+from trainfree.analysis.papers.measures import measure_cell
+from trainfree.analysis.papers.published_correlations import Row, rows_of
+from trainfree.analysis.published import Measure, Published
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.tables import number, with_interval, write_tables
@@ -43,11 +37,7 @@ def tabulate_pearson(
     DataFileError
         When the table cannot be written.
     """
-    rows = [
-        _row(run, proxy, table, cell, measure, settings)
-        for table, cell, measure in cells_of_kind(published, "pearson")
-        for proxy in run.proxies(table.space, measure)
-    ]
+    rows = [_row(run, row, settings) for row in rows_of(run, published, "pearson")]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     made_from = run.data_line(searches=False)
     write_tables(frame, show_pearson(frame), TITLE, made_from, output_stem)
@@ -66,39 +56,26 @@ def show_pearson(frame: pd.DataFrame) -> pd.DataFrame:
             "r": [with_interval(row["r"], row["low"], row["high"]) for row in records],
             "Published": [number(row["published"], 3) for row in records],
             "Difference": [number(row["difference"], 3) for row in records],
-            "Verdict": frame["verdict"].fillna(""),
-            "Reason": frame["reason"].fillna(""),
+            "Verdict": frame["verdict"].astype(object).fillna(""),
+            "Reason": frame["reason"].astype(object).fillna(""),
         }
     )
 
 
-def _row(
-    run: RunFiles,
-    proxy: str,
-    table: PublishedTable,
-    cell: Cell,
-    measure: Measure,
-    settings: AnalysisSettings,
-) -> dict[str, Any]:
-    own = measure.model_copy(update={"signal": proxy})
+def _row(run: RunFiles, row: Row, settings: AnalysisSettings) -> dict[str, Any]:
+    dataset, proxy, outcome = row.of
+    own = Measure(kind="pearson", dataset=dataset, signal=proxy, outcome=outcome)
     measured = measure_cell(run, own, settings)
-    row = {
-        "dataset": own.dataset,
-        "outcome": own.outcome,
+    shown = {
+        "dataset": dataset,
+        "outcome": outcome,
         "proxy": proxy,
         "n": measured.n,
-        "left_out": len(run.pairs(own.dataset, proxy, own.outcome)) - measured.n,
+        "left_out": len(run.pairs(*row.of)) - measured.n,
         "r": measured.value,
         "low": measured.low,
         "high": measured.high,
     }
-    if proxy != measure.signal:
-        return row
-    obstacle = obstacle_of(run, own, table.batch_size)
-    verdict = judge(cell, measured.value, 0.0, settings, obstacle=obstacle)
-    return row | {
-        "published": cell.value,
-        "difference": measured.value - cell.value,
-        "verdict": verdict.word,
-        "reason": verdict.reason,
-    }
+    if row.published is None:
+        return shown
+    return shown | row.published.columns(run, measured, settings)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainfree.analysis.papers.measures import DRAWN, LEAST_ACCURACY, drawn_taus
-from trainfree.analysis.published import Cell, Measure, Published, cells_of_kind
+from trainfree.analysis.papers.draws import DRAWN, LEAST_ACCURACY, taus_of
+from trainfree.analysis.papers.published_correlations import Row, rows_with_other_spaces
+from trainfree.analysis.published import Published
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.tables import MISSING, number, write_tables
@@ -34,18 +35,15 @@ def tabulate_tau_sensitivity(
 ) -> pd.DataFrame:
     """Write the table of repeated draws and return it.
 
-    Absent data sets have no lines.
+    Absent data sets have no lines. A space of which nothing is published has its own, with
+    nothing beside them.
 
     Raises
     ------
     DataFileError
         When the table cannot be written.
     """
-    rows = [
-        _row(run, proxy, cell, measure, settings)
-        for table, cell, measure in cells_of_kind(published, "tau")
-        for proxy in run.proxies(table.space, measure)
-    ]
+    rows = [_row(run, row, settings) for row in rows_with_other_spaces(run, published)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     made_from = run.data_line(searches=False)
     write_tables(frame, show_tau_sensitivity(frame), TITLE, made_from, output_stem)
@@ -79,25 +77,23 @@ def show_tau_sensitivity(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _row(
-    run: RunFiles, proxy: str, cell: Cell, measure: Measure, settings: AnalysisSettings
-) -> dict[str, Any]:
-    both = run.pairs(measure.dataset, proxy, measure.outcome)
-    taus = drawn_taus(both, settings)
-    eligible = int((both["accuracy"] > LEAST_ACCURACY).sum())
-    beside = proxy == measure.signal
+def _row(run: RunFiles, row: Row, settings: AnalysisSettings) -> dict[str, Any]:
+    drawn = taus_of(run, row.of, settings)
+    taus = drawn.taus
+    beside = row.published is not None
+    published = row.published.cell.value if row.published is not None else np.nan
     return {
-        "dataset": measure.dataset,
-        "outcome": measure.outcome,
-        "proxy": proxy,
+        "dataset": row.of.dataset,
+        "outcome": row.of.outcome,
+        "proxy": row.of.proxy,
         "draws": len(taus),
-        "n": min(DRAWN, eligible),
-        "eligible": eligible,
+        "n": drawn.n,
+        "eligible": drawn.eligible,
         "smallest": float(taus.min()),
         **{name: float(np.quantile(taus, level)) for name, level in QUANTILES.items()},
         "largest": float(taus.max()),
         "spread": float(taus.std(ddof=1)),
-        "published": cell.value if beside else np.nan,
-        "published_quantile": float((taus < cell.value).mean()) if beside else np.nan,
-        "stand_in": run.stand_in(measure.dataset),
+        "published": published,
+        "published_quantile": float((taus < published).mean()) if beside else np.nan,
+        "stand_in": run.stand_in(row.of.dataset),
     }

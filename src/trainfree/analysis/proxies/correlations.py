@@ -18,7 +18,6 @@ from trainfree.analysis.data_line import data_line
 from trainfree.analysis.inputs import (
     USABLE_STATUSES,
     Floats,
-    Target,
     accuracy_of,
     floats,
     outcome_title,
@@ -30,6 +29,8 @@ from trainfree.analysis.inputs import (
     texts,
     value_counts,
 )
+from trainfree.analysis.papers.draws import Correlated
+from trainfree.analysis.papers.published_correlations import published_beside
 from trainfree.analysis.published import Published, read_published
 from trainfree.analysis.statistics.rank_statistics import (
     STATISTICS,
@@ -133,20 +134,19 @@ def _file_rows(
     for target in targets(trained, settings["dataset"], benchmark):
         accuracy = accuracy_of(target, scored, path, benchmark)
         for proxy in texts(scored["proxy"]):
-            beside = _published_beside(published, proxy, settings["dataset"], target)
+            beside = _published_beside(
+                published, settings["space"], Correlated(settings["dataset"], proxy, target.name)
+            )
             yield from (
                 {**settings, "proxy": proxy, "target": target.name, **row, **beside}
                 for row in _proxy_rows(scored, proxy, accuracy, resamples, seed)
             )
 
 
-def _published_beside(
-    published: Published | None, proxy: str, dataset: str, target: Target
-) -> dict[str, Any]:
-    beside = None if published is None else published.tau(proxy, dataset, target.name)
-    if beside is None:
-        return {"published_kendall": np.nan, "comparable": ""}
-    return {"published_kendall": beside.cell.value, "comparable": beside.comparable}
+def _published_beside(published: Published | None, space: str, of: Correlated) -> dict[str, Any]:
+    beside = None if published is None else published_beside([published], space, of)
+    value, comparable = beside or (np.nan, "")
+    return {"published_kendall": value, "comparable": comparable}
 
 
 def _proxy_rows(
