@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
-from trainfree.analysis.papers.measures import best_of_n, best_scored_of_n, drawn_taus, measure_cell
+from trainfree.analysis.papers.draws import drawn_taus
+from trainfree.analysis.papers.measures import best_of_n, best_scored_of_n, measure_cell
 from trainfree.analysis.published import Measure, find_table, read_published
 from trainfree.analysis.settings import AnalysisSettings
 

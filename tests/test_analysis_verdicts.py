@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from trainfree.analysis.papers.measures import DRAWN, best_of_n, drawn_taus, mean_measured
+from trainfree.analysis.papers.draws import DRAWN, drawn_taus
+from trainfree.analysis.papers.measures import best_of_n, mean_measured
 from trainfree.analysis.papers.verdicts import (
     MISSING,
     NOT_COMPARABLE,

@@ -22,7 +22,7 @@ from trainfree.analysis.origins import MadeFrom, Place
 from trainfree.analysis.published import Published, read_published
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import Column
+from trainfree.analysis.tables import Column, read_table
 from trainfree.errors import DataFileError
 
 LOG = logging.getLogger(__name__)
@@ -37,8 +37,13 @@ Kind = Literal[
     "training",
     "landscape",
     "published_scores",
+    "published_landscape",
 ]
 Of = Literal["run", "agreement", "space", "nasbench101"]
+RESAMPLING = ("seed", "bootstrap_resamples")
+JUDGING = ("margin_percent", "margin_correlation", "margin_score", "coarsest")
+"""Settings of tables with intervals, and of those with verdicts."""
+
 RUN = "tables"
 """The target of the workflow that a plain run includes."""
 
@@ -53,8 +58,10 @@ class Inputs:
         Merged scores, search files, trained accuracies.
     published
         Files of the papers' numbers, in the papers' order.
-    hardware, draws, ablation, training, landscape, published_scores
-        Files of these kinds; the last are proxy scores that others published.
+    hardware, draws, ablation, training, landscape
+        Files of these kinds.
+    published_scores, published_landscape
+        Proxy scores that others published, and published numbers of a whole space.
     tables
         CSV files of the tables that are made from other tables.
     settings
@@ -73,6 +80,7 @@ class Inputs:
     training: tuple[Path, ...] = ()
     landscape: Path | None = None
     published_scores: Path | None = None
+    published_landscape: Path | None = None
     tables: tuple[Path, ...] = ()
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
     leave_out: bool = False
@@ -116,6 +124,19 @@ class Inputs:
                 usable.append(path)
         return replace(self, scores=tuple(usable)).some("scores")
 
+    @cached_property
+    def searched(self) -> tuple[Path, ...]:
+        """The search files; with ``leave_out`` those that can be used.
+
+        Raises
+        ------
+        DataFileError
+            When there is none.
+        """
+        if not self.leave_out:
+            return self.some("searches")
+        return replace(self, searches=tuple(self.run.search_files)).some("searches")
+
     def some(self, kind: Kind) -> tuple[Path, ...]:
         """Return the files of a kind of which there may be several.
 
@@ -155,6 +176,16 @@ class Inputs:
                 return path
         raise DataFileError(f"expected the table {name}, found none of that name; make it first")
 
+    def rows_of(self, name: str) -> pd.DataFrame:
+        """Return the rows of a table that was made before.
+
+        Raises
+        ------
+        DataFileError
+            When it is missing or has other columns.
+        """
+        return read_table(self.table(name), DECLARED[name].columns)
+
 
 @dataclass(frozen=True)
 class Made:
@@ -168,6 +199,8 @@ class Made:
         The data behind it.
     title
         Its caption, where that depends on the data.
+    shown
+        The readable version, where it is not made from the rows.
     plain_text
         A version for terminals; empty for most.
     """
@@ -175,6 +208,7 @@ class Made:
     rows: Sequence[Mapping[str, Any]] | pd.DataFrame
     made_from: MadeFrom
     title: str = ""
+    shown: pd.DataFrame | None = None
     plain_text: str = ""
 
 
@@ -197,6 +231,8 @@ class Table:
     reads, after, of
         Kinds of files and names of tables that it is made from, and of what: the run, or the sample
         that others scored, one space, NAS-Bench-101.
+    settings
+        The settings that decide it, names of :class:`~trainfree.analysis.settings.AnalysisSettings`.
     target
         What asks the workflow for it; :data:`RUN` for what every run makes.
     place
@@ -204,7 +240,8 @@ class Table:
     copied
         Whether ``trainfree publish-tables`` copies it for the repository.
     names
-        The names of several tables of one form, from the papers' numbers.
+        The names of several tables of one form, from the papers' numbers. Tables of one space
+        have its name behind their own.
     suffixes
         Of its files.
     memory_mb, minutes
@@ -221,6 +258,7 @@ class Table:
     reads: tuple[Kind, ...]
     after: tuple[str, ...]
     of: Of
+    settings: tuple[str, ...]
     target: str
     place: Place
     copied: bool
@@ -231,7 +269,15 @@ class Table:
 
     def names_of(self, papers: Sequence[Published]) -> list[str]:
         """Return the names of its files: its own, or those of several tables of its form."""
+        if self.of == "space":
+            return []
         return [self.name] if self.names is None else self.names(papers)
+
+    def is_named(self, name: str, papers: Sequence[Published]) -> bool:
+        """Whether a file of that name is of this form."""
+        if self.of == "space":
+            return name.startswith(f"{self.name}-")
+        return name in self.names_of(papers)
 
 
 SUFFIXES = (".csv", ".md", ".tex", ".json")
@@ -249,6 +295,7 @@ def table(
     once: Sequence[str] = (),
     after: Sequence[str] = (),
     of: Of = "run",
+    settings: Sequence[str] = (),
     target: str = RUN,
     copied: bool = False,
     names: Callable[[Sequence[Published]], list[str]] | None = None,
@@ -282,6 +329,7 @@ def table(
             reads=tuple(reads),
             after=tuple(after),
             of=of,
+            settings=tuple(settings),
             target=target,
             place=Place(section, rank),
             copied=copied,

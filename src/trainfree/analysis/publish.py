@@ -15,12 +15,12 @@ import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.admission import OF_THE_RUN, DataOfRun
+from trainfree.analysis.declaration import Inputs, Table
 from trainfree.analysis.inputs import score_settings
 from trainfree.analysis.origins import LARGEST_TABLE, data_files, read_origin
-from trainfree.analysis.overview import scoreboard
-from trainfree.analysis.papers import comparison, kendall, pearson_12_epochs, tau_sensitivity
-from trainfree.analysis.published import find_table, read_published, table_names
-from trainfree.analysis.searches import ranks, regret, significance
+from trainfree.analysis.published import Published, find_table
+from trainfree.analysis.published import table_names as printed_tables
+from trainfree.analysis.registry import tables_of
 from trainfree.analysis.tables import markdown_text, read_table
 from trainfree.errors import DataFileError
 from trainfree.files.reading import read_text
@@ -29,26 +29,13 @@ from trainfree.files.storage import open_dataset, read_header
 from trainfree.files.writing import write_text
 
 INDEX = "README.md"
-SCOREBOARD, PUBLISHED = "scoreboard", "published"
-FURTHER: Mapping[str, tuple[str, ...]] = {
-    "kendall": kendall.COLUMNS,
-    "tau_sensitivity": tau_sensitivity.COLUMNS,
-    "pearson_12_epochs": pearson_12_epochs.COLUMNS,
-    "significance": significance.COLUMNS,
-    "ranks": ranks.COLUMNS,
-    "regret": regret.COLUMNS,
-    PUBLISHED: comparison.COLUMNS,
-    SCOREBOARD: ("table", *scoreboard.SCORES),
-}
+SCOREBOARD = "scoreboard"
 
 
 def publish_tables(
     tables: Path,
     output: Path,
-    published: Sequence[Path],
-    scores: Sequence[Path],
-    searches: Sequence[Path],
-    benchmark: Path,
+    inputs: Inputs,
     command: str,
 ) -> None:
     """Write a copy of the tables with their provenance.
@@ -59,9 +46,7 @@ def publish_tables(
         ``results/tables`` of a finished run.
     output
         Folder of the copy, ``reports/measured``.
-    published
-        ``reports/published/*.yaml``.
-    scores, searches, benchmark
+    inputs
         The files behind the tables.
     command
         What made the tables, for the reader.
@@ -72,19 +57,15 @@ def publish_tables(
         When a table or file is missing, of another layout, or was made from other data files;
         nothing is written then.
     """
-    check_layout(tables, published)
-    line = provenance_line(scores, benchmark, command)
-    papers = [read_published(path) for path in published]
-    names = [*table_names(papers), *FURTHER]
+    papers, benchmark = inputs.papers, inputs.file("benchmark")
+    check_layout(tables, papers)
+    line = provenance_line(inputs.scores, benchmark, command)
+    behind = {"scores": inputs.scores, "search": inputs.searches, "benchmark": [benchmark]}
+    names = [name for table in _copied() for name in table.names_of(papers)]
     for name in names:
-        check_origin(
-            tables / name, {"scores": scores, "search": searches, "benchmark": [benchmark]}
-        )
-    texts = {name: read_text(tables / f"{name}.md") for name in names}
-    for name, text in texts.items():
-        write_text(output / f"{name}.md", f"{text}\n{line}\n")
-        csv = read_text(tables / f"{name}.csv")
-        write_text(output / f"{name}.csv", csv)
+        check_origin(tables / name, behind)
+    for name in names:
+        _copy(tables / name, output, line)
     write_index(output)
 
 
@@ -105,10 +86,15 @@ def publish_one(
         raise DataFileError(f"{path}: no such table; make it first with {command}")
     line = provenance_line(scores, benchmark, command)
     check_origin(tables / name, {"scores": scores, "benchmark": [benchmark]})
-    write_text(output / path.name, f"{read_text(path)}\n{line}\n")
-    csv = read_text(path.with_suffix(".csv"))
-    write_text(output / f"{name}.csv", csv)
+    _copy(tables / name, output, line)
     write_index(output)
+
+
+def _copy(stem: Path, output: Path, line: str) -> None:
+    """Copy a table, with a line on what made it."""
+    readable, rows = (read_text(stem.with_name(f"{stem.name}.{kind}")) for kind in ("md", "csv"))
+    write_text(output / f"{stem.name}.md", f"{readable}\n{line}\n")
+    write_text(output / f"{stem.name}.csv", rows)
 
 
 def write_index(folder: Path) -> None:
@@ -136,7 +122,7 @@ def write_index(folder: Path) -> None:
     )
 
 
-def check_layout(folder: Path, published: Sequence[Path]) -> None:
+def check_layout(folder: Path, papers: Sequence[Published]) -> None:
     """Check that the tables of a folder are those of the current code and published numbers.
 
     Raises
@@ -145,19 +131,24 @@ def check_layout(folder: Path, published: Sequence[Path]) -> None:
         Naming the first table that is missing, has other columns, or other rows than the
         published table it stands beside.
     """
-    papers = [read_published(path) for path in published]
-    for name in table_names(papers):
-        frame = _with_columns(folder / f"{name}.csv", comparison.COLUMNS)
-        keys = ("table", "row", "column")
-        found = [tuple(row) for row in frame[list(keys)].itertuples(index=False)]
-        wanted = [(name, cell.row, cell.column) for cell, _ in find_table(papers, name).cells]
-        if found != wanted:
-            raise DataFileError(
-                f"{folder / name}.csv: its cells are not those of the published table; "
-                "make the tables again and publish them"
-            )
-    for name, columns in FURTHER.items():
-        _with_columns(folder / f"{name}.csv", columns)
+    printed = printed_tables(papers)
+    for table in _copied():
+        for name in table.names_of(papers):
+            frame = read_table(folder / f"{name}.csv", table.columns)
+            if name not in printed:
+                continue
+            keys = ["table", "row", "column"]
+            found = list(frame[keys].itertuples(index=False, name=None))
+            wanted = [(name, cell.row, cell.column) for cell, _ in find_table(papers, name).cells]
+            if found != wanted:
+                raise DataFileError(
+                    f"{folder / name}.csv: its cells are not those of the published table; "
+                    "make the tables again and publish them"
+                )
+
+
+def _copied() -> list[Table]:
+    return [table for table in tables_of() if table.copied]
 
 
 def check_origin(stem: Path, behind: Mapping[str, Sequence[Path]]) -> None:
@@ -246,13 +237,3 @@ def _index(counted: pd.DataFrame, own: list[str], others: list[str], line: str) 
             "",
         ]
     )
-
-
-def _with_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    frame = read_table(path)
-    if tuple(frame.columns) != tuple(columns):
-        raise DataFileError(
-            f"{path}: expected the columns {', '.join(columns)}, found "
-            f"{', '.join(frame.columns)}; make the tables again and publish them"
-        )
-    return frame

@@ -31,7 +31,6 @@ Kind = Literal[
 Quantity = Literal["accuracy", "score", "seconds"]
 # Ten times faster, where PyYAML was built with libyaml.
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-OTHER_ARCHITECTURES = "all architectures instead of at most 1,000; see the table kendall"
 Unit = Literal["%", "s", "nats", "tau", "r"]
 
 
@@ -223,19 +222,7 @@ class Published:
                 continue
             fields = measure.model_dump(include=set(wanted))
             if all(fields[key] in ("", 0, value) for key, value in wanted.items()):
-                return Beside(cell, _comparable(measure, epochs))
-        return None
-
-    def tau(self, proxy: str, dataset: str, outcome: str) -> Beside | None:
-        """Return the published Kendall tau of a proxy on a data set's test accuracy, or None."""
-        _, split, epochs = outcome.split("/")
-        if split != "test" or epochs not in (str(self.epochs), "?"):
-            return None
-        for cell, measure in self.pairs():
-            same = (measure.dataset, measure.signal) == (dataset, as_published(proxy))
-            if measure.kind == "tau" and same:
-                measure = measure.model_copy(update={"remark": OTHER_ARCHITECTURES})
-                return Beside(cell, _comparable(measure, epochs))
+                return Beside(cell, comparable(measure, epochs))
         return None
 
     def seconds(self, proxy: str) -> dict[int, float]:
@@ -254,8 +241,14 @@ def as_published(name: object) -> object:
     return "naswot" if name == "naswot_official" else name
 
 
-def _comparable(measure: Measure, epochs: str) -> str:
-    """Return ``yes``, ``roughly: <reason>`` or the measure's own ``no: <reason>``."""
+def comparable(measure: Measure, epochs: str) -> str:
+    """Return ``yes``, ``roughly: <reason>`` or the measure's own ``no: <reason>``.
+
+    Parameters
+    ----------
+    epochs
+        Those of the measured accuracies, ``?`` where nobody states them.
+    """
     if measure.comparable != "yes":
         return measure.comparable
     reasons = [measure.remark]

@@ -17,7 +17,7 @@ import pandas as pd
 from trainfree.analysis.declaration import DECLARED, RUN, Inputs, Made, Table
 from trainfree.analysis.origins import Place
 from trainfree.analysis.published import Published
-from trainfree.analysis.tables import names_of, without_constants, write_tables
+from trainfree.analysis.tables import names_of, read_table, without_constants, write_tables
 from trainfree.errors import DataFileError, near_match
 from trainfree.files.writing import write_text
 
@@ -50,8 +50,13 @@ def tables_of(target: str = RUN) -> list[Table]:
 
 
 def table_names(papers: Sequence[Published], target: str = RUN) -> list[str]:
-    """Return the names of all tables of a target."""
+    """Return the names of all tables of a target, those that others are made from first."""
     return [name for table in tables_of(target) for name in table.names_of(papers)]
+
+
+def tables_before(table: Table, papers: Sequence[Published]) -> list[str]:
+    """Return the names of the tables that a table is made from."""
+    return [name for other in table.after for name in tables()[other].names_of(papers)]
 
 
 def declared(name: str, papers: Sequence[Published] = ()) -> Table:
@@ -62,16 +67,36 @@ def declared(name: str, papers: Sequence[Published] = ()) -> Table:
     DataFileError
         When there is no such table.
     """
-    found = tables().get(name)
-    if found is not None and found.names is None:
-        return found
     for table in tables().values():
-        if name in table.names_of(papers):
+        if table.is_named(name, papers):
             return table
     known = [name for table in tables().values() for name in table.names_of(papers)]
     raise DataFileError(
         f"no table {name!r}{near_match(name, known)}: expected one of {', '.join(known)}"
     )
+
+
+def read_rows(name: str, path: Path) -> pd.DataFrame:
+    """Read the CSV file of the table of a name.
+
+    Raises
+    ------
+    DataFileError
+        When it is missing or has other columns.
+    """
+    return read_table(path, declared(name).columns)
+
+
+def section_of(name: str) -> str:
+    """Return the section of the page in which a table stands, whether it is there or not.
+
+    The names of the papers' tables are known to their files alone; what is not declared by name is
+    taken for one of them.
+    """
+    for table in tables().values():
+        if table.is_named(name, ()):
+            return table.place.section
+    return next(table.place.section for table in tables().values() if table.names is not None)
 
 
 def make_table(name: str, inputs: Inputs, folder: Path) -> pd.DataFrame:
@@ -84,8 +109,10 @@ def make_table(name: str, inputs: Inputs, folder: Path) -> pd.DataFrame:
     """
     table = declared(name, inputs.papers)
     made = table.make(inputs) if table.names is None else table.make(inputs, name)
-    # Several of one form keep their order.
-    rank = table.place.rank + table.names_of(inputs.papers).index(name)
+    rank = table.place.rank
+    if table.names is not None:  # several of one form keep the papers' order
+        rank += 100 * min(paper.order for paper in inputs.papers)
+        rank += table.names_of(inputs.papers).index(name)
     return _write(table, made, folder / name, Place(table.place.section, rank))
 
 
@@ -98,7 +125,8 @@ def _write(table: Table, made: Made, stem: Path, place: Place) -> pd.DataFrame:
     if list(frame.columns[: len(wanted)]) != wanted:
         raise ValueError(f"{table.module}: made other columns than it declares")
     title = made.title or table.title
-    shown, title = without_constants(table.show(frame), table.once, title)
+    readable = table.show(frame) if made.shown is None else made.shown
+    shown, title = without_constants(readable, table.once, title)
     write_tables(frame, shown, title, made.made_from, stem, place)
     if made.plain_text:
         write_text(stem.with_name(f"{stem.name}.txt"), made.plain_text)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from trainfree.analysis.inputs import (
     score_settings,
     status_names,
     target_of,
+    targets,
     texts,
 )
 from trainfree.analysis.origins import MadeFrom
@@ -35,6 +36,7 @@ from trainfree.errors import DataFileError
 from trainfree.files.storage import open_dataset
 
 LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 IMAGE_FREE = ("accuracy", "synflow", "params", "flops", "relu_units")
 """Signals that no image enters."""
 
@@ -73,6 +75,7 @@ class RunFiles:
         self._search_paths = tuple(searches)
         self._benchmark_path = benchmark
         self._accuracy: dict[str, pd.Series] = {}
+        self._once: dict[Hashable, Any] = {}
 
     @cached_property
     def score_files(self) -> dict[str, xr.Dataset]:
@@ -140,6 +143,11 @@ class RunFiles:
             has_benchmark = False
         return not (has_benchmark or self.score_files or self.searches)
 
+    @property
+    def space(self) -> str:
+        """The space of the trained accuracies, empty where their file does not say."""
+        return str(self.benchmark.attrs.get("space", ""))
+
     def require_space(self, space: str) -> None:
         """Raise AbsentError when the run is of another space or on generated accuracies."""
         attributes = self.benchmark.attrs
@@ -176,6 +184,16 @@ class RunFiles:
             self._accuracy[outcome] = target.accuracy
         return self._accuracy[outcome]
 
+    def headline(self, dataset: str) -> str:
+        """Return the outcome that tables report first for an image set.
+
+        Raises
+        ------
+        DataFileError
+            When there are no test accuracies for it.
+        """
+        return targets(self.benchmark, dataset, self._benchmark_path or Path())[0].name
+
     def pairs(self, dataset: str, proxy: str, outcome: str) -> pd.DataFrame:
         """Return score and accuracy of each architecture that has both, by architecture."""
         score = self.score(dataset, proxy)
@@ -185,25 +203,41 @@ class RunFiles:
             raise AbsentError(f"no architecture has a score of {proxy} and {outcome}")
         return both
 
-    def proxies(self, space: str, measure: Measure) -> list[str]:
-        """Return the proxies that can be compared as a measure asks; names the others on the log.
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what ``make`` gives, made once for a key: several tables need the same draws."""
+        if key not in self._once:
+            self._once[key] = make()
+        made: T = self._once[key]
+        return made
 
-        None where the scores, the accuracies or the space are not those of the measure.
+    def proxies(self, kind: str, space: str, dataset: str, outcome: str) -> list[str]:
+        """Return the proxies that can be compared with an outcome; names the others on the log.
+
+        None where the scores, the accuracies or the space are others.
+
+        Parameters
+        ----------
+        kind
+            What they are compared by, for the log.
+        space, dataset
+            The space and the image set that have to be scored.
+        outcome
+            ``<data set>/<split>/<epochs>``.
         """
         try:
             self.require_space(space)
-            self.accuracy(measure.outcome)
-            names = texts(self.scores(measure.dataset)["proxy"])
+            self.accuracy(outcome)
+            names = texts(self.scores(dataset)["proxy"])
         except AbsentError as absent:
-            LOG.warning("no %s on %s: %s", measure.kind, measure.dataset, absent)
+            LOG.warning("no %s on %s: %s", kind, dataset, absent)
             return []
         found = []
         for proxy in names:
             try:
-                if len(self.pairs(measure.dataset, proxy, measure.outcome)) >= FEWEST_PAIRS:
+                if len(self.pairs(dataset, proxy, outcome)) >= FEWEST_PAIRS:
                     found.append(proxy)
                     continue
-                LOG.warning("%s on %s: fewer than %d scores", proxy, measure.dataset, FEWEST_PAIRS)
+                LOG.warning("%s on %s: fewer than %d scores", proxy, dataset, FEWEST_PAIRS)
             except AbsentError as absent:
                 LOG.warning("%s", absent)
         return found

@@ -33,16 +33,8 @@ def add_commands(commands: Commands) -> None:
     landscape.add_argument("--steps", type=int, required=True, help="architectures a walk visits")
     for parser in (cells, prepare, landscape):
         parser.add_argument("--output", type=Path, required=True)
-    tables = command(
-        commands, "tabulate-landscape", _tabulate_landscape, "tabulate how accuracy lies in a space"
-    )
-    tables.add_argument("--landscape", type=Path, required=True)
-    tables.add_argument("--published", type=Path, required=True)
-    tables.add_argument("--resamples", type=int, required=True)
-    tables.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
-    for parser in (landscape, tables):
-        parser.add_argument("--benchmark", type=Path, required=True)
-        parser.add_argument("--seed", type=int, required=True)
+    landscape.add_argument("--benchmark", type=Path, required=True)
+    landscape.add_argument("--seed", type=int, required=True)
 
 
 def _enumerate_nasbench101(arguments: argparse.Namespace) -> None:
@@ -68,17 +60,4 @@ def _prepare_landscape(arguments: argparse.Namespace) -> None:
         walks=arguments.walks,
         steps=arguments.steps,
         seed=arguments.seed,
-    )
-
-
-def _tabulate_landscape(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.spaces.landscape import tabulate_landscape
-
-    tabulate_landscape(
-        arguments.benchmark,
-        arguments.landscape,
-        arguments.stem,
-        resamples=arguments.resamples,
-        seed=arguments.seed,
-        published=arguments.published,
     )

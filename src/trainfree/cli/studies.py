@@ -35,8 +35,6 @@ def add_commands(commands: Commands) -> None:
     for parser in (choice, ablation, training):
         parser.add_argument("--output", type=Path, required=True)
     readers = {
-        "tabulate-ablation": (_tabulate_ablation, "tabulate what scores owe to draws"),
-        "tabulate-training": (_tabulate_training, "tabulate scores during training"),
         "plot-ablation": (_plot_ablation, "plot what scores owe to draws"),
         "plot-training": (_plot_training, "plot scores during training"),
     }
@@ -99,18 +97,6 @@ def _train(arguments: argparse.Namespace) -> None:
             device=device,
             threads=arguments.threads,
         )
-
-
-def _tabulate_ablation(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.studies.ablation import tabulate_ablation
-
-    tabulate_ablation(arguments.scores, arguments.stem)
-
-
-def _tabulate_training(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.studies.training import tabulate_training
-
-    tabulate_training(arguments.scores, arguments.stem)
 
 
 def _plot_ablation(arguments: argparse.Namespace) -> None:

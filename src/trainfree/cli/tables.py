@@ -1,137 +1,147 @@
-"""Commands that make tables of scores and of searches."""
+"""Commands that make tables, and that copy them for the repository."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trainfree.cli.command import command
+from trainfree.cli.command import (
+    DEFAULT_RUN,
+    add_configfile,
+    command,
+    configuration_files,
+    results_folder,
+)
 
 if TYPE_CHECKING:
+    from trainfree.analysis.declaration import Inputs
     from trainfree.cli.command import Commands
+    from trainfree.config import Config
+
+SEVERAL = {
+    "scores": "merged scores",
+    "searches": "search files",
+    "published": "files of the papers' numbers",
+    "draws": "several draws of the same architectures",
+    "ablation": "files of the ablation",
+    "training": "files of the training study",
+    "tables": "CSV files of tables made before",
+}
+ONE = {
+    "benchmark": "trained accuracies",
+    "hardware": "what is known on hardware",
+    "landscape": "walks through a space",
+    "published_scores": "proxy scores that others published",
+    "published_landscape": "published numbers of a space",
+}
+"""Kinds of files that tables are made from, see :class:`trainfree.analysis.declaration.Inputs`."""
 
 
 def add_commands(commands: Commands) -> None:
     """Declare them."""
-    names = {
-        "tabulate-correlations": (_tabulate_correlations, "correlate scores with accuracy"),
-        "tabulate-search": (_tabulate_search, "summarise search runs"),
-        "tabulate-timing": (_tabulate_timing, "summarise scoring time"),
-        "summarize": (_summarize, "write the summary"),
-    }
-    parsers = {name: command(commands, name, *rest) for name, rest in names.items()}
-    agreement = command(
-        commands, "tabulate-agreement", _tabulate_agreement, "compare with others' proxy scores"
-    )
-    agreement.add_argument("--scores", type=Path, nargs=2, required=True, help="of two seeds")
-    agreement.add_argument("--benchmark", type=Path, required=True)
-    agreement.add_argument("--independent", type=Path, required=True)
-    proxies = command(commands, "tabulate-proxies", _tabulate_proxies, "compare the proxies")
-    proxies.add_argument("--scores", type=Path, nargs="+", required=True)
-    proxies.add_argument("--benchmark", type=Path, required=True)
-    proxies.add_argument("--pairs", type=Path, required=True, help="output path, no suffix")
-    outcomes = command(
-        commands, "tabulate-outcomes", _tabulate_outcomes, "compare them with all that is known"
-    )
-    outcomes.add_argument("--scores", type=Path, nargs="+", required=True)
-    outcomes.add_argument("--benchmark", type=Path, required=True)
-    outcomes.add_argument("--hardware", type=Path, help="hardware file of the space")
-    for parser in (proxies, outcomes):
-        parser.add_argument("--resamples", type=int, required=True)
-        parser.add_argument("--seed", type=int, required=True)
-    stability = command(
-        commands, "tabulate-stability", _tabulate_stability, "compare draws of the same networks"
-    )
-    stability.add_argument("--draws", type=Path, nargs="+", required=True)
-    for parser in (*parsers.values(), agreement, proxies, outcomes, stability):
-        parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
-    for name in ("tabulate-correlations", "tabulate-timing", "summarize"):
-        parsers[name].add_argument("--scores", type=Path, nargs="+", required=True)
-    for name in ("tabulate-correlations", "summarize"):
-        parsers[name].add_argument("--benchmark", type=Path, required=True)
-    for name in ("tabulate-correlations", "tabulate-search", "tabulate-timing"):
-        parsers[name].add_argument("--published", type=Path, required=True)
-    parsers["tabulate-correlations"].add_argument("--resamples", type=int, required=True)
-    parsers["tabulate-correlations"].add_argument("--seed", type=int, required=True)
-    parsers["tabulate-search"].add_argument("--searches", type=Path, nargs="+", required=True)
-    for table in ("correlations", "search", "timing", "scoreboard"):
-        parsers["summarize"].add_argument(f"--{table}", type=Path, required=True)
+    table = command(commands, "tabulate", _tabulate, "make tables from the files they read")
+    table.add_argument("names", nargs="+", help="names of tables")
+    for kind, text in SEVERAL.items():
+        table.add_argument(_option(kind), type=Path, nargs="*", default=[], help=text)
+    for kind, text in ONE.items():
+        table.add_argument(_option(kind), type=Path, help=text)
+    table.add_argument("--settings", default="{}", help="settings of the tables as JSON")
+    table.add_argument("--folder", type=Path, required=True, help="folder of the output")
+    every = command(commands, "tables", _tables, "make every table that the existing files allow")
+    copy = command(commands, "publish-tables", _publish_tables, "copy tables for the repository")
+    copy.add_argument("--output", type=Path, default=Path("reports/measured"))
+    one = command(commands, "publish-table", _publish_table, "copy one table for the repository")
+    one.add_argument("names", nargs="+", help="file names of tables, without suffix")
+    one.add_argument("--results", type=Path, default=results_folder(DEFAULT_RUN), help="folder")
+    one.add_argument("--output", type=Path, default=Path("reports/measured"))
+    one.add_argument("--scores", type=Path, nargs="*", default=[], help="files behind the table")
+    one.add_argument("--benchmark", type=Path, required=True, help="file behind the table")
+    one.add_argument("--command", required=True, help="what made the table, for its reader")
+    for parser in (every, copy):
+        add_configfile(parser)
+        parser.add_argument("--results", type=Path, help="default: the configuration's own")
+        parser.add_argument("--data", type=Path, default=Path("data"))
+        parser.add_argument("--published", type=Path, default=Path("reports/published"))
 
 
-def _tabulate_correlations(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.proxies.correlations import tabulate_correlations
-
-    tabulate_correlations(
-        arguments.scores,
-        arguments.benchmark,
-        arguments.stem,
-        resamples=arguments.resamples,
-        seed=arguments.seed,
-        published=arguments.published,
-    )
+def _option(kind: str) -> str:
+    return f"--{kind.replace('_', '-')}"
 
 
-def _tabulate_search(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.searches.search import tabulate_search
+def _tabulate(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.declaration import Inputs
+    from trainfree.analysis.registry import make_table
+    from trainfree.analysis.settings import AnalysisSettings
 
-    tabulate_search(arguments.searches, arguments.stem, arguments.published)
+    given: dict[str, Any] = {kind: getattr(arguments, kind) for kind in ONE}
+    given |= {kind: tuple(getattr(arguments, kind)) for kind in SEVERAL}
+    settings = AnalysisSettings.from_json(arguments.settings)
+    inputs = Inputs(**given, settings=settings)
+    for name in arguments.names:
+        make_table(name, inputs, arguments.folder)
 
 
-def _tabulate_timing(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.proxies.timing import tabulate_timing
+def _tables(arguments: argparse.Namespace) -> int:
+    from trainfree.analysis.all_tables import tabulate_all, unusable_files
 
-    tabulate_timing(arguments.scores, arguments.stem, arguments.published)
+    config, inputs = _inputs_of(arguments)
+    made = tabulate_all(inputs, _results(arguments, config) / "tables")
+    print(f"made {len(made)} tables: {', '.join(made)}")
+    unusable = unusable_files(inputs)
+    if unusable:
+        listed = "".join(f"\n  {sentence}" for sentence in unusable)
+        print(f"trainfree: error: tables lack what these files hold:{listed}", file=sys.stderr)
+    return int(bool(unusable))
 
 
-def _summarize(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.overview.summary import summarize
+def _publish_tables(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.publish import publish_tables
 
-    summarize(
-        arguments.correlations,
-        arguments.search,
-        arguments.timing,
-        arguments.scoreboard,
-        arguments.scores,
-        arguments.benchmark,
-        arguments.stem,
+    config, inputs = _inputs_of(arguments)
+    names = " ".join(str(path) for path in configuration_files(arguments))
+    publish_tables(
+        _results(arguments, config) / "tables",
+        arguments.output,
+        inputs,
+        f"snakemake --configfile {names}",
     )
 
 
-def _tabulate_proxies(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.proxies.proxies import tabulate_proxies
+def _publish_table(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.publish import publish_one
 
-    tabulate_proxies(
-        arguments.scores,
-        arguments.benchmark,
-        arguments.stem,
-        arguments.pairs,
-        resamples=arguments.resamples,
-        seed=arguments.seed,
+    for name in arguments.names:
+        publish_one(
+            name,
+            arguments.results / "tables",
+            arguments.output,
+            arguments.scores,
+            arguments.benchmark,
+            arguments.command,
+        )
+
+
+def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:
+    """Return the configuration and where the workflow puts the files that tables are made of."""
+    from trainfree.analysis.declaration import Inputs
+    from trainfree.analysis.published import read_papers
+    from trainfree.analysis.settings import AnalysisSettings
+    from trainfree.config import load_config
+
+    config = load_config(*configuration_files(arguments))
+    folder = _results(arguments, config)
+    return config, Inputs(
+        scores=tuple(folder / path for path in config.score_paths()),
+        searches=tuple(folder / path for path in config.search_paths()),
+        benchmark=arguments.data / "benchmarks" / f"{config.space}.h5",
+        published=tuple(paper.path for paper in read_papers(arguments.published)),
+        settings=AnalysisSettings.from_json(config.table_settings_json),
     )
 
 
-def _tabulate_outcomes(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.proxies.proxy_outcomes import tabulate_outcomes
-
-    tabulate_outcomes(
-        arguments.scores,
-        arguments.benchmark,
-        arguments.hardware,
-        arguments.stem,
-        resamples=arguments.resamples,
-        seed=arguments.seed,
-    )
-
-
-def _tabulate_stability(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.proxies.proxy_stability import tabulate_stability
-
-    tabulate_stability(arguments.draws, arguments.stem)
-
-
-def _tabulate_agreement(arguments: argparse.Namespace) -> None:
-    from trainfree.analysis.proxies.proxy_agreement import tabulate_agreement
-
-    first, second = arguments.scores
-    tabulate_agreement(first, second, arguments.benchmark, arguments.independent, arguments.stem)
+def _results(arguments: argparse.Namespace, config: Config) -> Path:
+    """Return the folder of results: the named one, or that of the configuration."""
+    named: Path | None = arguments.results
+    return results_folder(config.run) if named is None else named

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from trainfree.analysis.inputs import outcome_title, status_names, texts
 from trainfree.analysis.formats import MISSING, number, seconds
+from trainfree.analysis.inputs import outcome_title, status_names, texts
 from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
 from trainfree.benchmarks.schema import MEAN_SEED
 from trainfree.errors import ConfigError, DataFileError

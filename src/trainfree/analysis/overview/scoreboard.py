@@ -1,14 +1,12 @@
-"""All published cells in one file, and how many of each table reproduce."""
+"""How many published cells of each table reproduce."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import pandas as pd
 
-from trainfree.analysis.origins import MadeFrom, files_behind
-from trainfree.analysis.papers.comparison import COLUMNS
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import plain
+from trainfree.analysis.overview.published import all_cells, behind
 from trainfree.analysis.papers.verdicts import (
     MISSING,
     NOT_COMPARABLE,
@@ -16,44 +14,32 @@ from trainfree.analysis.papers.verdicts import (
     REPRODUCED,
     VERDICTS,
 )
-from trainfree.analysis.tables import read_table, write_tables
+from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 
-TITLE = "Published cells by verdict; absent inputs count as not comparable"
 SCORES = ("reproduced", "not_reproduced", "not_comparable")
-PUBLISHED_TITLE = "Every published cell beside the measured one"
 
 
-def tabulate_scoreboard(comparisons: Sequence[Path], folder: Path) -> pd.DataFrame:
-    """Write ``published`` and ``scoreboard`` into a folder and return the scoreboard.
-
-    Parameters
-    ----------
-    comparisons
-        CSV files of published tables beside ours, in the order of the lines.
-    folder
-        ``results/tables``.
+@table(
+    title="Published cells by verdict; absent inputs count as not comparable",
+    columns=(*text("table"), *numbers(*SCORES)),
+    shown={name.replace("_", " ").capitalize(): plain(name) for name in ("table", *SCORES)},
+    reads=("published",),
+    after=("comparison",),
+    section="summary",
+    rank=1,
+    copied=True,
+    memory_mb=500,
+)
+def scoreboard(inputs: Inputs) -> Made:
+    """Return the number of cells of each published table by verdict.
 
     Raises
     ------
     DataFileError
-        When a file is missing or is no such table.
+        When a table is missing, is no published table beside ours, or holds an unknown verdict.
     """
-    frames = [_read(path) for path in comparisons]
-    cells = pd.concat(frames, ignore_index=True)
-    counted = count_verdicts(cells)
-    short = cells[["table", "row", "column", "verdict", "reason"]]
-    shown = short.set_axis([name.capitalize() for name in short.columns], axis=1)
-    made_from = MadeFrom(
-        f"the cells of {', '.join(path.stem for path in comparisons)}",
-        tuple(file for path in comparisons for file in files_behind(path)),
-    )
-    write_tables(cells, shown, PUBLISHED_TITLE, made_from, folder / "published")
-    readable = counted.set_axis(
-        [name.replace("_", " ").capitalize() for name in counted.columns], axis=1
-    )
-    write_tables(counted, readable, TITLE, made_from, folder / "scoreboard")
-    return counted
+    return Made(count_verdicts(all_cells(inputs)), behind(inputs))
 
 
 def count_verdicts(cells: pd.DataFrame) -> pd.DataFrame:
@@ -73,18 +59,8 @@ def count_verdicts(cells: pd.DataFrame) -> pd.DataFrame:
         )
     words = {REPRODUCED: 0, NOT_REPRODUCED: 1, NOT_COMPARABLE: 2, MISSING: 2}
     rows = []
-    for table, group in cells.groupby("table", sort=False):
+    for name, group in cells.groupby("table", sort=False):
         places = group["verdict"].map(words)
         counts = [int((places == place).sum()) for place in range(len(SCORES))]
-        rows.append((str(table), *counts))
+        rows.append((str(name), *counts))
     return pd.DataFrame(rows, columns=["table", *SCORES])
-
-
-def _read(path: Path) -> pd.DataFrame:
-    frame = read_table(path)
-    if tuple(frame.columns) != COLUMNS:
-        raise DataFileError(
-            f"{path}: expected the columns {', '.join(COLUMNS)}, found "
-            f"{', '.join(frame.columns)}; make the table again"
-        )
-    return frame

@@ -14,10 +14,12 @@ import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.data_line import data_line
+from trainfree.analysis.declaration import Inputs, Made, table
 from trainfree.analysis.formats import (
     MISSING,
     count_of,
     number,
+    plain,
     seconds,
     with_interval,
     with_spread,
@@ -36,13 +38,12 @@ from trainfree.analysis.inputs import (
 from trainfree.analysis.origins import files_behind
 from trainfree.analysis.proxies.timing import PHASE, PROXY, TOTAL
 from trainfree.analysis.searches.search import ACCURACY, ORACLE, RANDOM_ARCHITECTURE
-from trainfree.analysis.tables import read_table, write_tables
-from trainfree.files.writing import write_text
+from trainfree.analysis.tables import text
 
-TITLE = "Summary"
 HEADLINE_PROXIES = ("naswot", "synflow")
 BASELINE = "params"
 WIDTH = 100
+MADE_FROM = ("correlations", "search", "timing", "scoreboard")
 
 
 class Line(NamedTuple):
@@ -55,63 +56,51 @@ class Line(NamedTuple):
     digits: int = 0
 
 
-def summarize(
-    correlations: Path,
-    search: Path,
-    timing: Path,
-    scoreboard: Path,
-    scores: Sequence[Path],
-    benchmark: Path,
-    output_stem: Path,
-) -> str:
-    """Write the summary as .csv, .md, .tex and .txt and return the text.
-
-    Parameters
-    ----------
-    correlations, search, timing, scoreboard
-        The CSV files of the other tables.
-    scores, benchmark
-        The files that those were made from.
-    output_stem
-        ``results/tables/summary``; the suffixes are added.
+@table(
+    title="Summary",
+    columns=text("metric", "value", "unit", "note"),
+    shown={"Metric": plain("metric"), "Value": plain("value"), "Note": plain("note")},
+    reads=("scores", "benchmark"),
+    after=MADE_FROM,
+    section="summary",
+    rank=2,
+    plain_text=True,
+    memory_mb=500,
+)
+def summary(inputs: Inputs) -> Made:
+    """Return the lines of the summary.
 
     Raises
     ------
     DataFileError
         When a file is missing or damaged.
     """
-    tables = [read_table(path) for path in (correlations, search, timing)]
+    tables = [inputs.rows_of(name) for name in ("correlations", "search", "timing")]
+    benchmark = inputs.file("benchmark")
     trained = read_benchmark(benchmark)
     lines: list[Line] = []
     files = []
-    for path in scores:
+    for path in inputs.scored:
         scored = read_scores(path)
         files.append(scored)
         settings = score_settings(scored, path)
-        own = [_rows_of(table, settings) for table in tables]
+        own = [_rows_of(each, settings) for each in tables]
         found = list(_lines(scored, trained, settings, benchmark, *own))
-        prefix = f"{settings['dataset']}, {settings['setting']}: " if len(scores) > 1 else ""
+        prefix = f"{settings['dataset']}, {settings['setting']}: " if len(inputs.scored) > 1 else ""
         lines += [line._replace(metric=prefix + line.metric) for line in found]
-    lines += _scoreboard_lines(read_table(scoreboard))
-    frame = pd.DataFrame([line[:4] for line in lines], columns=["metric", "value", "unit", "note"])
+    lines += _scoreboard_lines(inputs.rows_of("scoreboard"))
     made_from = data_line([*files, trained])
-    behind = (files_behind(path) for path in (correlations, search, timing, scoreboard))
+    behind = (files_behind(inputs.table(name)) for name in MADE_FROM)
     made_from = replace(made_from, files=(*made_from.files, *chain.from_iterable(behind)))
-    write_tables(frame, show_summary(lines), TITLE, made_from, output_stem)
-    text = summary_text(lines)
-    write_text(output_stem.with_name(output_stem.name + ".txt"), text)
-    return text
-
-
-def show_summary(lines: Sequence[Line]) -> pd.DataFrame:
-    """Return the summary for readers, value and unit in one cell."""
-    return pd.DataFrame(
+    rows = [line._asdict() for line in lines]
+    shown = pd.DataFrame(
         {
             "Metric": [line.metric for line in lines],
             "Value": [_shown(line) for line in lines],
             "Note": [line.note for line in lines],
         }
     )
+    return Made(rows, made_from, shown=shown, plain_text=summary_text(lines))
 
 
 def summary_text(lines: Sequence[Line]) -> str:
@@ -274,8 +263,8 @@ def _scoreboard_lines(scoreboard: pd.DataFrame) -> Iterator[Line]:
     counts = scoreboard.set_index("table").astype(int)
     yield _score_line("published cells reproduced", counts.sum())
     compared = counts[counts["reproduced"] + counts["not_reproduced"] > 0]
-    for table, row in compared.iterrows():
-        yield _score_line(f"reproduced of {table}", row)
+    for name, row in compared.iterrows():
+        yield _score_line(f"reproduced of {name}", row)
 
 
 def _score_line(metric: str, counts: Mapping[Any, Any] | pd.Series) -> Line:

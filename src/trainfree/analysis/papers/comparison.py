@@ -3,131 +3,139 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from trainfree.analysis.formats import number, seconds, with_interval, with_spread
+from trainfree.analysis.declaration import JUDGING, RESAMPLING, Inputs, Made, table
+from trainfree.analysis.formats import Cell as Format
+from trainfree.analysis.formats import (
+    Row,
+    count,
+    joined,
+    number,
+    plain,
+    seconds,
+    with_interval,
+    with_spread,
+)
 from trainfree.analysis.papers.measures import (
     OF_SCORES,
     OF_SEARCHES,
     Measured,
     measure_cell,
-    obstacle_of,
+    stated_obstacle,
+    verdict_on,
 )
 from trainfree.analysis.papers.verdicts import (
     MISSING,
     NOT_COMPARABLE,
     RULE,
     Verdict,
-    judge,
 )
 from trainfree.analysis.published import (
     Cell,
     Measure,
-    Published,
     PublishedTable,
     find_table,
+    table_names,
 )
 from trainfree.analysis.run_files import AbsentError, RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import write_tables
+from trainfree.analysis.tables import numbers, text
 
 LOG = logging.getLogger(__name__)
 COLUMNS = (
-    *("paper", "table", "row", "column", "unit"),
-    *("published", "published_spread", "published_n"),
-    *("measured", "measured_spread", "low", "high", "n", "difference", "tolerance"),
-    *("verdict", "reason", "note"),
+    *text("paper", "table", "row", "column", "unit"),
+    *numbers("published", "published_spread", "published_n"),
+    *numbers("measured", "measured_spread", "low", "high", "n", "difference", "tolerance"),
+    *text("verdict", "reason", "note"),
 )
 DIGITS = {"%": 2, "tau": 3, "r": 3, "nats": 1}
 
 
-def tabulate_published(
-    run: RunFiles,
-    name: str,
-    published: Sequence[Published],
-    settings: AnalysisSettings,
-    output_stem: Path,
-) -> pd.DataFrame:
-    """Write one published table beside ours and return it.
+def _value(value: str, deviation: str) -> Format:
+    def cell(row: Row) -> str:
+        if row["unit"] == "s":
+            return seconds(row[value])
+        return with_spread(row[value], row[deviation], DIGITS[row["unit"]])
 
-    Parameters
-    ----------
-    run
-        The data files, as far as there are any.
-    name
-        The table, one of those that the files of published numbers describe.
-    published
-        The papers.
-    output_stem
-        ``results/tables/<name>``; the suffixes .csv, .md and .tex are added.
+    return cell
+
+
+def _interval(row: Row) -> str:
+    if row["unit"] == "s":
+        return ""
+    shown = with_interval(row["measured"], row["low"], row["high"], DIGITS[row["unit"]])
+    return shown.partition(" ")[2]
+
+
+def _difference(row: Row) -> str:
+    if row["unit"] == "s" or np.isnan(row["difference"]):
+        return ""
+    shown = number(row["difference"], DIGITS[row["unit"]])
+    return shown if shown.startswith("−") else f"+{shown}"
+
+
+@table(
+    title="A published table beside the measured one",
+    columns=COLUMNS,
+    shown={
+        "Row": plain("row"),
+        "Column": plain("column"),
+        "Unit": lambda row: "τ" if row["unit"] == "tau" else row["unit"],
+        "Published": _value("published", "published_spread"),
+        "Measured": _value("measured", "measured_spread"),
+        "95 % interval": _interval,
+        "n": count("n"),
+        "Difference": _difference,
+        "Verdict": plain("verdict"),
+        "Reason": joined("reason", "note"),
+    },
+    reads=("scores", "searches", "benchmark", "published"),
+    names=table_names,
+    settings=(*RESAMPLING, "tau_draws", *JUDGING),
+    section="papers",
+    rank=1,
+    copied=True,
+)
+def comparison(inputs: Inputs, name: str) -> Made:
+    """Return one published table beside ours.
+
+    Absent data are no error: the cells say so.
 
     Raises
     ------
     DataFileError
-        When no paper has the table or it cannot be written. Absent data are no error: the cells
-        say so.
+        When no paper has the table.
     """
-    table = find_table(published, name)
-    frame = compare(run, table, settings)
-    shown, title = show_comparison(frame, table.title, settings)
-    made_from = run.data_line(
-        table.space,
-        scores=not table.kinds.isdisjoint(OF_SCORES),
-        searches=not table.kinds.isdisjoint(OF_SEARCHES),
-    )
-    write_tables(frame, shown, title, made_from, output_stem)
-    name_missing(frame, name)
-    return frame
-
-
-def compare(run: RunFiles, table: PublishedTable, settings: AnalysisSettings) -> pd.DataFrame:
-    """Return the cells of a published table beside ours, in the paper's order."""
-    rows = [_row(run, table, cell, measure, settings) for cell, measure in table.cells]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def show_comparison(
-    frame: pd.DataFrame, title: str, settings: AnalysisSettings
-) -> tuple[pd.DataFrame, str]:
-    """Return the table for readers and its caption, which states the rule of the verdicts."""
-    records = frame.to_dict("records")
-    shown = pd.DataFrame(
-        {
-            "Row": frame["row"],
-            "Column": frame["column"],
-            "Unit": frame["unit"].replace({"tau": "τ"}),
-            "Published": [_cell(r["unit"], r["published"], r["published_spread"]) for r in records],
-            "Measured": [_cell(r["unit"], r["measured"], r["measured_spread"]) for r in records],
-            "95 % interval": [_interval(r) for r in records],
-            "n": [number(r["n"], 0) for r in records],
-            "Difference": [_difference(r) for r in records],
-            "Verdict": frame["verdict"],
-            "Reason": [
-                "; ".join(filter(None, (str(r["reason"]), str(r["note"])))) for r in records
-            ],
-        }
-    )
+    printed, run, settings = find_table(inputs.papers, name), inputs.run, inputs.settings
+    rows = [_row(run, printed, cell, measure, settings) for cell, measure in printed.cells]
+    name_missing(rows, name)
     rule = RULE.format(
         percent=settings.margin_percent,
         correlation=settings.margin_correlation,
         score=settings.margin_score,
     )
-    return shown, f"{title}; mean ± standard deviation. {rule}"
+    made_from = run.data_line(
+        printed.space,
+        scores=not printed.kinds.isdisjoint(OF_SCORES),
+        searches=not printed.kinds.isdisjoint(OF_SEARCHES),
+    )
+    return Made(rows, made_from, f"{printed.title}; mean ± standard deviation. {rule}")
 
 
-def name_missing(frame: pd.DataFrame, name: str) -> None:
+def name_missing(rows: Sequence[Mapping[str, Any]], name: str) -> None:
     """Name the missing cells of a table on the log, by what they lack."""
-    missing = frame[frame["verdict"] == MISSING]
-    for reason, count in sorted(Counter(missing["reason"]).items()):
-        places = missing[missing["reason"] == reason]
-        first = f"{places['row'].iloc[0]}, {places['column'].iloc[0]}"
-        LOG.warning("%s: %d cells missing, %s (the first is %s)", name, count, reason, first)
+    lacking: dict[str, list[str]] = {}
+    for row in rows:
+        if row["verdict"] == MISSING:
+            lacking.setdefault(row["reason"], []).append(f"{row['row']}, {row['column']}")
+    for reason, places in sorted(lacking.items()):
+        LOG.warning(
+            "%s: %d cells missing, %s (the first is %s)", name, len(places), reason, places[0]
+        )
 
 
 def _row(
@@ -168,40 +176,11 @@ def _measure_and_judge(
     settings: AnalysisSettings,
 ) -> tuple[Measured, Verdict]:
     nothing = Measured(np.nan, np.nan, np.nan, np.nan, 0)
-    stated = measure.comparable.removeprefix("yes").removeprefix("no: ")
     if measure.kind == "none":
-        return nothing, Verdict(NOT_COMPARABLE, np.nan, stated)
+        return nothing, Verdict(NOT_COMPARABLE, np.nan, stated_obstacle(measure))
     try:
         run.require_space(table.space)
         measured = measure_cell(run, measure, settings)
     except AbsentError as absent:
         return nothing, Verdict(MISSING, np.nan, str(absent))
-    verdict = judge(
-        cell,
-        measured.value,
-        measured.error,
-        settings,
-        reference_error=measured.reference_error,
-        obstacle=stated or obstacle_of(run, measure, table.batch_size),
-    )
-    return measured, verdict
-
-
-def _cell(unit: str, value: float, spread: float) -> str:
-    if unit == "s":
-        return seconds(value)
-    return with_spread(value, spread, DIGITS[unit])
-
-
-def _interval(row: dict[Any, Any]) -> str:
-    if row["unit"] == "s":
-        return ""
-    shown = with_interval(row["measured"], row["low"], row["high"], DIGITS[row["unit"]])
-    return shown.partition(" ")[2]
-
-
-def _difference(row: dict[Any, Any]) -> str:
-    if row["unit"] == "s" or np.isnan(row["difference"]):
-        return ""
-    shown = number(row["difference"], DIGITS[row["unit"]])
-    return shown if shown.startswith("−") else f"+{shown}"
+    return measured, verdict_on(run, cell, measure, table.batch_size, measured, settings)

@@ -11,21 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from trainfree.analysis.inputs import Floats, floats
-from trainfree.analysis.published import Measure
+from trainfree.analysis.papers.draws import DRAWN, Correlated, DrawnTaus, paired, taus_of
+from trainfree.analysis.papers.verdicts import Verdict, judge
+from trainfree.analysis.published import Cell, Measure
 from trainfree.analysis.run_files import AbsentError, RunFiles, uses_images
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import (
-    PairedRanks,
     bootstrap,
     percentile_interval,
 )
 from trainfree.randomness import stream
 
-DRAWN = 1000
-LEAST_ACCURACY = 15.0
 NAN = float("nan")
 OF_SCORES = frozenset(("answer", "best_scored", "tau", "pearson", "sampled", "history"))
 OF_SEARCHES = frozenset(("answer", "history"))
@@ -94,6 +92,36 @@ def obstacle_of(run: RunFiles, measure: Measure, batch_size: int) -> str:
     return ""
 
 
+def verdict_on(
+    run: RunFiles,
+    cell: Cell,
+    measure: Measure,
+    batch_size: int,
+    measured: Measured,
+    settings: AnalysisSettings,
+) -> Verdict:
+    """Return the verdict on a cell: what the paper's file or the run say against it wins.
+
+    Parameters
+    ----------
+    batch_size
+        Images of the paper's mini-batches.
+    """
+    return judge(
+        cell,
+        measured.value,
+        measured.error,
+        settings,
+        reference_error=measured.reference_error,
+        obstacle=stated_obstacle(measure) or obstacle_of(run, measure, batch_size),
+    )
+
+
+def stated_obstacle(measure: Measure) -> str:
+    """Return why nothing can stand beside a cell, as the file of published numbers says it."""
+    return measure.comparable.removeprefix("yes").removeprefix("no: ")
+
+
 def mean_measured(values: Floats, settings: AnalysisSettings) -> Measured:
     """Return mean, standard deviation (ddof 1) and percentile bootstrap interval of the mean."""
     values = values[np.isfinite(values)]
@@ -134,40 +162,11 @@ def best_scored_of_n(scores: Floats, values: Floats, n: int) -> tuple[float, flo
     return mean, float(np.sqrt((weights * (values - mean) ** 2).sum()))
 
 
-def drawn_taus(
-    both: pd.DataFrame, settings: AnalysisSettings, least_accuracy: float = LEAST_ACCURACY
-) -> Floats:
-    """Return tau-b of repeated draws by the paper's protocol.
-
-    Architectures of more than 15 % accuracy, at most 1,000 of them at random without replacement
-    (the released plotting script). All proxies on a data set share their draws.
-    """
-    kept = both[both["accuracy"] > least_accuracy]
-    pairs = _paired(kept)
-    taus = []
-    for draw in range(settings.tau_draws):
-        counts = np.zeros(len(kept), dtype=np.int64)
-        counts[drawn_places(len(kept), settings, draw)] = 1
-        taus += pairs.chosen(["kendall"], counts)
-    return np.array(taus)
-
-
 def coefficient(both: pd.DataFrame, name: str, settings: AnalysisSettings) -> tuple[float, Floats]:
     """Return one coefficient of scores and accuracies, and those of bootstrap resamples."""
-    pairs, rng = _paired(both), stream(settings.seed, "bootstrap")
+    pairs, rng = paired(both), stream(settings.seed, "bootstrap")
     resampled = bootstrap(pairs, settings.bootstrap_resamples, rng, [name])
     return pairs.chosen([name])[0], resampled[:, 0]
-
-
-def _paired(both: pd.DataFrame) -> PairedRanks:
-    return PairedRanks(
-        both["score"].to_numpy(dtype=np.float64), both["accuracy"].to_numpy(dtype=np.float64)
-    )
-
-
-def drawn_places(count: int, settings: AnalysisSettings, draw: int) -> NDArray[np.intp]:
-    """Return which of ``count`` architectures above 15 % a draw of the paper's protocol takes."""
-    return stream(settings.seed, "tau/draw", draw).permutation(count)[:DRAWN]
 
 
 def _answer(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Measured:
@@ -210,13 +209,19 @@ def _best_scored(run: RunFiles, measure: Measure, settings: AnalysisSettings) ->
 
 
 def _tau(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Measured:
-    both = run.pairs(measure.dataset, measure.signal, measure.outcome)
+    of = Correlated(measure.dataset, measure.signal, measure.outcome)
+    both = run.pairs(*of)
     kept = both[both["accuracy"] > measure.least_accuracy]
     if len(kept) <= DRAWN:
         return _tau_of_sample(kept, settings)
-    taus = drawn_taus(both, settings, measure.least_accuracy)
-    low, high = percentile_interval(taus)
-    return Measured(float(taus.mean()), float(taus.std(ddof=1)), low, high, DRAWN)
+    return mean_of_draws(taus_of(run, of, settings, least_accuracy=measure.least_accuracy))
+
+
+def mean_of_draws(drawn: DrawnTaus) -> Measured:
+    """Return mean, standard deviation (ddof 1) and the middle 95 % of the draws."""
+    low, high = percentile_interval(drawn.taus)
+    mean, spread = float(drawn.taus.mean()), float(drawn.taus.std(ddof=1))
+    return Measured(mean, spread, low, high, drawn.n)
 
 
 def _tau_of_sample(both: pd.DataFrame, settings: AnalysisSettings) -> Measured:

@@ -5,100 +5,85 @@ The paper's protocol is repeated; where in these draws does the published value 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from trainfree.analysis.formats import MISSING, number
-from trainfree.analysis.papers.measures import DRAWN, LEAST_ACCURACY, drawn_taus
-from trainfree.analysis.published import Cell, Measure, Published, cells_of_kind
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import MISSING, Row, count, decimal, number, plain
+from trainfree.analysis.papers.draws import DRAWN, LEAST_ACCURACY, taus_of
+from trainfree.analysis.papers.published_correlations import Row as Compared
+from trainfree.analysis.papers.published_correlations import rows_with_other_spaces
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import write_tables
+from trainfree.analysis.tables import numbers, text
 
-TITLE = (
-    "Sensitivity of Kendall's τ-b to the architectures drawn: repeated draws of at most "
-    f"{DRAWN:,} above {LEAST_ACCURACY:g} % accuracy, and the share of draws below the published τ"
-)
 QUANTILES = {"low": 0.025, "median": 0.5, "high": 0.975}
-COLUMNS = (
-    *("dataset", "outcome", "proxy", "draws", "n", "eligible", "smallest", *QUANTILES),
-    *("largest", "spread", "published", "published_quantile", "stand_in"),
+
+
+def _share_below(row: Row) -> str:
+    share = row["published_quantile"]
+    return MISSING if np.isnan(share) else number(100 * share, 1)
+
+
+@table(
+    title="Sensitivity of Kendall's τ-b to the architectures drawn: repeated draws of at most "
+    f"{DRAWN:,} above {LEAST_ACCURACY:g} % accuracy, and the share of draws below the published τ",
+    columns=(
+        *text("dataset", "outcome", "proxy"),
+        *numbers("draws", "n", "eligible", "smallest", *QUANTILES, "largest", "spread"),
+        *numbers("published", "published_quantile"),
+        *text("stand_in"),
+    ),
+    shown={
+        "Data set": plain("dataset"),
+        "Proxy": plain("proxy"),
+        "Draws": count("draws"),
+        "n": lambda row: f"{number(row['n'], 0)} of {number(row['eligible'], 0)}",
+        "Smallest": decimal("smallest", 3),
+        "Middle 95 %": lambda row: f"{number(row['low'], 3)} to {number(row['high'], 3)}",
+        "Median": decimal("median", 3),
+        "Largest": decimal("largest", 3),
+        "Published": decimal("published", 3),
+        "Draws below it (%)": _share_below,
+        "Images": lambda row: row["stand_in"] or "real",
+    },
+    reads=("scores", "benchmark", "published"),
+    settings=("seed", "tau_draws"),
+    section="ranking",
+    rank=3,
+    copied=True,
 )
+def tau_sensitivity(inputs: Inputs) -> Made:
+    """Return the spread of tau over repeated draws, for each proxy.
 
-
-def tabulate_tau_sensitivity(
-    run: RunFiles, published: Sequence[Published], settings: AnalysisSettings, output_stem: Path
-) -> pd.DataFrame:
-    """Write the table of repeated draws and return it.
-
-    Absent data sets have no lines.
-
-    Raises
-    ------
-    DataFileError
-        When the table cannot be written.
+    Absent data sets have no lines. A space of which nothing is published has its own, with
+    nothing beside them.
     """
     rows = [
-        _row(run, proxy, cell, measure, settings)
-        for table, cell, measure in cells_of_kind(published, "tau")
-        for proxy in run.proxies(table.space, measure)
+        _row(inputs.run, compared, inputs.settings)
+        for compared in rows_with_other_spaces(inputs.run, inputs.papers)
     ]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    made_from = run.data_line(searches=False)
-    write_tables(frame, show_tau_sensitivity(frame), TITLE, made_from, output_stem)
-    return frame
+    return Made(rows, inputs.run.data_line(searches=False))
 
 
-def show_tau_sensitivity(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table for readers."""
-    records = frame.to_dict("records")
-    return pd.DataFrame(
-        {
-            "Data set": frame["dataset"],
-            "Proxy": frame["proxy"],
-            "Draws": [number(row["draws"], 0) for row in records],
-            "n": [f"{number(row['n'], 0)} of {number(row['eligible'], 0)}" for row in records],
-            "Smallest": [number(row["smallest"], 3) for row in records],
-            "Middle 95 %": [
-                f"{number(row['low'], 3)} to {number(row['high'], 3)}" for row in records
-            ],
-            "Median": [number(row["median"], 3) for row in records],
-            "Largest": [number(row["largest"], 3) for row in records],
-            "Published": [number(row["published"], 3) for row in records],
-            "Draws below it (%)": [
-                MISSING
-                if np.isnan(row["published_quantile"])
-                else number(100 * row["published_quantile"], 1)
-                for row in records
-            ],
-            "Images": [row["stand_in"] or "real" for row in records],
-        }
-    )
-
-
-def _row(
-    run: RunFiles, proxy: str, cell: Cell, measure: Measure, settings: AnalysisSettings
-) -> dict[str, Any]:
-    both = run.pairs(measure.dataset, proxy, measure.outcome)
-    taus = drawn_taus(both, settings)
-    eligible = int((both["accuracy"] > LEAST_ACCURACY).sum())
-    beside = proxy == measure.signal
+def _row(run: RunFiles, compared: Compared, settings: AnalysisSettings) -> dict[str, Any]:
+    drawn = taus_of(run, compared.of, settings)
+    taus = drawn.taus
+    beside = compared.published is not None
+    published = compared.published.cell.value if compared.published is not None else np.nan
     return {
-        "dataset": measure.dataset,
-        "outcome": measure.outcome,
-        "proxy": proxy,
+        "dataset": compared.of.dataset,
+        "outcome": compared.of.outcome,
+        "proxy": compared.of.proxy,
         "draws": len(taus),
-        "n": min(DRAWN, eligible),
-        "eligible": eligible,
+        "n": drawn.n,
+        "eligible": drawn.eligible,
         "smallest": float(taus.min()),
         **{name: float(np.quantile(taus, level)) for name, level in QUANTILES.items()},
         "largest": float(taus.max()),
         "spread": float(taus.std(ddof=1)),
-        "published": cell.value if beside else np.nan,
-        "published_quantile": float((taus < cell.value).mean()) if beside else np.nan,
-        "stand_in": run.stand_in(measure.dataset),
+        "published": published,
+        "published_quantile": float((taus < published).mean()) if beside else np.nan,
+        "stand_in": run.stand_in(compared.of.dataset),
     }

@@ -6,20 +6,19 @@ Each proxy is compared with each target twice: over all architectures that have 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.data_line import data_line
-from trainfree.analysis.formats import number, with_interval
+from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
+from trainfree.analysis.formats import count, decimal, interval, joined, plain
 from trainfree.analysis.inputs import (
     USABLE_STATUSES,
     Floats,
-    Target,
     accuracy_of,
     floats,
     outcome_title,
@@ -31,94 +30,79 @@ from trainfree.analysis.inputs import (
     texts,
     value_counts,
 )
-from trainfree.analysis.published import Published, read_published
+from trainfree.analysis.papers.draws import Correlated
+from trainfree.analysis.papers.published_correlations import published_beside
+from trainfree.analysis.published import Published
+from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import (
     STATISTICS,
     PairedRanks,
     bootstrap,
     percentile_interval,
 )
-from trainfree.analysis.tables import without_constants, write_tables
+from trainfree.analysis.tables import numbers, text
 from trainfree.randomness import stream
 
-TITLE = "Correlation of scores with trained accuracy"
 ROWS = ("all", "finite")
 FEWEST_PAIRS = 3
-COLUMNS = (
-    *("space", "dataset", "setting", "proxy", "target", "rows", "n", "infinite", "excluded"),
-    "excluded_because",
-    *(name + bound for name in STATISTICS for bound in ("", "_low", "_high")),
-    *("resamples", "note", "published_kendall", "comparable"),
+
+
+@table(
+    title="Correlation of scores with trained accuracy",
+    columns=(
+        *text("space", "dataset", "setting", "proxy", "target", "rows"),
+        *numbers("n", "infinite", "excluded"),
+        *text("excluded_because"),
+        *numbers(*(name + bound for name in STATISTICS for bound in ("", "_low", "_high"))),
+        *numbers("resamples"),
+        *text("note"),
+        *numbers("published_kendall"),
+        *text("comparable"),
+    ),
+    shown={
+        "Data set": plain("dataset"),
+        "Setting": plain("setting"),
+        "Proxy": plain("proxy"),
+        "Accuracy": lambda row: outcome_title(row["target"]),
+        "Rows": plain("rows"),
+        "n": count("n"),
+        "Excluded": lambda row: row["excluded_because"] or "none",
+        "Kendall τ-b": interval("kendall"),
+        "Published τ": decimal("published_kendall", 3),
+        "Spearman ρ": interval("spearman"),
+        "Pearson r": interval("pearson"),
+        "Note": joined("note", "comparable"),
+    },
+    once=("Data set", "Setting"),
+    reads=("scores", "benchmark", "published"),
+    settings=RESAMPLING,
+    section="ranking",
+    rank=1,
+    memory_mb=1000,
+    minutes=30,
 )
+def correlations(inputs: Inputs) -> Made:
+    """Return the rank correlations of each proxy with each target.
 
-
-def tabulate_correlations(
-    scores: Sequence[Path],
-    benchmark: Path,
-    output_stem: Path,
-    resamples: int,
-    seed: int,
-    published: Path | None = None,
-) -> pd.DataFrame:
-    """Write the table of correlations and return it.
-
-    Parameters
-    ----------
-    scores
-        Merged scores files of one space.
-    benchmark
-        The benchmark file of that space.
-    output_stem
-        ``results/tables/correlations``; the suffixes .csv, .md and .tex are added.
-    resamples
-        Bootstrap resamples behind each 95 % percentile interval.
-    seed
-        The root seed. Tables of the same length share their resamples, so that proxies are
-        compared on the same draws.
-    published
-        The papers' numbers; their tau is put beside where the target is the same data set's
-        test accuracy.
+    Tables of the same length share their bootstrap resamples, so that proxies are compared on the
+    same draws. The first paper's tau is put beside where the target is the same data set's test
+    accuracy.
 
     Raises
     ------
     DataFileError
-        When a file is missing, damaged or does not fit the others.
+        When there are no scores, or a file is damaged or does not fit the others.
     """
+    benchmark = inputs.file("benchmark")
     trained = read_benchmark(benchmark)
-    beside = None if published is None else read_published(published)
-    files = {path: read_scores(path) for path in scores}
+    files = {path: read_scores(path) for path in inputs.scored}
+    settings, beside = inputs.settings, inputs.first_paper
     rows = [
         row
         for path, scored in files.items()
-        for row in _file_rows(path, scored, benchmark, trained, resamples, seed, beside)
+        for row in _file_rows(path, scored, benchmark, trained, settings, beside)
     ]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    made_from = data_line([*files.values(), trained])
-    write_tables(frame, *show_correlations(frame), made_from, output_stem)
-    return frame
-
-
-def show_correlations(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the table for readers and its title: each statistic with its interval in one cell."""
-    shown = pd.DataFrame(
-        {
-            "Data set": frame["dataset"],
-            "Setting": frame["setting"],
-            "Proxy": frame["proxy"],
-            "Accuracy": frame["target"].map(outcome_title),
-            "Rows": frame["rows"],
-            "n": [number(n, 0) for n in frame["n"]],
-            "Excluded": frame["excluded_because"].fillna("").replace("", "none"),
-        }
-    )
-    for name, title in zip(STATISTICS, ("Kendall τ-b", "Spearman ρ", "Pearson r"), strict=True):
-        columns = (frame[name], frame[f"{name}_low"], frame[f"{name}_high"])
-        shown[title] = [with_interval(*cells) for cells in zip(*columns, strict=True)]
-        if name == "kendall":
-            shown["Published τ"] = [number(value, 3) for value in frame["published_kendall"]]
-    notes = zip(frame["note"].fillna(""), frame["comparable"].fillna(""), strict=True)
-    shown["Note"] = ["; ".join(part for part in parts if part) for parts in notes]
-    return without_constants(shown, ("Data set", "Setting"), TITLE)
+    return Made(rows, data_line([*files.values(), trained]))
 
 
 def _file_rows(
@@ -126,32 +110,30 @@ def _file_rows(
     scored: xr.Dataset,
     benchmark: Path,
     trained: xr.Dataset,
-    resamples: int,
-    seed: int,
+    settings: AnalysisSettings,
     published: Published | None,
 ) -> Iterator[dict[str, Any]]:
-    settings = score_settings(scored, path)
-    for target in targets(trained, settings["dataset"], benchmark):
+    named = score_settings(scored, path)
+    for target in targets(trained, named["dataset"], benchmark):
         accuracy = accuracy_of(target, scored, path, benchmark)
         for proxy in texts(scored["proxy"]):
-            beside = _published_beside(published, proxy, settings["dataset"], target)
+            beside = _published_beside(
+                published, named["space"], Correlated(named["dataset"], proxy, target.name)
+            )
             yield from (
-                {**settings, "proxy": proxy, "target": target.name, **row, **beside}
-                for row in _proxy_rows(scored, proxy, accuracy, resamples, seed)
+                {**named, "proxy": proxy, "target": target.name, **row, **beside}
+                for row in _proxy_rows(scored, proxy, accuracy, settings)
             )
 
 
-def _published_beside(
-    published: Published | None, proxy: str, dataset: str, target: Target
-) -> dict[str, Any]:
-    beside = None if published is None else published.tau(proxy, dataset, target.name)
-    if beside is None:
-        return {"published_kendall": np.nan, "comparable": ""}
-    return {"published_kendall": beside.cell.value, "comparable": beside.comparable}
+def _published_beside(published: Published | None, space: str, of: Correlated) -> dict[str, Any]:
+    beside = None if published is None else published_beside([published], space, of)
+    value, comparable = beside or (np.nan, "")
+    return {"published_kendall": value, "comparable": comparable}
 
 
 def _proxy_rows(
-    scored: xr.Dataset, proxy: str, accuracy: Floats, resamples: int, seed: int
+    scored: xr.Dataset, proxy: str, accuracy: Floats, settings: AnalysisSettings
 ) -> Iterator[dict[str, Any]]:
     """Yield the two rows of one proxy and target; the second repeats the first if it may."""
     score = floats(scored["score"].sel(proxy=proxy))
@@ -162,6 +144,7 @@ def _proxy_rows(
         excluded = reasons[rows][reasons[rows] != ""]
         kept = reasons[rows] == ""
         if previous is None or (kept != previous).any():
+            resamples, seed = settings.bootstrap_resamples, settings.seed
             statistics = correlate(score[kept], accuracy[kept], resamples, seed)
         previous = kept
         yield {

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from trainfree.analysis.data_line import data_line
-from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
 from trainfree.analysis.formats import count, duration, interval, plain, shown_as
 from trainfree.analysis.inputs import Floats, accuracy_of, outcome_title, read_benchmark, targets
 from trainfree.analysis.proxies.combination import rank_aggregation
@@ -61,6 +61,7 @@ def _best_first(frame: pd.DataFrame) -> pd.DataFrame:
     once=("Data set", "Setting", "Accuracy"),
     reads=("scores", "benchmark"),
     target="proxy_tables",
+    settings=RESAMPLING,
     section="proxies",
     rank=1,
     minutes=60,

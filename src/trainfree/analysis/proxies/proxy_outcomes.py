@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from trainfree.analysis.data_line import data_line
-from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
 from trainfree.analysis.formats import count, interval, plain
 from trainfree.analysis.inputs import (
     Floats,
@@ -67,6 +67,7 @@ class Outcome(NamedTuple):
     once=("Data set", "Setting"),
     reads=("scores", "benchmark", "hardware"),
     target="proxy_tables",
+    settings=RESAMPLING,
     section="proxies",
     rank=3,
     minutes=60,

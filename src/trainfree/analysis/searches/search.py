@@ -93,7 +93,7 @@ def search(inputs: Inputs) -> Made:
         When there is no search, or a file is damaged.
     """
     beside = inputs.first_paper
-    files = [read_search(path) for path in inputs.some("searches")]
+    files = [read_search(path) for path in inputs.searched]
     rows: list[dict[str, Any]] = []
     for found, described in zip(files, descriptions(files), strict=True):
         rows.extend(_budget_rows(found, described, beside))

@@ -18,9 +18,10 @@ import pandas as pd
 import xarray as xr
 import yaml
 
-from trainfree.analysis.data_line import data_line
-from trainfree.analysis.formats import number, with_interval
-from trainfree.analysis.inputs import Floats, floats, texts
+from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
+from trainfree.analysis.formats import count, decimal, interval, number, plain
+from trainfree.analysis.inputs import Floats
+from trainfree.analysis.spaces.trained_space import TrainedSpace
 from trainfree.analysis.statistics.landscape_statistics import (
     autocorrelations,
     mean_interval,
@@ -31,57 +32,56 @@ from trainfree.analysis.statistics.rank_statistics import (
     bootstrap,
     percentile_interval,
 )
-from trainfree.analysis.tables import write_tables
+from trainfree.analysis.tables import names_of, numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.reading import read_text
-from trainfree.files.storage import open_dataset, read_dataset
+from trainfree.files.storage import read_dataset
 from trainfree.randomness import stream
 
-TITLE = "Search space"
 COLUMNS = (
-    *("space", "analysis", "item", "quantity", "sample", "n"),
-    *("estimate", "low", "high", "published", "note"),
+    *text("space", "analysis", "item", "quantity", "sample"),
+    *numbers("n", "estimate", "low", "high", "published"),
+    *text("note"),
 )
 LAGS = (1, 2, 3, 4, 6, 9, 12, 16, 20, 25, 30, 36, 42, 49, 64, 81, 100, 144)
-TRAIN_SPLIT = "train"
 MOST_PAIRS_RESAMPLED = 30_000
 TOP_SHARE = 0.1
 SECONDS = "training time"
 AUTOCORRELATION = "random-walk autocorrelation"
 
 
-def tabulate_landscape(
-    benchmark: Path,
-    landscape: Path,
-    output_stem: Path,
-    *,
-    resamples: int,
-    seed: int,
-    published: Path | None = None,
-) -> pd.DataFrame:
-    """Write the table of a space's analyses and return it.
-
-    Parameters
-    ----------
-    benchmark, landscape
-        The benchmark file of a space, and the landscape file made from it.
-    output_stem
-        ``results/tables/landscape-<space>``; the suffixes .csv, .md and .tex are added.
-    resamples
-        Bootstrap resamples behind each interval.
-    seed
-        The root seed.
-    published
-        YAML list of published numbers: space, analysis, item, quantity, value.
+@table(
+    title="Search space: how accuracy lies in it (95 % intervals)",
+    columns=COLUMNS,
+    shown={
+        "Analysis": plain("analysis"),
+        "Of": plain("item"),
+        "Quantity": plain("quantity"),
+        "Sample": plain("sample"),
+        "n": count("n"),
+        "Estimate": interval("estimate", low="low", high="high"),
+        "Published": decimal("published", 3),
+        "Note": plain("note"),
+    },
+    reads=("benchmark", "landscape", "published_landscape"),
+    of="space",
+    target="landscape",
+    settings=RESAMPLING,
+    section="landscape",
+    minutes=30,
+)
+def landscape(inputs: Inputs) -> Made:
+    """Return a space's analyses, the published numbers beside them.
 
     Raises
     ------
     DataFileError
         When a file is missing or damaged or the two are not of one space.
     """
-    shape = read_dataset(landscape, "landscape")
-    trained = _Trained(benchmark, shape, landscape)
-    rng = stream(seed, "landscape/bootstrap")
+    path, resamples = inputs.file("landscape"), inputs.settings.bootstrap_resamples
+    shape = read_dataset(path, "landscape")
+    trained = TrainedSpace(inputs.file("benchmark"), shape, path)
+    rng = stream(inputs.settings.seed, "landscape/bootstrap")
     rows = [
         *_autocorrelation_rows(trained, shape, resamples, rng),
         *_distance_rows(trained, shape),
@@ -91,101 +91,9 @@ def tabulate_landscape(
     ]
     frame = pd.DataFrame(rows)
     frame.insert(0, "space", trained.space)
-    frame = _beside_published(frame, published)
-    write_tables(frame, *show_landscape(frame), trained.made_from, output_stem)
-    return frame
-
-
-def show_landscape(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the table for readers and its title."""
-    cells = zip(frame["estimate"], frame["low"], frame["high"], strict=True)
-    shown = pd.DataFrame(
-        {
-            "Analysis": frame["analysis"],
-            "Of": frame["item"],
-            "Quantity": frame["quantity"],
-            "Sample": frame["sample"],
-            "n": [number(n, 0) for n in frame["n"]],
-            "Estimate": [with_interval(*row) for row in cells],
-            "Published": [number(value, 3) for value in frame["published"]],
-            "Note": frame["note"],
-        }
-    )
-    space = frame["space"].iloc[0] if len(frame) else ""
-    return shown, f"{TITLE} {space}: how accuracy lies in it (95 % intervals)"
-
-
-class _Trained:
-    """The columns of a benchmark file, one entry for every architecture of the space."""
-
-    def __init__(self, path: Path, shape: xr.Dataset, landscape: Path) -> None:
-        with open_dataset(path, "benchmark", without=["architecture"]) as benchmark:
-            self.space = str(benchmark.attrs.get("space", ""))
-            if self.space != shape.attrs.get("space"):
-                raise DataFileError(
-                    f"{landscape}: is of {shape.attrs.get('space')!r}, but {path} of "
-                    f"{self.space!r}; make the landscape file from this benchmark file"
-                )
-            self.made_from = data_line([benchmark, shape], apart="space")
-            self.size = shape.sizes["arch"]
-            arch = benchmark["arch"].to_numpy()
-            self._accuracy = _filled(benchmark["accuracy"], arch, self.size)
-            self._seconds = _filled(benchmark["train_seconds"], arch, self.size)
-
-    def accuracies(self) -> dict[tuple[str, str, int], Floats]:
-        """Return percent by (data set, split, epochs), without what nobody measured."""
-        values = self._accuracy
-        found = {}
-        for dataset in texts(values["dataset"]):
-            for split in texts(values["split"]):
-                for epochs in values["epochs"].to_numpy().tolist():
-                    column = _over_seeds(values.sel(dataset=dataset, split=split, epochs=epochs))
-                    if split != TRAIN_SPLIT and not np.isnan(column).all():
-                        found[dataset, split, int(epochs)] = column
-        return found
-
-    def longest(self) -> dict[tuple[str, str, int], Floats]:
-        """Return the accuracies on CIFAR-10 after the longest training for which there are any."""
-        known = {
-            key: column for key, column in self.accuracies().items() if "cifar10" in _family(key[0])
-        }
-        last = {key[:2]: max(k[2] for k in known if k[:2] == key[:2]) for key in known}
-        return {key: column for key, column in known.items() if key[2] == last[key[:2]]}
-
-    def seconds(self) -> Floats:
-        """Return the seconds of the longest training on CIFAR-10; NaN where not recorded."""
-        values = self._seconds.sel(dataset="cifar10")
-        lengths = sorted(values["epochs"].to_numpy().tolist())
-        columns = [floats(values.sel(epochs=epochs)) for epochs in lengths]
-        return next(
-            (column for column in reversed(columns) if not np.isnan(column).all()), columns[-1]
-        )
-
-    def sample(self, known: int) -> str:
-        """Return which architectures a number is of."""
-        every = number(self.size, 0)
-        return f"all {every}" if known == self.size else f"{number(known, 0)} of {every}"
-
-
-def _family(dataset: str) -> tuple[str, ...]:
-    return ("cifar10",) if dataset in ("cifar10", "cifar10-valid") else (dataset,)
-
-
-def _filled(values: xr.DataArray, arch: Any, size: int) -> xr.DataArray:
-    """Return the values with one row for every architecture of the space, NaN where missing."""
-    return values.load().assign_coords(arch=arch).reindex(arch=np.arange(size))
-
-
-def _over_seeds(values: xr.DataArray) -> Floats:
-    """Return the source's own mean where it gives one, otherwise that of the single trainings."""
-    by_seed = floats(values.transpose("arch", "seed"))
-    given = np.array([seed == "mean" for seed in texts(values["seed"])])
-    count = (~np.isnan(by_seed[:, ~given])).sum(axis=1)
-    mean = np.full(len(by_seed), np.nan)
-    np.divide(np.nansum(by_seed[:, ~given], axis=1), count, out=mean, where=count > 0)
-    for column in by_seed[:, given].T:
-        mean = np.where(np.isnan(column), mean, column)
-    return mean
+    frame = _beside_published(frame, inputs.published_landscape)
+    title = f"Search space {trained.space}: how accuracy lies in it (95 % intervals)"
+    return Made(frame, trained.made_from, title)
 
 
 def _row(
@@ -198,9 +106,17 @@ def _row(
     note: str = "",
 ) -> dict[str, Any]:
     estimate, low, high = values
-    return dict(
-        zip(COLUMNS[1:9], (analysis, item, quantity, sample, n, estimate, low, high), strict=True)
-    ) | {"note": note}
+    return {
+        "analysis": analysis,
+        "item": item,
+        "quantity": quantity,
+        "sample": sample,
+        "n": n,
+        "estimate": estimate,
+        "low": low,
+        "high": high,
+        "note": note,
+    }
 
 
 def _accuracy_name(key: tuple[str, str, int]) -> str:
@@ -209,7 +125,7 @@ def _accuracy_name(key: tuple[str, str, int]) -> str:
 
 
 def _autocorrelation_rows(
-    trained: _Trained, shape: xr.Dataset, resamples: int, rng: np.random.Generator
+    trained: TrainedSpace, shape: xr.Dataset, resamples: int, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     walks, moved = shape["walk"].to_numpy(), shape["walk_distance"].to_numpy()
     for key, column in trained.longest().items():
@@ -242,7 +158,7 @@ def _autocorrelation_rows(
         )
 
 
-def _distance_rows(trained: _Trained, shape: xr.Dataset) -> Iterator[dict[str, Any]]:
+def _distance_rows(trained: TrainedSpace, shape: xr.Dataset) -> Iterator[dict[str, Any]]:
     distance = shape["distance"].to_numpy().astype(np.float64)
     name = "fitness-distance"
     for key, column in trained.longest().items():
@@ -273,7 +189,7 @@ def _distance_rows(trained: _Trained, shape: xr.Dataset) -> Iterator[dict[str, A
 
 
 def _replacement_rows(
-    trained: _Trained, shape: xr.Dataset, resamples: int, rng: np.random.Generator
+    trained: TrainedSpace, shape: xr.Dataset, resamples: int, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     kinds = str(shape["kind"].attrs["flag_meanings"]).split()
     before, after, kind_of = (shape[name].to_numpy() for name in ("before", "after", "kind"))
@@ -287,19 +203,19 @@ def _replacement_rows(
             column, before, after, kind_of, len(kinds), relative, resamples, rng
         )
         sample = trained.sample(int((~np.isnan(column)).sum()))
-        for kind, (count, *values) in zip(kinds, effects, strict=True):
+        for kind, (n, *values) in zip(kinds, effects, strict=True):
             old, _, new = kind.partition(">")
             yield _row(
                 "operation replaced",
                 f"{old} by {new}",
                 quantity,
                 f"pairs within {sample}",
-                int(count),
+                int(n),
                 (values[0], values[1], values[2]),
             )
 
 
-def _shape_rows(trained: _Trained, shape: xr.Dataset) -> Iterator[dict[str, Any]]:
+def _shape_rows(trained: TrainedSpace, shape: xr.Dataset) -> Iterator[dict[str, Any]]:
     quantities = {f"mean {_accuracy_name(k)}": column for k, column in trained.longest().items()}
     quantities[f"mean {SECONDS}, s"] = trained.seconds()
     for name in ("depth", "width"):
@@ -314,7 +230,7 @@ def _shape_rows(trained: _Trained, shape: xr.Dataset) -> Iterator[dict[str, Any]
 
 
 def _budget_rows(
-    trained: _Trained, resamples: int, rng: np.random.Generator
+    trained: TrainedSpace, resamples: int, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     accuracies = trained.accuracies()
     for one, other in combinations(accuracies, 2):
@@ -380,7 +296,7 @@ def _beside_published(frame: pd.DataFrame, path: Path | None) -> pd.DataFrame:
             parts = (notes[row], verdict, entry["note"])
             notes[row] = "; ".join(part for part in parts if part)
     frame = frame.assign(published=published, note=notes)
-    return frame[list(COLUMNS)]
+    return frame[names_of(COLUMNS)]
 
 
 def _published_entries(path: Path | None, keys: list[str]) -> list[dict[str, Any]]:

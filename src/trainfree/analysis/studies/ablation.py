@@ -7,64 +7,85 @@ accuracy, draw by draw, and of draws with each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from trainfree.analysis.formats import number, with_interval, with_spread
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import count, decimal, interval, plain, shown_as, spread
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
 from trainfree.analysis.origins import MadeFrom, data_files
 from trainfree.analysis.statistics.rank_statistics import PairedRanks
-from trainfree.analysis.tables import without_constants, write_tables
+from trainfree.analysis.tables import numbers, text
 from trainfree.files.storage import read_dataset
 
-TITLE = (
-    "Spread of scores over draws and over architectures; Kendall's τ-b of score and trained "
-    "accuracy in each draw, mean [lowest, highest], and of pairs of draws, mean"
-)
 ALL = "all"
-COLUMNS = (
-    *("space", "dataset", "proxy", "arm", "batch_size", "architecture", "accuracy", "draws"),
-    *("mean", "std", "std_between", "ratio", "tau", "tau_low", "tau_high", "tau_draws"),
-    *("not_finite", "target", "rows", "note"),
+_SHOWN = shown_as(
+    {
+        "data set": plain("dataset"),
+        "proxy": plain("proxy"),
+        "drawn": plain("arm"),
+        "batch": count("batch_size"),
+        "draws": count("draws"),
+        "architectures": count("rows"),
+        "mean score ± std over draws": spread("mean", "std"),
+        "std over architectures": decimal("std_between"),
+        "ratio": decimal("ratio", 3),
+        "τ with accuracy": interval("tau", 2),
+        "τ of two draws": decimal("tau_draws"),
+        "not finite": count("not_finite"),
+        "accuracy": lambda row: outcome_title(row["target"]),
+    }
 )
 
 
-def tabulate_ablation(scores: Sequence[Path], output_stem: Path) -> pd.DataFrame:
-    """Write the table of the ablation and return it.
+def _arms(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the version for readers, without the rows of single architectures."""
+    return _SHOWN(frame[frame["architecture"] == ALL])
 
-    A row an arm and, in the CSV file, one an architecture and arm.
 
-    Parameters
-    ----------
-    scores
-        Files of kind "ablation", one a data set.
-    output_stem
-        ``results/tables/ablation``; the suffixes are added.
+@table(
+    title="Spread of scores over draws and over architectures; Kendall's τ-b of score and trained "
+    "accuracy in each draw, mean [lowest, highest], and of pairs of draws, mean",
+    columns=(
+        *text("space", "dataset", "proxy", "arm"),
+        *numbers("batch_size"),
+        *text("architecture"),
+        *numbers("accuracy", "draws", "mean", "std", "std_between", "ratio"),
+        *numbers("tau", "tau_low", "tau_high", "tau_draws", "not_finite"),
+        *text("target"),
+        *numbers("rows"),
+        *text("note"),
+    ),
+    shown=_arms,
+    once=("data set", "proxy", "draws", "architectures", "not finite", "accuracy"),
+    reads=("ablation",),
+    target="ablation",
+    section="steadiness",
+    rank=1,
+    memory_mb=1000,
+)
+def ablation(inputs: Inputs) -> Made:
+    """Return a row for each arm and one for each architecture and arm.
 
     Raises
     ------
     DataFileError
         When a file is missing or damaged.
     """
-    studies = [read_dataset(path, "ablation") for path in scores]
+    studies = [read_dataset(path, "ablation") for path in inputs.ablation]
     rows = [row for study in studies for row in _rows_of(study)]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    shown = _shown(frame[frame["architecture"] == ALL])
     told = " ".join(map(study_note, studies)).rstrip(".")
-    made_from = MadeFrom(told, data_files(study.attrs for study in studies))
-    write_tables(frame, *_told(shown), made_from, output_stem)
-    return frame
+    return Made(rows, MadeFrom(told, data_files(study.attrs for study in studies)))
 
 
-def finite_scores(ablation: xr.Dataset, arm: str, proxy: str) -> Floats:
+def finite_scores(study: xr.Dataset, arm: str, proxy: str) -> Floats:
     """Return the scores of an arm, (draw, arch); NaN where there is no finite one."""
-    chosen = ablation["score"].sel(arm=arm, proxy=proxy).transpose("draw", "arch")
+    chosen = study["score"].sel(arm=arm, proxy=proxy).transpose("draw", "arch")
     score = floats(chosen)
     score[~np.isfinite(score)] = np.nan
     return score
@@ -95,17 +116,15 @@ def kendall(first: Floats, second: Floats) -> float:
     return PairedRanks(first[known], second[known]).statistics().kendall
 
 
-def _rows_of(ablation: xr.Dataset) -> Iterator[dict[str, Any]]:
-    accuracy, architectures = floats(ablation["accuracy"]), texts(ablation["architecture"])
-    for proxy in texts(ablation["proxy"]):
-        for arm, size in zip(
-            texts(ablation["arm"]), ablation["size"].to_numpy().tolist(), strict=True
-        ):
-            score = finite_scores(ablation, arm, proxy)
+def _rows_of(study: xr.Dataset) -> Iterator[dict[str, Any]]:
+    accuracy, architectures = floats(study["accuracy"]), texts(study["architecture"])
+    for proxy in texts(study["proxy"]):
+        for arm, size in zip(texts(study["arm"]), study["size"].to_numpy().tolist(), strict=True):
+            score = finite_scores(study, arm, proxy)
             common = {
-                **{key: ablation.attrs[key] for key in ("space", "dataset", "target")},
+                **{key: study.attrs[key] for key in ("space", "dataset", "target")},
                 **{"proxy": proxy, "arm": arm, "batch_size": size, "draws": len(score)},
-                **{"rows": len(architectures), "note": study_note(ablation)},
+                **{"rows": len(architectures), "note": study_note(study)},
             }
             yield {**common, "architecture": ALL, **_summary(score, accuracy)}
             for column, name in enumerate(architectures):
@@ -156,33 +175,3 @@ def _summary(score: Floats, accuracy: Floats) -> dict[str, Any]:
         "tau_draws": float(np.mean(agreed)) if agreed else np.nan,
         "not_finite": int(np.isnan(score).sum()),
     }
-
-
-def _shown(frame: pd.DataFrame) -> pd.DataFrame:
-    columns: dict[str, list[str]] = {
-        "data set": frame["dataset"].tolist(),
-        "proxy": frame["proxy"].tolist(),
-        "drawn": frame["arm"].tolist(),
-        "batch": [number(value, 0) for value in frame["batch_size"]],
-        "draws": [number(value, 0) for value in frame["draws"]],
-        "architectures": [number(value, 0) for value in frame["rows"]],
-        "mean score ± std over draws": [
-            with_spread(mean, std) for mean, std in zip(frame["mean"], frame["std"], strict=True)
-        ],
-        "std over architectures": [number(value) for value in frame["std_between"]],
-        "ratio": [number(value, 3) for value in frame["ratio"]],
-        "τ with accuracy": [
-            with_interval(*values, digits=2)
-            for values in zip(frame["tau"], frame["tau_low"], frame["tau_high"], strict=True)
-        ],
-        "τ of two draws": [number(value, 2) for value in frame["tau_draws"]],
-        "not finite": [number(value, 0) for value in frame["not_finite"]],
-        "accuracy": [outcome_title(target) for target in frame["target"]],
-    }
-    return pd.DataFrame(columns)
-
-
-def _told(shown: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Move what all rows say into the title."""
-    constant = ("data set", "proxy", "draws", "architectures", "not finite", "accuracy")
-    return without_constants(shown, constant, TITLE)

@@ -10,49 +10,63 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from trainfree.analysis.formats import number, with_spread
+from trainfree.analysis.declaration import Inputs, Made, table
+from trainfree.analysis.formats import count, decimal, number, spread
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
 from trainfree.analysis.origins import MadeFrom, data_files
 from trainfree.analysis.studies.ablation import kendall, study_note
-from trainfree.analysis.tables import write_tables
+from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
 
-COLUMNS = (
-    *("space", "dataset", "epoch", "rows", "score_mean", "score_std", "change_mean"),
-    *("change_low", "change_high", "tau_accuracy", "tau_start", "loss", "training_accuracy"),
-    *("seconds", "target", "note"),
+
+@table(
+    title="NASWOT score of architectures after each epoch",
+    columns=(
+        *text("space", "dataset"),
+        *numbers("epoch", "rows", "score_mean", "score_std", "change_mean", "change_low"),
+        *numbers("change_high", "tau_accuracy", "tau_start", "loss", "training_accuracy"),
+        *numbers("seconds"),
+        *text("target", "note"),
+    ),
+    shown={
+        "epoch": count("epoch"),
+        "score ± std over architectures": spread("score_mean", "score_std", 1),
+        "mean change": decimal("change_mean", 1),
+        "lowest to highest": lambda row: (
+            f"{number(row['change_low'], 1)} to {number(row['change_high'], 1)}"
+        ),
+        "τ with accuracy": decimal("tau_accuracy"),
+        "τ with epoch 0": decimal("tau_start"),
+        "training loss": decimal("loss"),
+        "training accuracy (%)": decimal("training_accuracy", 1),
+    },
+    reads=("training",),
+    target="training",
+    section="steadiness",
+    rank=2,
+    memory_mb=1000,
 )
+def training(inputs: Inputs) -> Made:
+    """Return a row for each epoch.
 
-
-def tabulate_training(scores: Sequence[Path], output_stem: Path) -> pd.DataFrame:
-    """Write the table of scores by epoch and return it.
-
-    The CSV file has, behind the summary of each epoch, a column with the score of each
-    architecture, named by its index.
-
-    Parameters
-    ----------
-    scores
-        Files of kind "training", one an architecture.
-    output_stem
-        ``results/tables/training``; the suffixes are added.
+    Behind the summary of each epoch stands a column with the score of each architecture, named by
+    its index.
 
     Raises
     ------
     DataFileError
         When a file is missing or damaged, or the files are not of one study.
     """
-    study = read_training(scores)
+    study = read_training(inputs.training)
     score, accuracy = finite_by_epoch(study), floats(study["accuracy"])
     rows = [_row(study, score, accuracy, place) for place in range(len(score))]
     by_architecture = pd.DataFrame(
         score, columns=[f"score_{arch}" for arch in study["arch"].to_numpy().tolist()]
     )
-    frame = pd.concat([pd.DataFrame(rows, columns=list(COLUMNS)), by_architecture], axis=1)
+    frame = pd.concat([pd.DataFrame(rows), by_architecture], axis=1)
     made_from = MadeFrom(training_note(study).rstrip("."), data_files([study.attrs]))
-    write_tables(frame, _shown(frame), _title(study), made_from, output_stem)
-    return frame
+    return Made(frame, made_from, _title(study))
 
 
 def read_training(paths: Sequence[Path]) -> xr.Dataset:
@@ -129,27 +143,4 @@ def _title(study: xr.Dataset) -> str:
     return (
         f"NASWOT score of {count} architectures after each epoch; Kendall's τ-b with {outcome} "
         "accuracy and with the score at initialisation"
-    )
-
-
-def _shown(frame: pd.DataFrame) -> pd.DataFrame:
-    def pairs(first: str, second: str) -> Any:
-        return zip(frame[first], frame[second], strict=True)
-
-    return pd.DataFrame(
-        {
-            "epoch": [number(value, 0) for value in frame["epoch"]],
-            "score ± std over architectures": [
-                with_spread(mean, std, 1) for mean, std in pairs("score_mean", "score_std")
-            ],
-            "mean change": [number(value, 1) for value in frame["change_mean"]],
-            "lowest to highest": [
-                f"{number(low, 1)} to {number(high, 1)}"
-                for low, high in pairs("change_low", "change_high")
-            ],
-            "τ with accuracy": [number(value, 2) for value in frame["tau_accuracy"]],
-            "τ with epoch 0": [number(value, 2) for value in frame["tau_start"]],
-            "training loss": [number(value, 2) for value in frame["loss"]],
-            "training accuracy (%)": [number(value, 1) for value in frame["training_accuracy"]],
-        }
     )

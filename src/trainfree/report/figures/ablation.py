@@ -10,10 +10,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import DATASET_TITLES, Floats, floats, outcome_title, texts
 from trainfree.analysis.origins import data_files
 from trainfree.analysis.studies.ablation import finite_scores, spreads, study_note
-from trainfree.analysis.formats import number
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
 from trainfree.report.style.captions import sentences

@@ -14,11 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.run_files import search_title
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import percentile_interval
-from trainfree.analysis.formats import number
 from trainfree.randomness import stream
 from trainfree.report.figures.search_lines import (
     Searches,

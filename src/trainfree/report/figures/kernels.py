@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
+from trainfree.analysis.formats import number, with_spread
 from trainfree.analysis.inputs import Floats, floats, outcome_title, score_settings
 from trainfree.analysis.origins import data_files
-from trainfree.analysis.formats import number, with_spread
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
 from trainfree.report.style.captions import image_notes, sentences, source_note

@@ -19,12 +19,13 @@ from matplotlib.ticker import FuncFormatter
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import Floats, outcome_title
 from trainfree.analysis.origins import DataFile, data_files, files_behind
 from trainfree.analysis.proxies.proxy_outcomes import outcome_name
 from trainfree.analysis.proxies.proxy_stability import ARMS
-from trainfree.analysis.formats import number
-from trainfree.analysis.tables import read_table, rows_of_setting
+from trainfree.analysis.registry import read_rows
+from trainfree.analysis.tables import rows_of_setting
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_header
 from trainfree.report.style.captions import accuracy_note, image_notes, sentences, span
@@ -58,7 +59,7 @@ def plot_pairs(scores: Path, pairs: Path, output_stem: Path) -> None:
         When a file is missing or damaged, or fewer than two proxies have a correlation.
     """
     attributes = _attributes(scores, "scores")
-    table = rows_of_setting(read_table(pairs), attributes, pairs).set_index("proxy")
+    table = rows_of_setting(read_rows("proxy_pairs", pairs), attributes, pairs).set_index("proxy")
     square = table[[str(name) for name in table.index]]
     same = np.isnan(np.diag(square.to_numpy(dtype=float)))
     undefined = [str(name) for name in square.columns[same]]
@@ -97,7 +98,7 @@ def plot_outcomes(scores: Path, benchmark: Path, outcomes: Path, output_stem: Pa
         When a file is missing or damaged.
     """
     attributes = _attributes(scores, "scores")
-    rows = rows_of_setting(read_table(outcomes), attributes, outcomes)
+    rows = rows_of_setting(read_rows("proxy_outcomes", outcomes), attributes, outcomes)
     named = zip(rows["kind"], rows["outcome"], strict=True)
     rows = rows.assign(named=["\n".join(wrap(outcome_name(*names), WRAP)) for names in named])
     columns = list(dict.fromkeys(rows["named"]))
@@ -137,7 +138,7 @@ def plot_cost(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         When a file is missing or damaged, or no proxy has both a correlation and a cost.
     """
     attributes = _attributes(scores, "scores")
-    rows = rows_of_setting(read_table(proxies), attributes, proxies)
+    rows = rows_of_setting(read_rows("proxies", proxies), attributes, proxies)
     drawn = rows[rows["spearman"].notna() & (rows["seconds_alone"] > 0)]
     if drawn.empty:
         raise DataFileError(f"{proxies}: no proxy has both a correlation and a positive cost")
@@ -187,7 +188,7 @@ def plot_bias(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         When a file is missing or damaged, or no proxy has a correlation.
     """
     attributes = _attributes(scores, "scores")
-    rows = rows_of_setting(read_table(proxies), attributes, proxies)
+    rows = rows_of_setting(read_rows("proxies", proxies), attributes, proxies)
     rows = rows[rows["spearman"].notna()].sort_values("spearman", kind="stable")
     if rows.empty:
         raise DataFileError(f"{proxies}: no proxy has a correlation with accuracy")
@@ -243,7 +244,7 @@ def plot_stability(draws: Path, stability: Path, output_stem: Path) -> None:
         When a file is missing or damaged.
     """
     attributes = _attributes(draws, "draws")
-    rows = rows_of_setting(read_table(stability), attributes, stability)
+    rows = rows_of_setting(read_rows("proxy_stability", stability), attributes, stability)
     both = rows[rows["arm"] == "both"].set_index("proxy")["mean_spearman"]
     names = [str(name) for name in both.sort_values(kind="stable", na_position="first").index]
     with figure_style():

@@ -13,19 +13,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import Floats, outcome_title, targets, texts
 from trainfree.analysis.origins import data_files
-from trainfree.analysis.papers.measures import (
+from trainfree.analysis.papers.draws import (
     DRAWN,
     LEAST_ACCURACY,
+    Correlated,
     drawn_places,
-    drawn_taus,
-    obstacle_of,
+    taus_of,
 )
-from trainfree.analysis.published import cells_of_kind, read_published
+from trainfree.analysis.papers.published_correlations import PublishedCorrelation, published_in
+from trainfree.analysis.published import read_published
 from trainfree.analysis.run_files import AbsentError, RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.formats import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.style.accuracy_axis import accuracy_axis, accuracy_title
 from trainfree.report.style.captions import accuracy_note, image_notes, sentences
@@ -36,27 +37,19 @@ PANEL_WIDTH, PANEL_HEIGHT = 2.5, 2.3
 FEWEST = 3
 
 
-class Beside(NamedTuple):
-    """What the paper shows of a data set: which accuracy, and its tau of one proxy.
-
-    ``obstacle`` says why ours cannot stand beside it; empty if it can.
-    """
-
-    outcome: str
-    proxy: str
-    tau: float
-    obstacle: str
-
-
 class Panel(NamedTuple):
-    """What a panel shows: scores and accuracies of one draw, and tau over all draws."""
+    """What a panel shows: scores and accuracies of one draw, and tau over all draws.
+
+    ``published`` is the paper's tau of them, ``obstacle`` why ours cannot stand beside it.
+    """
 
     proxy: str
     outcome: str
     drawn: pd.DataFrame
     taus: Floats
     stand_in: bool
-    beside: Beside | None
+    published: float | None
+    obstacle: str
 
 
 def plot_score_panels(
@@ -97,16 +90,17 @@ def plot_score_panels(
             f"{', '.join(map(str, scores))}: expected readable scores of a data set each, found "
             f"{', '.join(run.score_files) or 'none'}; the log names what is left out"
         )
-    beside = _published(run, published)
+    papers = [] if published is None else [read_published(published)]
+    beside = {found.measure.dataset: found for found in published_in(run, papers)}
     outcomes = {
-        dataset: beside[dataset].outcome
+        dataset: beside[dataset].measure.outcome
         if dataset in beside
         else targets(run.benchmark, dataset, benchmark)[0].name
         for dataset in run.score_files
     }
     panels = [
         [
-            _panel(run, dataset, outcome, proxy, beside.get(dataset), settings)
+            _panel(run, Correlated(dataset, proxy, outcome), beside.get(dataset), settings)
             for dataset, outcome in outcomes.items()
         ]
         for proxy in proxies
@@ -125,41 +119,28 @@ def plot_score_panels(
         write_figure(figure, output_stem, title, caption, behind)
 
 
-def _published(run: RunFiles, path: Path | None) -> dict[str, Beside]:
-    """Return what the paper shows of each data set whose accuracies are there."""
-    found = {}
-    papers = [] if path is None else [read_published(path)]
-    for table, cell, measure in cells_of_kind(papers, "tau"):
-        try:
-            run.require_space(table.space)
-            run.accuracy(measure.outcome)
-        except AbsentError:
-            continue
-        obstacle = obstacle_of(run, measure, table.batch_size)
-        found[measure.dataset] = Beside(measure.outcome, measure.signal, cell.value, obstacle)
-    return found
-
-
 def _panel(
     run: RunFiles,
-    dataset: str,
-    outcome: str,
-    proxy: str,
-    beside: Beside | None,
+    of: Correlated,
+    beside: PublishedCorrelation | None,
     settings: AnalysisSettings,
 ) -> Panel:
-    scored = run.scores(dataset)
-    if proxy not in texts(scored["proxy"]):
-        raise UnknownNameError(f"proxy in the scores on {dataset}", proxy, texts(scored["proxy"]))
+    scored = run.scores(of.dataset)
+    if of.proxy not in texts(scored["proxy"]):
+        known = texts(scored["proxy"])
+        raise UnknownNameError(f"proxy in the scores on {of.dataset}", of.proxy, known)
     try:
-        both = run.pairs(dataset, proxy, outcome)
+        both = run.pairs(*of)
     except AbsentError:
         both = pd.DataFrame({"score": [], "accuracy": []}, dtype=np.float64)
     kept = both[both["accuracy"] > LEAST_ACCURACY]
-    taus = drawn_taus(both, settings) if len(kept) >= FEWEST else np.array([np.nan])
+    taus = taus_of(run, of, settings).taus if len(kept) >= FEWEST else np.array([np.nan])
     drawn = kept.iloc[drawn_places(len(kept), settings, 0)]
-    shown = beside if beside is not None and beside.proxy == proxy else None
-    return Panel(proxy, outcome, drawn, taus, bool(run.stand_in(dataset)), shown)
+    stand_in = bool(run.stand_in(of.dataset))
+    if beside is None or beside.correlated != of:
+        return Panel(of.proxy, of.outcome, drawn, taus, stand_in, None, "")
+    published, obstacle = beside.cell.value, beside.obstacle(run)
+    return Panel(of.proxy, of.outcome, drawn, taus, stand_in, published, obstacle)
 
 
 def _draw(panels: Sequence[Sequence[Panel]]) -> Figure:
@@ -199,7 +180,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     lowest = int((~finite).sum())
     note = f", {number(lowest, 0)} at −∞" if lowest else ""
     note += ", stand-in images" if panel.stand_in else ""
-    paper = "" if panel.beside is None else f", paper {number(panel.beside.tau, 3)}"
+    paper = "" if panel.published is None else f", paper {number(panel.published, 3)}"
     axes.set_title(
         f"τ = {number(float(panel.taus.mean()), 3)}{between}{paper}\n"
         f"n = {number(len(panel.drawn), 0)}{note}",
@@ -247,7 +228,7 @@ def _paper_notes(panels: Sequence[Panel]) -> list[str]:
             "(cifar10-valid), which the paper's released code reads."
         )
     for panel in panels:
-        if panel.beside is not None and panel.beside.obstacle:
+        if panel.obstacle:
             name = outcome_title(panel.outcome)
-            notes.append(f"Not comparable with the paper's τ of {name}: {panel.beside.obstacle}.")
+            notes.append(f"Not comparable with the paper's τ of {name}: {panel.obstacle}.")
     return list(dict.fromkeys(notes))

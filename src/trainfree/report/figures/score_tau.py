@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.origins import data_files, files_behind
-from trainfree.analysis.formats import number
-from trainfree.analysis.tables import read_table, rows_of_setting
+from trainfree.analysis.registry import read_rows
+from trainfree.analysis.tables import rows_of_setting
 from trainfree.files.storage import read_header
 from trainfree.report.style.captions import accuracy_note, image_notes, sentences, span
 from trainfree.report.style.colours import INK, MUTED, SERIES
@@ -49,7 +50,7 @@ def plot_tau(
     trained = read_header(benchmark, "benchmark")[0]
     settings = sorted({str(found["setting"]) for found in attributes})
     seeds = sorted({str(found.get("seed", "?")) for found in attributes})
-    table = read_table(correlations)
+    table = read_rows("correlations", correlations)
     panels = [_rows(table, found, correlations) for found in attributes]
     longest = max(len(rows) for rows in panels)
     every = pd.concat(panels)

@@ -13,6 +13,7 @@ from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import (
     Floats,
     accuracy_of,
@@ -29,7 +30,6 @@ from trainfree.analysis.inputs import (
 from trainfree.analysis.origins import data_files
 from trainfree.analysis.proxies.correlations import exclusion_reasons
 from trainfree.analysis.statistics.rank_statistics import PairedRanks, Statistics
-from trainfree.analysis.formats import number
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.report.style.accuracy_axis import accuracy_axis, accuracy_title, error_height
 from trainfree.report.style.captions import accuracy_note, image_notes, sentences

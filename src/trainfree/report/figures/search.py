@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.run_files import search_title
-from trainfree.analysis.formats import number
 from trainfree.report.figures.search_lines import (
     Searches,
     colours_of,

@@ -13,11 +13,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from trainfree.analysis.formats import count_of, number
 from trainfree.analysis.inputs import Floats, outcome_title
 from trainfree.analysis.origins import DataFile, data_files
 from trainfree.analysis.run_files import search_title
 from trainfree.analysis.searches.search import ACCURACY, read_search
-from trainfree.analysis.formats import count_of, number
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_header
 from trainfree.report.style.captions import accuracy_note, image_notes

@@ -13,11 +13,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import Floats, floats, outcome_title
 from trainfree.analysis.origins import data_files
 from trainfree.analysis.statistics.rank_statistics import mean_ranks
 from trainfree.analysis.studies.training import finite_by_epoch, read_training, training_note
-from trainfree.analysis.formats import number
 from trainfree.errors import DataFileError
 from trainfree.report.style.captions import sentences
 from trainfree.report.style.look import DENSITY, figure_style, new_figure, rule_lines, write_figure

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from trainfree.analysis.origins import Origin
 from trainfree.errors import DataFileError
 from trainfree.report.page.gate import Gate
 from trainfree.report.page.svg import LARGEST_FIGURE, inline_svg, parse_svg, svg_texts
@@ -42,7 +43,7 @@ def read_figures(folder: Path, gate: Gate) -> dict[str, FigureView]:
     """
     places = count()
 
-    def view(name: str, contents: Mapping[str, bytes]) -> FigureView | None:
+    def view(name: str, contents: Mapping[str, bytes], origin: Origin) -> FigureView | None:
         # No id of the page begins with f and a number.
         return _figure(folder, name, contents, f"f{next(places)}-", gate)
 

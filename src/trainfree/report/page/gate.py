@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from trainfree.analysis.admission import DataOfRun
 from trainfree.analysis.origins import Origin, read_origin
-from trainfree.files.small_files import read_bounded
 from trainfree.errors import DataFileError
+from trainfree.files.small_files import read_bounded
 
 View = TypeVar("View")
 LONGEST_REASON = 600  # characters; an error may quote a whole file
@@ -43,7 +43,7 @@ class Gate:
         folder: Path,
         suffixes: Sequence[str],
         limit: int,
-        view: Callable[[str, Mapping[str, bytes]], View | None],
+        view: Callable[[str, Mapping[str, bytes], Origin], View | None],
     ) -> dict[str, View]:
         """Return what a folder has to show, by name.
 
@@ -56,16 +56,16 @@ class Gate:
         limit
             The most bytes of a file.
         view
-            Makes what is shown, from a name and the contents by suffix; None if it cannot.
+            Makes what is shown, from a name, the contents by suffix and the origin; None if it
+            cannot.
         """
         names = {path.stem for suffix in suffixes for path in folder.glob(f"*.{suffix}")}
         found = {}
         for name in sorted(names):
             stem = folder / name
             contents = self._contents(stem, suffixes, limit)
-            if not contents or self._is_refused(stem, contents):
-                continue
-            shown = view(name, contents)
+            origin = self._origin(stem, contents) if contents else None
+            shown = None if origin is None else view(name, contents, origin)
             if shown is not None:
                 found[name] = shown
         return found
@@ -81,16 +81,17 @@ class Gate:
                     self.leave_out(path, error)
         return contents
 
-    def _is_refused(self, stem: Path, contents: Mapping[str, bytes]) -> bool:
+    def _origin(self, stem: Path, contents: Mapping[str, bytes]) -> Origin | None:
+        """Return what something was made from; None, and the reason, if it does not belong."""
         try:
             origin = read_origin(stem)
         except DataFileError as error:
             self.leave_out(stem, error)
-            return True
+            return None
         reason = self._run.why_not(origin) or _misfit(origin, contents)
         if reason:
             self.leave_out(stem, reason)
-        return bool(reason)
+        return None if reason else origin
 
 
 def _plain(text: str) -> str:

@@ -20,17 +20,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
 
 from trainfree.analysis.admission import DataOfRun
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import DATASET_TITLES
 from trainfree.analysis.origins import data_files
-from trainfree.analysis.formats import number
-from trainfree.analysis.tables import read_table
+from trainfree.analysis.registry import read_rows
 from trainfree.errors import DataFileError
 from trainfree.files.writing import write_text
 from trainfree.report.page.figures import anchor_of, read_figures
 from trainfree.report.page.gate import Gate
 from trainfree.report.page.points import collect_points
 from trainfree.report.page.provenance import costs_table, read_provenance
-from trainfree.report.page.sections import Section, arrange
+from trainfree.report.page.sections import FACTS, Section, arrange
 from trainfree.report.page.tables import TableView, read_tables
 
 LOG = logging.getLogger(__name__)
@@ -191,13 +191,7 @@ def summary_facts(path: Path, *, with_counts: bool = False) -> dict[str, list[Fa
     """
     if not path.is_file():
         return {}
-    frame = read_table(path)
-    missing = [name for name in ("metric", "value", "unit", "note") if name not in frame]
-    if missing:
-        raise DataFileError(
-            f"{path}: lacks the column {', '.join(missing)}; found {', '.join(frame.columns)}; "
-            "it was made by another version, delete it and run again"
-        )
+    frame = read_rows(FACTS, path)
     groups: dict[str, list[Fact]] = {}
     for row in frame.to_dict("records"):
         metric = str(row["metric"])

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import (
     Floats,
     accuracy_of,
@@ -29,7 +30,6 @@ from trainfree.analysis.inputs import (
     targets,
     texts,
 )
-from trainfree.analysis.formats import number
 from trainfree.errors import DataFileError
 from trainfree.files.storage import open_dataset
 

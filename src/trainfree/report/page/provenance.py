@@ -10,10 +10,10 @@ from io import StringIO
 from pathlib import Path
 
 from trainfree.analysis.data_line import is_stand_in
-from trainfree.analysis.inputs import DATASET_TITLES
-from trainfree.files.small_files import text_of
 from trainfree.analysis.formats import number, seconds
+from trainfree.analysis.inputs import DATASET_TITLES
 from trainfree.errors import DataFileError
+from trainfree.files.small_files import text_of
 from trainfree.files.storage import read_header
 from trainfree.report.page.tables import TableView, made_view
 

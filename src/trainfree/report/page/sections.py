@@ -1,8 +1,7 @@
-"""Which tables and figures stand in which section of the page, and what is missing of them.
+"""The sections of the page, what stands in each of them, and what is missing of it.
 
-A table or figure is claimed by the first section that has a pattern for its name. One that no
-section knows is shown all the same: among the papers' tables when it holds verdicts, otherwise
-with what is left.
+A table says itself in which section it stands and where; one that does not stands with what is
+left. A figure is claimed by the first section that has a pattern for its name.
 """
 
 from __future__ import annotations
@@ -12,8 +11,12 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from trainfree.analysis.registry import section_of, tables_of
 from trainfree.report.page.figures import FigureView
 from trainfree.report.page.tables import TableView
+
+FACTS = "summary"
+"""The table that is shown as facts, not as a table."""
 
 NOT_MADE = "it was not there when this page was made"
 LEFT_OUT = "it is left out, see there"
@@ -31,19 +34,16 @@ class Plan:
         Heading, and the word in the navigation.
     intro
         One sentence below the heading.
-    tables, figures
-        Patterns of names, in the order of showing.
-    expected, drawn
-        Names of tables that every run makes, and patterns of figures of which it makes some.
+    figures, drawn
+        Patterns of names of figures, in the order of showing, and those of which every run makes
+        some.
     """
 
     anchor: str
     title: str
     short: str
     intro: str
-    tables: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
     drawn: tuple[str, ...] = ()
 
 
@@ -67,19 +67,12 @@ SUMMARY = Plan(
     "Summary",
     "Summary",
     "What was scored, on what, and what came of it.",
-    tables=("scoreboard",),
-    expected=("summary", "scoreboard"),
 )
 PAPERS = Plan(
     "papers",
     "Does it agree with the papers?",
     "Papers",
     "The papers' tables, cell by cell: the printed number, the measured one and a verdict.",
-    tables=(
-        *("naswot_table*", "naswot_*", "cossu_table*", "cossu_*"),
-        *("nasbench*", "published"),
-    ),
-    expected=("published",),
 )
 SECTIONS = (
     Plan(
@@ -88,9 +81,7 @@ SECTIONS = (
         "Ranking",
         "A useful proxy gives the better of two architectures the higher score before either is "
         "trained.",
-        tables=("correlations", "kendall", "tau_sensitivity", "pearson_12_epochs"),
         figures=("score*", "kernel*"),
-        expected=("correlations", "kendall", "tau_sensitivity", "pearson_12_epochs"),
         drawn=("score*",),
     ),
     Plan(
@@ -99,7 +90,6 @@ SECTIONS = (
         "Proxies",
         "All proxies side by side: what they cost, how alike they are, how steady, and how they "
         "agree with scores that others computed.",
-        tables=("proxies", "proxy_pairs", "proxy_outcomes", "proxy_*"),
         figures=("prox*",),
     ),
     Plan(
@@ -107,7 +97,6 @@ SECTIONS = (
         "What does a score hang on?",
         "Steadiness",
         "A few architectures scored again and again: with other draws, and as training goes on.",
-        tables=("ablation*", "training*"),
         figures=("ablation*", "training*"),
     ),
     Plan(
@@ -116,9 +105,7 @@ SECTIONS = (
         "Search",
         "A search looks at N architectures, or spends a budget of training seconds, and answers "
         "with the one its guide likes best; the tables give that answer's trained accuracy.",
-        tables=("search", "regret", "ranks", "significance"),
         figures=("search*", "best*"),
-        expected=("search", "regret", "ranks", "significance"),
         drawn=("search*",),
     ),
     Plan(
@@ -126,16 +113,13 @@ SECTIONS = (
         "What does scoring cost?",
         "Time",
         "Seconds on the clock of the machine that made these scores.",
-        tables=("timing",),
         figures=("tim*",),
-        expected=("timing",),
     ),
     Plan(
         "landscape",
         "How does accuracy lie in the space?",
         "Landscape",
         "What a search has to find its way through, whatever guides it.",
-        tables=("landscape*",),
         figures=("landscape*",),
     ),
 )
@@ -159,21 +143,20 @@ def arrange(
     left_out
         ``tables/<name>`` and ``figures/<name>`` of what is there and not shown.
     """
-    sections, left_tables, left_figures = [], dict(tables), dict(figures)
-    for plan in (SUMMARY, PAPERS, *SECTIONS, REST):
-        names = _chosen(left_tables, plan.tables)
-        if plan is PAPERS:
-            known = [pattern for other in SECTIONS for pattern in other.tables]
-            claimed = set(_chosen(left_tables, known))
-            judged = (name for name, table in left_tables.items() if table.has_verdicts)
-            names += [name for name in judged if name not in claimed and name not in names]
-        if plan is REST:
-            names = [name for name in left_tables if name != "summary"]
+    plans = (SUMMARY, PAPERS, *SECTIONS, REST)
+    anchors = {plan.anchor for plan in plans}
+    placed: dict[str, list[TableView]] = {}
+    for table in sorted(tables.values(), key=lambda table: (table.place.rank, table.name)):
+        own = table.place.section if table.place.section in anchors else REST.anchor
+        if table.name != FACTS:
+            placed.setdefault(own, []).append(table)
+    sections, left_figures = [], dict(figures)
+    for plan in plans:
         drawn = list(left_figures) if plan is REST else _chosen(left_figures, plan.figures)
         sections.append(
             Section(
                 plan,
-                tuple(left_tables.pop(name) for name in names),
+                tuple(placed.get(plan.anchor, ())),
                 tuple(left_figures.pop(name) for name in drawn),
                 tuple(_missing(plan, tables, figures, absent, left_out)),
             )
@@ -192,7 +175,9 @@ def _missing(
         is_there = any(fnmatchcase(name.partition(".")[0], pattern) for name in left_out)
         return LEFT_OUT if is_there else NOT_MADE
 
-    lacking = [name for name in plan.expected if name not in tables]
+    own = (table for table in tables_of() if table.place.section == plan.anchor)
+    expected = [name for table in own for name in table.names_of(())]
+    lacking = [name for name in expected if name not in tables]
     found = {f"the table {name}": told(f"tables/{name}") for name in lacking}
     for pattern in plan.drawn:
         if not _chosen(figures, [pattern]):
@@ -207,12 +192,11 @@ def _missing(
 
 def _owner(kind: str, name: str) -> Plan:
     """Return the section to which a table or figure that is not there would belong."""
-    if name == "summary":
-        return SUMMARY
-    for plan in (SUMMARY, PAPERS, *SECTIONS):
-        if _chosen([name], plan.tables if kind == "table" else plan.figures):
-            return plan
-    return REST
+    plans = (SUMMARY, PAPERS, *SECTIONS)
+    if kind == "table":
+        section = section_of(name)
+        return next((plan for plan in plans if plan.anchor == section), REST)
+    return next((plan for plan in plans if _chosen([name], plan.figures)), REST)
 
 
 def _chosen(names: Mapping[str, object] | Sequence[str], patterns: Sequence[str]) -> list[str]:

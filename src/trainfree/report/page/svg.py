@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 from xml.parsers import expat
 
-from trainfree.files.small_files import read_bounded
 from trainfree.errors import DataFileError
+from trainfree.files.small_files import read_bounded
 from trainfree.report.style.colours import GROUND, INK, MUTED, RULE
 from trainfree.report.style.png import clean_png
 

@@ -1,29 +1,26 @@
-"""Tables as the page shows them: read from the Markdown that stands beside every CSV.
+"""Tables as the page shows them: the readable version that stands in the JSON beside every CSV.
 
-The Markdown holds the readable version and its caption, so a table that is new to the suite
-appears on the page without a line of code here. A CSV without Markdown is shown as it is.
+It says too in which section a table stands, so a table that is new to the suite appears on the page
+without a line of code here. A CSV without it is shown as it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainfree.analysis.origins import LARGEST_TABLE
-from trainfree.analysis.papers.verdicts import VERDICTS
-from trainfree.files.small_files import text_of
 from trainfree.analysis.formats import MISSING, is_numeric
-from trainfree.analysis.tables import MADE_FROM, csv_cell, read_table
+from trainfree.analysis.origins import LARGEST_TABLE, NOWHERE, Origin, Place, Readable
+from trainfree.analysis.papers.verdicts import VERDICTS
+from trainfree.analysis.tables import csv_cell, read_table
 from trainfree.errors import DataFileError
 from trainfree.report.page.gate import Gate
 
 VERDICT, MEASURED = "Verdict", "Measured"
 MOST_COLUMNS = 1000
 _NUMBER = re.compile(r"[-−]?(?:\d[\d,]*(?:\.\d+)?|∞)")
-_MARKUP = re.compile(r"\\(.)|&(lt|amp);|(\|)")
-_ENTITIES = {"lt": "<", "amp": "&"}
 _HEADING_END = re.compile(r"[;.](?= )|(?= \()")
 
 
@@ -50,6 +47,8 @@ class TableView:
         The data behind it; empty where the file does not say.
     file
         The file with every column; empty for a table that the page itself makes.
+    place
+        Its section and its rank there.
     """
 
     name: str
@@ -60,6 +59,7 @@ class TableView:
     rows: tuple[tuple[Cell, ...], ...]
     made_from: str = ""
     file: str = ""
+    place: Place = NOWHERE
 
     @property
     def has_verdicts(self) -> bool:
@@ -81,48 +81,31 @@ def read_tables(folder: Path, gate: Gate) -> dict[str, TableView]:
     Those that do not, or cannot be read, are left with the gate.
     """
 
-    def view(name: str, contents: Mapping[str, bytes]) -> TableView | None:
-        for suffix in ("md", "csv"):
-            path = folder / f"{name}.{suffix}"
-            if suffix in contents:
-                try:
-                    return _read(path, name, f"{name}.{'csv' if 'csv' in contents else 'md'}")
-                except DataFileError as error:
-                    gate.leave_out(path, error)
+    def view(name: str, contents: Mapping[str, bytes], origin: Origin) -> TableView | None:
+        path = folder / f"{name}.csv"
+        try:
+            return _read(path, contents["csv"], origin)
+        except DataFileError as error:
+            gate.leave_out(path, error)
         return None
 
-    return gate.views(folder, ("csv", "md"), LARGEST_TABLE, view)
+    return gate.views(folder, ("csv",), LARGEST_TABLE, view)
 
 
-def read_view(folder: Path, name: str) -> TableView:
-    """Return one table of a folder, whatever it was made from.
-
-    Raises
-    ------
-    DataFileError
-        When its file is damaged.
-    """
-    readable, plain = folder / f"{name}.md", folder / f"{name}.csv"
-    file = f"{name}.{'csv' if plain.is_file() else 'md'}"
-    return _read(readable if readable.is_file() else plain, name, file)
+def _read(path: Path, content: bytes, origin: Origin) -> TableView:
+    file, table = f"{path.parent.name}/{path.name}", origin.table
+    _check_columns(content.partition(b"\n")[0].count(b",") + 1, path)
+    if table is None:
+        return _view(path.stem, _as_it_is(path), file)
+    _check_columns(len(table.columns), path)
+    return _view(path.stem, table, file)
 
 
-def _read(path: Path, name: str, file: str) -> TableView:
-    text = text_of(path, LARGEST_TABLE)
-    if path.suffix == ".md":
-        parsed = parse_markdown(text, path)
-    else:
-        _check_columns(text.partition("\n")[0].count(",") + 1, path)
-        frame = read_table(path)
-        shown = frame.map(csv_cell)
-        parsed = Parsed(
-            name.replace("_", " "),
-            tuple(map(str, frame.columns)),
-            tuple(is_numeric(shown[column]) for column in shown.columns),
-            tuple(shown.itertuples(index=False, name=None)),
-        )
-    _check_columns(len(parsed.columns), path)
-    return _view(name, parsed, f"{path.parent.name}/{file}")
+def _as_it_is(path: Path) -> Readable:
+    """Return the CSV file as a readable table."""
+    shown = read_table(path).map(csv_cell)
+    columns, rows = tuple(map(str, shown.columns)), shown.itertuples(index=False, name=None)
+    return Readable(path.stem.replace("_", " "), "", columns, tuple(rows))
 
 
 def _check_columns(count: int, path: Path) -> None:
@@ -133,47 +116,12 @@ def _check_columns(count: int, path: Path) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Parsed:
-    """A table as text: title, columns, which of them are set flush right, rows of cells, data."""
-
-    title: str
-    columns: tuple[str, ...]
-    numeric: tuple[bool, ...]
-    rows: tuple[tuple[str, ...], ...] = field(default=())
-    made_from: str = ""
-
-
-def parse_markdown(text: str, origin: Path) -> Parsed:
-    """Undo :func:`trainfree.analysis.tables.markdown_text`.
-
-    Raises
-    ------
-    DataFileError
-        When the text is not such a table.
-    """
-    lines = text.rstrip("\n").split("\n")
-    titled = len(lines) > 3 and lines[0][:2] == lines[0][-2:] == "**"
-    told = lines[2] if titled and lines[2].startswith(MADE_FROM) else ""
-    rows = [_cells(line) for line in lines[4 if told else 2 :]] if titled else []
-    if len(rows) < 2 or any(len(row) != len(rows[0]) for row in rows):
-        raise DataFileError(
-            f"{origin}: expected a caption in bold, a blank line and rows of equally many cells, "
-            "as trainfree writes tables, found something else; delete it and run again"
-        )
-    numeric = tuple(rule.endswith(":") for rule in rows[1])
-    title = _plain(lines[0][2:-2])
-    made_from = "|".join(_plain(told)).removeprefix(MADE_FROM).removesuffix(".")
-    return Parsed("|".join(title), rows[0], numeric, tuple(rows[2:]), made_from)
-
-
 def made_view(
     name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> TableView:
     """Return a table that the page itself makes; columns of numbers are found by their cells."""
-    parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    numeric = tuple(bool(part) and all(map(_is_number, part)) for part in parts)
-    return _view(name, Parsed(title, tuple(columns), numeric, tuple(map(tuple, rows))), "")
+    made = Readable(title, "", tuple(columns), tuple(map(tuple, rows)))
+    return _view(name, made, "", _is_number)
 
 
 def sort_key(text: str) -> str:
@@ -184,9 +132,17 @@ def sort_key(text: str) -> str:
     return found.group().replace(",", "").replace("−", "-").replace("∞", "Infinity")
 
 
-def _view(name: str, parsed: Parsed, file: str) -> TableView:
-    parsed = _with_verdict_beside(parsed)
-    judged = [column == VERDICT for column in parsed.columns]
+def _view(
+    name: str, table: Readable, file: str, is_number: Callable[[str], bool] | None = None
+) -> TableView:
+    """Return a table as the page shows it; ``is_number`` finds columns of numbers."""
+    table = _with_verdict_beside(table)
+    cells = list(zip(*table.rows, strict=True)) if table.rows else [()] * len(table.columns)
+    numeric = tuple(
+        is_numeric(part) if is_number is None else bool(part) and all(map(is_number, part))
+        for part in cells
+    )
+    judged = [column == VERDICT for column in table.columns]
     rows = tuple(
         tuple(
             Cell(
@@ -194,48 +150,37 @@ def _view(name: str, parsed: Parsed, file: str) -> TableView:
                 sort_key(text) if as_number else "",
                 text.replace(" ", "-") if verdict and text in VERDICTS else "",
             )
-            for text, as_number, verdict in zip(row, parsed.numeric, judged, strict=True)
+            for text, as_number, verdict in zip(row, numeric, judged, strict=True)
         )
-        for row in parsed.rows
+        for row in table.rows
     )
-    end = _HEADING_END.search(parsed.title)
-    place = len(parsed.title) if end is None else end.start()
-    heading, rest = parsed.title[:place], parsed.title[place:].lstrip(";. ")
-    rest = rest[:1].upper() + rest[1:]
+    end = _HEADING_END.search(table.title)
+    at = len(table.title) if end is None else end.start()
+    heading, rest = table.title[:at], table.title[at:].lstrip(";. ")
     return TableView(
-        name, heading, rest, parsed.columns, parsed.numeric, rows, parsed.made_from, file
+        name=name,
+        heading=heading,
+        caption=rest[:1].upper() + rest[1:],
+        columns=table.columns,
+        numeric=numeric,
+        rows=rows,
+        made_from=table.made_from,
+        file=file,
+        place=Place(table.section, table.rank),
     )
 
 
-def _with_verdict_beside(parsed: Parsed) -> Parsed:
+def _with_verdict_beside(table: Readable) -> Readable:
     """Move the verdict next to the measured value, where a narrow screen still shows it."""
-    if VERDICT not in parsed.columns or MEASURED not in parsed.columns:
-        return parsed
-    order = [place for place, name in enumerate(parsed.columns) if name != VERDICT]
-    order.insert(order.index(parsed.columns.index(MEASURED)) + 1, parsed.columns.index(VERDICT))
+    if VERDICT not in table.columns or MEASURED not in table.columns:
+        return table
+    order = [place for place, name in enumerate(table.columns) if name != VERDICT]
+    order.insert(order.index(table.columns.index(MEASURED)) + 1, table.columns.index(VERDICT))
     return replace(
-        parsed,
-        columns=tuple(parsed.columns[place] for place in order),
-        numeric=tuple(parsed.numeric[place] for place in order),
-        rows=tuple(tuple(row[place] for place in order) for row in parsed.rows),
+        table,
+        columns=tuple(table.columns[place] for place in order),
+        rows=tuple(tuple(row[place] for place in order) for row in table.rows),
     )
-
-
-def _cells(line: str) -> tuple[str, ...]:
-    return tuple(cell.strip() for cell in _plain(line)[1:-1])
-
-
-def _plain(text: str) -> list[str]:
-    """Return the cells of a line without its markup."""
-    cells, place = [""], 0
-    for found in _MARKUP.finditer(text):
-        letter, entity, bar = found.groups()
-        cells[-1] += text[place : found.start()] + (letter or _ENTITIES.get(entity, ""))
-        place = found.end()
-        if bar:
-            cells.append("")
-    cells[-1] += text[place:]
-    return cells
 
 
 def _is_number(text: str) -> bool:
