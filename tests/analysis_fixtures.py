@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from trainfree.analysis.declaration import Inputs
 from trainfree.analysis.origins import MadeFrom, write_with_origin
+from trainfree.analysis.registry import make_table
+from trainfree.analysis.settings import AnalysisSettings
 from trainfree.files.storage import provenance_attributes, write_dataset
 
 PHASES = ("build", "forward", "kernel", "linear_algebra", "other", "total")
@@ -214,6 +219,36 @@ def write_scoreboard(folder: Path) -> Path:
     text = "table,reproduced,not_reproduced,not_comparable\na_1,3,1,2\nb_2,0,0,7\n"
     write_with_origin(path.with_suffix(""), {"csv": text.encode()}, MadeFrom())
     return path
+
+
+def tabulate(
+    name: str,
+    folder: Path,
+    *,
+    resamples: int = 50,
+    seed: int = 0,
+    settings: AnalysisSettings | None = None,
+    **files: Path | Sequence[Path] | None,
+) -> pd.DataFrame:
+    """Make a table from files by their kinds, and return its rows."""
+    given: dict[str, Any] = {}
+    for kind, paths in files.items():
+        several = isinstance(getattr(Inputs(), kind), tuple)
+        if paths is not None:
+            given[kind] = tuple([paths] if isinstance(paths, Path) else paths) if several else paths
+    settings = settings or AnalysisSettings(seed=seed, bootstrap_resamples=resamples)
+    return make_table(name, Inputs(**given, settings=settings), folder)
+
+
+def tabulate_run(made: Mapping[str, Any], tables: Path, published: Path | None) -> None:
+    """Make the general tables of a small study beside a scoreboard, see :func:`write_study`."""
+    for name in ("correlations", "search", "timing"):
+        tabulate(name, tables, published=published, **made)
+    write_scoreboard(tables)
+    names = ("correlations", "search", "timing", "scoreboard")
+    before = [tables / f"{name}.csv" for name in names]
+    files = {"scores": made["scores"], "benchmark": made["benchmark"]}
+    tabulate("summary", tables, tables=before, **files)
 
 
 def write_study(folder: Path, count: int = 60, seed: int = 1) -> dict[str, Path | list[Path]]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from analysis_fixtures import write_benchmark, write_scoreboard, write_scores, write_study
+from analysis_fixtures import tabulate, tabulate_run, write_benchmark, write_scores, write_study
 
 from trainfree.analysis.origins import DataFile, MadeFrom, write_with_origin
-from trainfree.analysis.overview.summary import summarize
-from trainfree.analysis.proxies.correlations import tabulate_correlations
-from trainfree.analysis.proxies.timing import tabulate_timing
-from trainfree.analysis.searches.search import tabulate_search
-from trainfree.analysis.tables import write_tables
+from trainfree.analysis.published import read_papers
+from trainfree.analysis.registry import declared
+from trainfree.analysis.tables import read_table, write_tables
 from trainfree.cli import main
 from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.report.figures.scores import plot_score_accuracy
@@ -75,17 +74,14 @@ def write_run(folder: Path, repository: Path, count: int = 60) -> Path:
     name_architectures([made["scores"][0], made["benchmark"]], count)
     published = repository / "reports" / "published" / "naswot.yaml"
     tables, figures, scores = folder / "tables", folder / "figures", made["scores"]
-    tabulate_correlations(scores, made["benchmark"], tables / "correlations", 50, 0, published)
-    tabulate_search(made["searches"], tables / "search", published)
-    tabulate_timing(scores, tables / "timing", published)
-    board = write_scoreboard(tables)
-    names = [tables / f"{name}.csv" for name in ("correlations", "search", "timing")]
-    summarize(*names, board, scores, made["benchmark"], tables / "summary")
+    tabulate_run(made, tables, published)
+    papers = read_papers(published.parent)
     for name in ("naswot_table2a", "scoreboard"):
         measured = repository / "reports" / "measured" / f"{name}.csv"
-        table, _, _made_from = measured.with_suffix(".md").read_text().rpartition("\n\n*")
-        contents = {"csv": measured.read_bytes(), "md": (table + "\n").encode()}
-        write_with_origin(tables / name, contents, MadeFrom())
+        table = declared(name, papers)
+        rows = read_table(measured, table.columns)
+        title = measured.with_suffix(".md").read_text().partition("\n")[0].strip("*")
+        write_tables(rows, table.show(rows), title, MadeFrom(), tables / name, table.place)
     stems = {proxy: figures / f"scores-{proxy}" for proxy in ("naswot", "synflow")}
     plot_score_accuracy(scores[0], made["benchmark"], stems)
     searches = [str(path) for path in made["searches"]]
@@ -102,6 +98,19 @@ def put(stem: Path, files: tuple[DataFile, ...] = (), **contents: str | bytes) -
     """Write files of a table or figure by suffix, as the suite writes what it made itself."""
     given = {k: text if isinstance(text, bytes) else text.encode() for k, text in contents.items()}
     write_with_origin(stem, given, MadeFrom(files=files))
+
+
+def put_table(
+    stem: Path,
+    columns: Sequence[str],
+    *rows: Sequence[str],
+    title: str = "A. B",
+    files: tuple[DataFile, ...] = (),
+    made_from: str = "",
+) -> None:
+    """Write a table as the suite does, of texts."""
+    frame = pd.DataFrame(list(rows), columns=list(columns), dtype=object)
+    write_tables(frame, frame, title, MadeFrom(made_from, files), stem)
 
 
 def name_architectures(paths: list[Path], count: int) -> None:
@@ -131,8 +140,8 @@ def write_hostile_run(folder: Path, name: str = HOSTILE) -> Contents:
         named = dataset.assign_coords(architecture=xr.Variable(("arch",), hostile_names))
         write_dataset(named, path, kind)
     tables, figures = folder / "tables", folder / "figures"
-    tabulate_correlations([scores], benchmark, tables / "correlations", 50, 0)
-    tabulate_timing([scores], tables / "timing", None)
+    for kind in ("correlations", "timing"):
+        tabulate(kind, tables, scores=scores, benchmark=benchmark)
     plot_score_accuracy(scores, benchmark, {name: figures / "scores-x"})
     frame = pd.DataFrame({name: [name], "more": ["1"]})
     write_tables(frame, frame, name, MadeFrom(name), tables / "own table & <b>.x")

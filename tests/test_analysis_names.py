@@ -6,15 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis_fixtures import write_benchmark, write_search
+from analysis_fixtures import tabulate, write_benchmark, write_search
 
-from trainfree.analysis.run_files import RunFiles
-from trainfree.analysis.searches.ranks import tabulate_ranks
-from trainfree.analysis.searches.regret import tabulate_regret
-from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE, tabulate_search
-from trainfree.analysis.searches.significance import tabulate_significance
+from trainfree.analysis.registry import read_rows
+from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import read_table
 from trainfree.provenance import canonical_json
 from trainfree.report.figures.best_so_far import plot_best_so_far
 from trainfree.report.figures.search import plot_search
@@ -53,18 +49,17 @@ def searches(tmp_path: Path) -> list[Path]:
 
 
 def test_a_search_has_one_name_in_all_tables(searches: list[Path], tmp_path: Path) -> None:
-    tabulate_search(searches, tmp_path / "search", None)
+    tabulate("search", tmp_path, searches=searches)
     write_benchmark(tmp_path / "b.h5", {("cifar10", "test", 200, "mean"): np.linspace(50, 94, 40)})
-    run = RunFiles([], searches, tmp_path / "b.h5")
-    tabulate_regret(run, tmp_path / "regret")
-    tabulate_ranks(run, tmp_path / "ranks")
-    tabulate_significance(run, tmp_path / "significance")
-    tables = {name: read_table(tmp_path / f"{name}.csv") for name in ("search", "regret", "ranks")}
+    for name in ("regret", "ranks", "significance"):
+        tabulate(name, tmp_path, searches=searches, benchmark=tmp_path / "b.h5")
+    names = ("search", "regret", "ranks")
+    tables = {name: read_rows(name, tmp_path / f"{name}.csv") for name in names}
     for name, table in tables.items():
         assert set(table["search"]) - {RANDOM_ARCHITECTURE, ORACLE} == set(NAMES), name
         shown = (tmp_path / f"{name}.md").read_text()
         assert all(f"| {one}" in shown for one in NAMES), name
-    pairs = read_table(tmp_path / "significance.csv")
+    pairs = read_rows("significance", tmp_path / "significance.csv")
     assert {*pairs["first"], *pairs["second"]} == set(NAMES)
     notes = tables["ranks"].set_index("search")["note"]
     assert notes["random"] == ORACLE
@@ -72,7 +67,7 @@ def test_a_search_has_one_name_in_all_tables(searches: list[Path], tmp_path: Pat
 
 
 def test_what_a_search_is_names_the_settings_that_differ(searches: list[Path], tmp_path: Path):
-    rows = tabulate_search(searches, tmp_path / "search", None).drop_duplicates(["search", "row"])
+    rows = tabulate("search", tmp_path, searches=searches).drop_duplicates(["search", "row"])
     assert dict(zip(rows["search"], rows["row"], strict=True)) == {
         RANDOM_ARCHITECTURE: RANDOM_ARCHITECTURE,
         "local-near": "local_search, naswot, distance 1",

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis_fixtures import write_benchmark, write_scores, write_search
+from analysis_fixtures import tabulate, write_benchmark, write_scores, write_search
 
-from trainfree.analysis.all_tables import Files, tabulate_all, tabulate_one, unusable_files
+from trainfree.analysis.all_tables import tabulate_all, unusable_files
+from trainfree.analysis.declaration import Inputs
 from trainfree.analysis.overview import scoreboard
-from trainfree.analysis.overview.scoreboard import count_verdicts, tabulate_scoreboard
+from trainfree.analysis.overview.scoreboard import count_verdicts
 from trainfree.analysis.papers import comparison, draws
-from trainfree.analysis.papers.comparison import tabulate_published
-from trainfree.analysis.publish import FURTHER, check_layout, publish_one, publish_tables
-from trainfree.analysis.published import Published, read_papers, read_published
+from trainfree.analysis.publish import check_layout, publish_one, publish_tables
+from trainfree.analysis.published import read_papers, read_published
+from trainfree.analysis.registry import make_table
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import read_table
+from trainfree.analysis.tables import names_of, read_table
 from trainfree.errors import DamagedFileError, DataFileError
 
 SETTINGS = AnalysisSettings(bootstrap_resamples=50, tau_draws=4)
@@ -39,6 +42,10 @@ NAMES = (
     "cossu_figure3",
 )
 GENERAL = ("correlations", "timing", "search")
+FURTHER = [
+    *("kendall", "pearson_12_epochs", "published", "ranks", "regret", "scoreboard"),
+    *("significance", "tau_sensitivity"),
+]
 
 
 def benchmark_of(folder: Path, datasets=tuple(OUTCOMES), **attributes) -> Path:
@@ -103,10 +110,10 @@ def published(repository: Path) -> tuple[Path, ...]:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, published: tuple[Path, ...]) -> Files:
+def files(tmp_path_factory: pytest.TempPathFactory, published: tuple[Path, ...]) -> Inputs:
     folder = tmp_path_factory.mktemp("papers")
     stand_in = {"stand_in": 1, "image_source": "other small images"}
-    return Files(
+    return Inputs(
         scores=tuple(
             scores_of(folder, name, **(stand_in if name.startswith("image") else {}))
             for name in OUTCOMES
@@ -114,27 +121,24 @@ def files(tmp_path_factory: pytest.TempPathFactory, published: tuple[Path, ...])
         searches=tuple(path for name in OUTCOMES for path in searches_of(folder, name)),
         benchmark=benchmark_of(folder),
         published=published,
+        settings=SETTINGS,
     )
 
 
 @pytest.fixture(scope="module")
-def whole(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(files: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    made = tabulate_all(files, folder, SETTINGS)
+    made = tabulate_all(files, folder)
     names = [*GENERAL, *NAMES, *FURTHER, "summary"]
-    assert sorted({*made, "published"}) == sorted(names)
+    assert sorted(made) == sorted(names)
     return folder
-
-
-def papers_of(files: Files) -> list[Published]:
-    return [read_published(path) for path in files.published]
 
 
 def cells(folder: Path, table: str):
     return read_table(folder / f"{table}.csv").set_index(["row", "column"])
 
 
-def test_table_2a_reads_the_search_on_cifar10(whole: Path, files: Files) -> None:
+def test_table_2a_reads_the_search_on_cifar10(whole: Path, files: Inputs) -> None:
     found = cells(whole, "naswot_table2a")
     trace = np.random.default_rng(1).integers(COUNT, size=(RUNS, 100))
     answered = ACCURACY[trace].max(axis=1)
@@ -198,15 +202,14 @@ def test_kendall_and_figure_3_agree(whole: Path) -> None:
 
 
 def test_tables_share_their_draws(
-    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
     monkeypatch.setattr(
         draws, "drawn_taus", lambda both, *more: made.append(len(both)) or np.array([0.5, 0.6])
     )
-    run = RunFiles(files.scores, files.searches, files.benchmark)
     for name in ("kendall", "tau_sensitivity", "naswot_figure3"):
-        tabulate_one(name, run, papers_of(files), SETTINGS, tmp_path / name)
+        make_table(name, files, tmp_path)
     # three data sets of two proxies, and each again without its scores of -inf
     assert len(made) == 9
 
@@ -215,7 +218,7 @@ def test_scoreboard_counts_every_published_cell(whole: Path) -> None:
     counted = read_table(whole / "scoreboard.csv")
     assert list(counted.columns) == ["table", "reproduced", "not_reproduced", "not_comparable"]
     everything = read_table(whole / "published.csv")
-    assert tuple(everything.columns) == comparison.COLUMNS
+    assert list(everything.columns) == names_of(comparison.COLUMNS)
     assert counted.iloc[:, 1:].to_numpy().sum() == len(everything)
     words = everything["verdict"].value_counts()
     assert counted["reproduced"].sum() == words.get("reproduced", 0)
@@ -223,24 +226,29 @@ def test_scoreboard_counts_every_published_cell(whole: Path) -> None:
     assert "published cells reproduced" in (whole / "summary.txt").read_text()
 
 
-def test_scoreboard_refuses_what_is_no_comparison(whole: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataFileError, match="expected the columns paper"):
-        tabulate_scoreboard([whole / "regret.csv"], tmp_path)
+def test_scoreboard_refuses_what_is_no_comparison(
+    whole: Path, files: Inputs, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(whole, tmp_path / "broken")
+    shutil.copy(whole / "regret.csv", broken / "naswot_table1.csv")
+    ready = replace(files, tables=tuple(broken.glob("*.csv")))
+    with pytest.raises(DataFileError, match=r"naswot_table1\.csv: expected the columns paper"):
+        make_table("scoreboard", ready, tmp_path)
     frame = read_table(whole / "naswot_table1.csv").assign(verdict="fine")
     with pytest.raises(DataFileError, match="unknown verdict 'fine'"):
         count_verdicts(frame)
     assert scoreboard.SCORES == ("reproduced", "not_reproduced", "not_comparable")
 
 
-def test_equal_inputs_give_equal_bytes(whole: Path, files: Files, tmp_path: Path) -> None:
-    tabulate_all(files, tmp_path, SETTINGS)
+def test_equal_inputs_give_equal_bytes(whole: Path, files: Inputs, tmp_path: Path) -> None:
+    tabulate_all(files, tmp_path)
     names = sorted(path.name for path in whole.iterdir())
     assert names == sorted(path.name for path in tmp_path.iterdir())
     for name in names:
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_one_table_is_copied_with_what_made_it(whole: Path, files: Files, tmp_path: Path) -> None:
+def test_one_table_is_copied_with_what_made_it(whole: Path, files: Inputs, tmp_path: Path) -> None:
     options = (tmp_path, list(files.scores), files.benchmark, "snakemake one")
     publish_one("regret", whole, *options)
     text = (tmp_path / "regret.md").read_text()
@@ -255,17 +263,16 @@ def test_one_table_is_copied_with_what_made_it(whole: Path, files: Files, tmp_pa
 
 class TestPartialInputs:
     def test_a_missing_data_set_leaves_the_others(
-        self, whole: Path, files: Files, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, whole: Path, files: Inputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         absent = [path for path in (*files.scores, *files.searches) if "cifar100" in str(path)]
-        partial = Files(
+        partial = replace(
+            files,
             scores=tuple(p if p not in absent else tmp_path / "none.h5" for p in files.scores),
             searches=tuple(path for path in files.searches if path not in absent),
-            benchmark=files.benchmark,
-            published=files.published,
         )
         with caplog.at_level(logging.WARNING):
-            made = tabulate_all(partial, tmp_path / "tables", SETTINGS)
+            made = tabulate_all(partial, tmp_path / "tables")
         assert {*GENERAL, "kendall", "scoreboard", "summary"} <= set(made)
         assert f"absent: {tmp_path / 'none.h5'}" in caplog.messages
         assert any(
@@ -278,75 +285,67 @@ class TestPartialInputs:
         assert after.loc[("NASWOT score", "CIFAR-100"), "verdict"] == "missing"
 
     def test_missing_accuracies_leave_what_needs_none(
-        self, files: Files, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, files: Inputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        partial = Files(files.scores, files.searches, tmp_path / "none.h5", files.published)
+        partial = replace(files, benchmark=tmp_path / "none.h5")
         with caplog.at_level(logging.WARNING):
-            made = tabulate_all(partial, tmp_path / "tables", SETTINGS)
+            made = tabulate_all(partial, tmp_path / "tables")
         assert "significance" in made
         assert "search" in made
         assert "correlations" not in made
         reasons = cells(tmp_path / "tables", "naswot_figure3")["reason"]
         assert reasons[("NASWOT score", "CIFAR-10")].startswith("no trained accuracies")
 
-    def test_missing_columns_of_the_benchmark(self, files: Files, tmp_path: Path) -> None:
+    def test_missing_columns_of_the_benchmark(self, files: Inputs, tmp_path: Path) -> None:
         some = benchmark_of(tmp_path, ("cifar10", "cifar100"))
-        partial = Files(files.scores, files.searches, some, files.published)
-        tabulate_all(partial, tmp_path / "tables", SETTINGS)
+        partial = replace(files, benchmark=some)
+        tabulate_all(partial, tmp_path / "tables")
         found = cells(tmp_path / "tables", "naswot_table2a")
         place = ("Random", "ImageNet16-120 test")
         assert found.loc[place, "reason"] == "no accuracies ImageNet16-120/test/200"
         assert found.loc[("Random", "CIFAR-100 test"), "verdict"] != "missing"
 
     def test_damaged_files_are_named_and_left_out(
-        self, files: Files, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, files: Inputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         damaged = tmp_path / "damaged.h5"
         damaged.write_bytes(files.searches[0].read_bytes()[:3000])
-        partial = Files(
-            files.scores, (damaged, *files.searches[1:]), files.benchmark, files.published
-        )
+        partial = replace(files, searches=(damaged, *files.searches[1:]))
         with caplog.at_level(logging.WARNING):
-            made = tabulate_all(partial, tmp_path / "tables", SETTINGS)
+            made = tabulate_all(partial, tmp_path / "tables")
         assert "search" in made
         assert any("left out" in text and "damaged.h5" in text for text in caplog.messages)
 
-    def test_nothing_at_all_is_an_error(self, files: Files, tmp_path: Path) -> None:
+    def test_nothing_at_all_is_an_error(self, files: Inputs, tmp_path: Path) -> None:
         none = tmp_path / "none.h5"
         with pytest.raises(DataFileError, match="no table can be made: none of 1 scores files"):
-            tabulate_all(Files((none,), (), none, files.published), tmp_path, SETTINGS)
+            tabulate_all(Inputs((none,), (), none, files.published), tmp_path)
 
     @pytest.mark.parametrize(
         ("attributes", "reason"),
         [({"space": "other"}, "of the space other"), ({"source": "generated"}, "generated acc")],
     )
     def test_runs_of_something_else_are_not_compared(
-        self, files: Files, tmp_path: Path, attributes: dict[str, str], reason: str
+        self, files: Inputs, tmp_path: Path, attributes: dict[str, str], reason: str
     ) -> None:
-        run = RunFiles(files.scores, files.searches, benchmark_of(tmp_path, **attributes))
-        frame = tabulate_published(run, "cossu_table2", papers_of(files), SETTINGS, tmp_path / "t")
+        other = replace(files, benchmark=benchmark_of(tmp_path, **attributes))
+        frame = make_table("cossu_table2", other, tmp_path)
         assert set(frame["verdict"]) == {"missing"}
         assert frame["reason"].str.contains(reason).all()
 
-    def test_other_batch_sizes_are_not_compared(self, files: Files, tmp_path: Path) -> None:
+    def test_other_batch_sizes_are_not_compared(self, files: Inputs, tmp_path: Path) -> None:
         small = scores_of(tmp_path, "cifar10", batch_size=32)
-        run = RunFiles([small], files.searches, files.benchmark)
-        frame = tabulate_published(
-            run, "naswot_figure3", papers_of(files), SETTINGS, tmp_path / "t"
-        )
+        frame = make_table("naswot_figure3", replace(files, scores=(small,)), tmp_path)
         reason = frame.set_index("column").loc["CIFAR-10", "reason"]
         assert reason.startswith("mini-batch of 32 images instead of 128")
 
 
 class TestCopyForTheRepository:
-    def publish(self, tables: Path, files: Files, output: Path) -> None:
-        publish_tables(
-            *(tables, output, files.published, files.scores, files.searches),
-            *(files.benchmark, "snakemake …"),
-        )
+    def publish(self, tables: Path, files: Inputs, output: Path) -> None:
+        publish_tables(tables, output, files, "snakemake …")
 
     def test_copies_tables_with_their_provenance(
-        self, whole: Path, files: Files, tmp_path: Path
+        self, whole: Path, files: Inputs, tmp_path: Path
     ) -> None:
         for name in ("a", "b"):
             self.publish(whole, files, tmp_path / name)
@@ -360,7 +359,7 @@ class TestCopyForTheRepository:
             assert f"[{name}]({name}.md)" in (tmp_path / "a" / "README.md").read_text()
         for path in (tmp_path / "a").iterdir():
             assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
-        check_layout(tmp_path / "a", files.published)
+        check_layout(tmp_path / "a", files.papers)
 
     @pytest.mark.parametrize(
         ("name", "before", "after", "message"),
@@ -373,7 +372,7 @@ class TestCopyForTheRepository:
     def test_another_layout_is_refused(
         self,
         whole: Path,
-        files: Files,
+        files: Inputs,
         tmp_path: Path,
         name: str,
         before: str,
@@ -384,7 +383,7 @@ class TestCopyForTheRepository:
         path = tmp_path / f"{name}.csv"
         path.write_text(path.read_text().replace(before, after, 1))
         with pytest.raises(DataFileError, match=message):
-            check_layout(tmp_path, files.published)
+            check_layout(tmp_path, files.papers)
 
     def test_the_committed_copy_has_the_current_layout(
         self, repository: Path, published: tuple[Path, ...]
@@ -392,7 +391,7 @@ class TestCopyForTheRepository:
         folder = repository / "reports" / "measured"
         if not folder.is_dir():
             pytest.skip("no paper run has been copied yet: make paper, then make paper-tables")
-        check_layout(folder, published)
+        check_layout(folder, [read_published(path) for path in published])
 
 
 def test_no_table_needs_torch() -> None:
@@ -416,22 +415,21 @@ def test_accuracies_of_unstated_epochs_have_regrets(tmp_path):
     search = write_search(
         tmp_path / "random-naswot.h5", trace, trace, [10], outcomes=["cifar10/test/?"]
     )
-    tabulate_one("regret", RunFiles([], [search], benchmark), [], SETTINGS, tmp_path / "regret")
-    rows = read_table(tmp_path / "regret.csv")
+    rows = tabulate("regret", tmp_path, searches=search, benchmark=benchmark)
     assert set(rows["outcome"]) == {"cifar10/test/?"}
     searched = rows[rows["runs"] == 3]
     assert searched["accuracy_mean"].tolist() == pytest.approx([values[9]], abs=1e-4)
 
 
 def test_a_table_of_named_files_is_not_made_without_one_of_them(
-    files: Files, tmp_path: Path
+    files: Inputs, tmp_path: Path
 ) -> None:
     """Ranks and tests among fewer searches would be other numbers, with nobody told."""
     damaged = tmp_path / "damaged.h5"
     damaged.write_bytes(files.searches[0].read_bytes()[:3000])
     searches = (damaged, *files.searches[1:])
     with pytest.raises(DamagedFileError, match=r"damaged\.h5"):
-        tabulate_one("ranks", RunFiles([], searches, files.benchmark), [], SETTINGS, tmp_path / "r")
+        make_table("ranks", replace(files, scores=(), searches=searches), tmp_path)
     for name, paths in (("benchmark", {"benchmark": damaged}), ("scores", {"scores": [damaged]})):
         plain = {"scores": files.scores, "searches": (), "benchmark": files.benchmark}
         run = RunFiles(**{**plain, **paths})
@@ -439,6 +437,6 @@ def test_a_table_of_named_files_is_not_made_without_one_of_them(
             getattr(run, "score_files" if name == "scores" else name)
     absent = (tmp_path / "none.h5", *files.searches)
     assert len(RunFiles([], absent, files.benchmark).searches) == len(files.searches)
-    found = unusable_files(Files(files.scores, searches, files.benchmark, files.published))
+    found = unusable_files(replace(files, searches=searches))
     assert len(found) == 1
     assert "damaged.h5" in found[0]

@@ -10,21 +10,28 @@ import pytest
 from analysis_fixtures import (
     ERROR,
     OUT_OF_MEMORY,
+    tabulate,
+    tabulate_run,
     write_benchmark,
-    write_scoreboard,
     write_scores,
     write_search,
     write_study,
 )
 from scipy import stats
 
-from trainfree.analysis.origins import MadeFrom
-from trainfree.analysis.overview.summary import summarize
-from trainfree.analysis.proxies.correlations import tabulate_correlations
-from trainfree.analysis.proxies.timing import tabulate_timing
-from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE, tabulate_search
 from trainfree.analysis.formats import number, seconds
-from trainfree.analysis.tables import csv_text, latex_text, markdown_text, read_table, write_tables
+from trainfree.analysis.origins import MadeFrom
+from trainfree.analysis.registry import read_rows
+from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE
+from trainfree.analysis.tables import (
+    csv_text,
+    latex_text,
+    markdown_text,
+    numbers,
+    read_table,
+    text,
+    write_tables,
+)
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset, write_dataset
 
@@ -40,12 +47,7 @@ def published(repository: Path) -> Path:
 def make_all(folder: Path, published: Path) -> Path:
     """Make every table of the small study and return their folder."""
     study, tables = write_study(folder), folder / "tables"
-    scores, benchmark = study["scores"], study["benchmark"]
-    tabulate_correlations(scores, benchmark, tables / "correlations", 50, 0, published)
-    tabulate_search(study["searches"], tables / "search", published)
-    tabulate_timing(scores, tables / "timing", published)
-    names = [tables / f"{name}.csv" for name in ("correlations", "search", "timing")]
-    summarize(*names, write_scoreboard(folder), scores, benchmark, tables / "summary")
+    tabulate_run(study, tables, published)
     return tables
 
 
@@ -55,7 +57,7 @@ class TestCorrelations:
         benchmark = write_benchmark(folder / "b.h5", {TEST: accuracy})
         given = None if status is None else {"p": status}
         scores = write_scores(folder / "s.h5", {"p": score}, given)
-        frame = tabulate_correlations([scores], benchmark, folder / "t", 50, 0, **more)
+        frame = tabulate("correlations", folder, scores=scores, benchmark=benchmark, **more)
         return frame.set_index("rows")
 
     def test_rows_excluded_are_counted_by_reason(self, tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ class TestCorrelations:
             },
         )
         scores = write_scores(tmp_path / "s.h5", {"p": [1.0, 2.0, 4.0, 3.0]})
-        found = tabulate_correlations([scores], benchmark, tmp_path / "t", 50, 0)
+        found = tabulate("correlations", tmp_path, scores=scores, benchmark=benchmark)
         kendall = found[found["rows"] == "all"].set_index("target")["kendall"]
         assert list(kendall.index) == ["cifar10/test/12", "cifar10-valid/valid/12"]
         assert kendall.iloc[0] == pytest.approx(1.0)  # means over seeds: 10, 20, 45, 25
@@ -110,11 +112,11 @@ class TestCorrelations:
         benchmark = write_benchmark(tmp_path / "b.h5", {TEST: [1.0, 2.0]})
         scores = write_scores(tmp_path / "s.h5", {"p": [1.0, 2.0]}, dataset="cifar100")
         with pytest.raises(DataFileError, match="expected test accuracies of 'cifar100'"):
-            tabulate_correlations([scores], benchmark, tmp_path / "t", 50, 0)
+            tabulate("correlations", tmp_path, scores=scores, benchmark=benchmark)
 
     def test_published_tau_beside_naswot_only(self, tmp_path: Path, published: Path) -> None:
         tables = make_all(tmp_path, published)
-        found = read_table(tables / "correlations.csv")
+        found = read_rows("correlations", tables / "correlations.csv")
         beside = found[found["published_kendall"].notna()]
         assert set(beside["proxy"]) == {"naswot"}
         assert set(beside["target"]) == {"cifar10/test/200"}
@@ -129,7 +131,7 @@ class TestSearch:
         search = write_search(
             folder / "s.h5", self.fitness, self.accuracy, (1, 3), **{"signal": "naswot", **more}
         )
-        return tabulate_search([search], folder / "t", published)
+        return tabulate("search", folder, searches=search, published=published)
 
     def test_golden_values(self, tmp_path: Path) -> None:
         found = self.table(tmp_path, None).set_index(["row", "budget"])
@@ -155,14 +157,14 @@ class TestSearch:
         timed["answer_training_seconds"] = timed["answer_training_seconds"].fillna(100.0)
         write_dataset(timed, tmp_path / "timed.h5", "search")
         for path, words in ((plain, 0), (tmp_path / "timed.h5", 1)):
-            tabulate_search([path, path], tmp_path / "t", None)
+            tabulate("search", tmp_path, searches=[path, path])
             for suffix in (".md", ".tex"):
-                text = (tmp_path / f"t{suffix}").read_text()
+                text = (tmp_path / f"search{suffix}").read_text()
                 assert text.count(note.rstrip(".")) == words, suffix
 
     def test_published_beside_what_corresponds(self, tmp_path: Path, published: Path) -> None:
         tables = make_all(tmp_path, published)
-        found = read_table(tables / "search.csv").set_index(["row", "budget"])
+        found = read_rows("search", tables / "search.csv").set_index(["row", "budget"])
         beside = found["published_mean"]
         assert beside[("random, naswot", 10)] == 92.44
         assert beside[("random, naswot", 100)] == 92.81
@@ -186,10 +188,10 @@ class TestSearch:
             preset="nasbench201",
             budget_kind="training_seconds",
         )
-        row = tabulate_search([search], tmp_path / "t", published).iloc[0]
+        row = tabulate("search", tmp_path, searches=search, published=published).iloc[0]
         assert row["published_mean"] == 93.92
         assert row["comparable"] == "yes"
-        assert "| 12,000 s |" in (tmp_path / "t.md").read_text()
+        assert "| 12,000 s |" in (tmp_path / "search.md").read_text()
 
     def test_no_published_number_beside_other_epochs(self, tmp_path: Path, published: Path) -> None:
         found = self.table(tmp_path, published, outcomes=("cifar10/test/12",))
@@ -206,12 +208,12 @@ class TestSearch:
     def test_other_outcomes_stay_in_the_csv(self, tmp_path: Path) -> None:
         outcomes = ("cifar10/test/200", "cifar100/test/200")
         self.table(tmp_path, None, outcomes=outcomes)
-        assert set(read_table(tmp_path / "t.csv")["outcome"]) == set(outcomes)
-        assert "CIFAR-100" not in (tmp_path / "t.md").read_text()
+        assert set(read_rows("search", tmp_path / "search.csv")["outcome"]) == set(outcomes)
+        assert "CIFAR-100" not in (tmp_path / "search.md").read_text()
 
     def test_lacking_attribute_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(DataFileError, match="no such search file"):
-            tabulate_search([tmp_path / "none.h5"], tmp_path / "t", None)
+            tabulate("search", tmp_path, searches=tmp_path / "none.h5")
 
 
 class TestTiming:
@@ -219,7 +221,8 @@ class TestTiming:
         scores = write_scores(
             tmp_path / "s.h5", {"naswot": [1.0] * 4, "x": [2.0] * 4}, seconds=[1, 2, 3, 10]
         )
-        found = tabulate_timing([scores], tmp_path / "t", published).set_index(["part", "name"])
+        found = tabulate("timing", tmp_path, scores=scores, published=published)
+        found = found.set_index(["part", "name"])
         total = found.loc[("phase", "total")]
         assert total["mean"] == pytest.approx(4.0)
         assert total["median"] == pytest.approx(2.5)
@@ -237,7 +240,7 @@ class TestTiming:
         self, tmp_path: Path, published: Path
     ) -> None:
         scores = write_scores(tmp_path / "s.h5", {"p": [1.0, 2.0]}, with_proxy_seconds=False)
-        found = tabulate_timing([scores], tmp_path / "t", published).set_index("name")
+        found = tabulate("timing", tmp_path, scores=scores, published=published).set_index("name")
         assert found.loc["total", "published_10"] == 3.05
         assert "all proxies in one pass" in found.loc["total", "comparable"]
 
@@ -246,8 +249,8 @@ class TestSummary:
     def test_every_line_comes_from_the_files(self, tmp_path: Path, published: Path) -> None:
         tables = make_all(tmp_path, published)
         text = (tables / "summary.txt").read_text()
-        values = read_table(tables / "summary.csv").set_index("metric")
-        correlations = read_table(tables / "correlations.csv")
+        values = read_rows("summary", tables / "summary.csv").set_index("metric")
+        correlations = read_rows("correlations", tables / "correlations.csv")
         kept = (correlations["rows"] == "finite") & (correlations["target"] == "cifar10/test/200")
         rho = correlations[kept].set_index("proxy").loc["naswot", "spearman"]
         assert values.loc["architectures scored", "value"] == "60"
@@ -272,9 +275,14 @@ class TestSummary:
         scores = write_scores(
             tmp_path / "g.h5", {"p": np.arange(60.0)}, stand_in=1, image_source="drawn at random"
         )
-        names = [tables / f"{name}.csv" for name in ("correlations", "search", "timing")]
-        board = write_scoreboard(tmp_path)
-        text = summarize(*names, board, [scores], study["benchmark"], tables / "s")
+        tabulate(
+            "summary",
+            tmp_path,
+            scores=scores,
+            benchmark=study["benchmark"],
+            tables=list(tables.glob("*.csv")),
+        )
+        text = (tmp_path / "summary.txt").read_text()
         assert "stand-in, not the real images: drawn at random" in " ".join(text.split())
 
 
@@ -288,7 +296,7 @@ class TestWriters:
     def test_csv_round_trip_keeps_text(self, tmp_path: Path) -> None:
         frame = pd.DataFrame({"proxy": ["nan", "007", "", 'a,"b"'], "n": [1.5, NAN, 2, 3]})
         write_tables(frame, frame, "t", MadeFrom(), tmp_path / "t.v1")
-        found = read_table(tmp_path / "t.v1.csv")
+        found = read_table(tmp_path / "t.v1.csv", (*text("proxy"), *numbers("n")))
         assert found["proxy"].tolist() == frame["proxy"].tolist()
         assert np.isnan(found["n"][1])
 
@@ -324,6 +332,6 @@ class TestWriters:
 def test_equal_inputs_give_equal_bytes(tmp_path: Path, published: Path) -> None:
     first, second = (make_all(tmp_path / name, published) for name in ("a", "b"))
     names = sorted(path.name for path in first.iterdir())
-    assert len(names) == 4 * 4 + 1
+    assert len(names) == 4 * 4 + 1 + 2
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()

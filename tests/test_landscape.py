@@ -7,16 +7,18 @@ from itertools import pairwise, product
 import numpy as np
 import pandas as pd
 import pytest
+from analysis_fixtures import tabulate
 from hypothesis import given
 from hypothesis import strategies as st
 from nasbench101_fixtures import C1, C3, MP
 
-from trainfree.analysis.spaces.landscape import COLUMNS, tabulate_landscape
+from trainfree.analysis.spaces.landscape import COLUMNS
 from trainfree.analysis.statistics.landscape_statistics import (
     autocorrelations,
     mean_interval,
     replacement_effects,
 )
+from trainfree.analysis.tables import names_of
 from trainfree.benchmarks.landscape import prepare_landscape
 from trainfree.benchmarks.nasbench101.prepared import prepare_nasbench101
 from trainfree.benchmarks.prepare import prepare_benchmark
@@ -29,6 +31,7 @@ from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.nasbench201 import landscape as landscape201
 from trainfree.spaces.nasbench201.space import EDGES
 
+LANDSCAPE = "landscape-nasbench201_mini"
 GRAPHS = GraphCellSpace.published()
 MINI, CELLS = load_space("nasbench201_mini"), load_space("nasbench201")
 DEPTH, WIDTH = landscape101.depth_and_width(GRAPHS)
@@ -203,15 +206,14 @@ def rows_of(frame, analysis):
 
 
 def test_table_of_generated_accuracies(mini, repository):
-    frame = tabulate_landscape(
-        mini / "benchmark.h5",
-        mini / "landscape.h5",
-        mini / "table",
-        resamples=50,
-        seed=0,
-        published=repository / "reports" / "published" / "landscape" / "nasbench101.yaml",
+    frame = tabulate(
+        LANDSCAPE,
+        mini,
+        benchmark=mini / "benchmark.h5",
+        landscape=mini / "landscape.h5",
+        published_landscape=repository / "reports/published/landscape/nasbench101.yaml",
     )
-    assert tuple(frame.columns) == COLUMNS
+    assert list(frame.columns) == names_of(COLUMNS)
     assert set(frame["space"]) == {"nasbench201_mini"}
     walk = rows_of(frame, "random-walk autocorrelation")
     # Accuracy follows the sum over six edges, of which one changes a step.
@@ -223,20 +225,24 @@ def test_table_of_generated_accuracies(mini, repository):
     assert (points.loc["nor_conv_1x1 by none", "estimate"] < 0).all()
     assert frame["published"].isna().all()
     for suffix in ("csv", "md", "tex"):
-        assert (mini / f"table.{suffix}").stat().st_size > 1000
+        assert (mini / f"{LANDSCAPE}.{suffix}").stat().st_size > 1000
 
 
 def test_table_does_not_depend_on_the_run(mini, tmp_path):
     for name in ("one", "two"):
         code = main(
             [
-                *("tabulate-landscape", "--benchmark", str(mini / "benchmark.h5")),
-                *("--landscape", str(mini / "landscape.h5"), "--resamples", "20", "--seed", "1"),
-                *("--published", str(write_published(tmp_path)), "--stem", str(tmp_path / name)),
+                *("tabulate", LANDSCAPE, "--benchmark", str(mini / "benchmark.h5")),
+                *("--landscape", str(mini / "landscape.h5")),
+                *("--settings", '{"bootstrap_resamples": 20, "seed": 1}'),
+                *("--published-landscape", str(write_published(tmp_path))),
+                *("--folder", str(tmp_path / name)),
             ]
         )
         assert code == 0
-    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+    assert (tmp_path / "one" / f"{LANDSCAPE}.csv").read_bytes() == (
+        tmp_path / "two" / f"{LANDSCAPE}.csv"
+    ).read_bytes()
 
 
 def write_published(folder, value=-100.0, **changes):
@@ -255,13 +261,13 @@ def write_published(folder, value=-100.0, **changes):
 
 
 def test_published_numbers_stand_beside_ours_with_a_verdict(mini, tmp_path):
-    arguments = (mini / "benchmark.h5", mini / "landscape.h5", tmp_path / "table")
+    arguments = {"benchmark": mini / "benchmark.h5", "landscape": mini / "landscape.h5"}
     published = write_published(tmp_path)
-    frame = tabulate_landscape(*arguments, resamples=20, seed=0, published=published)
+    frame = tabulate(LANDSCAPE, tmp_path, resamples=20, **arguments, published_landscape=published)
     found = frame[frame["published"].notna()]
     assert len(found) == 1
     assert found["note"].item() == "published value outside the interval; made up"
-    text = pd.read_csv(tmp_path / "table.csv")
+    text = pd.read_csv(tmp_path / f"{LANDSCAPE}.csv")
     assert text["published"].notna().sum() == 1
 
 
@@ -278,26 +284,26 @@ def test_malformed_published_numbers_are_refused(mini, tmp_path, content, words)
     if content is not None:
         path.write_text(content)
     with pytest.raises(DataFileError, match=words):
-        tabulate_landscape(
-            mini / "benchmark.h5",
-            mini / "landscape.h5",
-            tmp_path / "table",
+        tabulate(
+            LANDSCAPE,
+            tmp_path,
             resamples=20,
-            seed=0,
-            published=path,
+            benchmark=mini / "benchmark.h5",
+            landscape=mini / "landscape.h5",
+            published_landscape=path,
         )
 
 
 def test_published_values_are_numbers(mini, tmp_path):
     path = write_published(tmp_path, value="much")
     with pytest.raises(DataFileError, match="expected a number"):
-        tabulate_landscape(
-            mini / "benchmark.h5",
-            mini / "landscape.h5",
-            tmp_path / "table",
+        tabulate(
+            LANDSCAPE,
+            tmp_path,
             resamples=20,
-            seed=0,
-            published=path,
+            benchmark=mini / "benchmark.h5",
+            landscape=mini / "landscape.h5",
+            published_landscape=path,
         )
 
 
@@ -313,9 +319,7 @@ def test_files_of_two_spaces_are_refused(mini, shared_data, tmp_path):
         timeout=1,
     )
     with pytest.raises(DataFileError, match="is of 'nasbench201_mini'"):
-        tabulate_landscape(
-            tmp_path / "b.h5", mini / "landscape.h5", tmp_path / "t", resamples=20, seed=0
-        )
+        tabulate(LANDSCAPE, tmp_path, benchmark=tmp_path / "b.h5", landscape=mini / "landscape.h5")
 
 
 @pytest.mark.slow
@@ -326,8 +330,13 @@ def test_analyses_of_the_published_paper(shared_data, tmp_path, repository):
     prepare_nasbench101(source, benchmark)
     prepare_landscape(benchmark, landscape, walks=500, steps=200, seed=0)
     published = repository / "reports" / "published" / "landscape" / "nasbench101.yaml"
-    frame = tabulate_landscape(
-        benchmark, landscape, tmp_path / "table", resamples=60, seed=0, published=published
+    frame = tabulate(
+        "landscape-nasbench101",
+        tmp_path,
+        resamples=60,
+        benchmark=benchmark,
+        landscape=landscape,
+        published_landscape=published,
     )
     assert frame["published"].notna().sum() == 12
     replaced = rows_of(frame, "operation replaced")

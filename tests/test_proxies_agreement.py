@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from analysis_fixtures import tabulate
 from scipy.stats import spearmanr
 
 from trainfree.analysis.proxies.proxy_agreement import (
-    INDEPENDENT_COLUMNS,
+    PUBLISHED_COLUMNS,
     spearman,
-    tabulate_agreement,
 )
 from trainfree.analysis.tables import read_table
 from trainfree.errors import DataFileError, SourceError
@@ -58,7 +58,7 @@ def files(tmp_path):
     )
     write_dataset(benchmark, tmp_path / "benchmark.h5", "benchmark")
     theirs = values + rng.normal(scale=0.3, size=values.shape)
-    table = pd.DataFrame({"index": official, **dict.fromkeys(INDEPENDENT_COLUMNS.values(), 0.0)})
+    table = pd.DataFrame({"index": official, **dict.fromkeys(PUBLISHED_COLUMNS.values(), 0.0)})
     table["nwot"], table["snip"] = theirs[:, 0], np.exp(theirs[:, 1])
     table.iloc[rng.permutation(ARCHITECTURES)[:30]].to_csv(tmp_path / "theirs.csv", index=False)
     write_scores(tmp_path / "own.h5", values)
@@ -66,19 +66,19 @@ def files(tmp_path):
     return tmp_path, values, table
 
 
-def tabulate(folder):
-    return tabulate_agreement(
-        folder / "own.h5",
-        folder / "again.h5",
-        folder / "benchmark.h5",
-        folder / "theirs.csv",
-        folder / "table",
+def agreement(folder):
+    return tabulate(
+        "proxy_agreement",
+        folder,
+        scores=[folder / "own.h5", folder / "again.h5"],
+        benchmark=folder / "benchmark.h5",
+        published_scores=folder / "theirs.csv",
     )
 
 
 def test_agreement_is_that_of_matched_architectures(files):
     folder, values, table = files
-    frame = tabulate(folder).set_index("proxy")
+    frame = agreement(folder).set_index("proxy")
     kept = pd.read_csv(folder / "theirs.csv")
     place = table.reset_index().set_index("index").loc[kept["index"], "level_0"].to_numpy()
     for proxy, column, own in (("naswot", "nwot", 0), ("snip", "snip", 1)):
@@ -86,13 +86,13 @@ def test_agreement_is_that_of_matched_architectures(files):
         assert frame.loc[proxy, "spearman"] == pytest.approx(expected)
         assert frame.loc[proxy, "n"] == 30
         assert 0.5 < frame.loc[proxy, "own_seed_spearman"] < 1
-    assert list(read_table(folder / "table.csv").columns) == [
+    assert list(read_table(folder / "proxy_agreement.csv").columns) == [
         "proxy",
         "spearman",
         "n",
         "own_seed_spearman",
     ]
-    assert "NAS-Bench-Suite-Zero" in (folder / "table.md").read_text()
+    assert "NAS-Bench-Suite-Zero" in (folder / "proxy_agreement.md").read_text()
 
 
 def test_scores_without_a_value_are_left_out(files):
@@ -104,7 +104,7 @@ def test_scores_without_a_value_are_left_out(files):
     own[1, 0] = -np.inf
     statuses[1] = [Status.SINGULAR, Status.OK]
     write_scores(folder / "own.h5", own, statuses)
-    frame = tabulate(folder).set_index("proxy")
+    frame = agreement(folder).set_index("proxy")
     theirs = set(pd.read_csv(folder / "theirs.csv")["index"])
     assert 28 <= frame.loc["naswot", "n"] <= 30
     assert frame.loc["snip", "n"] == len(theirs)
@@ -118,15 +118,15 @@ def test_files_that_do_not_match_are_named(files):
     folder, values, _ = files
     write_scores(folder / "again.h5", values[:20])
     with pytest.raises(DataFileError, match=r"again\.h5: expected the architectures of"):
-        tabulate(folder)
+        agreement(folder)
     write_scores(folder / "again.h5", values)
     table = pd.read_csv(folder / "theirs.csv")
     table.assign(index=table["index"] + 1000).to_csv(folder / "theirs.csv", index=False)
     with pytest.raises(DataFileError, match="no architecture in common"):
-        tabulate(folder)
+        agreement(folder)
     table.drop(columns="jacov").to_csv(folder / "theirs.csv", index=False)
     with pytest.raises(DataFileError, match="expected a column 'jacov'"):
-        tabulate(folder)
+        agreement(folder)
     for changed, words in (
         (table.assign(jacov="many"), "column 'jacov': expected numbers"),
         (table.assign(index=1), "column 'index': expected different whole numbers"),
@@ -135,7 +135,7 @@ def test_files_that_do_not_match_are_named(files):
     ):
         changed.to_csv(folder / "theirs.csv", index=False)
         with pytest.raises(DataFileError, match=words):
-            tabulate(folder)
+            agreement(folder)
 
 
 def test_independent_scores_come_from_the_mirror_and_nowhere_else(tmp_path, monkeypatch):
@@ -153,5 +153,5 @@ def test_the_mirror_s_file_has_every_column(shared_data, tmp_path):
     prepare_independent(tmp_path / "theirs.csv.gz", str(shared_data))
     table = pd.read_csv(tmp_path / "theirs.csv.gz")
     assert len(table) == 9445
-    assert set(INDEPENDENT_COLUMNS.values()) | {"index"} == set(table.columns)
-    assert set(INDEPENDENT_COLUMNS) <= set(PROXY_NAMES)
+    assert set(PUBLISHED_COLUMNS.values()) | {"index"} == set(table.columns)
+    assert set(PUBLISHED_COLUMNS) <= set(PROXY_NAMES)

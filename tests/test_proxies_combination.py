@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from analysis_fixtures import ERROR, OK, write_benchmark, write_scores
+from analysis_fixtures import ERROR, OK, tabulate, write_benchmark, write_scores
 from scipy.stats import kendalltau, spearmanr
 
 from trainfree.analysis.proxies.combination import (
@@ -17,8 +17,8 @@ from trainfree.analysis.proxies.combination import (
     rank_aggregation,
     vote,
 )
-from trainfree.analysis.proxies.proxies import partial_spearman, tabulate_proxies
-from trainfree.analysis.tables import read_table
+from trainfree.analysis.proxies.proxies import partial_spearman
+from trainfree.analysis.registry import read_rows
 from trainfree.randomness import stream
 
 
@@ -110,8 +110,10 @@ def table(tmp_path):
         tmp_path / "s.h5", score, status={"failed": [ERROR] * 10 + [OK] * (COUNT - 10)}
     )
     benchmark = write_benchmark(tmp_path / "b.h5", {("cifar10", "test", 200, "mean"): accuracy})
-    tabulate_proxies([scores], benchmark, tmp_path / "t", tmp_path / "p", resamples=100, seed=3)
-    return read_table(tmp_path / "t.csv").set_index("proxy"), tmp_path, score, accuracy
+    for name in ("proxies", "proxy_pairs"):
+        tabulate(name, tmp_path, scores=scores, benchmark=benchmark, resamples=100, seed=3)
+    rows = read_rows("proxies", tmp_path / "proxies.csv").set_index("proxy")
+    return rows, tmp_path, score, accuracy
 
 
 def test_the_table_counts_and_correlates(table):
@@ -130,10 +132,12 @@ def test_the_table_counts_and_correlates(table):
     assert "the same for all" in rows.loc["constant", "note"]
     assert math.isnan(rows.loc["params", "spearman_given_params"])
     assert rows.loc["params", "beside_params"] == pytest.approx(0)
-    pairs = read_table(folder / "p.csv").set_index("proxy")
+    pairs = read_rows("proxy_pairs", folder / "proxy_pairs.csv").set_index("proxy")
     assert pairs.loc["params", "params"] == 1
     assert pairs.loc["params", "good"] == pairs.loc["good", "params"] > 0
-    assert (folder / "t.md").read_text().splitlines()[6].count("good") == 1  # the best is first
+    assert (folder / "proxies.md").read_text().splitlines()[6].count(
+        "good"
+    ) == 1  # the best is first
 
 
 def test_what_a_proxy_adds_is_measured_on_the_same_draws(table):

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from analysis_fixtures import write_benchmark, write_scores
+from analysis_fixtures import tabulate, write_benchmark, write_scores
 from scipy.stats import kendalltau, spearmanr
 
-from trainfree.analysis.proxies.proxy_outcomes import tabulate_outcomes
-from trainfree.analysis.tables import read_table
+from trainfree.analysis.registry import read_rows
 from trainfree.benchmarks import hardware
 from trainfree.benchmarks.hardware import DEPLOYMENTS, prepare_hardware
 from trainfree.benchmarks.hw_nas_bench import DEVICES, ENERGY_DEVICES, read_hw_nas_bench
@@ -186,8 +185,9 @@ def files(tmp_path):
 
 def test_correlations_with_costs_are_those_of_scipy(files, tmp_path):
     scores, benchmark, on_hardware, score, latency = files
-    tabulate_outcomes([scores], benchmark, on_hardware, tmp_path / "t", resamples=60, seed=0)
-    rows = read_table(tmp_path / "t.csv").set_index("outcome")
+    files = {"scores": scores, "benchmark": benchmark, "hardware": on_hardware}
+    tabulate("proxy_outcomes", tmp_path, resamples=60, **files)
+    rows = read_rows("proxy_outcomes", tmp_path / "proxy_outcomes.csv").set_index("outcome")
     assert list(rows.index) == ["cifar10/test/200", "quantised", "Phone"]
     known = ~np.isnan(latency)
     for outcome, values in (("Phone", latency), ("quantised", -latency)):
@@ -197,7 +197,7 @@ def test_correlations_with_costs_are_those_of_scipy(files, tmp_path):
         assert row["kendall"] == pytest.approx(kendalltau(*pair).statistic, abs=1e-5)
         assert (row["n"], row["infinite"]) == (29, 1)
         assert row["spearman_low"] < row["spearman"] < row["spearman_high"]
-    text = (tmp_path / "t.md").read_text()
+    text = (tmp_path / "proxy_outcomes.md").read_text()
     assert "latency, Phone" in text
     assert "accuracy, quantised" in text
 
@@ -206,14 +206,16 @@ def test_hardware_of_other_networks_and_none_at_all_give_accuracy_alone(files, t
     scores, benchmark, _, _, latency = files
     other = write_hardware(tmp_path / "o.h5", latency, dataset="cifar100")
     for on_hardware in (other, None):
-        frame = tabulate_outcomes([scores], benchmark, on_hardware, tmp_path / "t", 60, 0)
+        given = {"scores": scores, "benchmark": benchmark, "hardware": on_hardware}
+        frame = tabulate("proxy_outcomes", tmp_path, resamples=60, **given)
         assert frame["kind"].tolist() == ["accuracy"]
 
 
 def test_a_constant_score_has_no_correlation_and_says_why(files, tmp_path):
     _, benchmark, on_hardware, _, _ = files
     scores = write_scores(tmp_path / "c.h5", {"constant": [1.0] * 30})
-    frame = tabulate_outcomes([scores], benchmark, on_hardware, tmp_path / "t", 60, 0)
+    given = {"scores": scores, "benchmark": benchmark, "hardware": on_hardware}
+    frame = tabulate("proxy_outcomes", tmp_path, resamples=60, **given)
     assert all(math.isnan(value) for value in frame["spearman"])
     assert all("the same for all" in note for note in frame["note"])
 

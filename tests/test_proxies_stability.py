@@ -9,10 +9,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 import xarray as xr
+from analysis_fixtures import tabulate
 from scipy.stats import rankdata, spearmanr
 
-from trainfree.analysis.proxies.proxy_stability import stability, tabulate_stability
-from trainfree.analysis.tables import read_table
+from trainfree.analysis.proxies.proxy_stability import stability
+from trainfree.analysis.registry import read_rows
 from trainfree.errors import ConfigError, DataFileError
 from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.images.prepare import prepare_images
@@ -80,8 +81,9 @@ def test_only_what_is_drawn_changes(drawn):
 
 
 def test_the_table_agrees_with_the_files(drawn, tmp_path):
-    tabulate_stability(drawn, tmp_path / "t")
-    rows = read_table(tmp_path / "t.csv").set_index(["proxy", "arm"])
+    tabulate("proxy_stability", tmp_path, draws=drawn)
+    rows = read_rows("proxy_stability", tmp_path / "proxy_stability.csv")
+    rows = rows.set_index(["proxy", "arm"])
     assert (rows["n"] + rows["without_score"] == 10).all()
     assert (rows["draws"] == DRAWS).all()
     assert (rows.loc["params", "spread_ratio"] == 0).all()
@@ -94,7 +96,7 @@ def test_the_table_agrees_with_the_files(drawn, tmp_path):
     both = data.sel(proxy="naswot").isel(draw=[0, 5, 6]).to_numpy().reshape(3, 10)
     pairs = [spearmanr(a, b).statistic for a, b in combinations(both, 2)]
     assert rows.loc[("naswot", "both"), "mean_spearman"] == pytest.approx(np.mean(pairs), abs=1e-5)
-    assert "Drawn anew" in (tmp_path / "t.md").read_text()
+    assert "Drawn anew" in (tmp_path / "proxy_stability.md").read_text()
 
 
 def test_the_measures_are_those_of_a_plain_reckoning():
@@ -123,7 +125,8 @@ def test_scores_that_failed_in_one_draw_are_left_out(drawn, tmp_path):
     status = data["status"].copy()
     status[{"draw": 1, "arch": 2, "proxy": 1}] = Status.ERROR
     write_dataset(data.assign(status=status), tmp_path / "d.h5", "draws")
-    rows = tabulate_stability([tmp_path / "d.h5"], tmp_path / "t").set_index(["proxy", "arm"])
+    rows = tabulate("proxy_stability", tmp_path, draws=tmp_path / "d.h5")
+    rows = rows.set_index(["proxy", "arm"])
     assert rows.loc[("naswot", "mini-batch"), "without_score"] == (
         rows.loc[("naswot", "weights"), "without_score"] + 1
     )
@@ -131,4 +134,4 @@ def test_scores_that_failed_in_one_draw_are_left_out(drawn, tmp_path):
 
 def test_architectures_that_are_there_twice_are_refused(drawn, tmp_path):
     with pytest.raises(DataFileError, match="more than one of the 3 draws files"):
-        tabulate_stability([*drawn, drawn[0]], tmp_path / "t")
+        tabulate("proxy_stability", tmp_path, draws=[*drawn, drawn[0]])

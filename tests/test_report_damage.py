@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import json
 import os
 import struct
 import zlib
@@ -16,6 +18,7 @@ from PIL import Image
 from report_fixtures import Page, put
 
 from trainfree.cli import main
+from trainfree.provenance import canonical_json
 from trainfree.report.style.bitmaps import pack_bitmaps
 from trainfree.report.style.png import SIGNATURE
 
@@ -61,12 +64,10 @@ BAD_FIGURES: dict[str, tuple[dict[str, str | bytes], str]] = {
 BAD_TABLES: dict[str, tuple[dict[str, str | bytes], str]] = {
     "wide": ({"csv": ",".join(map(str, range(1_000_000)))}, "expected at most"),
     "columns": ({"csv": ",".join(map(str, range(2000))) + "\n"}, "expected at most 1000 columns"),
-    "wide_md": ({"md": "**t**\n\n" + "|".join(["| a"] * 2000) + " |\n" * 2}, "expected"),
-    "binary": ({"csv": bytes(range(256))}, "is not text"),
+    "binary": ({"csv": bytes(range(256))}, "is not a CSV table"),
     "nothing": ({"csv": ""}, "is not a CSV table"),
     "ragged": ({"csv": "a,b\n1,2\n1,2,3,4,5\n"}, "is not a CSV table"),
     "quoted": ({"csv": 'a,b\n"1,2\n'}, "is not a CSV table"),
-    "cut": ({"md": "**t**\n\n| a | b |\n| --- |"}, "expected a caption in bold"),
 }
 
 
@@ -108,6 +109,41 @@ def test_a_bad_table_is_named(name: str, results: Path) -> None:
     assert reason in told
 
 
+def origin_of(columns: int, *rows: list[str], **changes: object) -> dict[str, object]:
+    """Return the content of the JSON file of a table with one column of texts more or less."""
+    names = [f"c{place}" for place in range(columns)]
+    table: dict[str, object] = {"title": "t", "made_from": "", "columns": names, "rows": rows}
+    table |= {"section": "", "rank": 0, **changes}
+    hashes = {
+        "csv": hashlib.sha256(b"a\n1\n").hexdigest(),
+        "table": hashlib.sha256(canonical_json(table).encode()).hexdigest(),
+    }
+    return {"apart": "", "made_from": [], "sha256": hashes, "table": table}
+
+
+@pytest.mark.parametrize(
+    ("origin", "reason"),
+    [
+        (origin_of(2000), "expected at most 1000 columns"),
+        (origin_of(2, ["1"]), "a row of the table has not one cell for each column"),
+        (origin_of(1, ["1"]) | {"table": {}}, "expected the keys"),
+        (origin_of(1, [1]), "expected the keys"),
+        (origin_of(1, ["1"], title=None), "expected the keys"),
+        (origin_of(1, ["1"], rows="much"), "expected the keys"),
+        (origin_of(1, ["1"]) | {"sha256": {"csv": "x", "table": "y"}}, "its table was edited"),
+    ],
+)
+def test_a_bad_readable_version_is_named(
+    origin: dict[str, object], reason: str, results: Path
+) -> None:
+    tables = results / "tables"
+    (tables / "bad.csv").write_text("a\n1\n")
+    (tables / "bad.json").write_text(json.dumps(origin))
+    told = report(results).partition("Make them again, or delete them.")[2]
+    assert "tables/bad" in told
+    assert reason in told
+
+
 def test_a_bitmap_stands_for_a_bad_drawing(results: Path) -> None:
     put(results / "figures" / "half", svg="<svg>", png=png())
     assert "figures/half.svg : is not an SVG figure" in report(results)
@@ -134,7 +170,9 @@ SPECIAL: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("place", ["tables/x.csv", "tables/x.md", "figures/x.svg", "figures/x.png"])
+@pytest.mark.parametrize(
+    "place", ["tables/x.csv", "tables/x.json", "figures/x.svg", "figures/x.png"]
+)
 @pytest.mark.parametrize("kind", SPECIAL)
 def test_what_is_no_file_of_a_figure_is_named(kind: str, place: str, results: Path) -> None:
     make, reason = SPECIAL[kind]

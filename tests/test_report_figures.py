@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis_fixtures import write_benchmark, write_scores, write_search, write_study
+from analysis_fixtures import tabulate, write_benchmark, write_scores, write_search, write_study
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from trainfree.analysis.proxies.correlations import tabulate_correlations
+from trainfree.analysis.registry import read_rows
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import read_table
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.files.storage import read_dataset
 from trainfree.report.figures.best_so_far import best_so_far, plot_best_so_far
@@ -207,11 +206,13 @@ def test_score_panels_need_every_scores_file(tmp_path: Path) -> None:
 
 def test_taus_are_those_of_the_table_and_sorted(tmp_path: Path) -> None:
     study = write_study(tmp_path)
-    table = tabulate_correlations(
-        study["scores"], study["benchmark"], tmp_path / "correlations", 20, 0
+    table = tabulate(
+        "correlations", tmp_path, scores=study["scores"], benchmark=study["benchmark"], resamples=20
     )
     csv = tmp_path / "correlations.csv"
-    rows = _rows(read_table(csv), read_dataset(study["scores"][0], "scores").attrs, csv)
+    rows = _rows(
+        read_rows("correlations", csv), read_dataset(study["scores"][0], "scores").attrs, csv
+    )
     assert sorted(rows["proxy"]) == ["naswot", "params", "synflow"]
     assert rows["kendall"].is_monotonic_increasing
     whole = table[(table["rows"] == "all") & (table["target"] == "cifar10/test/200")]

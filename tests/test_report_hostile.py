@@ -128,7 +128,7 @@ def test_hostile_strings_do_nothing(browser: Any, tmp_path: Path, with_policy: b
     summary = pd.DataFrame(
         [(text, text, text, text) for text in STRINGS], columns=["metric", "value", "unit", "note"]
     )
-    put(tables / "summary", csv=csv_text(summary), md="**t**\n\n| a |\n| --- |\n| b |\n")
+    put(tables / "summary", csv=csv_text(summary))
     costs = tmp_path / "costs"
     costs.mkdir()
     (costs / f"{STRINGS[3]}.tsv").write_text("s\tmax_rss\n1\t2\n")

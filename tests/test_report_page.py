@@ -9,25 +9,29 @@ import zlib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import pytest
+from analysis_fixtures import tabulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_fixtures import HOSTILE, Page, contents_of, put, write_hostile_run, write_run
+from report_fixtures import HOSTILE, Page, contents_of, put, put_table, write_hostile_run, write_run
 
-from trainfree.analysis.proxies.timing import tabulate_timing
-from trainfree.analysis.tables import LATEX_ESCAPES, latex_text, markdown_text
+from trainfree.analysis.admission import DataOfRun
+from trainfree.analysis.origins import MadeFrom, Place, read_origin
+from trainfree.analysis.tables import LATEX_ESCAPES, latex_text, write_tables
 from trainfree.cli import main
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.report.page import points as page_points
 from trainfree.report.page.figures import UNCAPTIONED, anchor_of
+from trainfree.report.page.gate import Gate
 from trainfree.report.page.page import Contents, render_report, summary_facts
 from trainfree.report.page.points import collect_points
 from trainfree.report.page.provenance import costs_table
-from trainfree.report.page.tables import parse_markdown, read_view, sort_key
+from trainfree.report.page.tables import TableView, read_tables, sort_key
 
 
 def render(contents: Contents, output: Path) -> str:
@@ -119,7 +123,7 @@ def test_captions_say_n_seeds_data_and_stand_ins(study: Path, tmp_path: Path) ->
     scores = study / "b32-pytorch-images-s0.h5"
     standing_in = read_dataset(scores, "scores").assign_attrs(stand_in=1)
     write_dataset(standing_in, tmp_path / "s.h5", "scores")
-    tabulate_timing([tmp_path / "s.h5"], tmp_path / "timing", None)
+    tabulate("timing", tmp_path, scores=tmp_path / "s.h5")
     for suffix in (".md", ".tex"):
         assert "images: CIFAR-10 (10,000, stand-in)" in (tmp_path / f"timing{suffix}").read_text()
     changed = replace(contents_of(study), scores=[tmp_path / "s.h5"], tables=tmp_path)
@@ -133,7 +137,7 @@ def test_a_table_that_names_no_data_is_not_said_to_be_of_this_run(
 ) -> None:
     tables = tmp_path / "tables"
     tables.mkdir()
-    put(tables / "landscape-nasbench101", md="**A. B**\n\n| a |\n| ---: |\n| 1 |\n")
+    put_table(tables / "landscape-nasbench101", ["a"], ["1"])
     text = render(replace(contents_of(study), tables=tables), tmp_path / "p.html")
     assert "The table does not say what it is made from." in text
     assert "Made from" not in text
@@ -142,22 +146,25 @@ def test_a_table_that_names_no_data_is_not_said_to_be_of_this_run(
 def test_a_table_without_measured_values_is_made_from_nothing(study: Path, tmp_path: Path) -> None:
     tables = tmp_path / "tables"
     tables.mkdir()
-    head = "**A. B**\n\n| Row | Published | Measured |\n| :--- | ---: | :--- |\n"
-    put(tables / "naswot_table1", md=head + "| x | 1 | – |\n")
+    put_table(tables / "naswot_table1", ["Row", "Published", "Measured"], ["x", "1", "–"])
     text = render(replace(contents_of(study), tables=tables), tmp_path / "p.html")
     assert "Nothing of it was measured in this run." in text
     assert "Made from" not in text
 
 
+def view_of(study: Path, name: str) -> TableView:
+    return read_tables(study / "tables", Gate(DataOfRun([])))[name]
+
+
 def test_verdicts_have_words_and_stand_beside_the_measured_value(study: Path, text: str) -> None:
-    table = read_view(study / "tables", "naswot_table2a")
+    table = view_of(study, "naswot_table2a")
     place = table.columns.index("Measured")
     assert table.columns[place - 1 : place + 2] == ("Published", "Measured", "Verdict")
     verdicts = [row[place + 1] for row in table.rows]
     assert {cell.text for cell in verdicts} >= {"reproduced", "not comparable"}
     for cell in verdicts:
         assert f'<span class="verdict {cell.verdict}">{cell.text}</span>' in text
-    board = read_view(study / "tables", "scoreboard")
+    board = view_of(study, "scoreboard")
     for place, word in enumerate(("reproduced", "not reproduced", "not comparable"), start=1):
         count = sum(int(row[place].text) for row in board.rows)
         assert f"<b>{count}</b> {word}" in text
@@ -168,7 +175,7 @@ def test_every_table_and_figure_of_the_folders_is_shown(study: Path, tmp_path: P
     tables.mkdir()
     figures.mkdir()
     put(tables / "anything", csv="first,second\nx,1.5\n")
-    put(tables / "own", md="**Own; y (z). More**\n\n| a | Verdict |\n| :--- | :--- |\n")
+    put_table(tables / "own", ["a", "Verdict"], title="Own; y (z). More")
     put(figures / "drawn", svg="<svg xmlns='http://www.w3.org/2000/svg'><desc>x</desc></svg>")
     text = render(Contents(tables, figures), tmp_path / "p.html")
     page = Page(text)
@@ -265,14 +272,21 @@ hostile_text = st.text(
 
 @given(st.lists(st.tuples(hostile_text, hostile_text), max_size=3), hostile_text, hostile_text)
 @settings(max_examples=60)
-def test_markdown_is_read_back(rows: list[tuple[str, str]], title: str, data: str) -> None:
+def test_the_readable_version_is_read_back(
+    rows: list[tuple[str, str]], title: str, data: str
+) -> None:
     frame = pd.DataFrame(rows, columns=["a|b", "<c>"], dtype=object)
-    parsed = parse_markdown(markdown_text(frame, title, data), Path("x.md"))
-    told = " ".join(f"Made from {data}.".split()) if data else ""
-    assert parsed.made_from == told.removeprefix("Made from ").removesuffix(".")
-    one_line = [tuple(" ".join(cell.split()) for cell in row) for row in rows]
-    assert list(parsed.rows) == one_line
-    assert (parsed.title, parsed.columns) == (" ".join(title.split()), ("a|b", "<c>"))
+    with TemporaryDirectory() as folder:
+        stem = Path(folder) / "x"
+        write_tables(frame, frame, title, MadeFrom(data), stem, Place("papers", 3))
+        table = read_origin(stem).table
+        view = read_tables(Path(folder), Gate(DataOfRun([])))["x"]
+    assert table is not None
+    assert table.made_from == " ".join(data.split())
+    assert list(table.rows) == [tuple(" ".join(cell.split()) for cell in row) for row in rows]
+    assert (table.title, table.columns) == (" ".join(title.split()), ("a|b", "<c>"))
+    assert [tuple(cell.text for cell in row) for row in view.rows] == list(table.rows)
+    assert view.place == ("papers", 3)
 
 
 @given(hostile_text)
@@ -388,24 +402,25 @@ def test_command_finds_what_there_is(study: Path, workplace: Path, tmp_path: Pat
     assert "table-provenance-costs" in text
 
 
-@pytest.mark.parametrize(
-    "damaged", ["a,b\n1,2\n", "**t**\n\n| a | b |\n| --- | --- |\n| 1 |\n", "**t**", b"\xff\xfe"]
-)
+@pytest.mark.parametrize("damaged", ['a,b\n"1,2\n', "", b"\xff\xfe"])
 def test_a_damaged_table_is_named_and_the_rest_is_shown(
     damaged: str | bytes, tmp_path: Path
 ) -> None:
     tables = tmp_path / "tables"
-    put(tables / "timing", md=damaged)
+    put(tables / "timing", csv=damaged)
     put(tables / "whole", csv="a,b\n1,2\n")
     text = render(Contents(tables, tmp_path), tmp_path / "p.html")
-    assert re.search(r"tables/timing\.md</code>: (expected a caption in bold|is not text)", text)
+    assert re.search(r"tables/timing\.csv</code>: is not a CSV table", text)
     assert [a["id"] for a in Page(text).all("table")] == ["table-whole"]
 
 
 def test_a_damaged_summary_is_named(tmp_path: Path) -> None:
     put(tmp_path / "tables" / "summary", csv="a,b\n1,2\n")
     text = render(Contents(tmp_path / "tables", tmp_path), tmp_path / "p.html")
-    assert "tables/summary.csv</code>: lacks the column metric, value" in text
+    assert (
+        "tables/summary.csv</code>: expected the columns metric, value, unit, note, found a, b"
+        in text
+    )
 
 
 def test_a_missing_template_is_named(tmp_path: Path) -> None:

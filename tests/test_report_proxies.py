@@ -9,12 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from analysis_fixtures import write_benchmark, write_scores
+from analysis_fixtures import tabulate, write_benchmark, write_scores
 from PIL import Image
 
-from trainfree.analysis.proxies.proxies import tabulate_proxies
-from trainfree.analysis.proxies.proxy_outcomes import tabulate_outcomes
-from trainfree.analysis.proxies.proxy_stability import tabulate_stability
 from trainfree.cli import main
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset, write_dataset
@@ -40,14 +37,14 @@ def write_tables(folder: Path, **attributes: str | int) -> Path:
     scores = write_scores(folder / "s.h5", score, **attributes)
     truth = {("cifar10", "test", 200, "mean"): accuracy}
     benchmark = write_benchmark(folder / "b.h5", truth, source_note="made for a test", stand_in=1)
-    tabulate_proxies([scores], benchmark, folder / "proxies", folder / "pairs", 50, 0)
-    tabulate_outcomes([scores], benchmark, None, folder / "outcomes", 50, 0)
+    for name in ("proxies", "proxy_pairs", "proxy_outcomes"):
+        tabulate(name, folder, scores=scores, benchmark=benchmark)
     return folder
 
 
 def draw(folder: Path) -> dict[str, tuple[bytes, bytes]]:
     options = ["--scores", "s.h5", "--benchmark", "b.h5", "--proxies", "proxies.csv"]
-    options += ["--pairs", "pairs.csv", "--outcomes", "outcomes.csv", "--folder", "f"]
+    options += ["--pairs", "proxy_pairs.csv", "--outcomes", "proxy_outcomes.csv", "--folder", "f"]
     paths = [str(folder / word) if "." in word or word == "f" else word for word in options]
     assert main(["plot-proxies", *paths, "--suffix", "x-y"]) == 0
     stems = {name: folder / "f" / f"{name}-x-y" for name in NAMES}
@@ -85,14 +82,12 @@ def test_alike_proxies_stand_side_by_side():
 def test_tables_of_other_scores_and_too_few_proxies_are_refused(tmp_path):
     folder = write_tables(tmp_path)
     other = write_scores(tmp_path / "o.h5", {"params": [1.0, 2.0]}, setting="another")
-    with pytest.raises(DataFileError, match=r"pairs\.csv: has no row of nasbench201, cifar10, ano"):
-        plot_pairs(other, folder / "pairs.csv", tmp_path / "a")
+    with pytest.raises(DataFileError, match=r"pairs\.csv: has no row of nasbench201, cifar10"):
+        plot_pairs(other, folder / "proxy_pairs.csv", tmp_path / "a")
     scores = write_scores(tmp_path / "c.h5", {"constant": np.ones(COUNT)})
-    tabulate_proxies(
-        [scores], folder / "b.h5", folder / "one", folder / "one_pair", resamples=50, seed=0
-    )
+    tabulate("proxy_pairs", folder / "one", scores=scores)
     with pytest.raises(DataFileError, match="at least 2 proxies"):
-        plot_pairs(scores, folder / "one_pair.csv", tmp_path / "a")
+        plot_pairs(scores, folder / "one" / "proxy_pairs.csv", tmp_path / "a")
     assert not list(tmp_path.glob("a.*"))
 
 
@@ -110,9 +105,11 @@ def test_stability_is_drawn_for_every_proxy(tmp_path):
         image_seed=("draw", [a for a, _ in seeds]), weight_seed=("draw", [b for _, b in seeds])
     )
     write_dataset(data, tmp_path / "d.h5", "draws")
-    rows = tabulate_stability([tmp_path / "d.h5"], tmp_path / "t").set_index(["proxy", "arm"])
+    rows = tabulate("proxy_stability", tmp_path, draws=tmp_path / "d.h5").set_index(
+        ["proxy", "arm"]
+    )
     assert (rows.loc["a", "spread_ratio"] < rows.loc["b", "spread_ratio"]).all()
-    plot_stability(tmp_path / "d.h5", tmp_path / "t.csv", tmp_path / "f")
+    plot_stability(tmp_path / "d.h5", tmp_path / "proxy_stability.csv", tmp_path / "f")
     caption = svg_texts(read_svg(tmp_path / "f.svg"))[1]
     assert "9 architectures under 2 draws" in caption
 

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 import reference
 import torch
+from analysis_fixtures import tabulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import kendalltau
 
-from trainfree.analysis.studies.ablation import ALL, spreads, tabulate_ablation
+from trainfree.analysis.studies.ablation import ALL, spreads
 from trainfree.analysis.studies.choice import choose_architectures, one_of_each_band, some_above
-from trainfree.analysis.studies.training import tabulate_training
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.cli import main
 from trainfree.errors import ConfigError, DataFileError, ImageError
@@ -214,7 +214,7 @@ def test_a_draw_of_weights_has_the_weights_of_its_root_seed(made, suite):
 
 
 def test_table_of_the_ablation_against_plain_formulas(made, tmp_path):
-    table = tabulate_ablation([made / "ablation.h5"], tmp_path / "ablation")
+    table = tabulate("ablation", tmp_path, ablation=made / "ablation.h5")
     ablation = read_dataset(made / "ablation.h5", "ablation")
     score = ablation["score"].sel(arm="gaussian input", proxy="naswot").to_numpy()
     rows = table[(table["arm"] == "gaussian input") & (table["proxy"] == "naswot")]
@@ -239,14 +239,14 @@ def test_scores_that_are_not_finite_are_counted_and_left_out(made, tmp_path):
     ablation["score"][0, 1, 2, 0] = -np.inf
     ablation["score"][0, :, 3, 0] = np.nan
     write_dataset(ablation, tmp_path / "a.h5", "ablation")
-    table = tabulate_ablation([tmp_path / "a.h5"], tmp_path / "ablation")
+    table = tabulate("ablation", tmp_path, ablation=tmp_path / "a.h5")
     row = table[(table["arm"] == "mini-batch") & (table["architecture"] == ALL)].iloc[0]
     assert row["not_finite"] == 4
     assert np.isfinite(row[["std", "ratio", "tau", "tau_draws"]].to_numpy(dtype=float)).all()
     plot_ablation(tmp_path / "a.h5", tmp_path / "figure")
     ablation["score"][:] = -np.inf
     write_dataset(ablation, tmp_path / "a.h5", "ablation")
-    tabulate_ablation([tmp_path / "a.h5"], tmp_path / "ablation")
+    tabulate("ablation", tmp_path, ablation=tmp_path / "a.h5")
     with pytest.raises(DataFileError, match="no score is finite"):
         plot_ablation(tmp_path / "a.h5", tmp_path / "figure")
 
@@ -379,7 +379,7 @@ def test_interrupted_training_leaves_no_file(made, tmp_path, monkeypatch):
 
 
 def test_table_of_training(made, tmp_path):
-    table = tabulate_training(trained(made), tmp_path / "training")
+    table = tabulate("training", tmp_path, training=trained(made))
     score = np.array([read_dataset(p, "training")["score"].to_numpy()[0] for p in trained(made)])
     assert table["epoch"].tolist() == [0, 1, 2]
     assert table["score_mean"].tolist() == pytest.approx(score.mean(axis=0).tolist())
@@ -396,11 +396,11 @@ def test_files_of_two_studies_are_not_mixed(made, tmp_path):
     first, second = (read_dataset(path, "training") for path in trained(made))
     write_dataset(second.assign_attrs(config_hash="other"), tmp_path / "1.h5", "training")
     with pytest.raises(DataFileError, match=r"1\.h5: expected config_hash = .* found 'other'"):
-        tabulate_training([made / "0.h5", tmp_path / "1.h5"], tmp_path / "t")
+        tabulate("training", tmp_path, training=[made / "0.h5", tmp_path / "1.h5"])
     with pytest.raises(DataFileError, match="stands in two of the files"):
-        tabulate_training([made / "0.h5", made / "0.h5"], tmp_path / "t")
+        tabulate("training", tmp_path, training=[made / "0.h5", made / "0.h5"])
     with pytest.raises(DataFileError, match="found none"):
-        tabulate_training([], tmp_path / "t")
+        tabulate("training", tmp_path, training=[])
     assert first.attrs["config_hash"] == second.attrs["config_hash"]
 
 
@@ -453,8 +453,10 @@ def test_the_commands_make_the_same_files(made, tmp_path):
         assert found["score"].to_numpy().tobytes() == wanted["score"].to_numpy().tobytes()
         assert found.attrs["code_hash"] == wanted.attrs["code_hash"]
     for study, file in (("ablation", "ablation.h5"), ("training", "0.h5")):
-        for verb in ("tabulate", "plot"):
-            run(f"{verb}-{study}", scores=tmp_path / file, stem=tmp_path / "out" / study)
+        out = tmp_path / "out"
+        table = ("tabulate", study, f"--{study}", str(tmp_path / file), "--folder", str(out))
+        assert main(table) == 0
+        run(f"plot-{study}", scores=tmp_path / file, stem=out / study)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
         f"{study}.{suffix}"

@@ -232,7 +232,7 @@ class Table:
         Kinds of files and names of tables that it is made from, and of what: the run, or the sample
         that others scored, one space, NAS-Bench-101.
     settings
-        The settings that decide it, names of :class:`~trainfree.analysis.settings.AnalysisSettings`.
+        Names of the :class:`~trainfree.analysis.settings.AnalysisSettings` that decide it.
     target
         What asks the workflow for it; :data:`RUN` for what every run makes.
     place

@@ -15,20 +15,22 @@ from trainfree.analysis.formats import count, decimal, number, spread
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
 from trainfree.analysis.origins import MadeFrom, data_files
 from trainfree.analysis.studies.ablation import kendall, study_note
-from trainfree.analysis.tables import numbers, text
+from trainfree.analysis.tables import names_of, numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
+
+COLUMNS = (
+    *text("space", "dataset"),
+    *numbers("epoch", "rows", "score_mean", "score_std", "change_mean", "change_low"),
+    *numbers("change_high", "tau_accuracy", "tau_start", "loss", "training_accuracy"),
+    *numbers("seconds"),
+    *text("target", "note"),
+)
 
 
 @table(
     title="NASWOT score of architectures after each epoch",
-    columns=(
-        *text("space", "dataset"),
-        *numbers("epoch", "rows", "score_mean", "score_std", "change_mean", "change_low"),
-        *numbers("change_high", "tau_accuracy", "tau_start", "loss", "training_accuracy"),
-        *numbers("seconds"),
-        *text("target", "note"),
-    ),
+    columns=COLUMNS,
     shown={
         "epoch": count("epoch"),
         "score ± std over architectures": spread("score_mean", "score_std", 1),
@@ -64,7 +66,7 @@ def training(inputs: Inputs) -> Made:
     by_architecture = pd.DataFrame(
         score, columns=[f"score_{arch}" for arch in study["arch"].to_numpy().tolist()]
     )
-    frame = pd.concat([pd.DataFrame(rows), by_architecture], axis=1)
+    frame = pd.concat([pd.DataFrame(rows, columns=names_of(COLUMNS)), by_architecture], axis=1)
     made_from = MadeFrom(training_note(study).rstrip("."), data_files([study.attrs]))
     return Made(frame, made_from, _title(study))
 
