@@ -231,7 +231,7 @@ def test_near_match_suggests_only_what_is_near():
 def test_the_snakefile_needs_no_torch():
     commands = ", ".join(f"trainfree.terminal.{n}" for n in ("status", "show", "compare", "doctor"))
     modules = (
-        "trainfree.config, trainfree.scoring.settings.setting, trainfree.workflow, trainfree.cli"
+        "trainfree.config, trainfree.workflow.rerun, trainfree.workflow.studies, trainfree.cli"
     )
     code = f"import sys, {modules}, {commands}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

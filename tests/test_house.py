@@ -20,9 +20,10 @@ ROOMS = {
     "search": {"spaces"},
     "analysis": set(),
     "report": {"analysis"},
+    "workflow": {"sources", "spaces", "scoring", "search", "analysis", "config"},
     "terminal": {
         *("sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"),
-        "workflow",
+        *("config", "workflow"),
     },
 }
 LEAVES = {
