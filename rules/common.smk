@@ -25,7 +25,7 @@ from trainfree.workflow.environment import (
     without_braces,
 )
 from trainfree.workflow.lock import hold_run_lock
-from trainfree.workflow.paths import ACCURACIES, HARDWARE, IMAGES
+from trainfree.workflow.paths import ACCURACIES, HARDWARE, IMAGES, filled
 
 try:
     without_braces(str(BASE))
@@ -66,7 +66,7 @@ SHARD_FILES = RUN.shard_files
 MERGED_SCORES = RUN.score_files
 SEARCH_FILES = RUN.search_files
 # The scores file of each data set, for rules of one.
-SCORES = PATHS.scores.replace("{setting}", RUN.setting_name)
+SCORES = filled(PATHS.scores, setting=RUN.setting_name)
 
 PAPERS = read_papers(BASE / "reports" / "published")
 PUBLISHED = [relative(paper.path) for paper in PAPERS]

@@ -1,6 +1,6 @@
 """Kernels of architectures from the worst to the best, and their figure."""
 
-CHOSEN_FOR_KERNELS = PATHS.choice.replace("{study}", "kernels")
+CHOSEN_FOR_KERNELS = filled(PATHS.choice, study="kernels")
 
 
 rule choose_kernels:

@@ -47,7 +47,7 @@ rule plot_scores:
 
 rule plot_searches:
     input:
-        searches=[PATHS.search.replace("{search}", name) for name in SEARCHES],
+        searches=[filled(PATHS.search, search=name) for name in SEARCHES],
         scores=SCORES,
         benchmark=ACCURACIES,
     output:

@@ -40,7 +40,7 @@ rule choose_architectures:
 
 rule score_ablation:
     input:
-        choice=PATHS.choice.replace("{study}", "ablation"),
+        choice=filled(PATHS.choice, study="ablation"),
         images=IMAGES,
         other=asked(
             PATHS.ablation,
@@ -78,7 +78,7 @@ rule score_ablation:
 
 rule train_architecture:
     input:
-        choice=PATHS.choice.replace("{study}", "training"),
+        choice=filled(PATHS.choice, study="training"),
         images=IMAGES,
         other=asked(
             PATHS.training,

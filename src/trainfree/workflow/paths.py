@@ -112,5 +112,12 @@ class Paths:
         return self.result("report/index.html")
 
 
+def filled(pattern: str, **given: str) -> str:
+    """Return a pattern with some of its names filled in; the others stay wildcards."""
+    for name, value in given.items():
+        pattern = pattern.replace(f"{{{name}}}", value)
+    return pattern
+
+
 def _with_suffixes(stems: Sequence[str], suffixes: Sequence[str]) -> list[str]:
     return [f"{stem}{suffix}" for stem in stems for suffix in suffixes]
