@@ -66,10 +66,10 @@ def code_hash_of(tmp_path: Path, monkeypatch, sources: dict[str, str]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(provenance, "PACKAGE_ROOT", tmp_path)
-    for cached in ("_code_hash", "_module"):
+    for cached in ("_code_hash", "_syntax", "_module_path", "_kept_syntax"):
         getattr(provenance, cached).cache_clear()
     found = provenance.code_hash("trainfree.a")
-    for cached in ("_code_hash", "_module"):
+    for cached in ("_code_hash", "_syntax", "_module_path", "_kept_syntax"):
         getattr(provenance, cached).cache_clear()
     return found
 
