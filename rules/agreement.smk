@@ -24,11 +24,8 @@ rule prepare_independent:
 
 rule tabulate_agreement:
     input:
-        scores=[
-            result(f"scores/{setting.space}/{setting.dataset}/{setting.name}.h5")
-            for setting in AGREEMENT
-        ],
-        benchmark="data/benchmarks/nasbench201.h5",
+        scores=studies.agreement_files(RUN),
+        benchmark=ACCURACIES.format(space="nasbench201"),
         independent=INDEPENDENT,
     output:
         table_files("proxy_agreement"),

@@ -1,34 +1,31 @@
-"""The checked configuration, and what follows from it: names of files, shards and searches."""
+"""The checked configuration as a run, and what of it Snakemake asks for by wildcards.
+
+What follows from the configuration is derived and tested in the package, trainfree.workflow.
+"""
 
 import os
-from dataclasses import asdict
+from functools import partial
 
 from snakemake.exceptions import WorkflowError
 
-from trainfree.analysis.proxies.published_proxy_scores import INDEPENDENT_COLUMNS
 from trainfree.analysis.published import read_papers, table_names
 from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.config import workflow_config
-from trainfree.errors import TrainfreeError
+from trainfree.errors import ConfigError, TrainfreeError
 from trainfree.images.code import images_code_hash
 from trainfree.provenance import code_hash
 from trainfree.scoring.jobs.devices import gpus_per_job
 from trainfree.scoring.jobs.demand import job_memory_mb, job_minutes
-from trainfree.scoring.settings.setting import (
-    Setting,
-    scoring_code_hash,
-    shard_ranges,
-)
+from trainfree.scoring.settings.setting import scoring_code_hash
 from trainfree.search.plan import search_code_hash
-from trainfree.sources.recipes import RECIPES
-from trainfree.spaces import load_space
-from trainfree.workflow import (
+from trainfree.workflow import rerun, runs, studies
+from trainfree.workflow.environment import (
     export_environment,
-    hold_run_lock,
-    make_again_if_other,
     relative,
     without_braces,
 )
+from trainfree.workflow.lock import hold_run_lock
+from trainfree.workflow.paths import ACCURACIES, HARDWARE, IMAGES, filled
 
 try:
     without_braces(str(BASE))
@@ -36,69 +33,18 @@ try:
         config, workflow.configfiles, workflow.config_settings.config_args or []
     )
     export_environment(BASE, CONFIG.sources.mirror)
+    RUN = runs.ConfiguredRun(CONFIG)
+    RUN.settings_by_place  # names that clash stop the workflow here
 except TrainfreeError as error:
     raise WorkflowError(str(error)) from None
 
-# What one configuration makes stays together and apart from what others make.
-RESULTS = f"results/{CONFIG.run}"
-LOGS = f"logs/{CONFIG.run}"
-TABLE_SUFFIXES = [".csv", ".md", ".tex", ".json"]
-FIGURE_SUFFIXES = [".svg", ".png", ".json"]
-
-
-def result(place):
-    """Return a path in this run's folder of results."""
-    return f"{RESULTS}/{place}"
-
-
-def logged(place):
-    """Return a path in this run's folder of logs."""
-    return f"{LOGS}/{place}"
-
-
-def table(name):
-    """Return the path of a table of this run."""
-    return result(f"tables/{name}")
-
-
-def figure(name):
-    """Return the path of a figure of this run."""
-    return result(f"figures/{name}")
-
-
-def stem_of_first(wildcards, output):
-    """Return the path of the first output without its suffix."""
-    return os.path.splitext(output[0])[0]
-
-
-def stem_of_second(wildcards, output):
-    """Return the path of the second output without its suffix."""
-    return os.path.splitext(output[1])[0]
-
-
-def folder_of_first(wildcards, output):
-    """Return the folder of the first output."""
-    return os.path.dirname(output[0])
-
-
-def table_files(*names):
-    """Return all files of tables: for programs, for readers, and what they were made from."""
-    return expand(table("{name}{suffix}"), name=names, suffix=TABLE_SUFFIXES)
-
-
-def figure_files(*names):
-    """Return all files of figures."""
-    return expand(figure("{name}{suffix}"), name=names, suffix=FIGURE_SUFFIXES)
-
-
-def of_datasets(*names):
-    """Return the names of figures of which there is one a data set."""
-    return expand(
-        "{name}-{space}-{dataset}",
-        name=names,
-        space=CONFIG.space,
-        dataset=CONFIG.datasets,
-    )
+PATHS = RUN.paths
+result, logged = PATHS.result, PATHS.logged
+table, table_files = PATHS.table, PATHS.table_files
+figure, figure_files = PATHS.figure, PATHS.figure_files
+of_datasets = RUN.of_datasets
+asked = partial(rerun.asked, workflow)
+scoring_asked = partial(rerun.scoring_asked, workflow)
 
 
 wildcard_constraints:
@@ -112,86 +58,15 @@ wildcard_constraints:
     printed=r"naswot_[a-z0-9_]+",
 
 
-SETTINGS = {dataset: CONFIG.scoring_setting(dataset) for dataset in CONFIG.datasets}
-# Two seeds of our own on the same sample of architectures, beside scores that others computed.
-AGREEMENT = [
-    Setting(
-        space="nasbench201",
-        dataset="cifar10",
-        proxies=tuple(INDEPENDENT_COLUMNS),
-        batch_size=CONFIG.agreement.batch_size,
-        initialization="pytorch",
-        input="images",
-        seed=CONFIG.seed + more,
-        sample=CONFIG.agreement.sample,
-        sample_seed=CONFIG.seed,
-    )
-    for more in range(2)
-]
-# The same architectures under several draws of mini-batch and weights.
-STABILITY = {dataset: CONFIG.stability_setting(dataset) for dataset in CONFIG.datasets}
-NASBENCH101 = CONFIG.nasbench101_setting()
-# The NASWOT paper's own sample of it.
-NASBENCH101_FIRST = CONFIG.nasbench101_setting(CONFIG.nasbench101.first_hashes)
-# What each scores file is made with, and how many architectures a job scores.
-SHARD_SIZES = {
-    NASBENCH101: CONFIG.nasbench101.shard_size,
-    # Each job puts all cells into the published order first, which takes a minute.
-    NASBENCH101_FIRST: 10 * CONFIG.nasbench101.shard_size,
-    **dict.fromkeys(AGREEMENT, CONFIG.agreement.shard_size),
-    **dict.fromkeys(SETTINGS.values(), CONFIG.scoring.shard_size),
-}
-BY_PLACE = {
-    (setting.space, setting.dataset, setting.name): setting for setting in SHARD_SIZES
-}
-if len(BY_PLACE) < len(SHARD_SIZES):
-    raise WorkflowError(
-        "two scores files have the same name: scoring.sample and agreement.sample, or batch sizes, "
-        "agree while the proxies differ; change one of them"
-    )
-SETTING_NAME = SETTINGS[CONFIG.datasets[0]].name
-SHARDS = shard_ranges(
-    SETTINGS[CONFIG.datasets[0]].size(len(load_space(CONFIG.space))),
-    CONFIG.scoring.shard_size,
-)
-SEARCHES = CONFIG.search.plans()
-# Every search by its place; NAS-Bench-101's own ones are for the target nasbench101_scores.
-PLANS = {
-    **{
-        ("nasbench101", "cifar10", name): plan
-        for name, plan in CONFIG.nasbench101.plans().items()
-    },
-    **{
-        (CONFIG.space, dataset, name): plan
-        for dataset in CONFIG.datasets
-        for name, plan in SEARCHES.items()
-    },
-}
-GUIDES = list(
-    dict.fromkeys(name for plan in SEARCHES.values() for name in plan.proxies)
-)
-SHOWN_PROXIES = GUIDES or ["naswot"]
-
-BENCHMARK = f"data/benchmarks/{CONFIG.space}.h5"
-SHARD_FILES = expand(
-    result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"),
-    space=CONFIG.space,
-    dataset=CONFIG.datasets,
-    setting=SETTING_NAME,
-    shard=SHARDS,
-)
-MERGED_SCORES = expand(
-    result("scores/{space}/{dataset}/{setting}.h5"),
-    space=CONFIG.space,
-    dataset=CONFIG.datasets,
-    setting=SETTING_NAME,
-)
-SEARCH_FILES = expand(
-    result("search/{space}/{dataset}/{search}.h5"),
-    space=CONFIG.space,
-    dataset=CONFIG.datasets,
-    search=SEARCHES,
-)
+SEARCHES = RUN.searches
+GUIDES = RUN.guides
+SHOWN_PROXIES = RUN.shown_proxies
+BENCHMARK = RUN.benchmark
+SHARD_FILES = RUN.shard_files
+MERGED_SCORES = RUN.score_files
+SEARCH_FILES = RUN.search_files
+# The scores file of each data set, for rules of one.
+SCORES = filled(PATHS.scores, setting=RUN.setting_name)
 
 PAPERS = read_papers(BASE / "reports" / "published")
 PUBLISHED = [relative(paper.path) for paper in PAPERS]
@@ -225,117 +100,69 @@ FIGURES = [
     f"score_tau-{CONFIG.space}",
 ]
 FIGURE_FILES = figure_files(*FIGURES)
-REPORT = result("report/index.html")
-# For the targets ablation and training.
-ABLATION_FILES = expand(
-    result("ablation/{space}/{dataset}.h5"),
-    space=CONFIG.space,
-    dataset=CONFIG.datasets,
-)
-TRAINING_FILES = expand(
-    result("training/{space}/{dataset}/shards/{place}.h5"),
-    space=CONFIG.space,
-    dataset=CONFIG.datasets[0],
-    place=range(CONFIG.training.architectures),
-)
-
-# What networks of the space cost and achieve on hardware, where anybody has looked.
-HARDWARE = (
-    f"data/benchmarks/hardware-{CONFIG.space}.h5"
-    if f"{CONFIG.space}-hardware" in RECIPES
-    else []
-)
-DRAWS_NAME = f"{STABILITY[CONFIG.datasets[0]].name}-d{CONFIG.stability.draws}"
-DRAWS_FILES = expand(
-    result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
-    space=CONFIG.space,
-    dataset=CONFIG.datasets,
-    drawn=DRAWS_NAME,
-    shard=shard_ranges(
-        STABILITY[CONFIG.datasets[0]].sample, CONFIG.stability.shard_size
-    ),
-)
+REPORT = PATHS.report
 PROXY_TABLES = ["proxies", "proxy_pairs", "proxy_outcomes"]
 PROXY_FIGURES = ["proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias"]
 
 
-def asked(path, settings, code):
-    """Return an input function that has a file made again which records something else.
-
-    ``path`` has the rule's wildcards. ``settings`` and ``code`` are what should have made it, or
-    functions of the wildcards.
-    """
-
-    def value(given, wildcards):
-        return given(wildcards) if callable(given) else given
-
-    def look(wildcards):
-        return make_again_if_other(
-            workflow,
-            path.format(**wildcards),
-            value(settings, wildcards),
-            value(code, wildcards),
-        )
-
-    return look
+def stem_of_first(wildcards, output):
+    """Return the path of the first output without its suffix."""
+    return os.path.splitext(output[0])[0]
 
 
-def scoring_asked(path, setting, job="trainfree.scoring.jobs.shard"):
-    """Return the same for a file of scores of which ``setting`` gives the setting."""
-    return asked(
-        path,
-        lambda wildcards: asdict(setting(wildcards)),
-        lambda wildcards: scoring_code_hash(setting(wildcards), job),
-    )
+def stem_of_second(wildcards, output):
+    """Return the path of the second output without its suffix."""
+    return os.path.splitext(output[1])[0]
 
 
-def search_settings(wildcards):
-    """Return what decides a search's file, but for the hashes of what it reads."""
-    return {
-        "space": wildcards.space,
-        "dataset": wildcards.dataset,
-        "plan": asdict(plan_of(wildcards)),
-        "seed": CONFIG.seed,
-    }
-
-
-def first_and_last(wildcards):
-    """Return the first and last architecture of a shard."""
-    first, last = wildcards.shard.split("-")
-    return {"first": int(first), "last": int(last)}
+def folder_of_first(wildcards, output):
+    """Return the folder of the first output."""
+    return os.path.dirname(output[0])
 
 
 def setting_of(wildcards):
     """Return the setting of a scores file."""
-    return BY_PLACE[wildcards.space, wildcards.dataset, wildcards.setting]
+    return RUN.settings_by_place[wildcards.space, wildcards.dataset, wildcards.setting]
+
+
+def drawn_setting_of(wildcards):
+    """Return the setting of scores that are drawn several times."""
+    return RUN.stability[wildcards.dataset]
+
+
+def kernels_setting_of(wildcards):
+    """Return the setting of the kernels that are drawn."""
+    return CONFIG.kernels_setting(wildcards.space, wildcards.dataset)
 
 
 def shards_of(wildcards):
     """Return the shards of a scores file."""
-    setting = setting_of(wildcards)
-    size = setting.size(len(load_space(setting.space)))
-    return expand(
-        result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"),
-        space=setting.space,
-        dataset=setting.dataset,
-        setting=setting.name,
-        shard=shard_ranges(size, SHARD_SIZES[setting]),
-    )
+    return RUN.shards(setting_of(wildcards))
+
+
+def first_and_last(wildcards):
+    """Return the first and last architecture of a shard."""
+    return runs.first_and_last(wildcards.shard)
+
+
+def place_of(wildcards):
+    """Return the space, data set and name of a search file."""
+    return wildcards.space, wildcards.dataset, wildcards.search
 
 
 def plan_of(wildcards):
     """Return the plan of a search file."""
-    return PLANS[wildcards.space, wildcards.dataset, wildcards.search]
+    return RUN.plans[place_of(wildcards)]
 
 
-def space_files(space):
-    """Return the files of the user's own that a space is in."""
-    return CONFIG.space_files if space == CONFIG.space else []
+def search_settings(wildcards):
+    """Return what decides a search's file, but for the hashes of what it reads."""
+    return RUN.search_settings(*place_of(wildcards))
 
 
-def search_files(plan, space):
-    """Return the files of the user's own that a search is made with."""
-    return [*CONFIG.search_files(plan), *space_files(space)]
+def search_inputs(wildcards):
+    """Return the files a search reads."""
+    return RUN.search_inputs(*place_of(wildcards))
 
 
 def as_list(value):
@@ -346,18 +173,6 @@ def as_list(value):
 def extra_option(files):
     """Return files of the user's own as an option of a command; the shell line quotes it."""
     return ["--extra", *files] if files else []
-
-
-def search_inputs(wildcards):
-    """Return the files a search reads: scores only when a proxy guides or assists it."""
-    files = {"benchmark": f"data/benchmarks/{wildcards.space}.h5"}
-    if plan_of(wildcards).proxies:
-        own = wildcards.space == CONFIG.space
-        setting = SETTING_NAME if own else NASBENCH101.name
-        files["scores"] = result(
-            f"scores/{wildcards.space}/{wildcards.dataset}/{setting}.h5"
-        )
-    return files
 
 
 def further_table_inputs(wildcards):
@@ -377,19 +192,12 @@ def further_table_options(wildcards, input):
 
 def nasbench101_source(wildcards):
     """Return the file with the trained accuracies of NAS-Bench-101."""
-    mirror = os.environ.get("TRAINFREE_MIRROR") or CONFIG.sources.mirror
-    if CONFIG.sources.nasbench101:
-        return without_braces(CONFIG.sources.nasbench101)
-    if mirror:
-        return without_braces(str(Path(mirror) / "nasbench101" / "nb101_108ep.npz"))
-    raise WorkflowError(
-        "NAS-Bench-101: expected sources.nasbench101 (an official .tfrecord file) or a mirror "
-        "folder (sources.mirror or TRAINFREE_MIRROR), found neither; name one of them"
-    )
+    try:
+        return studies.nasbench101_source(RUN)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def nasbench101_scores(wildcards):
     """Return the scores behind a table: of a uniform sample, or of the paper's own kind."""
-    first = wildcards.printed.endswith("_first")
-    setting = NASBENCH101_FIRST if first else NASBENCH101
-    return result(f"scores/{setting.space}/{setting.dataset}/{setting.name}.h5")
+    return studies.nasbench101_scores(RUN, first=wildcards.printed.endswith("_first"))

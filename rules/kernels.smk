@@ -1,11 +1,13 @@
 """Kernels of architectures from the worst to the best, and their figure."""
 
+CHOSEN_FOR_KERNELS = filled(PATHS.choice, study="kernels")
+
 
 rule choose_kernels:
     input:
-        "data/benchmarks/{space}.h5",
+        ACCURACIES,
         other=asked(
-            result("kernels/{space}/{dataset}/architectures.h5"),
+            CHOSEN_FOR_KERNELS,
             {
                 "study": "kernels",
                 "seed": CONFIG.seed,
@@ -14,7 +16,7 @@ rule choose_kernels:
             code_hash("trainfree.analysis.studies.choice"),
         ),
     output:
-        result("kernels/{space}/{dataset}/architectures.h5"),
+        CHOSEN_FOR_KERNELS,
     log:
         logged("choose_kernels/{space}/{dataset}.log"),
     benchmark:
@@ -36,17 +38,15 @@ rule choose_kernels:
 
 rule store_kernels:
     input:
-        choice=result("kernels/{space}/{dataset}/architectures.h5"),
-        images="data/images/{dataset}.h5",
+        choice=CHOSEN_FOR_KERNELS,
+        images=IMAGES,
         other=scoring_asked(
-            result("kernels/{space}/{dataset}/kernels.h5"),
-            lambda wildcards: CONFIG.kernels_setting(
-                wildcards.space, wildcards.dataset
-            ),
+            PATHS.kernels,
+            kernels_setting_of,
             "trainfree.scoring.jobs.kernels",
         ),
     output:
-        result("kernels/{space}/{dataset}/kernels.h5"),
+        PATHS.kernels,
     log:
         logged("store_kernels/{space}/{dataset}.log"),
     benchmark:
@@ -59,13 +59,10 @@ rule store_kernels:
         mem_mb=3000,
         runtime=30,
     params:
-        setting=lambda wildcards: CONFIG.kernels_setting(
-            wildcards.space, wildcards.dataset
-        ).json,
+        setting=lambda wildcards: kernels_setting_of(wildcards).json,
         device=CONFIG.scoring.device,
         code=lambda wildcards: scoring_code_hash(
-            CONFIG.kernels_setting(wildcards.space, wildcards.dataset),
-            "trainfree.scoring.jobs.kernels",
+            kernels_setting_of(wildcards), "trainfree.scoring.jobs.kernels"
         ),
     shell:
         "python -m trainfree store-kernels --choice {input.choice:q} --images {input.images:q}"
@@ -75,7 +72,7 @@ rule store_kernels:
 
 rule plot_kernels:
     input:
-        result("kernels/{space}/{dataset}/kernels.h5"),
+        PATHS.kernels,
     output:
         report(
             figure("kernels-{space}-{dataset}.svg"),

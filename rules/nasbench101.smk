@@ -103,10 +103,7 @@ rule tabulate_landscape:
 rule tabulate_nasbench101:
     input:
         scores=nasbench101_scores,
-        searches=expand(
-            result("search/nasbench101/cifar10/{search}.h5"),
-            search=CONFIG.nasbench101.plans(),
-        ),
+        searches=studies.nasbench101_searches(RUN),
         benchmark="data/benchmarks/nasbench101.h5",
         published=relative(
             BASE / "reports" / "published" / "nasbench101" / "naswot.yaml"

@@ -4,7 +4,7 @@
 rule prepare_images:
     input:
         other=asked(
-            "data/images/{dataset}.h5",
+            IMAGES,
             lambda wildcards: {
                 "dataset": wildcards.dataset,
                 "order": CONFIG.sources.order,
@@ -12,7 +12,7 @@ rule prepare_images:
             lambda wildcards: images_code_hash(wildcards.dataset),
         ),
     output:
-        "data/images/{dataset}.h5",
+        IMAGES,
     log:
         logged("prepare_images/{dataset}.log"),
     benchmark:
@@ -38,7 +38,7 @@ rule prepare_images:
 rule prepare_benchmark:
     input:
         other=asked(
-            "data/benchmarks/{space}.h5",
+            ACCURACIES,
             lambda wildcards: {
                 "space": wildcards.space,
                 "order": CONFIG.sources.order,
@@ -46,7 +46,7 @@ rule prepare_benchmark:
             lambda wildcards: benchmark_code_hash(wildcards.space),
         ),
     output:
-        "data/benchmarks/{space}.h5",
+        ACCURACIES,
     log:
         logged("prepare_benchmark/{space}.log"),
     benchmark:
@@ -65,7 +65,7 @@ rule prepare_benchmark:
             if CONFIG.sources.nats_archive
             else []
         ),
-        extra=lambda wildcards: extra_option(space_files(wildcards.space)),
+        extra=lambda wildcards: extra_option(RUN.files_of_space(wildcards.space)),
         code=lambda wildcards: benchmark_code_hash(wildcards.space),
     shell:
         "python -m trainfree prepare-benchmark --space {wildcards.space:q} --order {params.order:q}"

@@ -3,7 +3,7 @@
 
 rule prepare_hardware:
     output:
-        "data/benchmarks/hardware-{space}.h5",
+        HARDWARE,
     log:
         logged("prepare_hardware/{space}.log"),
     benchmark:
@@ -66,7 +66,7 @@ rule tabulate_outcomes:
     input:
         scores=MERGED_SCORES,
         benchmark=BENCHMARK,
-        hardware=HARDWARE,
+        hardware=studies.hardware_file(RUN) or [],
     output:
         report(
             table("proxy_outcomes.csv"),
@@ -100,8 +100,8 @@ rule tabulate_outcomes:
 
 rule plot_proxies:
     input:
-        scores=result(f"scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5"),
-        benchmark="data/benchmarks/{space}.h5",
+        scores=SCORES,
+        benchmark=ACCURACIES,
         proxies=table("proxies.csv"),
         pairs=table("proxy_pairs.csv"),
         outcomes=table("proxy_outcomes.csv"),
@@ -141,34 +141,34 @@ rule plot_proxies:
 
 rule score_draws:
     input:
-        images="data/images/{dataset}.h5",
+        images=IMAGES,
         other=scoring_asked(
-            result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
-            lambda wildcards: STABILITY[wildcards.dataset],
+            PATHS.draws,
+            drawn_setting_of,
             "trainfree.scoring.jobs.draws",
         ),
     output:
-        result("draws/{space}/{dataset}/{drawn}/{shard}.h5"),
+        PATHS.draws,
     log:
         logged("score_draws/{space}/{dataset}/{drawn}/{shard}.log"),
     benchmark:
         logged("benchmarks/score_draws/{space}/{dataset}/{drawn}/{shard}.tsv")
     wildcard_constraints:
-        drawn=DRAWS_NAME,
+        drawn=studies.draws_name(RUN),
     conda:
         "../envs/trainfree.yaml"
     threads: 1
     resources:
         gpu=gpus_per_job(CONFIG.scoring.device),
-        mem_mb=lambda wildcards: job_memory_mb(STABILITY[wildcards.dataset]),
+        mem_mb=lambda wildcards: job_memory_mb(drawn_setting_of(wildcards)),
         runtime=240,
     params:
         range=first_and_last,
-        setting=lambda wildcards: STABILITY[wildcards.dataset].json,
+        setting=lambda wildcards: drawn_setting_of(wildcards).json,
         draws=CONFIG.stability.draws,
         device=CONFIG.scoring.device,
         code=lambda wildcards: scoring_code_hash(
-            STABILITY[wildcards.dataset], "trainfree.scoring.jobs.draws"
+            drawn_setting_of(wildcards), "trainfree.scoring.jobs.draws"
         ),
     shell:
         "python -m trainfree score-draws --images {input.images:q} --draws {params.draws:q}"
@@ -179,7 +179,7 @@ rule score_draws:
 
 rule tabulate_stability:
     input:
-        draws=DRAWS_FILES,
+        draws=studies.all_draws_files(RUN),
     output:
         report(
             table("proxy_stability.csv"),
@@ -207,9 +207,7 @@ rule tabulate_stability:
 
 rule plot_stability:
     input:
-        draws=lambda wildcards: next(
-            path for path in DRAWS_FILES if f"/{wildcards.dataset}/" in path
-        ),
+        draws=lambda wildcards: studies.draws_files(RUN, wildcards.dataset)[0],
         table=table("proxy_stability.csv"),
         origin=table("proxy_stability.json"),
     output:

@@ -9,8 +9,8 @@ TEMPLATE_FILES = sorted(
 
 rule plot_scores:
     input:
-        scores=result(f"scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5"),
-        benchmark="data/benchmarks/{space}.h5",
+        scores=SCORES,
+        benchmark=ACCURACIES,
     output:
         report(
             expand(
@@ -47,11 +47,9 @@ rule plot_scores:
 
 rule plot_searches:
     input:
-        searches=expand(
-            result("search/{{space}}/{{dataset}}/{search}.h5"), search=SEARCHES
-        ),
-        scores=result(f"scores/{{space}}/{{dataset}}/{SETTING_NAME}.h5"),
-        benchmark="data/benchmarks/{space}.h5",
+        searches=[filled(PATHS.search, search=name) for name in SEARCHES],
+        scores=SCORES,
+        benchmark=ACCURACIES,
     output:
         report(
             figure("search-{space}-{dataset}.svg"),
@@ -111,7 +109,7 @@ rule write_report:
         runtime=10,
     params:
         results=lambda wildcards, output: str(Path(output[0]).parent.parent),
-        logs=LOGS,
+        logs=PATHS.logs,
         templates=lambda wildcards, input: str(Path(input.templates[0]).parent),
         code=code_hash("trainfree.report.page.page"),
     shell:

@@ -3,12 +3,10 @@
 
 rule score_shard:
     input:
-        images="data/images/{dataset}.h5",
-        other=scoring_asked(
-            result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"), setting_of
-        ),
+        images=IMAGES,
+        other=scoring_asked(PATHS.shard, setting_of),
     output:
-        result("scores/{space}/{dataset}/{setting}/shards/{shard}.h5"),
+        PATHS.shard,
     log:
         logged("score_shard/{space}/{dataset}/{setting}/{shard}.log"),
     benchmark:
@@ -35,9 +33,9 @@ rule score_shard:
 rule merge_scores:
     input:
         shards=shards_of,
-        other=scoring_asked(result("scores/{space}/{dataset}/{setting}.h5"), setting_of),
+        other=scoring_asked(PATHS.scores, setting_of),
     output:
-        result("scores/{space}/{dataset}/{setting}.h5"),
+        PATHS.scores,
     log:
         logged("merge_scores/{space}/{dataset}/{setting}.log"),
     benchmark:

@@ -5,12 +5,12 @@ rule search:
     input:
         unpack(search_inputs),
         other=asked(
-            result("search/{space}/{dataset}/{search}.h5"),
+            PATHS.search,
             search_settings,
             lambda wildcards: search_code_hash(plan_of(wildcards), wildcards.space),
         ),
     output:
-        result("search/{space}/{dataset}/{search}.h5"),
+        PATHS.search,
     log:
         logged("search/{space}/{dataset}/{search}.log"),
     benchmark:
@@ -27,9 +27,7 @@ rule search:
             ["--scores", input.scores] if "scores" in input.keys() else []
         ),
         seed=CONFIG.seed,
-        extra=lambda wildcards: extra_option(
-            search_files(plan_of(wildcards), wildcards.space)
-        ),
+        extra=lambda wildcards: extra_option(RUN.files_of_search(*place_of(wildcards))),
         code=lambda wildcards: search_code_hash(plan_of(wildcards), wildcards.space),
     shell:
         "python -m trainfree search --space {wildcards.space:q} --dataset {wildcards.dataset:q}"

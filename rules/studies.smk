@@ -3,9 +3,9 @@
 
 rule choose_architectures:
     input:
-        "data/benchmarks/{space}.h5",
+        ACCURACIES,
         other=asked(
-            result("{study}/{space}/{dataset}/architectures.h5"),
+            PATHS.choice,
             {
                 "seed": CONFIG.seed,
                 "count": CONFIG.training.architectures,
@@ -14,7 +14,7 @@ rule choose_architectures:
             code_hash("trainfree.analysis.studies.choice"),
         ),
     output:
-        result("{study}/{space}/{dataset}/architectures.h5"),
+        PATHS.choice,
     log:
         logged("choose_architectures/{study}/{space}/{dataset}.log"),
     benchmark:
@@ -40,10 +40,10 @@ rule choose_architectures:
 
 rule score_ablation:
     input:
-        choice=result("ablation/{space}/{dataset}/architectures.h5"),
-        images="data/images/{dataset}.h5",
+        choice=filled(PATHS.choice, study="ablation"),
+        images=IMAGES,
         other=asked(
-            result("ablation/{space}/{dataset}.h5"),
+            PATHS.ablation,
             lambda wildcards: CONFIG.ablation_setting(wildcards.dataset).settings,
             lambda wildcards: scoring_code_hash(
                 CONFIG.ablation_setting(wildcards.dataset).base,
@@ -51,7 +51,7 @@ rule score_ablation:
             ),
         ),
     output:
-        result("ablation/{space}/{dataset}.h5"),
+        PATHS.ablation,
     log:
         logged("score_ablation/{space}/{dataset}.log"),
     benchmark:
@@ -78,17 +78,17 @@ rule score_ablation:
 
 rule train_architecture:
     input:
-        choice=result("training/{space}/{dataset}/architectures.h5"),
-        images="data/images/{dataset}.h5",
+        choice=filled(PATHS.choice, study="training"),
+        images=IMAGES,
         other=asked(
-            result("training/{space}/{dataset}/shards/{place}.h5"),
+            PATHS.training,
             CONFIG.training_setting().settings,
             scoring_code_hash(
                 CONFIG.training_setting().base, "trainfree.scoring.jobs.training"
             ),
         ),
     output:
-        result("training/{space}/{dataset}/shards/{place}.h5"),
+        PATHS.training,
     log:
         logged("train_architecture/{space}/{dataset}/{place}.log"),
     benchmark:
@@ -116,7 +116,7 @@ rule train_architecture:
 
 rule tabulate_ablation:
     input:
-        ABLATION_FILES,
+        studies.ablation_files(RUN),
     output:
         report(
             table("ablation.csv"),
@@ -144,7 +144,7 @@ rule tabulate_ablation:
 
 rule plot_ablation:
     input:
-        result("ablation/{space}/{dataset}.h5"),
+        PATHS.ablation,
     output:
         report(
             figure("ablation-{space}-{dataset}.svg"),
@@ -172,7 +172,7 @@ rule plot_ablation:
 
 rule tabulate_training:
     input:
-        TRAINING_FILES,
+        studies.training_files(RUN),
     output:
         report(
             table("training.csv"),
@@ -200,7 +200,7 @@ rule tabulate_training:
 
 rule plot_training:
     input:
-        TRAINING_FILES,
+        studies.training_files(RUN),
     output:
         report(
             figure(f"training-{CONFIG.space}-{CONFIG.datasets[0]}.svg"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +16,20 @@ from trainfree.scoring.settings.setting import scoring_code_hash
 from trainfree.sources.delivery import SourceSettings
 from trainfree.terminal.run import Run
 from trainfree.terminal.screen import Screen
+from trainfree.workflow.runs import ConfiguredRun
 
 SIZE = 729
 
 
-def make_run(folder: Path, **changes: object) -> Run:
+def make_run(folder: Path, *, shard_size: int = 243, order: Sequence[str] = ("generated",)) -> Run:
     """A run of the miniature space with two searches; nothing of it is there yet."""
     config = parse_config(
         {
             "run": "test",
             "space": "nasbench201_mini",
             "datasets": ["generated"],
-            "sources": {"order": ["generated"]},
-            "scoring": {"proxies": ["naswot", "params"], "batch_size": 8, "shard_size": 243},
+            "sources": {"order": list(order)},
+            "scoring": {"proxies": ["naswot", "params"], "batch_size": 8, "shard_size": shard_size},
             "search": {
                 "runs": 2,
                 "budgets": [5],
@@ -40,21 +40,13 @@ def make_run(folder: Path, **changes: object) -> Run:
             },
         }
     )
-    run = Run(
+    return Run(
+        configured=ConfiguredRun(config),
         configuration=(Path("a.yaml"),),
         folder=folder,
-        name=config.run,
-        space=config.space,
-        seed=config.seed,
-        shard_size=config.scoring.shard_size,
-        device="cpu",
-        settings={name: config.scoring_setting(name) for name in config.datasets},
-        plans=config.search.plans(),
-        order=config.sources.order,
         sources=SourceSettings(),
         paper_tables=("naswot_table1",),
     )
-    return replace(run, **changes)
 
 
 def write_run_scores(

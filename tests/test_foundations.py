@@ -66,10 +66,10 @@ def code_hash_of(tmp_path: Path, monkeypatch, sources: dict[str, str]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(provenance, "PACKAGE_ROOT", tmp_path)
-    for cached in ("_code_hash", "_module"):
+    for cached in ("_code_hash", "_syntax", "_module_path", "_kept_syntax"):
         getattr(provenance, cached).cache_clear()
     found = provenance.code_hash("trainfree.a")
-    for cached in ("_code_hash", "_module"):
+    for cached in ("_code_hash", "_syntax", "_module_path", "_kept_syntax"):
         getattr(provenance, cached).cache_clear()
     return found
 
@@ -231,7 +231,7 @@ def test_near_match_suggests_only_what_is_near():
 def test_the_snakefile_needs_no_torch():
     commands = ", ".join(f"trainfree.terminal.{n}" for n in ("status", "show", "compare", "doctor"))
     modules = (
-        "trainfree.config, trainfree.scoring.settings.setting, trainfree.workflow, trainfree.cli"
+        "trainfree.config, trainfree.workflow.rerun, trainfree.workflow.studies, trainfree.cli"
     )
     code = f"import sys, {modules}, {commands}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,14 +20,15 @@ ROOMS = {
     "search": {"spaces"},
     "analysis": set(),
     "report": {"analysis"},
+    "workflow": {"sources", "spaces", "scoring", "search", "analysis", "config"},
     "terminal": {
         *("sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"),
-        "workflow",
+        *("config", "workflow"),
     },
 }
 LEAVES = {
     *("errors", "outside", "parent_process", "processes"),
-    *("progress", "provenance", "randomness", "files", "compilation"),
+    *("progress", "provenance", "randomness", "files", "compilation", "syntax"),
 }
 # Rooms inside rooms: each may import those before it.
 INSIDE = {

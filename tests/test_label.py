@@ -11,7 +11,7 @@ import xarray as xr
 
 from trainfree.files.label import was_made_otherwise
 from trainfree.files.storage import provenance_attributes, read_dataset, write_dataset
-from trainfree.workflow import make_again_if_other
+from trainfree.workflow.rerun import make_again_if_other
 
 SETTINGS = {"plan": {"runs": 5, "counts": (1, 2)}, "seed": 3, "name": "é\n"}
 

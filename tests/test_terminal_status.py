@@ -6,7 +6,6 @@ import fcntl
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from trainfree import cli
 from trainfree.cli.terminal import run_of
 from trainfree.terminal.run import jobs_of
 from trainfree.terminal.status import show_status
-from trainfree.workflow import running_since
+from trainfree.workflow.lock import running_since
 
 SHARD_LOG = "logs/test/score_shard/nasbench201_mini/generated/b8-pytorch-images-s0/000-242.log"
 
@@ -66,7 +65,7 @@ def test_before_the_first_run_everything_is_to_do(run):
 
 
 def test_only_all_names_every_job(run):
-    many = replace(run, shard_size=40)
+    many = make_run(run.folder, shard_size=40)
     assert "and 13 more (--all)" in status(many)[1]
     full = status(many, every=True)[1]
     assert "more (--all)" not in full

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 from unprivileged import as_somebody, let_others_in
 
-from trainfree import workflow
 from trainfree.errors import TrainfreeError
-from trainfree.workflow import LOCK, hold_run_lock, running_since
+from trainfree.workflow import lock
+from trainfree.workflow.lock import LOCK, hold_run_lock, running_since
 
 MAIN = SimpleNamespace(is_main_process=True)
 
@@ -20,14 +20,14 @@ MAIN = SimpleNamespace(is_main_process=True)
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workflow, "_held", [])
+    monkeypatch.setattr(lock, "_held", [])
     (tmp_path / "victim").write_text("precious")
     return tmp_path
 
 
 def release() -> None:
-    while workflow._held:
-        os.close(workflow._held.pop())
+    while lock._held:
+        os.close(lock._held.pop())
 
 
 def test_one_run_at_a_time_and_it_is_named(folder: Path) -> None:

@@ -12,11 +12,13 @@ import ast
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from trainfree.syntax import KeptSyntax, Syntax, imported_names
 
 PACKAGE = "trainfree"
 PACKAGE_ROOT = Path(__file__).parent
@@ -59,7 +61,8 @@ def code_hash(*modules: str, outside: Mapping[str, str] | None = None) -> str:
 def _code_hash(modules: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     for name in sorted(_import_closure(modules)):
-        digest.update(f"{name}:{_module(name).syntax_hash}\n".encode())
+        digest.update(f"{name}:{_syntax(name).hash}\n".encode())
+    _kept_syntax(PACKAGE_ROOT).keep()
     return digest.hexdigest()[:16]
 
 
@@ -71,26 +74,24 @@ def _import_closure(modules: Iterable[str]) -> set[str]:
         if name in seen:
             continue
         seen.add(name)
-        waiting.extend(_module(name).imported)
+        waiting.extend(_modules_among(_syntax(name).imported))
     return seen
 
 
-class _Module(NamedTuple):
-    """What is asked of a module's source: the trainfree modules it imports, and its hash."""
-
-    imported: frozenset[str]
-    syntax_hash: str
-
-
 @cache
-def _module(name: str) -> _Module:
+def _syntax(name: str) -> Syntax:
     path = _module_path(name)
     if path is None:
         raise ModuleNotFoundError(f"no module {name!r} in {PACKAGE_ROOT}")
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    return _Module(imported_modules(tree), _syntax_hash(tree))
+    return _kept_syntax(PACKAGE_ROOT).of(path)
 
 
+@cache
+def _kept_syntax(package: Path) -> KeptSyntax:
+    return KeptSyntax(package)
+
+
+@cache
 def _module_path(name: str) -> Path | None:
     parts = name.split(".")[1:]
     base = PACKAGE_ROOT.joinpath(*parts)
@@ -102,38 +103,10 @@ def _module_path(name: str) -> Path | None:
 
 def imported_modules(tree: ast.Module) -> frozenset[str]:
     """Return the trainfree modules that a syntax tree imports."""
-    found: set[str] = set()
-    for node in _statements(tree):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return _modules_among(imported_names(tree))
+
+
+def _modules_among(names: Iterable[str]) -> frozenset[str]:
     return frozenset(
-        module
-        for module in found
-        if module.split(".")[0] == PACKAGE and _module_path(module) is not None
+        name for name in names if name.split(".")[0] == PACKAGE and _module_path(name) is not None
     )
-
-
-def _syntax_hash(tree: ast.Module) -> str:
-    """Return a hash of the code without comments, layout and docstrings (which leave the tree)."""
-    for node in (tree, *_statements(tree)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            _drop_docstring(node)
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
-
-
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield all statements below a node without entering expressions, most of a syntax tree."""
-    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
-        for statement in getattr(node, block, ()):
-            yield statement
-            yield from _statements(statement)
-
-
-def _drop_docstring(
-    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
-) -> None:
-    if ast.get_docstring(node, clean=False) is not None:
-        node.body = node.body[1:] or [ast.Pass()]

@@ -64,22 +64,16 @@ def run_of(arguments: argparse.Namespace) -> Run:
     from trainfree.config import load_config
     from trainfree.sources.delivery import source_settings
     from trainfree.terminal.run import Run
+    from trainfree.workflow.runs import ConfiguredRun
 
     files = configuration_files(arguments)
     config = load_config(*files)
     sources = config.sources
     papers = read_papers(Path("reports/published"))
     return Run(
+        configured=ConfiguredRun(config),
         configuration=files,
         folder=arguments.folder,
-        name=config.run,
-        space=config.space,
-        seed=config.seed,
-        shard_size=config.scoring.shard_size,
-        device=config.scoring.device,
-        settings={dataset: config.scoring_setting(dataset) for dataset in config.datasets},
-        plans=config.search.plans(),
-        order=sources.order,
         sources=source_settings(sources.mirror, sources.nats_archive, sources.timeout_seconds),
         paper_tables=tuple(table_names(papers)),
     )

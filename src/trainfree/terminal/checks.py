@@ -153,7 +153,7 @@ def check_sources(run: Run, *, online: bool) -> Iterator[Check]:
     items[f"{run.space}-accuracies"] = run.benchmark
     for item, prepared in items.items():
         checks, states = [], []
-        for name in run.order:
+        for name in run.config.sources.order:
             for source in RECIPES.get(item, ()):
                 if source.name != name:
                     continue

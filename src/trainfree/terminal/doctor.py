@@ -67,7 +67,7 @@ def _sections(
         return
     names = ", ".join(map(str, run.configuration))
     yield "Configuration", [Check("configuration", "ok", names)]
-    yield "Devices", check_devices(run.device)
+    yield "Devices", check_devices(run.config.scoring.device)
     yield "Sources", check_sources(run, online=not offline)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from trainfree.analysis.formats import count_of
 from trainfree.errors import UnreadableFileError
 from trainfree.files.reading import cannot_be_read, files_below
-from trainfree.workflow import running_since
+from trainfree.workflow.lock import running_since
 
 _PROGRESS = re.compile(r".*?: (\d+ of \d+, about .+ left)")
 _OUR_ERROR = "trainfree: error: "

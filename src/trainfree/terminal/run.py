@@ -1,103 +1,132 @@
-"""What the terminal commands need to know of a configuration: which files a run has or will have.
+"""A configured run in its folder: which files it has or will have, and which jobs make them.
 
-The list of jobs is the workflow's (``rules/``) in another form; a test keeps the two in step.
+What the configuration says is derived in ``trainfree.workflow``, where the rules have it from too.
+Which job makes which files stands in ``rules/`` and here; a test keeps the two in step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from trainfree.scoring.settings.setting import Setting, shard_ranges
+from trainfree.config import Config
+from trainfree.scoring.settings.setting import Setting
 from trainfree.search.plan import SearchPlan
 from trainfree.sources.delivery import SourceSettings
-from trainfree.spaces import load_space
+from trainfree.workflow.paths import IMAGES
+from trainfree.workflow.runs import ConfiguredRun
 
 GENERAL_TABLES = ("correlations", "search", "timing")
 FURTHER_TABLES = (
     *("kendall", "tau_sensitivity", "pearson_12_epochs"),
     *("significance", "ranks", "regret"),
 )
-TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
-FIGURE_SUFFIXES = (".svg", ".png", ".json")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A configured run.
+    """A configured run in its folder.
 
     Attributes
     ----------
+    configured
+        What follows from the configuration.
     configuration
         The configuration files, later ones win.
     folder
         Where ``data/``, ``results/`` and ``logs/`` lie.
-    name
-        That of the configuration's own folder in ``results/`` and ``logs/``.
-    space, seed, shard_size, device
-        As configured.
-    settings
-        What decides the scores, by data set.
-    plans
-        The searches by name.
-    order, sources
-        Sources in the order in which they are tried, and what the user said about them.
+    sources
+        What the user said about the sources of data.
     paper_tables
         Names of the tables that stand beside published ones.
     """
 
+    configured: ConfiguredRun
     configuration: tuple[Path, ...]
     folder: Path
-    name: str
-    space: str
-    seed: int
-    shard_size: int
-    device: str
-    settings: Mapping[str, Setting]
-    plans: Mapping[str, SearchPlan]
-    order: Sequence[str]
     sources: SourceSettings
-    paper_tables: Sequence[str] = field(default=())
+    paper_tables: Sequence[str] = ()
+
+    @property
+    def config(self) -> Config:
+        """The checked configuration."""
+        return self.configured.config
+
+    @property
+    def name(self) -> str:
+        """That of the configuration's own folder in ``results/`` and ``logs/``."""
+        return self.config.run
+
+    @property
+    def space(self) -> str:
+        """The search space."""
+        return self.configured.space
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """What decides the scores, by data set."""
+        return self.configured.settings
+
+    @property
+    def searches(self) -> Mapping[str, SearchPlan]:
+        """The plans of the searches by name."""
+        return self.configured.searches
 
     @property
     def results(self) -> Path:
         """The folder of what this configuration makes."""
-        return self.folder / "results" / self.name
+        return self.folder / self.configured.paths.results
 
     @property
     def logs(self) -> Path:
         """The folder of its jobs' logs."""
-        return self.folder / "logs" / self.name
+        return self.folder / self.configured.paths.logs
 
     @property
     def benchmark(self) -> Path:
         """The file of trained accuracies."""
-        return self.folder / "data" / "benchmarks" / f"{self.space}.h5"
+        return self.folder / self.configured.benchmark
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.folder / self.configured.paths.report
 
     def images(self, dataset: str) -> Path:
         """Return the file of prepared images of a data set."""
-        return self.folder / "data" / "images" / f"{dataset}.h5"
+        return self.folder / IMAGES.format(dataset=dataset)
 
     def scores(self, dataset: str) -> Path:
         """Return the merged scores of a data set."""
-        name = f"{self.settings[dataset].name}.h5"
-        return self.results / "scores" / self.space / dataset / name
-
-    def search(self, dataset: str, name: str) -> Path:
-        """Return the file of a search."""
-        return self.results / "search" / self.space / dataset / f"{name}.h5"
-
-    def kernels(self, dataset: str) -> Path:
-        """Return the file of the kernels that are drawn of a data set."""
-        return self.results / "kernels" / self.space / dataset / "kernels.h5"
+        return self.folder / self.configured.scores(self.settings[dataset])
 
     def shards(self, dataset: str) -> list[Path]:
         """Return the shards of a data set in the order of their architectures."""
-        folder = self.scores(dataset).with_suffix("") / "shards"
-        size = self.settings[dataset].size(len(load_space(self.space)))
-        names = shard_ranges(size, self.shard_size)
-        return [folder / f"{name}.h5" for name in names]
+        return [self.folder / path for path in self.configured.shards(self.settings[dataset])]
+
+    def search(self, dataset: str, name: str) -> Path:
+        """Return the file of a search."""
+        return self.folder / self.configured.search(dataset, name)
+
+    def kernels(self, dataset: str) -> Path:
+        """Return the file of the kernels that are drawn of a data set."""
+        pattern = self.configured.paths.kernels
+        return self.folder / pattern.format(space=self.space, dataset=dataset)
+
+    def kernels_choice(self, dataset: str) -> Path:
+        """Return the file of the architectures whose kernels are drawn."""
+        pattern = self.configured.paths.choice
+        place = pattern.format(study="kernels", space=self.space, dataset=dataset)
+        return self.folder / place
+
+    def table(self, *names: str) -> list[Path]:
+        """Return all files of tables."""
+        return [self.folder / path for path in self.configured.paths.table_files(*names)]
+
+    def figure(self, name: str) -> list[Path]:
+        """Return all files of a figure."""
+        return [self.folder / path for path in self.configured.paths.figure_files(name)]
 
 
 @dataclass(frozen=True)
@@ -129,7 +158,7 @@ def jobs_of(run: Run) -> list[Job]:
     made = [path for job in data if job.stage not in ("images", "shards") for path in job.outputs]
     kernels = list(_kernel_jobs(run))
     shown = [*_shown_jobs(run, made), *_kernel_figures(run)]
-    page = [run.results / "report" / "index.html"]
+    page = [run.report]
     parts = [path for job in shown for path in job.outputs]
     return [*data, *kernels, *shown, _job(run, "report", "index.html", "write_report", page, parts)]
 
@@ -167,7 +196,7 @@ def _score_jobs(run: Run) -> Iterator[Job]:
 
 def _search_jobs(run: Run) -> Iterator[Job]:
     for dataset in run.settings:
-        for name, plan in run.plans.items():
+        for name, plan in run.searches.items():
             inputs = [run.benchmark, *([run.scores(dataset)] if plan.proxies else [])]
             place = f"search/{run.space}/{dataset}/{name}"
             outputs = [run.search(dataset, name)]
@@ -177,7 +206,7 @@ def _search_jobs(run: Run) -> Iterator[Job]:
 def _kernel_jobs(run: Run) -> Iterator[Job]:
     for dataset in run.settings:
         where, kernels = f"{run.space}/{dataset}", run.kernels(dataset)
-        chosen = [kernels.with_name("architectures.h5")]
+        chosen = [run.kernels_choice(dataset)]
         place, name = f"choose_kernels/{where}", f"{dataset} architectures"
         yield _job(run, "kernels", name, place, chosen, [run.benchmark])
         inputs = [*chosen, run.images(dataset)]
@@ -189,40 +218,31 @@ def _kernel_figures(run: Run) -> Iterator[Job]:
         name = f"kernels-{run.space}-{dataset}"
         place, outputs = (
             f"plot_kernels/{run.space}/{dataset}",
-            _figure(run.results, name),
+            run.figure(name),
         )
         yield _job(run, "figures", name, place, outputs, [run.kernels(dataset)])
 
 
 def _shown_jobs(run: Run, data: Sequence[Path]) -> Iterator[Job]:
     """Yield what makes tables and figures."""
-    results = run.results
     for name in GENERAL_TABLES:
-        yield _job(run, "tables", name, f"tabulate_{name}", _table(results, name), data)
+        yield _job(run, "tables", name, f"tabulate_{name}", run.table(name), data)
     for name in run.paper_tables:
-        yield _job(run, "tables", name, "tabulate_published", _table(results, name), data)
+        yield _job(run, "tables", name, "tabulate_published", run.table(name), data)
     for name in FURTHER_TABLES:
-        yield _job(run, "tables", name, f"tabulate_further/{name}", _table(results, name), data)
-    board = [*_table(results, "scoreboard"), *_table(results, "published")]
+        yield _job(run, "tables", name, f"tabulate_further/{name}", run.table(name), data)
+    board = run.table("scoreboard", "published")
     yield _job(run, "tables", "scoreboard", "scoreboard", board, data)
-    summary = [*_table(results, "summary"), results / "tables" / "summary.txt"]
+    summary = [*run.table("summary"), run.results / "tables" / "summary.txt"]
     yield _job(run, "tables", "summary", "summarize", summary, data)
     for dataset in run.settings:
-        for proxy in dict.fromkeys(name for plan in run.plans.values() for name in plan.proxies):
+        for proxy in run.configured.guides:
             name = f"scores-{run.space}-{dataset}-{proxy}"
             place = f"plot_scores/{run.space}/{dataset}"
-            yield _job(run, "figures", name, place, _figure(results, name), data)
+            yield _job(run, "figures", name, place, run.figure(name), data)
         for figure in ("search", "best_so_far"):
             name, place = f"{figure}-{run.space}-{dataset}", f"plot_searches/{run.space}/{dataset}"
-            yield _job(run, "figures", name, place, _figure(results, name), data)
+            yield _job(run, "figures", name, place, run.figure(name), data)
     for figure, place in (("score_panels", "plot_score_panels"), ("score_tau", "plot_tau")):
         name = f"{figure}-{run.space}"
-        yield _job(run, "figures", name, place, _figure(results, name), data)
-
-
-def _table(results: Path, name: str) -> list[Path]:
-    return [results / "tables" / f"{name}{suffix}" for suffix in TABLE_SUFFIXES]
-
-
-def _figure(results: Path, name: str) -> list[Path]:
-    return [results / "figures" / f"{name}{suffix}" for suffix in FIGURE_SUFFIXES]
+        yield _job(run, "figures", name, place, run.figure(name), data)

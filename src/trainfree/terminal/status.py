@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ from trainfree.terminal.logs import (
 )
 from trainfree.terminal.run import Job, Run, jobs_of
 from trainfree.terminal.screen import Screen
-from trainfree.workflow import running_since
+from trainfree.workflow.lock import running_since
 
 LOG = logging.getLogger(__name__)
 STATES = (
@@ -208,12 +208,12 @@ def _wanted_attributes(run: Run) -> dict[Path, tuple[str, dict[str, str]]]:
         wanted[run.images(dataset)] = ("images", {})
         for path in (*run.shards(dataset), run.scores(dataset)):
             wanted[path] = ("scores", attributes)
-        for name, plan in run.plans.items():
-            settings = {"space": run.space, "dataset": dataset, "plan": asdict(plan)}
+        for name, plan in run.searches.items():
+            settings = run.configured.search_settings(run.space, dataset, name)
             wanted[run.search(dataset, name)] = (
                 "search",
                 {
-                    "config": canonical_json({**settings, "seed": run.seed}),
+                    "config": canonical_json(settings),
                     "code_hash": search_code_hash(plan, run.space),
                 },
             )

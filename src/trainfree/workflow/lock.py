@@ -1,47 +1,21 @@
-"""What the Snakefile needs besides the configuration."""
+"""One run at a time in a folder: a lock that the kernel frees at its holder's death."""
 
 from __future__ import annotations
 
 import fcntl
 import logging
 import os
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trainfree.errors import TrainfreeError
-from trainfree.files.label import was_made_otherwise
 from trainfree.files.locks import open_lock, try_lock
-from trainfree.parent_process import announce_run
 from trainfree.processes import Process
-from trainfree.sources.delivery import MIRROR_VARIABLE, mirror_folder
 
 logger = logging.getLogger(__name__)
 
 LOCK = Path(".snakemake") / "trainfree.lock"
 _held: list[int] = []
-
-
-def relative(path: Path) -> str:
-    """Return ``path`` as seen from the working folder: where a checkout lies is no input."""
-    return os.path.relpath(path)
-
-
-def without_braces(path: str) -> str:
-    """Return a path that Snakemake takes for a path.
-
-    Raises
-    ------
-    TrainfreeError
-        When braces are in it, which Snakemake takes for a wildcard wherever they come from.
-    """
-    if "{" in path or "}" in path:
-        raise TrainfreeError(
-            f"{path}: expected a path without braces, which Snakemake takes for a "
-            "wildcard; rename the folder or the file, or lead to it by a link"
-        )
-    return path
 
 
 def hold_run_lock(workflow: Any) -> None:
@@ -81,50 +55,6 @@ def _owner(lock: int) -> int:
     """Return the process that a lock file names, 0 where it names none."""
     told = os.pread(lock, 32, 0).decode(errors="replace").strip()
     return int(told) if told.isdecimal() else 0
-
-
-def make_again_if_other(
-    workflow: Any, path: str, settings: Mapping[str, Any], code: str
-) -> list[str]:
-    """Have a data file of the run made again that records other settings or other code.
-
-    Snakemake decides by what it remembers of the jobs it started. Here the file is asked, since a
-    job that outlived its run may have replaced it. Called from a rule's input function, so only
-    for files that the asked targets need; as an input it adds nothing.
-
-    Returns
-    -------
-    list of str
-        Always empty.
-    """
-    if workflow.is_main_process and was_made_otherwise(Path(path), settings, code):
-        workflow.dag.forcefiles.add(path)
-    return []
-
-
-def export_environment(checkout: Path, mirror: str | None) -> None:
-    """Set what jobs inherit: the Python and the trainfree they run, and where a mirror lies.
-
-    Jobs use the Python that this Snakemake runs with, whether its environment is activated or not
-    (a conda environment of ``--sdm conda`` comes before it), and the source of this checkout. The
-    mirror's place is no property of the results, so it is no parameter of a rule; an environment
-    variable that is already set wins.
-
-    Raises
-    ------
-    ConfigError
-        When the environment's mirror is no path.
-    """
-    _prepend("PATH", Path(sys.executable).parent)
-    _prepend("PYTHONPATH", checkout / "src")
-    announce_run()
-    if folder := mirror_folder(mirror):
-        os.environ[MIRROR_VARIABLE] = folder
-
-
-def _prepend(variable: str, folder: Path) -> None:
-    entries = [str(folder), *filter(None, os.environ.get(variable, "").split(os.pathsep))]
-    os.environ[variable] = os.pathsep.join(dict.fromkeys(entries))
 
 
 def running_since(folder: Path) -> tuple[int, float] | None:

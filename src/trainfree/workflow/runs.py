@@ -1,0 +1,241 @@
+"""What follows from a configuration: what is scored and searched, and which files that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from trainfree.analysis.proxies.published_proxy_scores import INDEPENDENT_COLUMNS
+from trainfree.config import Config
+from trainfree.errors import ConfigError
+from trainfree.scoring.settings.setting import Setting, shard_ranges
+from trainfree.search.plan import SearchPlan
+from trainfree.spaces import load_space
+from trainfree.workflow.paths import ACCURACIES, Paths
+
+CELLS = "nasbench101"
+CELLS_DATASET = "cifar10"
+
+
+@dataclass(frozen=True)
+class ConfiguredRun:
+    """A run as it is configured; nothing of it has to be there.
+
+    The rules and the commands for people (``status``, ``doctor``, ``report``) read the same one.
+    What takes time is worked out when it is first asked for.
+
+    Parameters
+    ----------
+    config
+        The checked configuration.
+    """
+
+    config: Config
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Where its files are."""
+        return Paths(self.config.run)
+
+    @property
+    def space(self) -> str:
+        """The search space."""
+        return self.config.space
+
+    @property
+    def first_dataset(self) -> str:
+        """The data set of what is made for one alone."""
+        return self.config.datasets[0]
+
+    # What is scored, and how
+
+    @cached_property
+    def settings(self) -> Mapping[str, Setting]:
+        """What decides the scores, by data set."""
+        return {name: self.config.scoring_setting(name) for name in self.config.datasets}
+
+    @cached_property
+    def setting_name(self) -> str:
+        """The name of these settings, the same for all data sets."""
+        return self.settings[self.first_dataset].name
+
+    @cached_property
+    def agreement(self) -> tuple[Setting, Setting]:
+        """Two seeds of our own on one sample of architectures, beside what others computed."""
+        first, second = (self._agreement(self.config.seed + more) for more in range(2))
+        return first, second
+
+    def _agreement(self, seed: int) -> Setting:
+        return Setting(
+            space="nasbench201",
+            dataset="cifar10",
+            proxies=tuple(INDEPENDENT_COLUMNS),
+            batch_size=self.config.agreement.batch_size,
+            initialization="pytorch",
+            input="images",
+            seed=seed,
+            sample=self.config.agreement.sample,
+            sample_seed=self.config.seed,
+        )
+
+    @cached_property
+    def stability(self) -> Mapping[str, Setting]:
+        """Of architectures that are scored under several draws of images and weights."""
+        return {name: self.config.stability_setting(name) for name in self.config.datasets}
+
+    @cached_property
+    def nasbench101(self) -> Setting:
+        """Of a uniform sample of NAS-Bench-101."""
+        return self.config.nasbench101_setting()
+
+    @cached_property
+    def nasbench101_first(self) -> Setting:
+        """Of the NASWOT paper's own kind of sample of it."""
+        return self.config.nasbench101_setting(self.config.nasbench101.first_hashes)
+
+    @cached_property
+    def shard_sizes(self) -> Mapping[Setting, int]:
+        """How many architectures a job scores, for each scores file."""
+        cells = self.config.nasbench101.shard_size
+        return {
+            self.nasbench101: cells,
+            # Each job puts all cells into the published order first, which takes a minute.
+            self.nasbench101_first: 10 * cells,
+            **dict.fromkeys(self.agreement, self.config.agreement.shard_size),
+            **dict.fromkeys(self.settings.values(), self.config.scoring.shard_size),
+        }
+
+    @cached_property
+    def settings_by_place(self) -> Mapping[tuple[str, str, str], Setting]:
+        """What decides a scores file, by its space, data set and name.
+
+        Raises
+        ------
+        ConfigError
+            When two files that are made otherwise have one name.
+        """
+        by_place = {
+            (setting.space, setting.dataset, setting.name): setting for setting in self.shard_sizes
+        }
+        if len(by_place) < len(self.shard_sizes):
+            raise ConfigError(
+                "two scores files have the same name: scoring.sample and agreement.sample, or "
+                "batch sizes, agree while the proxies differ; change one of them"
+            )
+        return by_place
+
+    def shards(self, setting: Setting) -> list[str]:
+        """Return the files that a scores file is merged from, in the order of architectures."""
+        size = setting.size(len(load_space(setting.space)))
+        return [
+            self.paths.shard.format(
+                space=setting.space, dataset=setting.dataset, setting=setting.name, shard=shard
+            )
+            for shard in shard_ranges(size, self.shard_sizes[setting])
+        ]
+
+    def scores(self, setting: Setting) -> str:
+        """Return the scores file of a setting."""
+        return self.paths.scores.format(
+            space=setting.space, dataset=setting.dataset, setting=setting.name
+        )
+
+    @property
+    def shard_files(self) -> list[str]:
+        """The shards of all data sets."""
+        return [path for setting in self.settings.values() for path in self.shards(setting)]
+
+    @property
+    def score_files(self) -> list[str]:
+        """The scores files, one a data set."""
+        return [self.scores(setting) for setting in self.settings.values()]
+
+    # Searches
+
+    @cached_property
+    def searches(self) -> Mapping[str, SearchPlan]:
+        """The plans of the searches by name, the same for all data sets."""
+        return self.config.search.plans()
+
+    @cached_property
+    def plans(self) -> Mapping[tuple[str, str, str], SearchPlan]:
+        """The plan of every search by space, data set and name, those of NAS-Bench-101 too.
+
+        Where the two have one place, the run's own search has it.
+        """
+        cells = self.config.nasbench101.plans()
+        return {
+            **{(CELLS, CELLS_DATASET, name): plan for name, plan in cells.items()},
+            **{
+                (self.space, dataset, name): plan
+                for dataset in self.config.datasets
+                for name, plan in self.searches.items()
+            },
+        }
+
+    @cached_property
+    def guides(self) -> list[str]:
+        """The proxies that guide or assist a search, each once."""
+        plans = self.searches.values()
+        return list(dict.fromkeys(name for plan in plans for name in plan.proxies))
+
+    @property
+    def shown_proxies(self) -> list[str]:
+        """The proxies that figures of scores show."""
+        return self.guides or ["naswot"]
+
+    def search(self, dataset: str, name: str) -> str:
+        """Return the file of a search."""
+        return self.paths.search.format(space=self.space, dataset=dataset, search=name)
+
+    @property
+    def search_files(self) -> list[str]:
+        """The files of all searches, data set by data set."""
+        return [
+            self.search(dataset, name) for dataset in self.config.datasets for name in self.searches
+        ]
+
+    def search_settings(self, space: str, dataset: str, name: str) -> dict[str, Any]:
+        """Return what decides a search's file, but for the hashes of what it reads."""
+        plan = asdict(self.plans[space, dataset, name])
+        return {"space": space, "dataset": dataset, "plan": plan, "seed": self.config.seed}
+
+    def search_inputs(self, space: str, dataset: str, name: str) -> dict[str, str]:
+        """Return the files a search reads: scores only when a proxy guides or assists it."""
+        files = {"benchmark": ACCURACIES.format(space=space)}
+        if self.plans[space, dataset, name].proxies:
+            setting = self.setting_name if space == self.space else self.nasbench101.name
+            files["scores"] = self.paths.scores.format(
+                space=space, dataset=dataset, setting=setting
+            )
+        return files
+
+    @property
+    def benchmark(self) -> str:
+        """The file of trained accuracies of the space."""
+        return ACCURACIES.format(space=self.space)
+
+    def of_datasets(self, *names: str) -> list[str]:
+        """Return the names of figures of which there is one a data set."""
+        return [
+            f"{name}-{self.space}-{dataset}" for name in names for dataset in self.config.datasets
+        ]
+
+    # Files of the user's own
+
+    def files_of_space(self, space: str) -> list[str]:
+        """Return the files of the user's own that a space is in."""
+        return self.config.space_files if space == self.space else []
+
+    def files_of_search(self, space: str, dataset: str, name: str) -> list[str]:
+        """Return the files of the user's own that a search is made with."""
+        plan = self.plans[space, dataset, name]
+        return [*self.config.search_files(plan), *self.files_of_space(space)]
+
+
+def first_and_last(shard: str) -> dict[str, int]:
+    """Return the first and last architecture of a shard by its name, ``<first>-<last>``."""
+    first, last = shard.split("-")
+    return {"first": int(first), "last": int(last)}

@@ -1,0 +1,94 @@
+"""Files of what is beside the default run: targets of their own, such as ``ablation``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainfree.errors import ConfigError
+from trainfree.scoring.settings.setting import shard_ranges
+from trainfree.sources.delivery import MIRROR_VARIABLE, mirror_folder
+from trainfree.sources.recipes import RECIPES
+from trainfree.workflow.environment import without_braces
+from trainfree.workflow.paths import HARDWARE
+from trainfree.workflow.runs import CELLS, CELLS_DATASET, ConfiguredRun
+
+
+def draws_name(run: ConfiguredRun) -> str:
+    """Return the name of the folder of scores that are drawn several times."""
+    return f"{run.stability[run.first_dataset].name}-d{run.config.stability.draws}"
+
+
+def draws_files(run: ConfiguredRun, dataset: str) -> list[str]:
+    """Return the files of a data set's scores that are drawn several times."""
+    sample = run.stability[run.first_dataset].sample
+    return [
+        run.paths.draws.format(space=run.space, dataset=dataset, drawn=draws_name(run), shard=shard)
+        for shard in shard_ranges(sample, run.config.stability.shard_size)
+    ]
+
+
+def all_draws_files(run: ConfiguredRun) -> list[str]:
+    """Return those of all data sets."""
+    return [path for dataset in run.config.datasets for path in draws_files(run, dataset)]
+
+
+def ablation_files(run: ConfiguredRun) -> list[str]:
+    """Return the files of the ablation, one a data set."""
+    return [
+        run.paths.ablation.format(space=run.space, dataset=dataset)
+        for dataset in run.config.datasets
+    ]
+
+
+def training_files(run: ConfiguredRun) -> list[str]:
+    """Return the files of the scores during training, one an architecture."""
+    return [
+        run.paths.training.format(space=run.space, dataset=run.first_dataset, place=place)
+        for place in range(run.config.training.architectures)
+    ]
+
+
+def hardware_file(run: ConfiguredRun) -> str | None:
+    """Return the file of what networks cost on hardware; None where nobody has looked."""
+    measured = f"{run.space}-hardware" in RECIPES
+    return HARDWARE.format(space=run.space) if measured else None
+
+
+def agreement_files(run: ConfiguredRun) -> list[str]:
+    """Return the scores files that stand beside scores that others computed."""
+    return [run.scores(setting) for setting in run.agreement]
+
+
+def nasbench101_source(run: ConfiguredRun) -> str:
+    """Return the file with the trained accuracies of NAS-Bench-101.
+
+    Raises
+    ------
+    ConfigError
+        When the configuration and the environment name none.
+    TrainfreeError
+        When Snakemake would take its path for a wildcard.
+    """
+    sources = run.config.sources
+    if sources.nasbench101:
+        return without_braces(sources.nasbench101)
+    mirror = mirror_folder(sources.mirror)
+    if mirror:
+        return without_braces(str(Path(mirror) / "nasbench101" / "nb101_108ep.npz"))
+    raise ConfigError(
+        "NAS-Bench-101: expected sources.nasbench101 (an official .tfrecord file) or a mirror "
+        f"folder (sources.mirror or {MIRROR_VARIABLE}), found neither; name one of them"
+    )
+
+
+def nasbench101_scores(run: ConfiguredRun, *, first: bool) -> str:
+    """Return the scores of a uniform sample of its cells, or of the first ones of its table."""
+    return run.scores(run.nasbench101_first if first else run.nasbench101)
+
+
+def nasbench101_searches(run: ConfiguredRun) -> list[str]:
+    """Return the files of the searches of the space."""
+    return [
+        run.paths.search.format(space=CELLS, dataset=CELLS_DATASET, search=name)
+        for name in run.config.nasbench101.plans()
+    ]
