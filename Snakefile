@@ -25,7 +25,7 @@ include: "rules/common.smk"
 include: "rules/prepare.smk"
 include: "rules/score.smk"
 include: "rules/search.smk"
-include: "rules/agreement.smk"
+include: "rules/published_scores.smk"
 include: "rules/proxies.smk"
 include: "rules/aggregate.smk"
 include: "rules/kernels.smk"
@@ -110,13 +110,13 @@ rule paper_figures:
 # Beside scores that others computed; not part of the default run.
 rule proxy_agreement:
     input:
-        table_files("proxy_agreement"),
+        TABLES.files("proxy_agreement"),
 
 
 # Proxies beside each other, with everything that is known of the trained networks.
 rule proxy_tables:
     input:
-        table_files(*PROXY_TABLES),
+        TABLES.files("proxy_tables"),
 
 
 rule proxy_figures:
@@ -127,7 +127,7 @@ rule proxy_figures:
 # The same architectures under other mini-batches and other weights.
 rule proxy_stability:
     input:
-        table_files("proxy_stability"),
+        TABLES.files("proxy_stability"),
         figure_files(*of_datasets("proxy_stability")),
 
 
@@ -156,12 +156,12 @@ rule landscape:
 # What a score owes to the draw of images, weights and batch size.
 rule ablation:
     input:
-        table_files("ablation"),
+        TABLES.files("ablation"),
         figure_files(*of_datasets("ablation")),
 
 
 # The score after every epoch of training.
 rule training:
     input:
-        table_files("training"),
+        TABLES.files("training"),
         figure_files(f"training-{CONFIG.space}-{CONFIG.datasets[0]}"),

@@ -8,7 +8,8 @@ from functools import partial
 
 from snakemake.exceptions import WorkflowError
 
-from trainfree.analysis.published import read_papers, table_names
+from trainfree.analysis.published import read_papers
+from trainfree.analysis.registry import tables as declared_tables
 from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.config import workflow_config
 from trainfree.errors import ConfigError, TrainfreeError
@@ -24,8 +25,15 @@ from trainfree.workflow.environment import (
     relative,
     without_braces,
 )
+from trainfree.workflow.tables import RunTables, options
 from trainfree.workflow.lock import hold_run_lock
-from trainfree.workflow.paths import ACCURACIES, HARDWARE, IMAGES, filled
+from trainfree.workflow.paths import (
+    ACCURACIES,
+    HARDWARE,
+    IMAGES,
+    PUBLISHED_SCORES,
+    filled,
+)
 
 try:
     without_braces(str(BASE))
@@ -68,26 +76,9 @@ SEARCH_FILES = RUN.search_files
 # The scores file of each data set, for rules of one.
 SCORES = filled(PATHS.scores, setting=RUN.setting_name)
 
-PAPERS = read_papers(BASE / "reports" / "published")
-PUBLISHED = [relative(paper.path) for paper in PAPERS]
+TABLES = RunTables(RUN, read_papers(BASE / "reports" / "published"))
+TABLE_FILES = TABLES.files()
 NASWOT_PAPER = relative(BASE / "reports" / "published" / "naswot.yaml")
-# Tables beside the papers': the printed ones, and further ones by the module that makes them.
-COMPARISONS = list(table_names(PAPERS))
-FURTHER_TABLES = {
-    "kendall": "papers.kendall",
-    "tau_sensitivity": "papers.tau_sensitivity",
-    "pearson_12_epochs": "papers.pearson_12_epochs",
-    "significance": "searches.significance",
-    "ranks": "searches.ranks",
-    "regret": "searches.regret",
-}
-TABLES = [
-    *("correlations", "search", "timing"),
-    *COMPARISONS,
-    *FURTHER_TABLES,
-    *("published", "scoreboard"),
-]
-TABLE_FILES = [*table_files(*TABLES, "summary"), table("summary.txt")]
 FIGURES = [
     *expand(
         "scores-{space}-{dataset}-{proxy}",
@@ -101,18 +92,12 @@ FIGURES = [
 ]
 FIGURE_FILES = figure_files(*FIGURES)
 REPORT = PATHS.report
-PROXY_TABLES = ["proxies", "proxy_pairs", "proxy_outcomes"]
 PROXY_FIGURES = ["proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias"]
 
 
 def stem_of_first(wildcards, output):
     """Return the path of the first output without its suffix."""
     return os.path.splitext(output[0])[0]
-
-
-def stem_of_second(wildcards, output):
-    """Return the path of the second output without its suffix."""
-    return os.path.splitext(output[1])[0]
 
 
 def folder_of_first(wildcards, output):
@@ -165,29 +150,25 @@ def search_inputs(wildcards):
     return RUN.search_inputs(*place_of(wildcards))
 
 
-def as_list(value):
-    """Return one file or several as a list."""
-    return [value] if isinstance(value, str) else list(value)
-
-
 def extra_option(files):
     """Return files of the user's own as an option of a command; the shell line quotes it."""
     return ["--extra", *files] if files else []
 
 
-def further_table_inputs(wildcards):
-    """Return the files that a further table is made of: those it reads and no others."""
-    if wildcards.further in ("significance", "ranks", "regret"):
-        return {"benchmark": BENCHMARK, "searches": SEARCH_FILES}
-    return {"benchmark": BENCHMARK, "scores": MERGED_SCORES, "published": PUBLISHED}
+def caption_of(table):
+    """Return the caption of a table in Snakemake's own report: a text of its own, or of any."""
+    own = BASE / "reports" / "captions" / f"{table.name}.rst"
+    return str(own if own.is_file() else own.with_name("table.rst"))
 
 
-def further_table_options(wildcards, input):
+def table_inputs(table, wildcards):
+    """Return the files that a table is made from, by kind."""
+    return TABLES.inputs(table)
+
+
+def table_options(wildcards, input):
     """Return the same files as options of the command."""
-    named = (
-        name for name in ("scores", "searches", "published") if name in input.keys()
-    )
-    return [part for name in named for part in (f"--{name}", *as_list(input[name]))]
+    return options(dict(input.items()))
 
 
 def nasbench101_source(wildcards):

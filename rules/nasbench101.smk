@@ -73,7 +73,7 @@ rule tabulate_landscape:
     input:
         benchmark="data/benchmarks/{analysed}.h5",
         landscape="data/landscapes/{analysed}.h5",
-        published=relative(
+        published_landscape=relative(
             BASE / "reports" / "published" / "landscape" / "nasbench101.yaml"
         ),
     output:
@@ -89,15 +89,15 @@ rule tabulate_landscape:
         mem_mb=2000,
         runtime=30,
     params:
-        resamples=CONFIG.analysis.bootstrap_resamples,
-        seed=CONFIG.seed,
-        stem=stem_of_first,
-        code=code_hash("trainfree.analysis.spaces.landscape"),
+        files=table_options,
+        settings=TABLES.settings(declared_tables()["landscape"]),
+        folder=folder_of_first,
+        code=code_hash(
+            declared_tables()["landscape"].module, "trainfree.analysis.registry"
+        ),
     shell:
-        "python -m trainfree tabulate-landscape --benchmark {input.benchmark:q}"
-        " --landscape {input.landscape:q} --published {input.published:q}"
-        " --resamples {params.resamples:q} --seed {params.seed:q}"
-        " --stem {params.stem:q} > {log:q} 2>&1"
+        "python -m trainfree tabulate landscape-{wildcards.analysed:q} {params.files:q}"
+        " --settings {params.settings:q} --folder {params.folder:q} > {log:q} 2>&1"
 
 
 rule tabulate_nasbench101:
@@ -121,10 +121,12 @@ rule tabulate_nasbench101:
         mem_mb=2000,
         runtime=30,
     params:
+        files=table_options,
+        settings=TABLES.settings(declared_tables()["comparison"]),
         folder=folder_of_first,
-        settings=CONFIG.table_settings_json,
-        code=code_hash("trainfree.analysis.papers.comparison"),
+        code=code_hash(
+            declared_tables()["comparison"].module, "trainfree.analysis.registry"
+        ),
     shell:
-        "python -m trainfree tabulate nasbench101_{wildcards.printed:q} --scores {input.scores:q}"
-        " --searches {input.searches:q} --benchmark {input.benchmark:q} --published {input.published:q}"
+        "python -m trainfree tabulate nasbench101_{wildcards.printed:q} {params.files:q}"
         " --settings {params.settings:q} --folder {params.folder:q} > {log:q} 2>&1"

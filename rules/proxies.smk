@@ -23,81 +23,6 @@ rule prepare_hardware:
         " --timeout {params.timeout:q} --cache data/downloads --output {output:q} > {log:q} 2>&1"
 
 
-rule tabulate_proxies:
-    input:
-        scores=MERGED_SCORES,
-        benchmark=BENCHMARK,
-    output:
-        report(
-            table("proxies.csv"),
-            caption="../reports/captions/proxies.rst",
-            category="Proxies",
-        ),
-        report(
-            table("proxy_pairs.csv"),
-            caption="../reports/captions/proxy_pairs.rst",
-            category="Proxies",
-        ),
-        multiext(table("proxies"), ".md", ".tex", ".json"),
-        multiext(table("proxy_pairs"), ".md", ".tex", ".json"),
-    log:
-        logged("tabulate_proxies.log"),
-    benchmark:
-        logged("benchmarks/tabulate_proxies.tsv")
-    conda:
-        "../envs/trainfree.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    params:
-        stem=stem_of_first,
-        pairs=stem_of_second,
-        resamples=CONFIG.analysis.bootstrap_resamples,
-        seed=CONFIG.seed,
-        code=code_hash("trainfree.analysis.proxies.proxies"),
-    shell:
-        "python -m trainfree tabulate-proxies --scores {input.scores:q}"
-        " --benchmark {input.benchmark:q} --resamples {params.resamples:q} --seed {params.seed:q}"
-        " --stem {params.stem:q} --pairs {params.pairs:q} > {log:q} 2>&1"
-
-
-rule tabulate_outcomes:
-    input:
-        scores=MERGED_SCORES,
-        benchmark=BENCHMARK,
-        hardware=studies.hardware_file(RUN) or [],
-    output:
-        report(
-            table("proxy_outcomes.csv"),
-            caption="../reports/captions/proxy_outcomes.rst",
-            category="Proxies",
-        ),
-        multiext(table("proxy_outcomes"), ".md", ".tex", ".json"),
-    log:
-        logged("tabulate_outcomes.log"),
-    benchmark:
-        logged("benchmarks/tabulate_outcomes.tsv")
-    conda:
-        "../envs/trainfree.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    params:
-        stem=stem_of_first,
-        hardware=lambda wildcards, input: (
-            ["--hardware", input.hardware] if input.hardware else []
-        ),
-        resamples=CONFIG.analysis.bootstrap_resamples,
-        seed=CONFIG.seed,
-        code=code_hash("trainfree.analysis.proxies.proxy_outcomes"),
-    shell:
-        "python -m trainfree tabulate-outcomes --scores {input.scores:q}"
-        " --benchmark {input.benchmark:q} {params.hardware:q} --resamples {params.resamples:q}"
-        " --seed {params.seed:q} --stem {params.stem:q} > {log:q} 2>&1"
-
-
 rule plot_proxies:
     input:
         scores=SCORES,
@@ -105,7 +30,7 @@ rule plot_proxies:
         proxies=table("proxies.csv"),
         pairs=table("proxy_pairs.csv"),
         outcomes=table("proxy_outcomes.csv"),
-        origins=expand(table("{name}.json"), name=PROXY_TABLES),
+        origins=expand(table("{name}.json"), name=TABLES.names("proxy_tables")),
     output:
         report(
             expand(
@@ -175,34 +100,6 @@ rule score_draws:
         " --first {params.range[first]:q} --last {params.range[last]:q}"
         " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
         " --store data/scores --output {output:q} > {log:q} 2>&1"
-
-
-rule tabulate_stability:
-    input:
-        draws=studies.all_draws_files(RUN),
-    output:
-        report(
-            table("proxy_stability.csv"),
-            caption="../reports/captions/proxy_stability.rst",
-            category="Proxies",
-        ),
-        multiext(table("proxy_stability"), ".md", ".tex", ".json"),
-    log:
-        logged("tabulate_stability.log"),
-    benchmark:
-        logged("benchmarks/tabulate_stability.tsv")
-    conda:
-        "../envs/trainfree.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        stem=stem_of_first,
-        code=code_hash("trainfree.analysis.proxies.proxy_stability"),
-    shell:
-        "python -m trainfree tabulate-stability --draws {input.draws:q}"
-        " --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule plot_stability:

@@ -114,34 +114,6 @@ rule train_architecture:
         " --device {params.device:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
-rule tabulate_ablation:
-    input:
-        studies.ablation_files(RUN),
-    output:
-        report(
-            table("ablation.csv"),
-            caption="../reports/captions/ablation_table.rst",
-            category="Studies",
-        ),
-        multiext(table("ablation"), ".md", ".tex", ".json"),
-    log:
-        logged("tabulate_ablation.log"),
-    benchmark:
-        logged("benchmarks/tabulate_ablation.tsv")
-    conda:
-        "../envs/trainfree.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        stem=stem_of_first,
-        code=code_hash("trainfree.analysis.studies.ablation"),
-    shell:
-        "python -m trainfree tabulate-ablation --scores {input:q} --stem {params.stem:q}"
-        " > {log:q} 2>&1"
-
-
 rule plot_ablation:
     input:
         PATHS.ablation,
@@ -168,34 +140,6 @@ rule plot_ablation:
         code=code_hash("trainfree.report.figures.ablation"),
     shell:
         "python -m trainfree plot-ablation --scores {input:q} --stem {params.stem:q} > {log:q} 2>&1"
-
-
-rule tabulate_training:
-    input:
-        studies.training_files(RUN),
-    output:
-        report(
-            table("training.csv"),
-            caption="../reports/captions/training_table.rst",
-            category="Studies",
-        ),
-        multiext(table("training"), ".md", ".tex", ".json"),
-    log:
-        logged("tabulate_training.log"),
-    benchmark:
-        logged("benchmarks/tabulate_training.tsv")
-    conda:
-        "../envs/trainfree.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        stem=stem_of_first,
-        code=code_hash("trainfree.analysis.studies.training"),
-    shell:
-        "python -m trainfree tabulate-training --scores {input:q} --stem {params.stem:q}"
-        " > {log:q} 2>&1"
 
 
 rule plot_training:

@@ -19,7 +19,7 @@ from trainfree.files.storage import write_dataset
 from trainfree.proxies import PROXY_NAMES
 from trainfree.scoring.jobs.schema import Row, scores_dataset
 from trainfree.scoring.status import Status
-from trainfree.sources.published_proxy_scores import prepare_independent
+from trainfree.sources.published_proxy_scores import prepare_published_scores
 
 ARCHITECTURES = 40
 PROXIES = ("naswot", "snip")
@@ -138,19 +138,19 @@ def test_files_that_do_not_match_are_named(files):
             agreement(folder)
 
 
-def test_independent_scores_come_from_the_mirror_and_nowhere_else(tmp_path, monkeypatch):
+def test_published_scores_come_from_the_mirror_and_nowhere_else(tmp_path, monkeypatch):
     monkeypatch.delenv("TRAINFREE_MIRROR", raising=False)
     with pytest.raises(SourceError, match="no mirror folder"):
-        prepare_independent(tmp_path / "a.csv.gz", None)
+        prepare_published_scores(tmp_path / "a.csv.gz", None)
     (tmp_path / "suite_zero_cifar10.csv.gz").write_bytes(b"something else")
     with pytest.raises(SourceError):
-        prepare_independent(tmp_path / "out" / "a.csv.gz", str(tmp_path))
+        prepare_published_scores(tmp_path / "out" / "a.csv.gz", str(tmp_path))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.shared_data
 def test_the_mirror_s_file_has_every_column(shared_data, tmp_path):
-    prepare_independent(tmp_path / "theirs.csv.gz", str(shared_data))
+    prepare_published_scores(tmp_path / "theirs.csv.gz", str(shared_data))
     table = pd.read_csv(tmp_path / "theirs.csv.gz")
     assert len(table) == 9445
     assert set(PUBLISHED_COLUMNS.values()) | {"index"} == set(table.columns)

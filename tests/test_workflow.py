@@ -190,7 +190,7 @@ def test_an_edited_template_writes_only_the_report(copy):
 def test_an_edited_table_is_made_again_and_no_other(copy):
     kendall = copy / "src" / "trainfree" / "analysis" / "papers" / "kendall.py"
     kendall.write_text(kendall.read_text() + "\nEDITED = True\n")
-    assert planned(copy, "tables") == {"tabulate_further": 1, "tables": 1}
+    assert planned(copy, "tables") == {"tabulate_kendall": 1, "tables": 1}
 
 
 def test_tables_are_made_again_from_stored_files_without_torch(copy):
@@ -249,8 +249,9 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
 
     assert "score_shard" not in with_config({"analysis": {"bootstrap_resamples": 60}})
     assert set(with_config({"analysis": {"bootstrap_resamples": 60}})) == {
-        *("tabulate_correlations", "tabulate_published", "tabulate_further", "scoreboard"),
-        *("summarize", "write_report", "plot_score_panels", "plot_tau", "plot_searches"),
+        *("tabulate_correlations", "tabulate_comparison", "tabulate_kendall"),
+        *("tabulate_pearson_12_epochs", "tabulate_published", "tabulate_scoreboard"),
+        *("tabulate_summary", "write_report", "plot_score_panels", "plot_tau", "plot_searches"),
     }
     assert with_config({"search": {"runs": 9}})["search"] == 12
     assert with_config({"search": {"searches": {"rea": {"sample": 2}}}})["search"] == 1

@@ -22,11 +22,14 @@ def add_commands(commands: Commands) -> None:
     )
     benchmark.add_argument("--space", required=True)
     benchmark.add_argument("--nats-archive", help="official NATS-tss folder or .tar")
-    independent = command(
-        commands, "prepare-independent", _prepare_independent, "fetch others' proxy scores"
+    others = command(
+        commands,
+        "prepare-published-scores",
+        _prepare_published_scores,
+        "fetch others' proxy scores",
     )
-    independent.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
-    independent.add_argument("--output", type=Path, required=True)
+    others.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
+    others.add_argument("--output", type=Path, required=True)
     for parser in (images, benchmark):
         add_extra(parser)
     hardware = command(
@@ -80,7 +83,7 @@ def _sources(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(arguments, name) for name in ("order", "cache", "mirror", "timeout")}
 
 
-def _prepare_independent(arguments: argparse.Namespace) -> None:
-    from trainfree.sources.published_proxy_scores import prepare_independent
+def _prepare_published_scores(arguments: argparse.Namespace) -> None:
+    from trainfree.sources.published_proxy_scores import prepare_published_scores
 
-    prepare_independent(arguments.output, arguments.mirror)
+    prepare_published_scores(arguments.output, arguments.mirror)

@@ -22,7 +22,7 @@ SUITE_ZERO = MirrorSource(
 )
 
 
-def prepare_independent(output: Path, mirror: str | None) -> None:
+def prepare_published_scores(output: Path, mirror: str | None) -> None:
     """Copy the scores from the mirror to ``output``.
 
     Raises

@@ -10,18 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainfree.analysis.registry import tables_of
 from trainfree.config import Config
 from trainfree.scoring.settings.setting import Setting
 from trainfree.search.plan import SearchPlan
 from trainfree.sources.delivery import SourceSettings
 from trainfree.workflow.paths import IMAGES
 from trainfree.workflow.runs import ConfiguredRun
-
-GENERAL_TABLES = ("correlations", "search", "timing")
-FURTHER_TABLES = (
-    *("kendall", "tau_sensitivity", "pearson_12_epochs"),
-    *("significance", "ranks", "regret"),
-)
 
 
 @dataclass(frozen=True)
@@ -119,10 +114,6 @@ class Run:
         pattern = self.configured.paths.choice
         place = pattern.format(study="kernels", space=self.space, dataset=dataset)
         return self.folder / place
-
-    def table(self, *names: str) -> list[Path]:
-        """Return all files of tables."""
-        return [self.folder / path for path in self.configured.paths.table_files(*names)]
 
     def figure(self, name: str) -> list[Path]:
         """Return all files of a figure."""
@@ -225,16 +216,11 @@ def _kernel_figures(run: Run) -> Iterator[Job]:
 
 def _shown_jobs(run: Run, data: Sequence[Path]) -> Iterator[Job]:
     """Yield what makes tables and figures."""
-    for name in GENERAL_TABLES:
-        yield _job(run, "tables", name, f"tabulate_{name}", run.table(name), data)
-    for name in run.paper_tables:
-        yield _job(run, "tables", name, "tabulate_published", run.table(name), data)
-    for name in FURTHER_TABLES:
-        yield _job(run, "tables", name, f"tabulate_further/{name}", run.table(name), data)
-    board = run.table("scoreboard", "published")
-    yield _job(run, "tables", "scoreboard", "scoreboard", board, data)
-    summary = [*run.table("summary"), run.results / "tables" / "summary.txt"]
-    yield _job(run, "tables", "summary", "summarize", summary, data)
+    for table in tables_of():
+        names = [table.name] if table.names is None else run.paper_tables
+        for name in names:
+            outputs = [run.results / "tables" / f"{name}{suffix}" for suffix in table.suffixes]
+            yield _job(run, "tables", name, f"tabulate_{table.name}", outputs, data)
     for dataset in run.settings:
         for proxy in run.configured.guides:
             name = f"scores-{run.space}-{dataset}-{proxy}"

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainfree.analysis.declaration import SUFFIXES
+
 IMAGES = "data/images/{dataset}.h5"
 """Prepared images."""
 ACCURACIES = "data/benchmarks/{space}.h5"
 """Accuracies of trained networks."""
 HARDWARE = "data/benchmarks/hardware-{space}.h5"
 """What networks cost on hardware."""
-TABLE_SUFFIXES = (".csv", ".md", ".tex", ".json")
-"""A table for programs, for readers, and what it was made from."""
+PUBLISHED_SCORES = "data/published_scores/suite_zero_cifar10.csv.gz"
+"""Proxy scores that others published."""
 FIGURE_SUFFIXES = (".svg", ".png", ".json")
 
 
@@ -60,7 +62,7 @@ class Paths:
 
     def table_files(self, *names: str) -> list[str]:
         """Return all files of tables, table by table."""
-        return _with_suffixes([self.table(name) for name in names], TABLE_SUFFIXES)
+        return _with_suffixes([self.table(name) for name in names], SUFFIXES)
 
     def figure_files(self, *names: str) -> list[str]:
         """Return all files of figures, figure by figure."""

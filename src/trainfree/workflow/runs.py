@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from trainfree.analysis.proxies.published_proxy_scores import INDEPENDENT_COLUMNS
+from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_COLUMNS
 from trainfree.config import Config
 from trainfree.errors import ConfigError
 from trainfree.scoring.settings.setting import Setting, shard_ranges
@@ -71,7 +71,7 @@ class ConfiguredRun:
         return Setting(
             space="nasbench201",
             dataset="cifar10",
-            proxies=tuple(INDEPENDENT_COLUMNS),
+            proxies=tuple(PUBLISHED_COLUMNS),
             batch_size=self.config.agreement.batch_size,
             initialization="pytorch",
             input="images",

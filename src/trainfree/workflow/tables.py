@@ -1,0 +1,112 @@
+"""The tables of a run: their files, and the files that each is made from.
+
+Which tables there are is declared in ``trainfree.analysis``, one file a table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from trainfree.analysis.declaration import RUN, Inputs, Table
+from trainfree.analysis.published import Published
+from trainfree.analysis.registry import tables, tables_before, tables_of
+from trainfree.provenance import canonical_json
+from trainfree.workflow import studies
+from trainfree.workflow.environment import relative
+from trainfree.workflow.paths import ACCURACIES, PUBLISHED_SCORES
+from trainfree.workflow.runs import ConfiguredRun
+
+Files = Mapping[str, str | list[str]]
+ORIGINS = "origins"
+"""What is behind the tables that a table is made from: an input, but no option of the command."""
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """The tables of a configured run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    papers
+        The papers' numbers.
+    """
+
+    run: ConfiguredRun
+    papers: Sequence[Published]
+
+    @property
+    def with_a_rule(self) -> list[Table]:
+        """The tables of the configured space, and those beside scores that others published."""
+        return [table for table in tables().values() if table.of in ("run", "agreement")]
+
+    def names(self, target: str = RUN) -> list[str]:
+        """Return the names of the tables of a target."""
+        return [name for table in tables_of(target) for name in table.names_of(self.papers)]
+
+    def files(self, target: str = RUN) -> list[str]:
+        """Return all files of the tables of a target."""
+        return [path for table in tables_of(target) for path in self.files_of(table)]
+
+    def files_of(self, table: Table) -> list[str]:
+        """Return the files of a table, or of all tables of its form; CSV files first."""
+        names = table.names_of(self.papers)
+        return [
+            self.run.paths.table(f"{name}{suffix}") for suffix in table.suffixes for name in names
+        ]
+
+    def inputs(self, table: Table) -> dict[str, str | list[str]]:
+        """Return the files that a table is made from, by kind."""
+        known = self._of_agreement if table.of == "agreement" else self._of_run
+        found: dict[str, str | list[str]] = {kind: known[kind] for kind in table.reads}
+        if before := tables_before(table, self.papers):
+            found["tables"] = [self.run.paths.table(f"{name}.csv") for name in before]
+            found[ORIGINS] = [self.run.paths.table(f"{name}.json") for name in before]
+        return found
+
+    def settings(self, table: Table) -> str:
+        """Return the settings that decide a table as JSON."""
+        every = json.loads(self.run.config.table_settings_json)
+        return canonical_json({name: every[name] for name in table.settings})
+
+    @property
+    def published(self) -> list[str]:
+        """The files of the papers' numbers."""
+        return [relative(paper.path) for paper in self.papers]
+
+    @property
+    def _of_run(self) -> Files:
+        run = self.run
+        return {
+            "scores": run.score_files,
+            "searches": run.search_files,
+            "benchmark": run.benchmark,
+            "published": self.published,
+            "hardware": studies.hardware_file(run) or [],
+            "draws": studies.all_draws_files(run),
+            "ablation": studies.ablation_files(run),
+            "training": studies.training_files(run),
+        }
+
+    @property
+    def _of_agreement(self) -> Files:
+        return {
+            "scores": studies.agreement_files(self.run),
+            "benchmark": ACCURACIES.format(space="nasbench201"),
+            "published_scores": PUBLISHED_SCORES,
+        }
+
+
+def options(files: Mapping[str, str | Sequence[str]]) -> list[str]:
+    """Return files by kind as options of ``trainfree tabulate``; kinds without a file have none."""
+    known = {field.name for field in fields(Inputs)}
+    found: list[str] = []
+    for kind, given in files.items():
+        paths = [given] if isinstance(given, str | Path) else list(given)
+        if kind in known and paths:
+            found += [f"--{kind.replace('_', '-')}", *map(str, paths)]
+    return found
