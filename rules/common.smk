@@ -26,6 +26,8 @@ from trainfree.workflow.environment import (
     without_braces,
 )
 from trainfree.workflow.tables import RunTables, options
+from trainfree.workflow.figures import OF_PROXIES as PROXY_FIGURES
+from trainfree.workflow.figures import figures_of
 from trainfree.workflow.lock import hold_run_lock
 from trainfree.workflow.paths import (
     ACCURACIES,
@@ -67,7 +69,6 @@ wildcard_constraints:
 
 
 SEARCHES = RUN.searches
-GUIDES = RUN.guides
 SHOWN_PROXIES = RUN.shown_proxies
 BENCHMARK = RUN.benchmark
 SHARD_FILES = RUN.shard_files
@@ -79,20 +80,8 @@ SCORES = filled(PATHS.scores, setting=RUN.setting_name)
 TABLES = RunTables(RUN, read_papers(BASE / "reports" / "published"))
 TABLE_FILES = TABLES.files()
 NASWOT_PAPER = relative(BASE / "reports" / "published" / "naswot.yaml")
-FIGURES = [
-    *expand(
-        "scores-{space}-{dataset}-{proxy}",
-        space=CONFIG.space,
-        dataset=CONFIG.datasets,
-        proxy=GUIDES,
-    ),
-    *of_datasets("search", "best_so_far", "kernels"),
-    f"score_panels-{CONFIG.space}",
-    f"score_tau-{CONFIG.space}",
-]
-FIGURE_FILES = figure_files(*FIGURES)
+FIGURE_FILES = figure_files(*(drawn.name for drawn in figures_of(RUN)))
 REPORT = PATHS.report
-PROXY_FIGURES = ["proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias"]
 
 
 def stem_of_first(wildcards, output):

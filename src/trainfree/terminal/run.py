@@ -15,6 +15,7 @@ from trainfree.config import Config
 from trainfree.scoring.settings.setting import Setting
 from trainfree.search.plan import SearchPlan
 from trainfree.sources.delivery import SourceSettings
+from trainfree.workflow.figures import figures_of
 from trainfree.workflow.paths import IMAGES
 from trainfree.workflow.runs import ConfiguredRun
 
@@ -148,7 +149,7 @@ def jobs_of(run: Run) -> list[Job]:
     data = [*_input_jobs(run), *_score_jobs(run), *_search_jobs(run)]
     made = [path for job in data if job.stage not in ("images", "shards") for path in job.outputs]
     kernels = list(_kernel_jobs(run))
-    shown = [*_shown_jobs(run, made), *_kernel_figures(run)]
+    shown = list(_shown_jobs(run, made))
     page = [run.report]
     parts = [path for job in shown for path in job.outputs]
     return [*data, *kernels, *shown, _job(run, "report", "index.html", "write_report", page, parts)]
@@ -204,16 +205,6 @@ def _kernel_jobs(run: Run) -> Iterator[Job]:
         yield _job(run, "kernels", dataset, f"store_kernels/{where}", [kernels], inputs)
 
 
-def _kernel_figures(run: Run) -> Iterator[Job]:
-    for dataset in run.settings:
-        name = f"kernels-{run.space}-{dataset}"
-        place, outputs = (
-            f"plot_kernels/{run.space}/{dataset}",
-            run.figure(name),
-        )
-        yield _job(run, "figures", name, place, outputs, [run.kernels(dataset)])
-
-
 def _shown_jobs(run: Run, data: Sequence[Path]) -> Iterator[Job]:
     """Yield what makes tables and figures."""
     for table in tables_of():
@@ -221,14 +212,6 @@ def _shown_jobs(run: Run, data: Sequence[Path]) -> Iterator[Job]:
         for name in names:
             outputs = [run.results / "tables" / f"{name}{suffix}" for suffix in table.suffixes]
             yield _job(run, "tables", name, f"tabulate_{table.name}", outputs, data)
-    for dataset in run.settings:
-        for proxy in run.configured.guides:
-            name = f"scores-{run.space}-{dataset}-{proxy}"
-            place = f"plot_scores/{run.space}/{dataset}"
-            yield _job(run, "figures", name, place, run.figure(name), data)
-        for figure in ("search", "best_so_far"):
-            name, place = f"{figure}-{run.space}-{dataset}", f"plot_searches/{run.space}/{dataset}"
-            yield _job(run, "figures", name, place, run.figure(name), data)
-    for figure, place in (("score_panels", "plot_score_panels"), ("score_tau", "plot_tau")):
-        name = f"{figure}-{run.space}"
-        yield _job(run, "figures", name, place, run.figure(name), data)
+    for name, place in figures_of(run.configured):
+        kernels = [run.kernels(d) for d in run.settings if place == f"plot_kernels/{run.space}/{d}"]
+        yield _job(run, "figures", name, place, run.figure(name), kernels or data)
