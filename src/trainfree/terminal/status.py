@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -209,7 +209,7 @@ def _wanted_attributes(run: Run) -> dict[Path, tuple[str, dict[str, str]]]:
         for path in (*run.shards(dataset), run.scores(dataset)):
             wanted[path] = ("scores", attributes)
         for name, plan in run.plans.items():
-            settings = {"space": run.space, "dataset": dataset, "plan": asdict(plan)}
+            settings = {"space": run.space, "dataset": dataset, "plan": plan.values}
             wanted[run.search(dataset, name)] = (
                 "search",
                 {
