@@ -22,7 +22,7 @@ rule search:
         mem_mb=lambda wildcards: 3000 if wildcards.space == "nasbench101" else 1000,
         runtime=30,
     params:
-        plan=lambda wildcards: plan_of(wildcards).to_json(),
+        plan=lambda wildcards: plan_of(wildcards).json,
         scores=lambda wildcards, input: (
             ["--scores", input.scores] if "scores" in input.keys() else []
         ),

@@ -44,7 +44,7 @@ rule score_ablation:
         images=IMAGES,
         other=asked(
             PATHS.ablation,
-            lambda wildcards: CONFIG.ablation_setting(wildcards.dataset).settings,
+            lambda wildcards: CONFIG.ablation_setting(wildcards.dataset).values,
             lambda wildcards: scoring_code_hash(
                 CONFIG.ablation_setting(wildcards.dataset).base,
                 "trainfree.scoring.jobs.ablation",
@@ -82,7 +82,7 @@ rule train_architecture:
         images=IMAGES,
         other=asked(
             PATHS.training,
-            CONFIG.training_setting().settings,
+            CONFIG.training_setting().values,
             scoring_code_hash(
                 CONFIG.training_setting().base, "trainfree.scoring.jobs.training"
             ),

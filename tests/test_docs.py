@@ -192,7 +192,7 @@ def test_the_chains_of_the_page_train_score_and_are_searched(folder, hooks):
     assert main([*score, *options, str(shard)]) == 0
     assert main(["merge-scores", str(shard), *options, str(scores)]) == 0
     output = folder / "rea.h5"
-    plan = config.search.plans()["rea-naswot"].to_json()
+    plan = config.search.plans()["rea-naswot"].json
     search = ["search", "--space", "chains", "--dataset", "generated", "--plan", plan]
     inputs = ["--scores", str(scores), "--benchmark", str(benchmark), "--seed", "0"]
     assert main([*search, *inputs, "--output", str(output), *extra]) == 0

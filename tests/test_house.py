@@ -28,7 +28,7 @@ ROOMS = {
 }
 LEAVES = {
     *("errors", "outside", "parent_process", "processes"),
-    *("progress", "provenance", "randomness", "files", "compilation", "syntax"),
+    *("progress", "provenance", "randomness", "files", "compilation", "syntax", "settings"),
 }
 # Rooms inside rooms: each may import those before it.
 INSIDE = {

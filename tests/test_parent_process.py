@@ -182,7 +182,7 @@ def test_a_long_search_of_a_killed_run_ends_and_replaces_nothing(start, tmp_path
     output.write_text("newer")
     run, job = start(
         *(sys.executable, "-m", "trainfree", "search", "--space", "nasbench201_mini"),
-        *("--dataset", "cifar10", "--seed", "0", "--plan", plan.to_json()),
+        *("--dataset", "cifar10", "--seed", "0", "--plan", plan.json),
         *("--benchmark", str(tmp_path / "b.h5"), "--output", str(output)),
     )
     threads = Path(f"/proc/{job}/task")

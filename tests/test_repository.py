@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 import yaml
@@ -16,10 +17,27 @@ def pins(lines: list[str]) -> dict[str, str]:
 def test_everything_the_package_needs_is_pinned_exactly(repository):
     constraints = pins((repository / "requirements" / "constraints.txt").read_text().splitlines())
     project = (repository / "pyproject.toml").read_text()
-    needed = re.findall(r'^  "([A-Za-z0-9_.-]+)[<>=]', project, flags=re.MULTILINE)
+    needed = re.findall(r'^  "([A-Za-z0-9_.-]+)(?:\[\w+\])?[<>=]', project, flags=re.MULTILINE)
     assert len(needed) > 15
     assert [name for name in needed if name.lower() not in constraints] == []
     assert constraints["torch"] == "2.13.0"
+
+
+# Distributions whose module has another name.
+MODULES = {"pyyaml": "yaml", "pillow": "PIL"}
+
+
+def test_every_direct_dependency_is_imported_somewhere(repository):
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    files = [repository / "Snakefile", *(repository / "src").rglob("*.py")]
+    imported = {
+        name.split(".")[0]
+        for path in files
+        for name in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), flags=re.MULTILINE)
+    }
+    names = [re.match(r"[\w-]+", entry)[0].lower() for entry in project["dependencies"]]
+    assert len(names) > 10
+    assert [name for name in names if MODULES.get(name, name) not in imported] == []
 
 
 def test_conda_environments_pin_the_same_versions(repository):

@@ -272,12 +272,6 @@ def test_shard_names_are_stable_and_cover_the_space():
     assert shard_ranges(3, 10) == ["0-2"]
 
 
-def test_setting_survives_the_command_line_and_names_bad_fields():
-    assert Setting.from_json(SETTING.json) == SETTING
-    with pytest.raises(ConfigError, match="expected JSON with space, dataset"):
-        Setting.from_json(SETTING.json.replace("batch_size", "batchsize"))
-
-
 def test_every_proxy_file_registers_its_own_name():
     assert set(PROXIES) <= set(PROXY_NAMES)
     for name in PROXY_NAMES:

@@ -313,6 +313,6 @@ def test_settings_may_refuse_values_in_any_way(tmp_path, check, words):
     with pytest.raises(ConfigError, match=words):
         make_plan("x", {"algorithm": "picky", "size": 4}, runs=1, budgets=[1])
     plan = make_plan("x", {"algorithm": "picky"}, runs=1, budgets=[1])
-    assert SearchPlan.from_json(plan.to_json()) == plan
-    assert json.loads(plan.to_json())["settings"] == {"size": 3}
+    assert SearchPlan.from_json(plan.json) == plan
+    assert json.loads(plan.json)["settings"] == {"size": 3}
     assert os.path.exists(file)  # noqa: PTH110

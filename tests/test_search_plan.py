@@ -171,23 +171,6 @@ def test_overrides_win_over_the_preset_and_the_preset_over_defaults():
 
 
 @pytest.mark.parametrize(
-    "entry",
-    [
-        {"algorithm": "move", "proxy": "naswot", "budget_seconds": 100},
-        {"algorithm": "bohb", "preset": "nasbench201", "budgets": [7, 8]},
-    ],
-)
-def test_plans_survive_the_command_line(entry):
-    assert SearchPlan.from_json(plan(**entry).to_json()) == plan(**entry)
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', '{"counts": [1], "colour": 2}'])
-def test_other_texts_are_no_plan(text):
-    with pytest.raises(ConfigError, match="search plan: expected a plan as JSON"):
-        SearchPlan.from_json(text)
-
-
-@pytest.mark.parametrize(
     ("entry", "words"),
     [
         ({}, r"x\.algorithm: .*"),

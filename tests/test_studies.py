@@ -142,14 +142,6 @@ def test_equal_draws_are_scored_once_and_all_places_are_filled():
     assert all(arms[arm].draws[draw] == key for key in places for arm, draw in places[key])
 
 
-@pytest.mark.parametrize("study", [ABLATION, TRAINING], ids=["ablation", "training"])
-def test_settings_survive_their_json_and_bad_json_is_named(study):
-    assert type(study).from_json(study.json) == study
-    for text in ("{", "{}", '{"base": 3}', study.json.replace('"base"', '"bass"')):
-        with pytest.raises(ConfigError, match=r"is not the JSON of one|expected JSON with"):
-            type(study).from_json(text)
-
-
 # The choice of architectures
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, fields
+from typing import ClassVar
 
-from trainfree.errors import ConfigError
+from pydantic.dataclasses import dataclass
+
+from trainfree.settings import STRICT, Settings
 
 
-@dataclass(frozen=True)
-class AnalysisSettings:
+@dataclass(frozen=True, config=STRICT)
+class AnalysisSettings(Settings):
     """Settings of the tables that stand beside the papers'.
 
     Attributes
@@ -27,6 +28,7 @@ class AnalysisSettings:
         A cell whose two standard errors are more than this many margins tells nothing.
     """
 
+    called: ClassVar[str] = "settings of the tables"
     seed: int = 0
     bootstrap_resamples: int = 200
     tau_draws: int = 200
@@ -34,23 +36,3 @@ class AnalysisSettings:
     margin_correlation: float = 0.03
     margin_score: float = 0.01
     coarsest: float = 6.0
-
-    @classmethod
-    def from_json(cls, text: str) -> AnalysisSettings:
-        """Return the settings that a command line gives; those left out have their defaults.
-
-        Raises
-        ------
-        ConfigError
-            When it is not JSON or names an unknown setting.
-        """
-        known = [field.name for field in fields(cls)]
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"settings of the tables: not JSON ({error}): {text!r}") from error
-        if not isinstance(values, dict) or not set(values) <= set(known):
-            raise ConfigError(
-                f"settings of the tables: expected some of {', '.join(known)}, found {text}"
-            )
-        return cls(**values)

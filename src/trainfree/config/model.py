@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from trainfree.analysis.settings import AnalysisSettings
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
 from trainfree.config.scoring import (
     AblationConfig,
@@ -168,7 +168,7 @@ class Config(Section):
     @property
     def table_settings_json(self) -> str:
         """The settings of the tables as JSON, for command lines."""
-        return json.dumps({"seed": self.seed, **self.analysis.model_dump()})
+        return AnalysisSettings(seed=self.seed, **self.analysis.model_dump()).json
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

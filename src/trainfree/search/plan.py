@@ -6,12 +6,13 @@ An entry of the configuration's ``search.searches`` is a mapping. Besides the ke
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self, get_args
+from dataclasses import field
+from typing import Any, ClassVar, get_args
+
+from pydantic.dataclasses import dataclass
 
 from trainfree import search, spaces
 from trainfree.errors import ConfigError, UnknownNameError, shown
@@ -20,6 +21,7 @@ from trainfree.provenance import code_hash
 from trainfree.search import ACCURACY, load_algorithm
 from trainfree.search.budget import MOST_EVALUATIONS, Budget, Evaluations, Seconds
 from trainfree.search.protocol import Overshoot, find_preset, make_settings
+from trainfree.settings import STRICT, Settings
 
 NAME = re.compile(r"[a-z0-9_]+(-[a-z0-9_]+)*")
 LARGEST_SETTING = 1_000_000
@@ -31,8 +33,8 @@ ENTRY_KEYS = (
 )
 
 
-@dataclass(frozen=True)
-class SearchPlan:
+@dataclass(frozen=True, config=STRICT)
+class SearchPlan(Settings):
     """What decides the runs of one search, besides the space, the data and the seed.
 
     Attributes
@@ -55,6 +57,7 @@ class SearchPlan:
         All settings of the algorithm.
     """
 
+    called: ClassVar[str] = "search plan"
     name: str
     algorithm: str
     preset: str
@@ -64,7 +67,7 @@ class SearchPlan:
     seconds: float | None
     overshoot: str
     runs: int
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def proxies(self) -> list[str]:
@@ -78,25 +81,6 @@ class SearchPlan:
         if self.seconds is None:
             return Evaluations(self.counts)
         return Seconds(self.seconds, self.overshoot)  # type: ignore[arg-type]
-
-    def to_json(self) -> str:
-        """Return the plan for a command line."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the plan of :meth:`to_json`.
-
-        Raises
-        ------
-        ConfigError
-            When the text is not such a plan.
-        """
-        try:
-            values = json.loads(text)
-            return cls(**{**values, "counts": tuple(values["counts"])})
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"search plan: expected a plan as JSON, found {text!r}") from error
 
 
 def search_code_hash(plan: SearchPlan, space: str) -> str:

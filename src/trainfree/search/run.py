@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -280,7 +280,7 @@ def _attributes(job: SearchJob, signals: Signals) -> dict[str, str | int | float
         settings={
             "space": job.space,
             "dataset": job.dataset,
-            "plan": asdict(plan),
+            "plan": plan.values,
             "seed": job.seed,
             "inputs": signals.source_hashes,
         },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def scoring_asked(
     return asked(
         workflow,
         path,
-        lambda wildcards: asdict(setting(wildcards)),
+        lambda wildcards: setting(wildcards).values,
         lambda wildcards: scoring_code_hash(setting(wildcards), job),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -199,7 +199,7 @@ class ConfiguredRun:
 
     def search_settings(self, space: str, dataset: str, name: str) -> dict[str, Any]:
         """Return what decides a search's file, but for the hashes of what it reads."""
-        plan = asdict(self.plans[space, dataset, name])
+        plan = self.plans[space, dataset, name].values
         return {"space": space, "dataset": dataset, "plan": plan, "seed": self.config.seed}
 
     def search_inputs(self, space: str, dataset: str, name: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -131,11 +132,7 @@ def bootstrap(
 
 def mean_ranks(values: Floats) -> Floats:
     """Return ranks from 1; equal values share their mean rank, NaN has none and stays NaN."""
-    known = ~np.isnan(values)
-    dense = _dense_ranks(values[known])
-    ranks = np.full(len(values), np.nan)
-    ranks[known] = _mean_ranks(np.bincount(dense))[dense]
-    return ranks
+    return np.asarray(pd.Series(values).rank(), dtype=np.float64)
 
 
 def percentile_interval(values: Floats, coverage: float = 0.95) -> tuple[float, float]:

@@ -74,7 +74,7 @@ def score_ablation(
     attributes = {
         **measured_attributes(
             setting.base,
-            setting.settings,
+            setting.values,
             scoring_code_hash(setting.base, __name__),
             images,
             torch.device(device),

@@ -6,7 +6,7 @@ score owes to the architecture and what to the draw.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +87,7 @@ def score_draws(
     )
     attributes = measured_attributes(
         setting,
-        asdict(setting),
+        setting.values,
         scoring_code_hash(setting, __name__),
         images,
         torch.device(device),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +55,7 @@ def store_kernels(
         kernels.append(scorer.candidate(arch, PhaseClock()).relu_kernel)
     attributes = measured_attributes(
         setting,
-        {**asdict(setting), "choice": str(chosen.attrs["config_hash"])},
+        {**setting.values, "choice": str(chosen.attrs["config_hash"])},
         scoring_code_hash(setting, __name__),
         images,
         torch.device(device),

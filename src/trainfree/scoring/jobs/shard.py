@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -68,7 +68,7 @@ def score_shard(
     architectures = chosen_architectures(setting, first, last)
     attributes = measured_attributes(
         setting,
-        asdict(setting),
+        setting.values,
         scoring_code_hash(setting),
         images,
         torch.device(device),

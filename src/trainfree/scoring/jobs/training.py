@@ -90,7 +90,7 @@ def train_architecture(
     attributes = {
         **measured_attributes(
             setting.base,
-            setting.settings,
+            setting.values,
             scoring_code_hash(setting.base, __name__),
             images,
             torch.device(device),

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
-from typing import Literal, Self
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
 from trainfree import proxies, spaces
 from trainfree.errors import ConfigError
 from trainfree.images.datasets import DATASET_KIND, InputKind
 from trainfree.outside.extensions import versions_of
-from trainfree.provenance import canonical_json, code_hash, settings_hash
+from trainfree.provenance import code_hash, settings_hash
 from trainfree.proxies.extra import PROXY
 from trainfree.randomness import stream
+from trainfree.settings import STRICT, Settings
 from trainfree.spaces import load_space
 from trainfree.spaces.protocol import PublishedOrder
 
 Initialization = Literal["pytorch", "xavier", "kaiming", "normal"]
 
 
-@dataclass(frozen=True)
-class Setting:
+@dataclass(frozen=True, config=STRICT)
+class Setting(Settings):
     """Everything that decides a score: its hash is the ``config_hash`` of the scores file.
 
     Parameters
@@ -37,6 +37,7 @@ class Setting:
         an edit scores anew.
     """
 
+    called: ClassVar[str] = "setting"
     space: str
     dataset: str
     proxies: tuple[str, ...]
@@ -48,29 +49,6 @@ class Setting:
     sample_seed: int = 0
     sample_of: int = 0
     extra: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the setting that :attr:`json` gave as ``text``.
-
-        Raises
-        ------
-        ConfigError
-            When a field is missing, unknown or not JSON.
-        """
-        try:
-            values = json.loads(text)
-            values["proxies"] = tuple(values["proxies"])
-            values["extra"] = tuple((path, code) for path, code in values.get("extra", []))
-            return cls(**values)
-        except (ValueError, TypeError, KeyError) as error:
-            known = ", ".join(field.name for field in fields(cls))
-            raise ConfigError(f"setting {text!r}: expected JSON with {known}: {error}") from error
-
-    @property
-    def json(self) -> str:
-        """The setting as canonical JSON, for command lines."""
-        return canonical_json(asdict(self))
 
     @property
     def name(self) -> str:
@@ -87,7 +65,7 @@ class Setting:
     @property
     def hash(self) -> str:
         """Hash of all fields."""
-        return settings_hash(asdict(self))
+        return settings_hash(self.values)
 
 
 def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:

@@ -6,53 +6,28 @@ mini-batches, weights and batch sizes, the training study after every epoch.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
+from typing import ClassVar
 
-from trainfree.errors import ConfigError
-from trainfree.provenance import canonical_json
+from pydantic.dataclasses import dataclass
+
 from trainfree.randomness import stream
 from trainfree.scoring.settings.setting import Setting
+from trainfree.settings import STRICT, Settings
 
 MINI_BATCH, GAUSSIAN, INITIALISATION = "mini-batch", "gaussian input", "initialisation"
 
 
-@dataclass(frozen=True)
-class _Study:
+@dataclass(frozen=True, config=STRICT)
+class _Study(Settings):
     """A study of scores: ``base`` is how the suite itself would score."""
 
+    called: ClassVar[str] = "study"
     base: Setting
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the setting that :attr:`json` gave as ``text``.
 
-        Raises
-        ------
-        ConfigError
-            When a field is missing, unknown or not JSON.
-        """
-        try:
-            values = json.loads(text)
-            values["base"] = Setting.from_json(canonical_json(values["base"]))
-            tuples = {key: tuple(v) for key, v in values.items() if isinstance(v, list)}
-            return cls(**(values | tuples))
-        except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"study {text!r}: is not the JSON of one: {error}") from error
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """All fields, as they enter hashes."""
-        return asdict(self)
-
-    @property
-    def json(self) -> str:
-        """The setting as canonical JSON, for command lines."""
-        return canonical_json(self.settings)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class AblationSetting(_Study):
     """How the ablation draws (NASWOT paper, Figure 5).
 
@@ -68,7 +43,7 @@ class AblationSetting(_Study):
     batch_sizes: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class TrainingSetting(_Study):
     """How networks are trained between scores (NASWOT paper, Figure 6): plain SGD.
 
@@ -89,7 +64,7 @@ class TrainingSetting(_Study):
     learning_rate: float
 
 
-@dataclass(frozen=True)
+@plain_dataclass(frozen=True)
 class Draw:
     """One way of scoring: the suite's own under ``setting``, but for the weights' root seed."""
 
@@ -97,7 +72,7 @@ class Draw:
     weights_seed: int
 
 
-@dataclass(frozen=True)
+@plain_dataclass(frozen=True)
 class Arm:
     """What is varied: one way of scoring a draw."""
 
