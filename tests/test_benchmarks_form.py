@@ -16,6 +16,9 @@ from trainfree.errors import SourceError, UnknownNameError
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import SPACE_NAMES
 
+CONNECTED = 662
+"""Cells of three operations: 2 to the number of live edges, summed over the 47 connected graphs."""
+
 
 def prepare(space: str, output: Path, order: list[str]) -> xr.Dataset:
     prepare_benchmark(

@@ -17,7 +17,7 @@ from trainfree.errors import ConfigError, DataFileError
 from trainfree.files.reading import is_there
 from trainfree.files.storage import read_dataset
 from trainfree.spaces import load_space
-from trainfree.spaces.nasbench201.canonical import canonical_form, is_connected
+from trainfree.spaces.nasbench201.canonical import canonical_form
 from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.terminal.architectures import find_architecture
 from trainfree.terminal.cell import cell_arrows, draw_cell
@@ -107,7 +107,7 @@ def _show_class(space: CellSpace, index: int, screen: Screen) -> None:
     alone = "no other cell is the same function of input and weights"
     several = f"one of {len(same)} cells that are the same function: {members}{more}"
     screen.line(alone if len(same) == 1 else several)
-    if not is_connected(space, index):
+    if not space.is_connected(index):
         screen.line("its output does not depend on its input")
 
 
