@@ -301,12 +301,6 @@ SPECS = [
     ),
     ("std=GREY", "std=(60, 60, float('inf'))", r"greys\.std: .* found 60, 60, inf"),
     (
-        "std=GREY",
-        "std=GREY, benchmark_datasets='x'",
-        r"greys\.benchmark_datasets: expected texts, found 'x'",
-    ),
-    ("std=GREY", "std=GREY, benchmark_datasets=(1,)", r"greys\.benchmark_datasets: expected texts"),
-    (
         'Spec("greys"',
         'Spec("gray"',
         "DATASETS: expected a DatasetSpec of the name 'greys', found DatasetSpec",

@@ -27,7 +27,7 @@ ROOMS = {
 }
 LEAVES = {
     *("errors", "outside", "parent_process", "processes"),
-    *("progress", "provenance", "randomness", "files", "compilation"),
+    *("progress", "provenance", "randomness", "files", "compilation", "trainings"),
 }
 # Rooms inside rooms: each may import those before it.
 INSIDE = {

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainfree.errors import DataFileError
 from trainfree.files.reading import read_text
+from trainfree.trainings import UNSTATED
 
 Kind = Literal[
     "answer",
@@ -214,7 +215,7 @@ class Published:
             and with unstated epochs (``?``) the cell is comparable only roughly.
         """
         column, _, epochs = outcome.rpartition("/")
-        if epochs not in (str(self.epochs), "?"):
+        if epochs not in (str(self.epochs), UNSTATED):
             return None
         wanted = {key: as_published(value) for key, value in wanted.items()}
         for cell, measure in self.pairs():
@@ -252,7 +253,7 @@ def comparable(measure: Measure, epochs: str) -> str:
     if measure.comparable != "yes":
         return measure.comparable
     reasons = [measure.remark]
-    if epochs == "?":
+    if epochs == UNSTATED:
         reasons.append("accuracies of another training of the space, epochs not stated")
     told = "; ".join(filter(None, reasons))
     return f"roughly: {told}" if told else "yes"

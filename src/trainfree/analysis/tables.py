@@ -19,6 +19,7 @@ import pandas as pd
 from trainfree.analysis.origins import MadeFrom, write_with_origin
 from trainfree.errors import DataFileError
 from trainfree.files.reading import open_file
+from trainfree.trainings import TRAINING_SECONDS
 
 MISSING = "–"
 MADE_FROM = "Made from "
@@ -221,7 +222,7 @@ def count_of(count: int, thing: str) -> str:
 
 def budget_text(budget: float, kind: str) -> str:
     """Return a budget with its unit: a number of architectures, or seconds of training."""
-    return f"{number(budget, 0)} s" if kind == "training_seconds" else number(budget, 0)
+    return f"{number(budget, 0)} s" if kind == TRAINING_SECONDS else number(budget, 0)
 
 
 def seconds(value: float | None) -> str:

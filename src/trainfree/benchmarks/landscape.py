@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from trainfree.benchmarks.load import accuracy_column, outcomes
+from trainfree.benchmarks.load import accuracy_column
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.files.storage import open_dataset, provenance_attributes, write_dataset
 from trainfree.provenance import code_hash
@@ -21,6 +21,7 @@ from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.nasbench201 import landscape as landscape201
 from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.spaces.walks import Replacements, Walks
+from trainfree.trainings import known_outcomes
 
 HEADLINE = ("cifar10", "test")
 _COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
@@ -68,7 +69,7 @@ def prepare_landscape(benchmark: Path, output: Path, *, walks: int, steps: int, 
 
 
 def _headline(trained: xr.Dataset, path: Path) -> tuple[NDArray[np.float64], str]:
-    found = [known for known in outcomes(trained) if known[:2] == HEADLINE]
+    found = [known for known in known_outcomes(trained) if known[:2] == HEADLINE]
     if not found:
         raise DataFileError(f"{path}: has no CIFAR-10 test accuracy; choose another source")
     dataset, split, epochs = max(found, key=lambda known: known[2])

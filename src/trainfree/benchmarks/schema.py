@@ -16,13 +16,11 @@ import xarray as xr
 
 from trainfree.errors import ArchitectureError, SourceError
 from trainfree.spaces.protocol import NamedSubsets, Space
+from trainfree.trainings import MEAN_SEED, SPLITS
 
 Column = npt.NDArray[np.float64]
 
-SPLITS = ("valid", "test")
 DATASET_ORDER = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
-UNSTATED_EPOCHS = -1
-MEAN_SEED = "mean"
 _COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
 
 

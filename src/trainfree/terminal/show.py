@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from trainfree.analysis.inputs import outcome_title, status_names, texts
 from trainfree.analysis.tables import MISSING, number, seconds
-from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
-from trainfree.benchmarks.schema import MEAN_SEED
+from trainfree.benchmarks.load import accuracy_column, load_benchmark
 from trainfree.errors import ConfigError, DataFileError
 from trainfree.files.reading import is_there
 from trainfree.files.storage import read_dataset
@@ -23,6 +22,7 @@ from trainfree.terminal.architectures import find_architecture
 from trainfree.terminal.cell import cell_arrows, draw_cell
 from trainfree.terminal.run import Run
 from trainfree.terminal.screen import Screen
+from trainfree.trainings import MEAN_SEED, known_outcomes
 
 _MEMBERS_SHOWN = 8
 
@@ -113,8 +113,9 @@ def _show_class(space: CellSpace, index: int, screen: Screen) -> None:
 
 def _show_accuracies(benchmark: xr.Dataset, index: int, screen: Screen) -> None:
     rows = []
-    for dataset, split, epochs in outcomes(benchmark):
-        column = accuracy_column(benchmark, dataset, split, epochs)
+    for outcome in known_outcomes(benchmark):
+        dataset, split, epochs = outcome
+        column = accuracy_column(benchmark, *outcome)
         single = (
             benchmark["accuracy"].isel(arch=index).sel(dataset=dataset, split=split, epochs=epochs)
         )
@@ -123,8 +124,7 @@ def _show_accuracies(benchmark: xr.Dataset, index: int, screen: Screen) -> None:
             for seed, value in zip(texts(benchmark["seed"]), single.to_numpy(), strict=True)
             if seed != MEAN_SEED and not np.isnan(value)
         ]
-        shown = "?" if epochs < 0 else str(epochs)
-        title = outcome_title(f"{dataset}/{split}/{shown}")
+        title = outcome_title(outcome.label)
         accuracy, rank = number(float(column[index])), rank_of(column, index)
         rows.append((f"{title} ({dataset})", accuracy, rank, ", ".join(trainings) or MISSING))
     screen.table(("outcome", ">%", ">rank", "single trainings"), rows)

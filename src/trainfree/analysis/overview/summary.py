@@ -27,7 +27,7 @@ from trainfree.analysis.inputs import (
 )
 from trainfree.analysis.origins import files_behind
 from trainfree.analysis.proxies.timing import PHASE, PROXY, TOTAL
-from trainfree.analysis.searches.search import ACCURACY, ORACLE, RANDOM_ARCHITECTURE
+from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE
 from trainfree.analysis.tables import (
     MISSING,
     count_of,
@@ -39,6 +39,7 @@ from trainfree.analysis.tables import (
     write_tables,
 )
 from trainfree.files.writing import write_text
+from trainfree.trainings import ACCURACY
 
 TITLE = "Summary"
 HEADLINE_PROXIES = ("naswot", "synflow")

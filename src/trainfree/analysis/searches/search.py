@@ -32,11 +32,11 @@ from trainfree.analysis.tables import (
 )
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
+from trainfree.trainings import ACCURACY, EVALUATIONS, budget_kind
 
 TITLE = "Accuracy of the architectures found, mean ± standard deviation over runs"
 RANDOM_ARCHITECTURE = "random architecture"
 ORACLE = "best of N (oracle)"
-ACCURACY = "accuracy"
 CONTROLS = {RANDOM_ARCHITECTURE: "random", ORACLE: "oracle"}
 COLUMNS = (
     *("space", "dataset", "search", "row", "algorithm", "signal", "budget", "budget_kind"),
@@ -131,7 +131,7 @@ def row_name(search: xr.Dataset) -> str:
     attributes = search.attrs
     algorithm, signal = str(attributes["algorithm"]), str(attributes["signal"])
     proxy, preset = (str(attributes.get(key, "")) for key in ("proxy", "preset"))
-    by_number = attributes.get("budget_kind", "evaluations") == "evaluations"
+    by_number = budget_kind(attributes) == EVALUATIONS
     if algorithm == "random" and signal == ACCURACY and by_number and _sees_outcome(search):
         return ORACLE
     guides = ["trained accuracy" if signal == ACCURACY else signal]
@@ -257,7 +257,7 @@ def _random_rows(search: xr.Dataset, published: Published | None) -> Iterator[di
         row = _row(search, RANDOM_ARCHITECTURE, RANDOM_ARCHITECTURE, 1, outcome, values)
         note = "the first architecture of each random search; needs neither scores nor training"
         beside = _beside(row, search.attrs, RANDOM_ARCHITECTURE, published)
-        yield row | beside | {"signal": "", "budget_kind": "evaluations", "note": note}
+        yield row | beside | {"signal": "", "budget_kind": EVALUATIONS, "note": note}
 
 
 def _row(
@@ -273,7 +273,7 @@ def _row(
         "algorithm": attributes["algorithm"],
         "signal": attributes["signal"],
         "budget": budget,
-        "budget_kind": attributes.get("budget_kind", "evaluations"),
+        "budget_kind": budget_kind(attributes),
         "outcome": outcome,
         "headline": "yes" if outcome == attributes["headline_outcome"] else "no",
         "runs": int((~np.isnan(accuracy)).sum()),
