@@ -181,8 +181,8 @@ class Published:
         Its place among the papers, from 1; the first one's numbers stand in the general tables.
     hardware
         What the published seconds were measured on.
-    searched_on
-        The image data set of the searches.
+    space, searched_on
+        The space and the image data set of the searches.
     epochs
         Training epochs of the published accuracies.
     tables
@@ -194,9 +194,14 @@ class Published:
     order: int
     citation: str
     hardware: str
+    space: str
     searched_on: str
     epochs: int
     tables: tuple[PublishedTable, ...]
+
+    def has_searched(self, space: str, dataset: str) -> bool:
+        """Whether its searches are of a space, on an image set."""
+        return (space, dataset) == (self.space, self.searched_on)
 
     def pairs(self) -> Iterator[tuple[Cell, Measure]]:
         """Yield every cell with what stands beside it."""
@@ -285,6 +290,7 @@ def read_published(path: Path) -> Published:
         order=file.order,
         citation=file.citation,
         hardware=file.hardware,
+        space=file.space,
         searched_on=file.searched_on,
         epochs=file.epochs,
         tables=tables,

@@ -293,7 +293,7 @@ def _beside(
 ) -> dict[str, Any]:
     """Return the published number beside a row and whether the two compare."""
     found = None
-    if published is not None and row["dataset"] == published.searched_on:
+    if published is not None and published.has_searched(row["space"], row["dataset"]):
         if kind in CONTROLS:
             wanted = {"kind": CONTROLS[kind], "budget": row["budget"]}
         else:
