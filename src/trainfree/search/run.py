@@ -42,6 +42,7 @@ from trainfree.search.schema import Answers, Trace, search_dataset
 from trainfree.search.watched import Watch, is_foreign
 from trainfree.spaces import load_space
 from trainfree.spaces.protocol import Space
+from trainfree.trainings import EVALUATIONS, TRAINING_SECONDS
 
 
 @dataclass(frozen=True)
@@ -292,7 +293,7 @@ def _attributes(job: SearchJob, lookups: Lookups) -> dict[str, str | int | float
     return {
         **provenance,
         **identity,
-        "budget_kind": "evaluations" if by_count else "training_seconds",
+        "budget_kind": EVALUATIONS if by_count else TRAINING_SECONDS,
         "budget_seconds": np.nan if plan.seconds is None else plan.seconds,
         "overshoot": plan.overshoot,
         "signal_note": lookups.note,
