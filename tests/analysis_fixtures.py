@@ -42,9 +42,13 @@ def _names(count: int) -> np.ndarray:
 def write_benchmark(
     path: Path,
     accuracy: Mapping[tuple[str, str, int, str], Sequence[float]],
+    subsets: Mapping[str, Sequence[bool]] | None = None,
     **attributes: str | int,
 ) -> Path:
-    """Write accuracies by (dataset, split, epochs, seed); all others are missing."""
+    """Write accuracies by (dataset, split, epochs, seed); all others are missing.
+
+    ``subsets`` are parts of the space, by name: whether each architecture is in them.
+    """
     count = len(next(iter(accuracy.values())))
     axes = [list(dict.fromkeys(key[i] for key in accuracy)) for i in range(4)]
     table = np.full((count, *(len(axis) for axis in axes)), np.nan)
@@ -77,6 +81,10 @@ def write_benchmark(
             **attributes,
         },
     )
+    if subsets is not None:
+        members = np.stack([np.asarray(chosen) for chosen in subsets.values()], axis=1)
+        dataset["in_subset"] = _variable(("arch", "subset"), members)
+        dataset = dataset.assign_coords(subset=np.array(list(subsets), dtype=object))
     write_dataset(dataset, path, "benchmark")
     return path
 

@@ -197,6 +197,21 @@ class TestSearch:
         found = self.table(tmp_path, published, outcomes=("cifar10/test/12",))
         assert found["published_mean"].isna().all()
 
+    def test_no_published_number_beside_another_space(
+        self, tmp_path: Path, published: Path
+    ) -> None:
+        assert self.table(tmp_path, published)["published_mean"].notna().any()
+        found = self.table(tmp_path, published, space="chains")
+        assert found["published_mean"].isna().all()
+        scores = write_scores(tmp_path / "s.h5", {"naswot": [1.0] * 4}, space="chains")
+        timed = tabulate("timing", tmp_path, scores=scores, published=published)
+        assert timed["published_10"].isna().all()
+        columns = {TEST: [10.0, 20.0, 30.0, 40.0]}
+        benchmark = write_benchmark(tmp_path / "b.h5", columns, space="chains")
+        given = {"scores": scores, "benchmark": benchmark, "published": published}
+        ranked = tabulate("correlations", tmp_path, **given)
+        assert ranked["published_kendall"].isna().all()
+
     def test_unstated_epochs_are_only_roughly_comparable(
         self, tmp_path: Path, published: Path
     ) -> None:

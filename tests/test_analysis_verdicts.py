@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from analysis_fixtures import write_benchmark
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -25,9 +28,11 @@ from trainfree.analysis.papers.verdicts import (
 from trainfree.analysis.published import Cell
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.paired_tests import average_ranks, holm, wilcoxon
-from trainfree.analysis.statistics.subsets import best_tenth, connected, is_connected
-from trainfree.errors import DataFileError
+from trainfree.analysis.statistics.subsets import best_tenth, subsets_of
+from trainfree.files.storage import read_dataset
+from trainfree.spaces.nasbench201.space import CellSpace
 
+CELLS = CellSpace.published()
 SETTINGS = AnalysisSettings()
 
 
@@ -182,6 +187,18 @@ class TestPairedTests:
         )
 
 
+def has_path(text: str) -> bool:
+    """Whether the last node of a cell's text is reached from node 0: by following all paths."""
+    nodes = [re.findall(r"([^|~]+)~([0-9])", part) for part in text.split("+")]
+
+    def reached(node: int) -> bool:
+        return node == 0 or any(
+            name != "none" and reached(int(source)) for name, source in nodes[node - 1]
+        )
+
+    return reached(len(nodes))
+
+
 class TestSubsets:
     @pytest.mark.parametrize(
         ("architecture", "answer"),
@@ -193,19 +210,29 @@ class TestSubsets:
         ],
     )
     def test_connection(self, architecture: str, answer: bool) -> None:
-        assert is_connected(architecture) is answer
-
-    @pytest.mark.parametrize("text", ["", "conv", "|a~1|", "|a~0|+"])
-    def test_other_text_is_refused(self, text: str) -> None:
-        with pytest.raises(DataFileError, match="expected nodes"):
-            is_connected(text)
+        text = architecture.replace("a~", "nor_conv_3x3~")
+        assert CELLS.is_connected(CELLS.parse(text)) is answer
 
     def test_connected_cells_of_the_space(self) -> None:
-        from trainfree.spaces import load_space
+        chosen = CELLS.subsets()["connected cells"]
+        assert chosen.sum() == 15284  # 341 have a zero output
+        texts = [CELLS.to_string(index) for index in range(len(CELLS))]
+        assert chosen.tolist() == [has_path(text) for text in texts]
 
-        space = load_space("nasbench201")
-        names = pd.Index([space.to_string(index) for index in range(len(space))])
-        assert connected(names).sum() == 15284  # 341 have a zero output
+    def test_parts_come_with_the_benchmark(self, tmp_path: Path) -> None:
+        accuracy = np.arange(40.0)
+        odd = accuracy % 2 == 1
+        columns = {("cifar10", "test", 200, "mean"): accuracy}
+        written = write_benchmark(tmp_path / "new.h5", columns, {"odd ones": odd})
+        names = read_dataset(written, "benchmark")["architecture"].to_numpy()[::-1]
+        pairs = pd.DataFrame({"accuracy": accuracy[::-1]}, index=pd.Index(names))
+        found = subsets_of(read_dataset(written, "benchmark"), pairs.iloc[:30])
+        assert list(found) == ["whole space", "odd ones", "best tenth"]
+        assert found["odd ones"].tolist() == odd[::-1][:30].tolist()
+        assert found["whole space"].all()
+        assert found["best tenth"].tolist() == [True] * 3 + [False] * 27
+        without = read_dataset(write_benchmark(tmp_path / "old.h5", columns), "benchmark")
+        assert list(subsets_of(without, pairs)) == ["whole space", "best tenth"]
 
     def test_best_tenth(self) -> None:
         chosen = best_tenth(pd.Series(np.arange(100.0)))

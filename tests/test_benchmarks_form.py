@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
+from trainfree.benchmarks.load import accuracy_column, load_benchmark
 from trainfree.benchmarks.prepare import READERS, prepare_benchmark
 from trainfree.errors import SourceError, UnknownNameError
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import SPACE_NAMES
+from trainfree.trainings import known_outcomes
+
+CONNECTED = 662
+"""Cells of three operations: 2 to the number of live edges, summed over the 47 connected graphs."""
 
 
 def prepare(space: str, output: Path, order: list[str]) -> xr.Dataset:
@@ -36,7 +40,7 @@ def test_the_artificial_benchmark_exercises_every_path(tmp_path):
     xr.testing.assert_identical(found, again)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
     assert "artificial" in found.attrs["source_note"]
-    assert set(outcomes(found)) == {
+    assert set(known_outcomes(found)) == {
         (dataset, split, epochs)
         for dataset, split in (
             ("cifar10-valid", "valid"),
@@ -48,7 +52,8 @@ def test_the_artificial_benchmark_exercises_every_path(tmp_path):
     assert found["accuracy"].dims == ("arch", "dataset", "split", "epochs", "seed")
     assert np.isfinite(found["train_seconds"]).all()
     assert (found["train_seconds"] > 0).all()
-    for name, variable in found.data_vars.items():
+    assert found["in_subset"].sel(subset="connected cells").sum() == CONNECTED
+    for name, variable in found.drop_vars("in_subset").data_vars.items():
         assert variable.dtype == np.float64, name  # "s" must not be decoded as a time
         assert variable.attrs["units"] in ("%", "s", "1")
         assert variable.attrs["long_name"]

@@ -23,21 +23,22 @@ import xarray as xr
 
 from trainfree.benchmarks.analog import FURTHER, read_analog
 from trainfree.benchmarks.checks import check_percentages
-from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
+from trainfree.benchmarks.load import accuracy_column, load_benchmark
 from trainfree.benchmarks.mirror_table import ACCURACY_COLUMNS, read_mirror_table
 from trainfree.benchmarks.nats_archive import FOLDER_NAME, read_nats_archive
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import ForbiddenPickleError, SourceError, UnknownNameError
 from trainfree.search.training_cost import (
-    account_of,
     accuracy_columns,
+    training_cost_of,
     training_note,
     training_seconds,
 )
 from trainfree.sources.delivery import Delivery
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import load_space
+from trainfree.trainings import known_outcomes
 
 OFFICIAL_ZERO = (
     "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|"
@@ -131,7 +132,7 @@ def test_every_row_of_the_table_is_where_its_string_says(mirror_benchmark, share
 
 @pytest.mark.shared_data
 def test_outcomes_lists_what_has_data(mirror_benchmark):
-    assert set(outcomes(mirror_benchmark)) == set(ACCURACY_COLUMNS.values())
+    assert set(known_outcomes(mirror_benchmark)) == set(ACCURACY_COLUMNS.values())
     with pytest.raises(UnknownNameError, match=r"cifar10/valid/200.*known are: .*cifar10/test/200"):
         accuracy_column(mirror_benchmark, "cifar10", "valid", 200)
 
@@ -366,10 +367,10 @@ def test_searches_pay_what_the_published_scripts_charge_for_official_architectur
     charged = {}
     for dataset in ("cifar10", "cifar100", "imagenet16-120"):
         columns = accuracy_columns(found, tmp_path / "x.h5")
-        account = account_of("nasbench201", columns, dataset, tmp_path / "x.h5")
-        seconds = training_seconds(found, account, tmp_path / "x.h5")
+        cost = training_cost_of("nasbench201", columns, dataset, tmp_path / "x.h5")
+        seconds = training_seconds(found, cost, tmp_path / "x.h5")
         charged[dataset] = seconds[zero]
-        assert "and one pass over the validation images" in training_note(found, account, seconds)
+        assert "and one pass over the validation images" in training_note(found, cost, seconds)
     # train-all-time + valid-per-time of the archive's own records of architecture 0
     per_epoch, one_pass = 7.221092998981476, 2.5489792369660877
     assert charged["cifar10"] == pytest.approx(12 * per_epoch + one_pass, rel=1e-14)
@@ -485,7 +486,7 @@ def test_the_installed_package_agrees_with_nats_bench(mirror_benchmark, tmp_path
     if source._installed() is None:
         pytest.skip("the package analog-nasbench is not installed, and tests use no network")
     found = prepare("nasbench201", tmp_path / "x.h5", ["registry"])
-    assert outcomes(found) == [("cifar10", "test", -1)]
+    assert known_outcomes(found) == [("cifar10", "test", -1)]
     column = accuracy_column(found, "cifar10", "test", -1)
     reference = accuracy_column(mirror_benchmark, "cifar10", "test", 200)
     assert round(float(np.corrcoef(column, reference)[0, 1]), 4) == 0.9994

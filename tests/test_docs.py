@@ -15,6 +15,11 @@ from types import ModuleType
 import pytest
 from snakemake.cli import get_argument_parser
 
+from trainfree.analysis.papers.kendall import PAPER, tabulate_kendall
+from trainfree.analysis.papers.tau_sensitivity import tabulate_tau_sensitivity
+from trainfree.analysis.published import read_papers
+from trainfree.analysis.run_files import RunFiles
+from trainfree.analysis.settings import AnalysisSettings
 from trainfree.cli import main, parser
 from trainfree.config import Config, load_config
 from trainfree.files.storage import SCHEMA_VERSIONS
@@ -131,7 +136,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     for name in PROXY_NAMES:
         load_proxy(name)  # or what is imported for a page would be forgotten with its registry
     monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
-    (tmp_path / "accuracies.csv").write_text("1-1-1,61.5\n5-5-5,70.25\n")
+    (tmp_path / "accuracies.csv").write_text("1-1-1,61.5\n1-3-5,66\n3-3-3,68\n5-5-5,70.25\n")
     return tmp_path
 
 
@@ -197,6 +202,15 @@ def test_the_chains_of_the_page_train_score_and_are_searched(folder, hooks):
     inputs = ["--scores", str(scores), "--benchmark", str(benchmark), "--seed", "0"]
     assert main([*search, *inputs, "--output", str(output), *extra]) == 0
     assert output.is_file()
+    published = read_papers(ROOT / "reports" / "published")
+    run, settings = RunFiles([scores], [output], benchmark), AnalysisSettings(tau_draws=2)
+    tau = tabulate_kendall(run, published, settings, folder / "kendall")
+    assert set(tau["rows"]) == {PAPER, "whole space", "best tenth"}
+    assert set(tau["outcome"]) == {"cifar10/test/20"}
+    assert set(tau["proxy"]) == set(config.scoring.proxies)
+    assert len(tabulate_tau_sensitivity(run, published, settings, folder / "draws")) == len(
+        config.scoring.proxies
+    )
 
 
 def test_the_tutorials_files_do_what_it_says(folder):

@@ -51,7 +51,7 @@ from trainfree.images.datasets import DatasetSpec
 from trainfree.images.readers import ImageSet
 
 GREY = (127.5, 127.5, 127.5)
-DATASETS = {{"{name}": DatasetSpec("{name}", 8, 3, GREY, GREY, ("{name}",))}}
+DATASETS = {{"{name}": DatasetSpec("{name}", 8, 3, GREY, GREY)}}
 
 def read_images(spec):
     image = (np.arange(40 * 8 * 8 * 3) ** 2 % 251).astype(np.{kind}).reshape(40, 8, 8, 3)

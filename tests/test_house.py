@@ -28,7 +28,16 @@ ROOMS = {
 }
 LEAVES = {
     *("errors", "outside", "parent_process", "processes"),
-    *("progress", "provenance", "randomness", "files", "compilation", "syntax", "settings"),
+    *(
+        "progress",
+        "provenance",
+        "randomness",
+        "files",
+        "compilation",
+        "syntax",
+        "settings",
+        "trainings",
+    ),
 }
 # Rooms inside rooms: each may import those before it.
 INSIDE = {

@@ -26,7 +26,7 @@ from nasbench101_fixtures import (
 )
 
 from trainfree.benchmarks import nasbench101 as api
-from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
+from trainfree.benchmarks.load import accuracy_column, load_benchmark
 from trainfree.benchmarks.nasbench101.crc32c import crc32c
 from trainfree.benchmarks.nasbench101.prepared import prepare_nasbench101, read_trained_cells
 from trainfree.benchmarks.nasbench101.protobuf import read_model_metrics
@@ -34,6 +34,7 @@ from trainfree.cli import main
 from trainfree.errors import DataFileError, SourceError
 from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.spaces.nasbench101.space import GraphCellSpace
+from trainfree.trainings import known_outcomes
 
 SPACE = GraphCellSpace.published()
 EPOCHS = (4, 108)
@@ -312,7 +313,7 @@ def test_missing_repeats_are_named(tmp_path, lost):
 def test_prepared_file_is_a_benchmark_like_any_other(prepared):
     benchmark = load_benchmark(prepared)
     expected = [("cifar10", split, e) for split in ("train", "valid", "test") for e in EPOCHS]
-    assert outcomes(benchmark) == expected
+    assert known_outcomes(benchmark) == expected
     column = accuracy_column(benchmark, "cifar10", "test", 108)
     order = [SPACE.index_of_spec(spec) for spec in CELLS]
     assert benchmark["arch"].to_numpy().tolist() == sorted(order)

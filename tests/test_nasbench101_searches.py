@@ -23,20 +23,20 @@ from trainfree.randomness import stream
 from trainfree.scoring.settings import setting as settings_module
 from trainfree.scoring.settings.setting import Setting, scored_architectures
 from trainfree.search import load_algorithm
-from trainfree.search.lookups import load_signals
+from trainfree.search.lookups import load_lookups
 from trainfree.search.plan import SearchPlan
 from trainfree.search.protocol import PaidScores
 from trainfree.search.run import SearchJob, run_search
 from trainfree.search.training_cost import (
-    Column,
-    account_of,
     accuracy_note,
+    training_cost_of,
     training_note,
     training_seconds,
 )
 from trainfree.spaces import build_network
 from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.network import Conv
+from trainfree.trainings import Outcome
 
 TRAINED = GraphCellSpace.trained()
 # The cells of up to 6 vertices are enough here, and a fifth of the graphs.
@@ -96,26 +96,26 @@ def trained_dataset(estimates: bool) -> xr.Dataset:
     return data
 
 
-def test_the_published_account_of_the_space_is_used(tmp_path):
-    columns = [Column("cifar10", "valid", 12), Column("cifar10", "test", 108)]
-    account = account_of("nasbench101", columns, "cifar10", tmp_path)
-    assert account.column == Column("cifar10", "test", 108)
-    seconds = training_seconds(trained_dataset(estimates=True), account, tmp_path)
+def test_the_published_training_cost_of_the_space_is_used(tmp_path):
+    columns = [Outcome("cifar10", "valid", 12), Outcome("cifar10", "test", 108)]
+    cost = training_cost_of("nasbench101", columns, "cifar10", tmp_path)
+    assert cost.outcome == Outcome("cifar10", "test", 108)
+    seconds = training_seconds(trained_dataset(estimates=True), cost, tmp_path)
     np.testing.assert_allclose(seconds, [120.0, 60.0, 240.0])  # 12/108; the second is estimated
-    unknown = training_seconds(trained_dataset(estimates=False), account, tmp_path)
+    unknown = training_seconds(trained_dataset(estimates=False), cost, tmp_path)
     np.testing.assert_allclose(unknown, [120.0, np.nan, 240.0])
-    assert "as NASWOT's code does" in accuracy_note(account)
-    assert "optimistic" in accuracy_note(account)
-    note = training_note(trained_dataset(estimates=True), account, seconds)
+    assert "as NASWOT's code does" in accuracy_note(cost)
+    assert "optimistic" in accuracy_note(cost)
+    note = training_note(trained_dataset(estimates=True), cost, seconds)
     assert "12/108 of the 108-epoch training" in note
     assert "timed 2 of 3 trainings" in note
     assert "96 % of the variance" in note
     assert "median error of 6 %" in note
-    assert "estimated" not in training_note(trained_dataset(estimates=False), account, seconds)
-    other = account_of("nasbench201", columns, "cifar10", tmp_path)
-    assert (other.column, other.share) == (Column("cifar10", "valid", 12), 1.0)
+    assert "estimated" not in training_note(trained_dataset(estimates=False), cost, seconds)
+    other = training_cost_of("nasbench201", columns, "cifar10", tmp_path)
+    assert (other.outcome, other.share) == (Outcome("cifar10", "valid", 12), 1.0)
     with pytest.raises(DataFileError, match="no accuracy for the data set 'cifar100': expected"):
-        account_of("nasbench101", columns, "cifar100", tmp_path)
+        training_cost_of("nasbench101", columns, "cifar100", tmp_path)
 
 
 SAMPLE = np.sort(np.random.default_rng(5).choice(SIZE, 60, replace=False))
@@ -169,11 +169,11 @@ def test_assistance_draws_from_the_scored_sample(inputs, tmp_path):
 
 
 def test_the_best_of_the_drawn_ones_begin(inputs):
-    signals = load_signals(
+    lookups = load_lookups(
         MINI, "cifar10", "accuracy", inputs / "s.h5", inputs / "b.h5", proxy="naswot"
     )
     scores = PaidScores(
-        signals.assistance.tolist(), signals.assistance_seconds.tolist(), signals.assisted.tolist()
+        lookups.assistance.tolist(), lookups.assistance_seconds.tolist(), lookups.assisted.tolist()
     )
     area = load_algorithm("area")
     settings = area.settings_type(population=5, sample=2, mutation="edge", scored=200)
@@ -201,7 +201,7 @@ def test_what_scores_other_architectures_is_told_so(inputs, tmp_path):
         run_search(job)
     assert not job.output.exists()
     with pytest.raises(DataFileError, match="expected all 729 architectures"):
-        load_signals(MINI, "cifar10", "naswot", inputs / "s.h5", inputs / "b.h5")
+        load_lookups(MINI, "cifar10", "naswot", inputs / "s.h5", inputs / "b.h5")
 
 
 def test_a_sample_of_another_numbering_is_refused(inputs, tmp_path):
@@ -209,7 +209,7 @@ def test_a_sample_of_another_numbering_is_refused(inputs, tmp_path):
     scored["architecture"] = ("arch", scored["architecture"].to_numpy()[::-1])
     write_dataset(scored, tmp_path / "s.h5", "scores")
     with pytest.raises(DataFileError, match="expected architecture"):
-        load_signals(
+        load_lookups(
             MINI, "cifar10", "accuracy", tmp_path / "s.h5", inputs / "b.h5", proxy="naswot"
         )
 

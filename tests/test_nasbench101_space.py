@@ -27,6 +27,7 @@ from trainfree.search.algorithms.rea import RegularizedEvolution
 from trainfree.spaces.nasbench101.cell_hashes import cell_hashes, places_by_hash
 from trainfree.spaces.nasbench101.cells_file import write_cells
 from trainfree.spaces.nasbench101.distance import distances_to, edit_distance
+from trainfree.spaces.nasbench101.drawing import drawn_encoding
 from trainfree.spaces.nasbench101.encoding import matrix_bits, operation_code, operation_digits
 from trainfree.spaces.nasbench101.enumeration import SIZES, graphs
 from trainfree.spaces.nasbench101.graph_hash import graph_hash
@@ -220,14 +221,14 @@ def test_mutation_stays_in_the_space(index, rule, seed):
 
 @given(indices, st.integers(0, 2**32 - 1))
 def test_encodings_drawn_for_a_cell_are_encodings_of_it(index, seed):
-    bits, digits = SPACE._encoding(index, np.random.default_rng(seed))
+    bits, digits = drawn_encoding(*SPACE.cell(index), np.random.default_rng(seed))
     assert SPACE._index(bits, operation_code(digits.tolist())) == index
 
 
 def test_encodings_differ_where_vertices_are_unused():
     rng = np.random.default_rng(0)
     start = SPACE.parse(f"{C3}~0+output~1")
-    drawn = [SPACE._encoding(start, rng) for _ in range(60)]
+    drawn = [drawn_encoding(*SPACE.cell(start), rng) for _ in range(60)]
     assert len({bits for bits, _ in drawn}) > 40
     assert len({tuple(digits.tolist()) for _, digits in drawn}) > 40
 

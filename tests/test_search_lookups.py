@@ -12,16 +12,15 @@ import xarray as xr
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.images.datasets import DATASETS
-from trainfree.search.lookups import load_signals
+from trainfree.search.lookups import load_lookups
 from trainfree.search.training_cost import (
-    TRAININGS,
-    account_of,
     accuracy_columns,
-    over_seeds,
+    training_cost_of,
     training_note,
     training_seconds,
 )
 from trainfree.spaces import load_space
+from trainfree.trainings import TRAININGS, over_seeds
 
 SPACE = load_space("nasbench201_mini")
 SIZE = len(SPACE)
@@ -135,27 +134,27 @@ def test_accuracy_signal_is_12_epoch_validation_where_there_is_one(
 ):
     seconds = {(signal_key[0], 12): np.arange(SIZE) + 100.0}
     path = write_benchmark(tmp_path / "b.h5", FULL, seconds)
-    signals = load_signals(SPACE, dataset, "accuracy", None, path)
-    np.testing.assert_array_equal(signals.fitness, FULL[signal_key])
-    np.testing.assert_array_equal(signals.training_seconds, np.arange(SIZE) + 100.0)
-    np.testing.assert_array_equal(signals.scoring_seconds, np.zeros(SIZE))
-    assert signals.outcome_names[signals.headline] == headline
-    assert signals.note == f"Guided by the validation accuracy of {signal_key[0]} after 12 epochs."
-    assert sorted(signals.outcome_names) == sorted(f"{d}/{s}/{e}" for d, s, e, _ in FULL)
+    lookups = load_lookups(SPACE, dataset, "accuracy", None, path)
+    np.testing.assert_array_equal(lookups.fitness, FULL[signal_key])
+    np.testing.assert_array_equal(lookups.training_seconds, np.arange(SIZE) + 100.0)
+    np.testing.assert_array_equal(lookups.scoring_seconds, np.zeros(SIZE))
+    assert lookups.outcome_names[lookups.headline] == headline
+    assert lookups.note == f"Guided by the validation accuracy of {signal_key[0]} after 12 epochs."
+    assert sorted(lookups.outcome_names) == sorted(f"{d}/{s}/{e}" for d, s, e, _ in FULL)
     for (name, split, epochs, _), values in FULL.items():
-        place = signals.outcome_names.index(f"{name}/{split}/{epochs}")
-        np.testing.assert_array_equal(signals.outcomes[:, place], values)
+        place = lookups.outcome_names.index(f"{name}/{split}/{epochs}")
+        np.testing.assert_array_equal(lookups.outcomes[:, place], values)
 
 
 def test_a_test_only_table_is_used_and_called_optimistic(tmp_path):
     path = write_benchmark(tmp_path / "b.h5", {("cifar10", "test", -1, "mean"): column(1)})
-    signals = load_signals(SPACE, "cifar10", "accuracy", None, path)
-    np.testing.assert_array_equal(signals.fitness, column(1))
-    assert np.isnan(signals.training_seconds).all()
-    assert signals.outcome_names == ("cifar10/test/?",)
-    assert signals.headline == 0
+    lookups = load_lookups(SPACE, "cifar10", "accuracy", None, path)
+    np.testing.assert_array_equal(lookups.fitness, column(1))
+    assert np.isnan(lookups.training_seconds).all()
+    assert lookups.outcome_names == ("cifar10/test/?",)
+    assert lookups.headline == 0
     for words in ("test accuracy of cifar10", "unstated", "sees the metric", "optimistic"):
-        assert words in signals.note
+        assert words in lookups.note
 
 
 def test_validation_at_other_epochs_is_better_than_test(tmp_path):
@@ -165,10 +164,10 @@ def test_validation_at_other_epochs_is_better_than_test(tmp_path):
         ("cifar10-valid", "valid", 200, "mean"): column(3),
     }
     path = write_benchmark(tmp_path / "b.h5", known)
-    signals = load_signals(SPACE, "cifar10", "accuracy", None, path)
-    np.testing.assert_array_equal(signals.fitness, column(3))
-    assert signals.outcome_names[signals.headline] == "cifar10/test/12"
-    assert "optimistic" not in signals.note
+    lookups = load_lookups(SPACE, "cifar10", "accuracy", None, path)
+    np.testing.assert_array_equal(lookups.fitness, column(3))
+    assert lookups.outcome_names[lookups.headline] == "cifar10/test/12"
+    assert "optimistic" not in lookups.note
 
 
 def test_headline_prefers_most_epochs_then_the_full_training_set(tmp_path):
@@ -177,8 +176,8 @@ def test_headline_prefers_most_epochs_then_the_full_training_set(tmp_path):
         ("cifar10-valid", "test", 200, "mean"): column(2),
     }
     path = write_benchmark(tmp_path / "b.h5", known)
-    signals = load_signals(SPACE, "cifar10", "accuracy", None, path)
-    assert signals.outcome_names[signals.headline] == "cifar10-valid/test/200"
+    lookups = load_lookups(SPACE, "cifar10", "accuracy", None, path)
+    assert lookups.outcome_names[lookups.headline] == "cifar10-valid/test/200"
 
 
 def test_seeds_are_averaged_where_the_source_gives_no_mean(tmp_path):
@@ -190,7 +189,7 @@ def test_seeds_are_averaged_where_the_source_gives_no_mean(tmp_path):
     path = write_benchmark(
         tmp_path / "b.h5", {(*key, "777"): a, (*key, "888"): b, (*key, "mean"): mean}
     )
-    fitness = load_signals(SPACE, "cifar10", "accuracy", None, path).fitness
+    fitness = load_lookups(SPACE, "cifar10", "accuracy", None, path).fitness
     assert math.isnan(fitness[0])
     assert fitness[1] == b[1]
     np.testing.assert_allclose(fitness[2:4], (a[2:4] + b[2:4]) / 2)
@@ -209,8 +208,8 @@ def test_missing_accuracies_are_counted_in_the_note(tmp_path):
     values = column(1)
     values[:5] = math.nan
     path = write_benchmark(tmp_path / "b.h5", {("cifar10-valid", "valid", 12, "mean"): values})
-    signals = load_signals(SPACE, "cifar10", "accuracy", None, path)
-    assert f"5 of {SIZE} architectures have no such accuracy" in signals.note
+    lookups = load_lookups(SPACE, "cifar10", "accuracy", None, path)
+    assert f"5 of {SIZE} architectures have no such accuracy" in lookups.note
 
 
 def test_proxy_signal_is_the_score_and_the_seconds_of_that_proxy(tmp_path):
@@ -218,19 +217,19 @@ def test_proxy_signal_is_the_score_and_the_seconds_of_that_proxy(tmp_path):
     score[3], score[4] = -math.inf, math.nan
     scores = write_scores(tmp_path / "s.h5", {"naswot": score, "synflow": column(12)}, seconds)
     path = write_benchmark(tmp_path / "b.h5", FULL)
-    signals = load_signals(SPACE, "cifar10", "naswot", scores, path)
-    np.testing.assert_array_equal(signals.fitness, score)
-    np.testing.assert_array_equal(signals.scoring_seconds, seconds)
-    second = load_signals(SPACE, "cifar10", "synflow", scores, path)
+    lookups = load_lookups(SPACE, "cifar10", "naswot", scores, path)
+    np.testing.assert_array_equal(lookups.fitness, score)
+    np.testing.assert_array_equal(lookups.scoring_seconds, seconds)
+    second = load_lookups(SPACE, "cifar10", "synflow", scores, path)
     np.testing.assert_array_equal(second.scoring_seconds, seconds * 2)
-    np.testing.assert_array_equal(signals.training_seconds, np.zeros(SIZE))
-    assert signals.note.startswith("Guided by the score of naswot; nothing is trained.")
-    assert f"1 of {SIZE} architectures could not be scored" in signals.note
-    assert set(signals.source_hashes) == {"benchmark", "scores"}
+    np.testing.assert_array_equal(lookups.training_seconds, np.zeros(SIZE))
+    assert lookups.note.startswith("Guided by the score of naswot; nothing is trained.")
+    assert f"1 of {SIZE} architectures could not be scored" in lookups.note
+    assert set(lookups.source_hashes) == {"benchmark", "scores"}
 
 
-def test_names_of_trainings_agree_with_the_image_sets():
-    assert {name: spec.benchmark_datasets for name, spec in DATASETS.items()} == TRAININGS
+def test_trainings_are_of_known_image_sets():
+    assert set(TRAININGS) == set(DATASETS)
 
 
 # ---------------------------------------------------------------- errors
@@ -240,23 +239,23 @@ def test_unknown_names(tmp_path):
     path = write_benchmark(tmp_path / "b.h5", FULL)
     scores = write_scores(tmp_path / "s.h5", {"naswot": column(1)}, column(2))
     with pytest.raises(DataFileError, match=r"data set 'cifar-10'; did you mean 'cifar10'"):
-        load_signals(SPACE, "cifar-10", "accuracy", None, path)
+        load_lookups(SPACE, "cifar-10", "accuracy", None, path)
     with pytest.raises(UnknownNameError, match=r"s\.h5 'nasswot'; did you mean 'naswot'"):
-        load_signals(SPACE, "cifar10", "nasswot", scores, path)
+        load_lookups(SPACE, "cifar10", "nasswot", scores, path)
     with pytest.raises(DataFileError, match="needs a scores file"):
-        load_signals(SPACE, "cifar10", "naswot", None, path)
+        load_lookups(SPACE, "cifar10", "naswot", None, path)
     with pytest.raises(DataFileError, match="expected dataset = 'cifar100'"):
-        load_signals(SPACE, "cifar100", "naswot", scores, path)
+        load_lookups(SPACE, "cifar100", "naswot", scores, path)
 
 
 def test_a_benchmark_without_the_data_set_is_named_with_what_it_has(tmp_path):
     path = write_benchmark(tmp_path / "b.h5", {("cifar10", "test", 200, "mean"): column(1)})
     with pytest.raises(DataFileError, match=r"b\.h5: has no accuracy.*cifar100.*cifar10/test/200"):
-        load_signals(SPACE, "cifar100", "accuracy", None, path)
+        load_lookups(SPACE, "cifar100", "accuracy", None, path)
     nothing = {("cifar10", "test", 200, "mean"): np.full(SIZE, math.nan)}
     path = write_benchmark(tmp_path / "n.h5", nothing)
     with pytest.raises(DataFileError, match=r"n\.h5: has no accuracy.*no accuracy at all"):
-        load_signals(SPACE, "cifar10", "accuracy", None, path)
+        load_lookups(SPACE, "cifar10", "accuracy", None, path)
 
 
 @pytest.mark.parametrize("damaged", ["benchmark", "scores"])
@@ -272,7 +271,7 @@ def test_files_must_hold_the_whole_space_in_order(tmp_path, damaged):
             chosen = data.isel(arch=rows) if kind == damaged else data
             write_dataset(chosen, tmp_path / f"{kind}.h5", kind)
         with pytest.raises(DataFileError, match=rf"{damaged}\.h5: {message}"):
-            load_signals(
+            load_lookups(
                 SPACE, "cifar10", "naswot", tmp_path / "scores.h5", tmp_path / "benchmark.h5"
             )
 
@@ -283,14 +282,14 @@ def test_plus_infinity_and_missing_parts_are_refused(tmp_path):
     infinite[9] = math.inf
     scores = write_scores(tmp_path / "s.h5", {"naswot": infinite}, column(2))
     with pytest.raises(DataFileError, match=r"\+inf for architecture 9"):
-        load_signals(SPACE, "cifar10", "naswot", scores, path)
+        load_lookups(SPACE, "cifar10", "naswot", scores, path)
     data = scores_dataset({"naswot": column(1)}, column(2))
     write_dataset(data.drop_vars("proxy_seconds"), scores, "scores")
     with pytest.raises(DataFileError, match="lacks the variable proxy_seconds"):
-        load_signals(SPACE, "cifar10", "naswot", scores, path)
+        load_lookups(SPACE, "cifar10", "naswot", scores, path)
     write_dataset(data.drop_vars("architecture"), scores, "scores")
     with pytest.raises(DataFileError, match="expected coordinates"):
-        load_signals(SPACE, "cifar10", "naswot", scores, path)
+        load_lookups(SPACE, "cifar10", "naswot", scores, path)
 
 
 # ---------------------------------------------------------------- the validation pass
@@ -302,9 +301,11 @@ def charged(known: Known, validation: np.ndarray | None) -> tuple[np.ndarray, st
     if validation is not None:
         values = np.broadcast_to(validation[:, None, None], trained["train_seconds"].shape)
         trained["validation_seconds"] = trained["train_seconds"].dims, values
-    account = account_of(SPACE.name, accuracy_columns(trained, Path("b.h5")), "cifar10", Path("b"))
-    seconds = training_seconds(trained, account, Path("b.h5"))
-    return seconds, training_note(trained, account, seconds)
+    cost = training_cost_of(
+        SPACE.name, accuracy_columns(trained, Path("b.h5")), "cifar10", Path("b")
+    )
+    seconds = training_seconds(trained, cost, Path("b.h5"))
+    return seconds, training_note(trained, cost, seconds)
 
 
 def test_a_validation_pass_is_charged_where_all_are_known_and_told_where_not():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from trainfree.errors import ArchitectureError, ImageError, UnknownNameError
 from trainfree.spaces import SPACE_NAMES, build_network, load_space
-from trainfree.spaces.nasbench201.canonical import canonical_form, is_connected
+from trainfree.spaces.nasbench201.canonical import canonical_form
 from trainfree.spaces.nasbench201.space import NASLIB_EDGES, NASLIB_OPERATIONS
 
 SPACE = load_space("nasbench201")
@@ -98,7 +98,7 @@ def test_counts_of_unique_cells(rule, classes):
 
 
 def test_count_of_connected_cells():
-    assert sum(is_connected(SPACE, index) for index in range(len(SPACE))) == 15284
+    assert sum(SPACE.is_connected(index) for index in range(len(SPACE))) == 15284
 
 
 def test_swapping_the_inner_nodes_is_one_function():

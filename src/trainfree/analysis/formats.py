@@ -12,6 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from trainfree.trainings import TRAINING_SECONDS
+
 MISSING = "–"
 Row = Mapping[Hashable, Any]
 Cell = Callable[[Row], object]
@@ -36,7 +38,7 @@ def count_of(count: int, thing: str) -> str:
 
 def budget_text(budget: float, kind: str) -> str:
     """Return a budget with its unit: a number of architectures, or seconds of training."""
-    return f"{number(budget, 0)} s" if kind == "training_seconds" else number(budget, 0)
+    return f"{number(budget, 0)} s" if kind == TRAINING_SECONDS else number(budget, 0)
 
 
 def seconds(value: float | None) -> str:

@@ -16,19 +16,20 @@ from numpy.typing import NDArray
 
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
+from trainfree.trainings import (
+    SEARCH_EPOCHS,
+    UNSTATED,
+    Outcome,
+    column_of,
+    guide,
+    headline,
+    known_outcomes,
+    trainings_on,
+)
 
 Floats = NDArray[np.float64]
 
 USABLE_STATUSES = ("ok", "singular")
-VALIDATION_EPOCHS = 12
-TRAININGS_ON = {
-    "cifar10": ("cifar10-valid", "cifar10"),
-    "generated": ("cifar10-valid", "cifar10"),
-    "cifar100": ("cifar100", "cifar100"),
-    "imagenet16-120": ("ImageNet16-120", "ImageNet16-120"),
-}
-"""Image set: the benchmark's names of the trainings that validation and test are read from."""
-
 DATASET_TITLES = {
     "cifar10": "CIFAR-10",
     "cifar10-valid": "CIFAR-10",
@@ -57,7 +58,7 @@ class Target:
 def outcome_title(outcome: str) -> str:
     """Return a readable name of ``dataset/split/epochs``."""
     dataset, split, epochs = (*outcome.split("/"), "", "")[:3]
-    when = "" if epochs in ("?", "") else f", {epochs} epochs"
+    when = "" if epochs in (UNSTATED, "") else f", {epochs} epochs"
     splits = {"valid": "validation", "test": "test"}
     return f"{DATASET_TITLES.get(dataset.lower(), dataset)} {splits.get(split, split)}{when}"
 
@@ -88,65 +89,33 @@ def targets(benchmark: xr.Dataset, dataset: str, origin: Path) -> list[Target]:
     DataFileError
         When the benchmark has no test accuracy for the data set.
     """
-    known = {str(name).lower(): str(name) for name in texts(benchmark["dataset"])}
-    on_validation, on_test = TRAININGS_ON.get(dataset, (dataset, dataset))
-    headline = None
-    if on_test.lower() in known:
-        headline = _at_most_epochs(benchmark, known[on_test.lower()], "test")
-    if headline is None:
+    known = known_outcomes(benchmark)
+    reported = headline(known, dataset)
+    if reported is None or reported.split != "test":
+        names = ", ".join(texts(benchmark["dataset"]))
         raise DataFileError(
-            f"{origin}: expected test accuracies of {on_test!r} to compare the scores on "
-            f"{dataset!r} with, found data sets {', '.join(known.values())} and no such values; "
+            f"{origin}: expected test accuracies of {trainings_on(dataset)[-1]!r} to compare the "
+            f"scores on {dataset!r} with, found data sets {names} and no such values; "
             "choose another data set or another benchmark source"
         )
-    found = [headline]
-    for name in dict.fromkeys((on_validation, on_test)):
-        if name.lower() not in known:
-            continue
-        validation = target_of(benchmark, known[name.lower()], "valid", VALIDATION_EPOCHS)
-        if validation is not None:
-            found.append(validation)
-            break
-    return found
+    seen = guide(known, dataset)
+    chosen = [reported]
+    if seen is not None and (seen.split, seen.epochs) == ("valid", SEARCH_EPOCHS):
+        chosen.append(seen)
+    found = (target_of(benchmark, outcome) for outcome in chosen)
+    return [target for target in found if target is not None]
 
 
-def _at_most_epochs(benchmark: xr.Dataset, dataset: str, split: str) -> Target | None:
-    for epochs in sorted(benchmark["epochs"].to_numpy().tolist(), reverse=True):
-        target = target_of(benchmark, dataset, split, epochs)
-        if target is not None:
-            return target
-    return None
-
-
-def target_of(benchmark: xr.Dataset, dataset: str, split: str, epochs: int) -> Target | None:
+def target_of(benchmark: xr.Dataset, outcome: Outcome) -> Target | None:
     """Return one accuracy: the mean over seeds as the source gives it, else that of the seeds.
 
     None where the benchmark has no such value.
     """
-    if dataset not in texts(benchmark["dataset"]):
+    accuracy = column_of(benchmark, outcome)
+    if accuracy is None:
         return None
-    if split not in texts(benchmark["split"]) or epochs not in benchmark["epochs"]:
-        return None
-    chosen = benchmark["accuracy"].sel(dataset=dataset, split=split, epochs=epochs)
-    by_seed = floats(chosen.transpose("arch", "seed"))
-    given = np.array([seed == "mean" for seed in texts(benchmark["seed"])])
-    accuracy = np.where(
-        np.isnan(by_seed[:, given]).all(axis=1), _mean(by_seed[:, ~given]), _mean(by_seed[:, given])
-    )
-    if np.isnan(accuracy).all():
-        return None
-    shown = "?" if epochs < 0 else str(epochs)
     index = pd.Index(texts(benchmark["architecture"]), name="architecture")
-    return Target(f"{dataset}/{split}/{shown}", pd.Series(accuracy, index=index))
-
-
-def _mean(values: Floats) -> Floats:
-    """Return the mean of each row without NaN; NaN for a row with nothing else."""
-    count = (~np.isnan(values)).sum(axis=1)
-    total = np.nansum(values, axis=1)
-    empty: Floats = np.full(len(values), np.nan)
-    np.divide(total, count, out=empty, where=count > 0)
-    return empty
+    return Target(outcome.label, pd.Series(accuracy, index=index))
 
 
 def read_scores(path: Path) -> xr.Dataset:

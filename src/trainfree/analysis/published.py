@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainfree.errors import DataFileError
 from trainfree.files.reading import read_text
+from trainfree.trainings import UNSTATED
 
 Kind = Literal[
     "answer",
@@ -180,8 +181,8 @@ class Published:
         Its place among the papers, from 1; the first one's numbers stand in the general tables.
     hardware
         What the published seconds were measured on.
-    searched_on
-        The image data set of the searches.
+    space, searched_on
+        The space and the image data set of the searches.
     epochs
         Training epochs of the published accuracies.
     tables
@@ -193,9 +194,14 @@ class Published:
     order: int
     citation: str
     hardware: str
+    space: str
     searched_on: str
     epochs: int
     tables: tuple[PublishedTable, ...]
+
+    def has_searched(self, space: str, dataset: str) -> bool:
+        """Whether its searches are of a space, on an image set."""
+        return (space, dataset) == (self.space, self.searched_on)
 
     def pairs(self) -> Iterator[tuple[Cell, Measure]]:
         """Yield every cell with what stands beside it."""
@@ -214,7 +220,7 @@ class Published:
             and with unstated epochs (``?``) the cell is comparable only roughly.
         """
         column, _, epochs = outcome.rpartition("/")
-        if epochs not in (str(self.epochs), "?"):
+        if epochs not in (str(self.epochs), UNSTATED):
             return None
         wanted = {key: as_published(value) for key, value in wanted.items()}
         for cell, measure in self.pairs():
@@ -252,7 +258,7 @@ def comparable(measure: Measure, epochs: str) -> str:
     if measure.comparable != "yes":
         return measure.comparable
     reasons = [measure.remark]
-    if epochs == "?":
+    if epochs == UNSTATED:
         reasons.append("accuracies of another training of the space, epochs not stated")
     told = "; ".join(filter(None, reasons))
     return f"roughly: {told}" if told else "yes"
@@ -284,6 +290,7 @@ def read_published(path: Path) -> Published:
         order=file.order,
         citation=file.citation,
         hardware=file.hardware,
+        space=file.space,
         searched_on=file.searched_on,
         epochs=file.epochs,
         tables=tables,

@@ -34,10 +34,11 @@ from trainfree.analysis.origins import MadeFrom
 from trainfree.analysis.published import Measure
 from trainfree.errors import DataFileError
 from trainfree.files.storage import open_dataset
+from trainfree.trainings import ACCURACY, EVALUATIONS, TRAINING_SECONDS, Outcome, budget_kind
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-IMAGE_FREE = ("accuracy", "synflow", "params", "flops", "relu_units")
+IMAGE_FREE = (ACCURACY, "synflow", "params", "flops", "relu_units")
 """Signals that no image enters."""
 
 FEWEST_PAIRS = 3
@@ -176,9 +177,7 @@ class RunFiles:
     def accuracy(self, outcome: str) -> pd.Series:
         """Return trained accuracies, ``<data set>/<split>/<epochs>``, by architecture."""
         if outcome not in self._accuracy:
-            dataset, split, epochs = outcome.split("/")
-            number = -1 if epochs == "?" else int(epochs)  # "?": the source does not state them
-            target = target_of(self.benchmark, dataset, split, number)
+            target = target_of(self.benchmark, Outcome.of_label(outcome))
             if target is None:
                 raise AbsentError(f"no accuracies {outcome}")
             self._accuracy[outcome] = target.accuracy
@@ -261,7 +260,7 @@ class RunFiles:
             raise AbsentError(f"no search {described}")
         fitting = [s for s in found if _has_budget(s, measure)]
         if not fitting:
-            unit = "s" if measure.budget_kind == "training_seconds" else "evaluations"
+            unit = "s" if measure.budget_kind == TRAINING_SECONDS else EVALUATIONS
             raise AbsentError(f"no search {described} with {measure.budget} {unit}")
         return max(fitting, key=lambda search: search.sizes["run"])
 
@@ -307,5 +306,7 @@ def search_title(search: xr.Dataset) -> str:
 
 
 def _has_budget(search: Any, measure: Measure) -> bool:
-    kind = str(search.attrs.get("budget_kind", "evaluations"))
-    return kind == measure.budget_kind and measure.budget in search["budget"].to_numpy()
+    return (
+        budget_kind(search.attrs) == measure.budget_kind
+        and measure.budget in search["budget"].to_numpy()
+    )

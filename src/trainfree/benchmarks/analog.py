@@ -13,8 +13,6 @@ import numpy as np
 
 from trainfree.benchmarks.checks import plain_number
 from trainfree.benchmarks.schema import (
-    MEAN_SEED,
-    UNSTATED_EPOCHS,
     BenchmarkTable,
     Column,
     positions,
@@ -24,6 +22,7 @@ from trainfree.sources.delivery import Delivery
 from trainfree.sources.formats.reading import MIB, brief_error, opened
 from trainfree.sources.formats.unpickling import load_pickle
 from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.trainings import MEAN_SEED, UNSTATED_EPOCHS
 
 MOST_BYTES = 64 * MIB
 """Size of the package's file; its whole wheel has 2.9 MB."""

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from trainfree.benchmarks.hardware_form import HardwareTable
-from trainfree.benchmarks.schema import SPLITS, UNSTATED_EPOCHS, BenchmarkTable, Column
+from trainfree.benchmarks.schema import BenchmarkTable, Column
 from trainfree.errors import SourceError
 from trainfree.sources.formats.reading import brief
 from trainfree.spaces.protocol import Space
+from trainfree.trainings import SPLITS, UNSTATED_EPOCHS
 
 SHORTEST_TRAINING = 1e-3
 """Seconds. No machine reads a training set once in less; and a search whose trainings take no time

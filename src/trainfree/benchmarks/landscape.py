@@ -8,20 +8,21 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from trainfree.benchmarks.load import accuracy_column, outcomes
+from trainfree.benchmarks.load import accuracy_column
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.files.storage import open_dataset, provenance_attributes, write_dataset
 from trainfree.provenance import code_hash
 from trainfree.randomness import stream
 from trainfree.sources.checksums import file_digests
+from trainfree.spaces import SPACE_NAMES, load_space
 from trainfree.spaces.nasbench101 import distance as distance101
 from trainfree.spaces.nasbench101 import landscape as landscape101
 from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.nasbench201 import landscape as landscape201
 from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.spaces.walks import Replacements, Walks
+from trainfree.trainings import known_outcomes
 
-SPACES = ("nasbench101", "nasbench201", "nasbench201_mini")
 HEADLINE = ("cifar10", "test")
 _COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
 
@@ -68,7 +69,7 @@ def prepare_landscape(benchmark: Path, output: Path, *, walks: int, steps: int, 
 
 
 def _headline(trained: xr.Dataset, path: Path) -> tuple[NDArray[np.float64], str]:
-    found = [known for known in outcomes(trained) if known[:2] == HEADLINE]
+    found = [known for known in known_outcomes(trained) if known[:2] == HEADLINE]
     if not found:
         raise DataFileError(f"{path}: has no CIFAR-10 test accuracy; choose another source")
     dataset, split, epochs = max(found, key=lambda known: known[2])
@@ -78,23 +79,22 @@ def _headline(trained: xr.Dataset, path: Path) -> tuple[NDArray[np.float64], str
 def _structure(
     name: str, best: int, walks: int, steps: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Replacements, Walks]:
-    if name == "nasbench101":
-        graphs = GraphCellSpace.published()
+    space = load_space(name) if name in SPACE_NAMES else None
+    if isinstance(space, GraphCellSpace):
         return (
-            *landscape101.depth_and_width(graphs),
-            distance101.distances_to(graphs, graphs.specification(best)),
-            landscape101.replacements(graphs),
-            landscape101.random_walks(graphs, walks, steps, rng),
+            *landscape101.depth_and_width(space),
+            distance101.distances_to(space, space.specification(best)),
+            landscape101.replacements(space),
+            landscape101.random_walks(space, walks, steps, rng),
         )
-    if name not in SPACES:
-        raise UnknownNameError("space with a landscape", name, SPACES)
-    cells = CellSpace.published() if name == "nasbench201" else CellSpace.mini()
-    return (
-        *landscape201.depth_and_width(cells),
-        landscape201.distances_to(cells, best),
-        landscape201.replacements(cells),
-        landscape201.random_walks(cells, walks, steps, rng),
-    )
+    if isinstance(space, CellSpace):
+        return (
+            *landscape201.depth_and_width(space),
+            landscape201.distances_to(space, best),
+            landscape201.replacements(space),
+            landscape201.random_walks(space, walks, steps, rng),
+        )
+    raise UnknownNameError("space with a landscape", name, SPACE_NAMES)
 
 
 def _dataset(

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from trainfree.benchmarks.schema import (
-    MEAN_SEED,
     BenchmarkTable,
     Column,
     parse_architecture,
@@ -18,6 +17,7 @@ from trainfree.benchmarks.schema import (
 from trainfree.sources.delivery import Delivery
 from trainfree.sources.formats.tables import read_table
 from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.trainings import MEAN_SEED
 
 ACCURACY_COLUMNS = {
     "c10valid_val_12": ("cifar10-valid", "valid", 12),

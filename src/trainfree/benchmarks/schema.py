@@ -15,14 +15,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from trainfree.errors import ArchitectureError, SourceError
-from trainfree.spaces.protocol import Space
+from trainfree.spaces.protocol import NamedSubsets, Space
+from trainfree.trainings import MEAN_SEED, SPLITS
 
 Column = npt.NDArray[np.float64]
 
-SPLITS = ("valid", "test")
 DATASET_ORDER = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
-UNSTATED_EPOCHS = -1
-MEAN_SEED = "mean"
 _COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
 
 
@@ -148,7 +146,8 @@ def benchmark_dataset(
         | {
             name: xr.Variable("arch", values, {"units": "%", "long_name": long_name})
             for name, (values, long_name) in table.further.items()
-        },
+        }
+        | _subsets(space),
         coords=_coordinates(space, table, coordinates),
         attrs=dict(attributes),
     )
@@ -176,6 +175,27 @@ def _grid(
         cells: tuple[slice | int, ...] = (slice(None), *place)
         values[cells] = column
     return xr.Variable(tuple(coordinates), values, {"units": units, "long_name": long_name})
+
+
+def _subsets(space: Space) -> dict[str, xr.Variable]:
+    """Return which architectures are in the parts that the space names, nothing if it has none."""
+    subsets = space.subsets() if isinstance(space, NamedSubsets) else {}
+    if not subsets:
+        return {}
+    described = {
+        "subset": "part of the space that tables look at on its own",
+        "in_subset": "whether the architecture is in that part of the space",
+    }
+    names = np.array(list(subsets), dtype=object)
+    chosen = (
+        np.stack(list(subsets.values()), axis=1) if subsets else np.zeros((len(space), 0), bool)
+    )
+    return {
+        "in_subset": xr.Variable(
+            ("arch", "subset"), chosen, {"units": "1", "long_name": described["in_subset"]}
+        ),
+        "subset": xr.Variable("subset", names, {"long_name": described["subset"]}),
+    }
 
 
 def _coordinates(

@@ -28,9 +28,10 @@ from trainfree.outside.extensions import Kind, declared_names, hashed, load_file
 from trainfree.proxies import proxy_names
 from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.settings.studies import AblationSetting, TrainingSetting
-from trainfree.search import ACCURACY, algorithm_names
+from trainfree.search import algorithm_names
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import SPACE_KIND, load_space, space_names
+from trainfree.trainings import ACCURACY
 
 MOST_JOBS = 100_000
 

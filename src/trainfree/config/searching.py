@@ -19,9 +19,9 @@ from trainfree.config.section import (
     Section,
 )
 from trainfree.scoring.settings.setting import Initialization
-from trainfree.search import ACCURACY
 from trainfree.search.plan import SearchPlan, make_plan
 from trainfree.search.protocol import Overshoot
+from trainfree.trainings import ACCURACY
 
 
 class SearchEntry(Section):

@@ -38,9 +38,6 @@ class DatasetSpec:
         Number of classes.
     mean, std
         Per channel (red, green, blue), on the scale 0..255, as NAS-Bench-201 normalises.
-    benchmark_datasets
-        Names in the benchmark tables of the trainings on these images; the first one is the
-        data set on which validation accuracy is read. Not needed for a user's own.
     """
 
     name: str
@@ -48,7 +45,6 @@ class DatasetSpec:
     classes: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    benchmark_datasets: tuple[str, ...] = ()
 
 
 DATASETS: dict[str, DatasetSpec] = {
@@ -60,7 +56,6 @@ DATASETS: dict[str, DatasetSpec] = {
             classes=10,
             mean=(125.3, 123.0, 113.9),
             std=(63.0, 62.1, 66.7),
-            benchmark_datasets=("cifar10-valid", "cifar10"),
         ),
         DatasetSpec(
             name="cifar100",
@@ -68,7 +63,6 @@ DATASETS: dict[str, DatasetSpec] = {
             classes=100,
             mean=(129.3, 124.1, 112.4),
             std=(68.2, 65.4, 70.4),
-            benchmark_datasets=("cifar100",),
         ),
         DatasetSpec(
             name="imagenet16-120",
@@ -76,7 +70,6 @@ DATASETS: dict[str, DatasetSpec] = {
             classes=120,
             mean=(122.68, 116.66, 104.01),
             std=(63.22, 61.26, 65.09),
-            benchmark_datasets=("ImageNet16-120",),
         ),
         DatasetSpec(
             name="generated",
@@ -84,7 +77,6 @@ DATASETS: dict[str, DatasetSpec] = {
             classes=10,
             mean=(127.5, 127.5, 127.5),
             std=(64.0, 64.0, 64.0),
-            benchmark_datasets=("cifar10-valid", "cifar10"),
         ),
     )
 }
@@ -159,16 +151,12 @@ def _checked(spec: DatasetSpec, name: str) -> DatasetSpec:
                 f"{name}.{field}: expected three numbers from {least} to 255, one a channel on "
                 f"the scale 0 to 255, found {', '.join(texts) or shown(given)}"
             )
-    trained = spec.benchmark_datasets
-    if not isinstance(trained, list | tuple) or not all(type(each) is str for each in trained):
-        raise ConfigError(f"{name}.benchmark_datasets: expected texts, found {shown(trained)}")
     return DatasetSpec(
         name=name,
         image_size=int(spec.image_size),
         classes=int(spec.classes),
         mean=tuple(map(float, spec.mean)),  # type: ignore[arg-type]
         std=tuple(map(float, spec.std)),  # type: ignore[arg-type]
-        benchmark_datasets=tuple(trained),
     )
 
 

@@ -29,10 +29,6 @@ ALGORITHM_NAMES: list[str] = sorted(
     if re.search(r"^ALGORITHM = ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
 )
 
-ACCURACY = "accuracy"
-"""Name of the signal of a search that trains each architecture it looks at."""
-
-
 _MEMBERS = ("settings_type", "presets", "assisted", "ask", "tell")
 
 

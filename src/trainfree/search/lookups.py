@@ -15,25 +15,25 @@ from numpy.typing import NDArray
 
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.files.storage import read_dataset
-from trainfree.search import ACCURACY
 from trainfree.search.training_cost import (
     FloatArray,
-    account_of,
     accuracy_columns,
     accuracy_note,
-    headline_column,
+    no_accuracy,
     require_variables,
     strings,
+    training_cost_of,
     training_note,
     training_seconds,
 )
 from trainfree.spaces.protocol import Space
+from trainfree.trainings import ACCURACY, headline
 
 IndexArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Signals:
+class Lookups:
     """Lookups by architecture index.
 
     Attributes
@@ -75,9 +75,9 @@ class Signals:
     source_hashes: dict[str, str]
 
 
-def load_signals(
+def load_lookups(
     space: Space, dataset: str, signal: str, scores: Path | None, benchmark: Path, proxy: str = ""
-) -> Signals:
+) -> Lookups:
     """Read what a search on ``dataset`` guided by ``signal`` needs.
 
     Parameters
@@ -114,11 +114,11 @@ def load_signals(
         known = {name: _spread(found, assisted, space) for name, found in columns_of.items()}
         hashes["scores"] = _config_hash(scored)
     if signal == ACCURACY:
-        account = account_of(space.name, columns, dataset, benchmark)
-        fitness, scoring = columns[account.column], np.zeros(len(space))
-        training = training_seconds(trained, account, benchmark)
-        note = accuracy_note(account) + _failures_note(fitness, "have no such accuracy")
-        clock_note = training_note(trained, account, training)
+        cost = training_cost_of(space.name, columns, dataset, benchmark)
+        fitness, scoring = columns[cost.outcome], np.zeros(len(space))
+        training = training_seconds(trained, cost, benchmark)
+        note = accuracy_note(cost) + _failures_note(fitness, "have no such accuracy")
+        clock_note = training_note(trained, cost, training)
     else:
         fitness, scoring = known[signal]
         training = np.zeros(len(space))
@@ -131,14 +131,16 @@ def load_signals(
         clock_note += _untimed_note(
             proxy, known[proxy][1][slice(None) if assisted is None else assisted]
         )
-    headline = headline_column(columns, dataset, benchmark)
-    return Signals(
+    reported = headline(columns, dataset)
+    if reported is None:
+        raise no_accuracy(columns, dataset, benchmark)
+    return Lookups(
         fitness=fitness,
         scoring_seconds=np.nan_to_num(scoring),
         training_seconds=training,
         outcomes=np.stack(list(columns.values()), axis=1),
         outcome_names=tuple(column.label for column in columns),
-        headline=list(columns).index(headline),
+        headline=list(columns).index(reported),
         assistance=assistance,
         assistance_seconds=None if paid is None else np.nan_to_num(paid),
         assisted=assisted,

@@ -18,10 +18,11 @@ from trainfree import search, spaces
 from trainfree.errors import ConfigError, UnknownNameError, shown
 from trainfree.outside.extensions import outside_code
 from trainfree.provenance import code_hash
-from trainfree.search import ACCURACY, load_algorithm
+from trainfree.search import load_algorithm
 from trainfree.search.budget import MOST_EVALUATIONS, Budget, Evaluations, Seconds
 from trainfree.search.protocol import Overshoot, find_preset, make_settings
 from trainfree.settings import STRICT, Settings
+from trainfree.trainings import ACCURACY
 
 NAME = re.compile(r"[a-z0-9_]+(-[a-z0-9_]+)*")
 LARGEST_SETTING = 1_000_000

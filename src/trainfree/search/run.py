@@ -35,13 +35,14 @@ from trainfree.search.budget import (
     read_out,
     record,
 )
-from trainfree.search.lookups import Signals, load_signals
+from trainfree.search.lookups import Lookups, load_lookups
 from trainfree.search.plan import SearchPlan, search_code_hash
 from trainfree.search.protocol import PaidScores, SearchAlgorithm, make_settings
 from trainfree.search.schema import Answers, Trace, search_dataset
 from trainfree.search.watched import Watch, is_foreign
 from trainfree.spaces import load_space
 from trainfree.spaces.protocol import Space
+from trainfree.trainings import EVALUATIONS, TRAINING_SECONDS
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,15 @@ def run_search(job: SearchJob) -> None:
     where = f"search.searches.{plan.name}"
     settings, _ = make_settings(where, algorithm, plan.settings)
     _check_counts(plan, space)
-    signals = load_signals(
+    lookups = load_lookups(
         space, job.dataset, plan.signal, job.scores, job.benchmark, proxy=plan.proxy
     )
     if isinstance(plan.budget, Seconds):
-        _require_training_seconds(job, signals)
-    records = _all_runs(job, space, algorithm, settings, signals)
-    trace = trace_of(records, signals)
-    dataset = search_dataset(plan, trace, _answers(plan, trace, signals), signals)
-    dataset.attrs = _attributes(job, signals)
+        _require_training_seconds(job, lookups)
+    records = _all_runs(job, space, algorithm, settings, lookups)
+    trace = trace_of(records, lookups)
+    dataset = search_dataset(plan, trace, _answers(plan, trace, lookups), lookups)
+    dataset.attrs = _attributes(job, lookups)
     write_dataset(dataset, job.output, "search")
 
 
@@ -113,23 +114,23 @@ def _check_counts(plan: SearchPlan, space: Space) -> None:
         )
 
 
-def _require_training_seconds(job: SearchJob, signals: Signals) -> None:
-    missing = int((~(signals.training_seconds > 0)).sum())
+def _require_training_seconds(job: SearchJob, lookups: Lookups) -> None:
+    missing = int((~(lookups.training_seconds > 0)).sum())
     if missing:
-        count = "no training times" if missing == len(signals.fitness) else "incomplete times"
+        count = "no training times" if missing == len(lookups.fitness) else "incomplete times"
         raise ConfigError(
-            f"{job.benchmark}: has {count} ({missing} of {len(signals.fitness)} architectures "
+            f"{job.benchmark}: has {count} ({missing} of {len(lookups.fitness)} architectures "
             f"lack one), which search.searches.{job.plan.name}.budget_seconds counts; prepare the "
             "benchmark from a mirror (sources.mirror) or the official archive "
             "(sources.nats_archive), or give budgets, numbers of evaluations"
         )
-    steps = (job.plan.seconds or 0.0) / float(np.mean(signals.training_seconds))
+    steps = (job.plan.seconds or 0.0) / float(np.mean(lookups.training_seconds))
     if steps > MOST_STEPS or steps * job.plan.runs > MOST_EVALUATIONS:
         raise ConfigError(
             f"search.searches.{job.plan.name}.budget_seconds: expected a budget for at most "
             f"{MOST_STEPS:,} evaluations a run and {MOST_EVALUATIONS:,} of all runs, found "
             f"{job.plan.seconds:g} s and {job.plan.runs:,} runs, while a training in "
-            f"{job.benchmark} takes {np.mean(signals.training_seconds):.3g} s on average; give "
+            f"{job.benchmark} takes {np.mean(lookups.training_seconds):.3g} s on average; give "
             "fewer seconds or runs, or check the benchmark's times"
         )
 
@@ -139,11 +140,11 @@ def _all_runs(
     space: Space,
     algorithm: type[SearchAlgorithm],
     settings: Any,
-    signals: Signals,
+    lookups: Lookups,
 ) -> list[Record]:
     """Do the runs; each has a stream of its own, whatever their number and order."""
     plan, foreign = job.plan, is_foreign(job.plan.algorithm, job.space)
-    runs = _Runs(job, deepcopy(space) if foreign else space, algorithm, settings, signals)
+    runs = _Runs(job, deepcopy(space) if foreign else space, algorithm, settings, lookups)
     if foreign:
         records = _watched_runs(job, runs, len(space))
     else:
@@ -176,19 +177,19 @@ class _Runs:
         space: Space,
         algorithm: type[SearchAlgorithm],
         settings: Any,
-        signals: Signals,
+        lookups: Lookups,
     ) -> None:
         plan = job.plan
         self._identity = "/".join(filter(None, ("search", plan.algorithm, plan.signal, plan.proxy)))
         self._seed, self._budget = job.seed, plan.budget
         self._space, self._algorithm, self._settings = space, algorithm, settings
-        self._fitness = tuple(signals.fitness.tolist())
-        self._seconds = tuple(signals.training_seconds.tolist())
+        self._fitness = tuple(lookups.fitness.tolist())
+        self._seconds = tuple(lookups.training_seconds.tolist())
         self._assistance: tuple[Any, ...] | None = None
-        if signals.assistance is not None and signals.assistance_seconds is not None:
-            scored = None if signals.assisted is None else tuple(signals.assisted.tolist())
-            paid = tuple(signals.assistance_seconds.tolist())
-            self._assistance = tuple(signals.assistance.tolist()), paid, scored
+        if lookups.assistance is not None and lookups.assistance_seconds is not None:
+            scored = None if lookups.assisted is None else tuple(lookups.assisted.tolist())
+            paid = tuple(lookups.assistance_seconds.tolist())
+            self._assistance = tuple(lookups.assistance.tolist()), paid, scored
 
     def do(self, run: int, watch: Watch | None = None) -> Record:
         """Do a run by its number, watched where code of others takes part."""
@@ -207,17 +208,17 @@ class _Runs:
         return record(searcher, self._fitness, self._seconds, scores, self._budget)
 
 
-def trace_of(records: Sequence[Record], signals: Signals) -> Trace:
+def trace_of(records: Sequence[Record], lookups: Lookups) -> Trace:
     """Return the arrays over (run, step) of what the runs looked at, padded to the longest."""
     steps = np.array([len(one.arch) for one in records], dtype=np.int64)
     arch = _padded([one.arch for one in records], NOTHING).astype(np.int32)
     ended = arch == NOTHING
     looked_up = {
-        "fitness": signals.fitness[arch],
-        "accuracy": signals.outcomes[arch, signals.headline],
-        "scoring_seconds": np.cumsum(signals.scoring_seconds[arch], axis=1)
+        "fitness": lookups.fitness[arch],
+        "accuracy": lookups.outcomes[arch, lookups.headline],
+        "scoring_seconds": np.cumsum(lookups.scoring_seconds[arch], axis=1)
         + _padded([one.assistance for one in records], 0.0),
-        "training_seconds": np.cumsum(signals.training_seconds[arch], axis=1),
+        "training_seconds": np.cumsum(lookups.training_seconds[arch], axis=1),
     }
     for values in looked_up.values():
         values[ended] = np.nan
@@ -244,14 +245,14 @@ def merits(arch: IndexArray, rung: NDArray[np.int8], fitness: FloatArray) -> Pla
     return merit
 
 
-def _answers(plan: SearchPlan, trace: Trace, signals: Signals) -> Answers:
+def _answers(plan: SearchPlan, trace: Trace, lookups: Lookups) -> Answers:
     """Read all runs out at every budget, and place the answers in the whole space."""
-    leader = leaders(merits(trace.arch, trace.rung, signals.fitness))
+    leader = leaders(merits(trace.arch, trace.rung, lookups.fitness))
     clock = trace.training_seconds + trace.scoring_seconds
     reading = read_out(leader, trace.steps, clock, plan.budget)
     arch = np.take_along_axis(trace.arch, reading.answer, axis=1)
-    accuracy = reading.of_answers(signals.outcomes, trace.arch, leader)
-    headline = signals.outcomes[:, signals.headline]
+    accuracy = reading.of_answers(lookups.outcomes, trace.arch, leader)
+    headline = lookups.outcomes[:, lookups.headline]
     ordered, answered = np.sort(headline[~np.isnan(headline)]), headline[arch]
     better = len(ordered) - np.searchsorted(ordered, answered, side="right")
     return Answers(
@@ -260,11 +261,11 @@ def _answers(plan: SearchPlan, trace: Trace, signals: Signals) -> Answers:
         scoring_seconds=reading.of_clock(trace.scoring_seconds),
         training_seconds=reading.of_clock(trace.training_seconds),
         rank=np.where(np.isnan(answered), np.nan, 1.0 + better),
-        regret=ordered[-1] - accuracy[..., signals.headline],
+        regret=ordered[-1] - accuracy[..., lookups.headline],
     )
 
 
-def _attributes(job: SearchJob, signals: Signals) -> dict[str, str | int | float]:
+def _attributes(job: SearchJob, lookups: Lookups) -> dict[str, str | int | float]:
     plan = job.plan
     identity: dict[str, str | int | float] = {
         "space": job.space,
@@ -282,20 +283,20 @@ def _attributes(job: SearchJob, signals: Signals) -> dict[str, str | int | float
             "dataset": job.dataset,
             "plan": plan.values,
             "seed": job.seed,
-            "inputs": signals.source_hashes,
+            "inputs": lookups.source_hashes,
         },
         code=search_code_hash(plan, job.space),
-        source_hashes=signals.source_hashes,
+        source_hashes=lookups.source_hashes,
         seed=job.seed,
     )
     by_count = isinstance(plan.budget, Evaluations)
     return {
         **provenance,
         **identity,
-        "budget_kind": "evaluations" if by_count else "training_seconds",
+        "budget_kind": EVALUATIONS if by_count else TRAINING_SECONDS,
         "budget_seconds": np.nan if plan.seconds is None else plan.seconds,
         "overshoot": plan.overshoot,
-        "signal_note": signals.note,
-        "clock_note": signals.clock_note,
-        "headline_outcome": signals.outcome_names[signals.headline],
+        "signal_note": lookups.note,
+        "clock_note": lookups.clock_note,
+        "headline_outcome": lookups.outcome_names[lookups.headline],
     }

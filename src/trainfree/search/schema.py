@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from trainfree.search import ACCURACY
 from trainfree.search.budget import Evaluations, FloatArray, IndexArray, PlaceArray
-from trainfree.search.lookups import Signals
+from trainfree.search.lookups import Lookups
 from trainfree.search.plan import SearchPlan
+from trainfree.trainings import ACCURACY, EVALUATIONS, TRAINING_SECONDS
 
 COMPRESSION = {"zlib": True, "complevel": 1, "shuffle": True}
 
@@ -40,12 +40,12 @@ class Answers(NamedTuple):
 
 
 def search_dataset(
-    plan: SearchPlan, trace: Trace, answers: Answers, signals: Signals
+    plan: SearchPlan, trace: Trace, answers: Answers, lookups: Lookups
 ) -> xr.Dataset:
     """Return the data set of a search file, without the file's attributes."""
     variables = _trace_variables(plan, trace) | _answer_variables(answers)
     by_count = isinstance(plan.budget, Evaluations)
-    kind = "evaluations" if by_count else "training_seconds"
+    kind = EVALUATIONS if by_count else TRAINING_SECONDS
     budget = {
         "units": "1" if by_count else "s",
         "long_name": "number of evaluations" if by_count else "seconds of the search",
@@ -59,7 +59,7 @@ def search_dataset(
             "budget": xr.Variable(
                 "budget", np.array(plan.counts or [plan.seconds], dtype=np.float64), budget
             ),
-            "outcome": np.array(signals.outcome_names, dtype=object),
+            "outcome": np.array(lookups.outcome_names, dtype=object),
         },
     )
 

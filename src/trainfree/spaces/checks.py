@@ -6,7 +6,7 @@ is built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import get_args
 
 import numpy as np
@@ -28,7 +28,7 @@ from trainfree.spaces.network import (
     Truncate,
     Zeros,
 )
-from trainfree.spaces.protocol import EdgeSpace, MutationRule, PublishedOrder, Space
+from trainfree.spaces.protocol import EdgeSpace, MutationRule, NamedSubsets, PublishedOrder, Space
 
 MOST = 2**31 - 1
 """Architectures a space may have: files hold their indices in 32 bits."""
@@ -59,6 +59,8 @@ def check_space(space: Space, where: str) -> None:
         if isinstance(space, PublishedOrder):
             first = np.asarray(space.first_published(min(size, _NAMED))).tolist()
             _require_indices("first_published", first, size)
+        if isinstance(space, NamedSubsets):
+            _check_subsets(space.subsets(), size)
 
 
 def check_network(network: object, where: str, image_size: int, classes: int) -> None:
@@ -133,6 +135,21 @@ def _check_moves(space: Space, indices: Sequence[int]) -> None:
             except TrainfreeError:  # it has no such rule
                 continue
             _require_indices(f"mutate({index}, rng, {rule!r})", [found], size)
+
+
+def _check_subsets(found: object, size: int) -> None:
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"subsets: expected a dictionary by name, found {kind_of(found)}")
+    for name, chosen in found.items():
+        if type(name) is not str or not name.strip() or not name.isprintable():
+            raise ConfigError(
+                f"subsets: expected names of printable characters, found {shown(name)}"
+            )
+        if type(chosen) is not np.ndarray or chosen.dtype != bool or chosen.shape != (size,):
+            raise ConfigError(
+                f"subsets: {name!r}: expected an array of {size} truth values, one an "
+                f"architecture, found {shown(chosen)}"
+            )
 
 
 def _require_indices(what: str, found: Iterable[object], size: int) -> None:

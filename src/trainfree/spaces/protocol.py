@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -77,4 +77,13 @@ class PublishedOrder(Space, Protocol):
 
     def first_published(self, count: int) -> NDArray[np.int64]:
         """Return the indices of the architectures that stand first in the published table."""
+        ...
+
+
+@runtime_checkable
+class NamedSubsets(Space, Protocol):
+    """A space with parts that tables look at on their own, besides the whole of it."""
+
+    def subsets(self) -> Mapping[str, NDArray[np.bool_]]:
+        """Return (arch,) which architectures are in each part, by what tables call it."""
         ...

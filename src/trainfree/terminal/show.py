@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from trainfree.analysis.formats import MISSING, number, seconds
 from trainfree.analysis.inputs import outcome_title, status_names, texts
-from trainfree.benchmarks.load import accuracy_column, load_benchmark, outcomes
-from trainfree.benchmarks.schema import MEAN_SEED
+from trainfree.benchmarks.load import accuracy_column, load_benchmark
 from trainfree.errors import ConfigError, DataFileError
 from trainfree.files.reading import is_there
 from trainfree.files.storage import read_dataset
 from trainfree.spaces import load_space
-from trainfree.spaces.nasbench201.canonical import canonical_form, is_connected
+from trainfree.spaces.nasbench201.canonical import canonical_form
 from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.terminal.architectures import find_architecture
 from trainfree.terminal.cell import cell_arrows, draw_cell
 from trainfree.terminal.run import Run
 from trainfree.terminal.screen import Screen
+from trainfree.trainings import MEAN_SEED, known_outcomes
 
 _MEMBERS_SHOWN = 8
 
@@ -107,14 +107,15 @@ def _show_class(space: CellSpace, index: int, screen: Screen) -> None:
     alone = "no other cell is the same function of input and weights"
     several = f"one of {len(same)} cells that are the same function: {members}{more}"
     screen.line(alone if len(same) == 1 else several)
-    if not is_connected(space, index):
+    if not space.is_connected(index):
         screen.line("its output does not depend on its input")
 
 
 def _show_accuracies(benchmark: xr.Dataset, index: int, screen: Screen) -> None:
     rows = []
-    for dataset, split, epochs in outcomes(benchmark):
-        column = accuracy_column(benchmark, dataset, split, epochs)
+    for outcome in known_outcomes(benchmark):
+        dataset, split, epochs = outcome
+        column = accuracy_column(benchmark, *outcome)
         single = (
             benchmark["accuracy"].isel(arch=index).sel(dataset=dataset, split=split, epochs=epochs)
         )
@@ -123,8 +124,7 @@ def _show_accuracies(benchmark: xr.Dataset, index: int, screen: Screen) -> None:
             for seed, value in zip(texts(benchmark["seed"]), single.to_numpy(), strict=True)
             if seed != MEAN_SEED and not np.isnan(value)
         ]
-        shown = "?" if epochs < 0 else str(epochs)
-        title = outcome_title(f"{dataset}/{split}/{shown}")
+        title = outcome_title(outcome.label)
         accuracy, rank = number(float(column[index])), rank_of(column, index)
         rows.append((f"{title} ({dataset})", accuracy, rank, ", ".join(trainings) or MISSING))
     screen.table(("outcome", ">%", ">rank", "single trainings"), rows)

@@ -37,8 +37,9 @@ from trainfree.analysis.inputs import (
 )
 from trainfree.analysis.origins import files_behind
 from trainfree.analysis.proxies.timing import PHASE, PROXY, TOTAL
-from trainfree.analysis.searches.search import ACCURACY, ORACLE, RANDOM_ARCHITECTURE
+from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE
 from trainfree.analysis.tables import text
+from trainfree.trainings import ACCURACY
 
 HEADLINE_PROXIES = ("naswot", "synflow")
 BASELINE = "params"

@@ -1,8 +1,9 @@
 """Kendall's tau of scores and final accuracy: by the paper's protocol and on parts of the space.
 
 The paper draws at most 1,000 architectures above 15 % accuracy. Beside that stand the whole
-space, the cells whose output depends on the input, and the best tenth, where a search has to
-choose. Scores of -inf rank lowest, or are left out.
+space, the parts that the space names (in NAS-Bench-201 the cells whose output depends on the
+input), and the best tenth, where a search has to choose. Scores of -inf rank lowest, or are left
+out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from trainfree.analysis.papers.published_correlations import Row, rows_with_othe
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import percentile_interval
-from trainfree.analysis.statistics.subsets import best_tenth, connected
+from trainfree.analysis.statistics.subsets import subsets_of
 from trainfree.analysis.tables import numbers, text
 
 TITLE = (
@@ -31,7 +32,6 @@ TITLE = (
 )
 PUBLISHED_ACCURACY = "test accuracy after 200 epochs"
 PAPER = f"paper: at most {DRAWN:,} above {LEAST_ACCURACY:g} %"
-SUBSETS = ("whole space", "connected cells", "best tenth")
 
 
 @table(
@@ -100,12 +100,7 @@ def _rows(run: RunFiles, row: Row, settings: AnalysisSettings) -> Iterator[dict[
         if row.published is not None and infinite == "rank lowest":
             beside = row.published.columns(run, measured, settings)
         yield {**common, "rows": PAPER, **_shown(measured), **beside}
-        parts = (
-            np.ones(len(pairs), dtype=bool),
-            connected(pairs.index),
-            best_tenth(pairs["accuracy"]),
-        )
-        for name, chosen in zip(SUBSETS, parts, strict=True):
+        for name, chosen in subsets_of(run.benchmark, pairs).items():
             yield {**common, "rows": name, **_shown(_subset_tau(pairs[chosen], settings))}
 
 

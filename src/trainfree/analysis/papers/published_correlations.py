@@ -24,6 +24,7 @@ from trainfree.analysis.published import (
 from trainfree.analysis.run_files import AbsentError, RunFiles
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.errors import DataFileError
+from trainfree.trainings import UNSTATED
 
 LOG = logging.getLogger(__name__)
 OTHER_ARCHITECTURES = "all architectures instead of at most 1,000; see the table kendall"
@@ -63,7 +64,7 @@ class PublishedCorrelation:
         """
         _, split, epochs = of.outcome.split("/")
         own_epochs = self.measure.outcome.rpartition("/")[2]
-        if split != "test" or epochs not in (own_epochs, "?"):
+        if split != "test" or epochs not in (own_epochs, UNSTATED):
             return None
         if (space, of.dataset, as_published(of.proxy)) != (self.space, *self.correlated[:2]):
             return None

@@ -129,7 +129,7 @@ def _published_beside(
 
     A file without seconds by proxy has them beside the total, which is for all proxies.
     """
-    if published is None or row["dataset"] != published.searched_on:
+    if published is None or not published.has_searched(row["space"], row["dataset"]):
         return {}
     proxy = "naswot" if instead_of_proxy else row["name"]
     printed = {n: value for n, value in published.seconds(proxy).items() if n in BUDGETS}

@@ -19,6 +19,7 @@ from trainfree.analysis.inputs import Floats, floats, outcome_title
 from trainfree.analysis.papers.measures import best_of_n
 from trainfree.analysis.run_files import AbsentError, RunFiles, search_title
 from trainfree.analysis.tables import numbers, text
+from trainfree.trainings import EVALUATIONS, budget_kind
 
 ORACLE_BUDGETS = (10, 100, 1000)
 RANDOM, ORACLE = "random architecture", "best of N (oracle)"
@@ -93,7 +94,7 @@ def _search_rows(search: xr.Dataset, outcome: str, count: int) -> Iterator[dict[
             "outcome": outcome,
             "search": search_title(search),
             "budget": budget,
-            "budget_kind": str(search.attrs.get("budget_kind", "evaluations")),
+            "budget_kind": budget_kind(search.attrs),
             "runs": int(known.sum()),
             "accuracy_mean": float(answered[known].mean()),
             "accuracy_std": float(answered[known].std(ddof=1)) if several else np.nan,
@@ -119,7 +120,7 @@ def _controls(dataset: str, outcome: str, space: Floats) -> Iterator[dict[str, A
             "outcome": outcome,
             "search": RANDOM if budget == 1 else ORACLE,
             "budget": budget,
-            "budget_kind": "evaluations",
+            "budget_kind": EVALUATIONS,
             "runs": np.nan,
             "accuracy_mean": mean,
             "accuracy_std": deviation,

@@ -33,10 +33,10 @@ from trainfree.analysis.run_files import search_title
 from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
+from trainfree.trainings import ACCURACY, EVALUATIONS, budget_kind
 
 RANDOM_ARCHITECTURE = "random architecture"
 ORACLE = "best of N (oracle)"
-ACCURACY = "accuracy"
 CONTROLS = {RANDOM_ARCHITECTURE: "random", ORACLE: "oracle"}
 
 
@@ -155,7 +155,7 @@ def row_name(search: xr.Dataset) -> str:
     attributes = search.attrs
     algorithm, signal = str(attributes["algorithm"]), str(attributes["signal"])
     proxy, preset = (str(attributes.get(key, "")) for key in ("proxy", "preset"))
-    by_number = attributes.get("budget_kind", "evaluations") == "evaluations"
+    by_number = budget_kind(attributes) == EVALUATIONS
     if algorithm == "random" and signal == ACCURACY and by_number and _sees_outcome(search):
         return ORACLE
     guides = ["trained accuracy" if signal == ACCURACY else signal]
@@ -248,7 +248,7 @@ def _random_rows(search: xr.Dataset, published: Published | None) -> Iterator[di
         row = _row(search, RANDOM_ARCHITECTURE, RANDOM_ARCHITECTURE, 1, outcome, values)
         note = "the first architecture of each random search; needs neither scores nor training"
         beside = _beside(row, search.attrs, RANDOM_ARCHITECTURE, published)
-        yield row | beside | {"signal": "", "budget_kind": "evaluations", "note": note}
+        yield row | beside | {"signal": "", "budget_kind": EVALUATIONS, "note": note}
 
 
 def _row(
@@ -264,7 +264,7 @@ def _row(
         "algorithm": attributes["algorithm"],
         "signal": attributes["signal"],
         "budget": budget,
-        "budget_kind": attributes.get("budget_kind", "evaluations"),
+        "budget_kind": budget_kind(attributes),
         "outcome": outcome,
         "headline": "yes" if outcome == attributes["headline_outcome"] else "no",
         "runs": int((~np.isnan(accuracy)).sum()),
@@ -284,7 +284,7 @@ def _beside(
 ) -> dict[str, Any]:
     """Return the published number beside a row and whether the two compare."""
     found = None
-    if published is not None and row["dataset"] == published.searched_on:
+    if published is not None and published.has_searched(row["space"], row["dataset"]):
         if kind in CONTROLS:
             wanted = {"kind": CONTROLS[kind], "budget": row["budget"]}
         else:

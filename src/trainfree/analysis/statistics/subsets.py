@@ -1,50 +1,35 @@
-"""Parts of a space that correlations are looked at on: connected cells, the best tenth."""
+"""Parts of a space that correlations are looked at on: those the space names, the best tenth."""
 
 from __future__ import annotations
 
-import re
-from functools import cache
-
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
-from trainfree.errors import DataFileError
-
-NO_OPERATION = "none"
-_EDGE = re.compile(r"([^|~+]+)~(\d+)")
+WHOLE, BEST = "whole space", "best tenth"
 Booleans = NDArray[np.bool_]
 
 
-@cache
-def is_connected(architecture: str) -> bool:
-    """Tell whether a cell's output depends on its input: some path has no ``none`` on it.
+def subsets_of(benchmark: xr.Dataset, pairs: pd.DataFrame) -> dict[str, Booleans]:
+    """Return (pair,) which architectures are in each part of a space.
+
+    The whole space comes first, the best tenth last; between them stand the parts that the space
+    names, as far as its benchmark file has them.
 
     Parameters
     ----------
-    architecture
-        ``|op~j|+|op~j|op~j|+…``: for each node after the input (node 0) its incoming edges, each
-        an operation and the node it comes from; the last node is the output.
-
-    Raises
-    ------
-    DataFileError
-        When the text has no such form.
+    pairs
+        By architecture; the column ``accuracy`` decides which are the best.
     """
-    reached = [True]
-    for node in architecture.split("+"):
-        edges = _EDGE.findall(node)
-        if not edges or any(int(source) >= len(reached) for _, source in edges):
-            raise DataFileError(
-                f"architecture {architecture!r}: expected nodes '|op~j|…' joined by '+'"
-            )
-        reached.append(any(op != NO_OPERATION and reached[int(source)] for op, source in edges))
-    return reached[-1]
-
-
-def connected(architectures: pd.Index) -> Booleans:
-    """Return (arch,) whether the output of each cell depends on its input."""
-    return np.array([is_connected(str(name)) for name in architectures], dtype=bool)
+    parts = {WHOLE: np.ones(len(pairs), dtype=bool)}
+    if "in_subset" in benchmark:
+        members = benchmark["in_subset"].transpose("arch", "subset").to_numpy().astype(bool)
+        known = pd.Index(benchmark["architecture"].to_numpy().astype(str))
+        place = known.get_indexer(pd.Index(pairs.index.astype(str)))
+        for name, chosen in zip(benchmark["subset"].to_numpy().tolist(), members.T, strict=True):
+            parts[str(name)] = chosen[place] & (place >= 0)
+    return parts | {BEST: best_tenth(pairs["accuracy"])}
 
 
 def best_tenth(accuracy: pd.Series) -> Booleans:

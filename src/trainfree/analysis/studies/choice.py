@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import (
-    TRAININGS_ON,
     Floats,
     Target,
     outcome_title,
@@ -30,15 +29,16 @@ from trainfree.errors import DataFileError
 from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.provenance import code_hash
 from trainfree.randomness import stream
+from trainfree.trainings import known_outcomes, longest_validation
 
-RunFiles = Literal["ablation", "kernels", "training"]
+Study = Literal["ablation", "kernels", "training"]
 BAND, LOWEST_BAND = 5, 50
 BANDS = tuple((low, low + BAND) for low in range(LOWEST_BAND, 100, BAND))
 Random = Callable[[int], np.random.Generator]
 
 
 def choose_architectures(
-    study: RunFiles,
+    study: Study,
     benchmark: Path,
     dataset: str,
     seed: int,
@@ -142,13 +142,8 @@ def some_above(
 
 def _validation(table: xr.Dataset, dataset: str) -> Target | None:
     """Return the validation accuracies at the most epochs for which there are any."""
-    name = TRAININGS_ON.get(dataset, (dataset, dataset))[0]
-    known = {str(key).lower(): str(key) for key in table["dataset"].to_numpy().tolist()}
-    for epochs in sorted(table["epochs"].to_numpy().tolist(), reverse=True):
-        target = target_of(table, known.get(name.lower(), name), "valid", epochs)
-        if target is not None:
-            return target
-    return None
+    outcome = longest_validation(known_outcomes(table), dataset)
+    return None if outcome is None else target_of(table, outcome)
 
 
 def _dataset(table: xr.Dataset, target: Target, places: NDArray[np.intp]) -> xr.Dataset:

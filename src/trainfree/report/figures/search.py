@@ -36,6 +36,7 @@ from trainfree.report.style.look import (
     rule_lines,
     write_figure,
 )
+from trainfree.trainings import EVALUATIONS, budget_kind
 
 WIDTH = 6.6
 DODGE = 1.09
@@ -139,7 +140,7 @@ def answers_of(search: xr.Dataset) -> Answers:
         name=search_title(search),
         guide=guide(search),
         budgets=search["budget"].to_numpy().tolist(),
-        by_number=search.attrs.get("budget_kind", "evaluations") == "evaluations",
+        by_number=budget_kind(search.attrs) == EVALUATIONS,
         scoring=scoring,
         training=training,
         mean=mean,

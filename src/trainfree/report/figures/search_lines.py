@@ -17,12 +17,13 @@ from trainfree.analysis.formats import count_of, number
 from trainfree.analysis.inputs import Floats, outcome_title
 from trainfree.analysis.origins import DataFile, data_files
 from trainfree.analysis.run_files import search_title
-from trainfree.analysis.searches.search import ACCURACY, read_search
+from trainfree.analysis.searches.search import read_search
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_header
 from trainfree.report.style.captions import accuracy_note, image_notes
 from trainfree.report.style.colours import INK, MUTED, SERIES
 from trainfree.report.style.look import DASHES, Dash
+from trainfree.trainings import ACCURACY
 
 TRAINED, ASSISTED = "trained accuracy", "trained accuracy, assisted by"
 LABEL_SIZE = 7.0

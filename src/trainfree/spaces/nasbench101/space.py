@@ -8,7 +8,6 @@ by hash; it stands beside the index in benchmark files as ``official_index``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,11 +18,11 @@ from numpy.typing import NDArray
 
 from trainfree.errors import ArchitectureError, UnknownNameError
 from trainfree.spaces.nasbench101.cell_hashes import cell_hashes, places_by_hash
+from trainfree.spaces.nasbench101.drawing import INTERIOR, drawn_encoding
 from trainfree.spaces.nasbench101.encoding import (
     PAIRS,
     Bits,
     Codes,
-    code_operations,
     edge_bit,
     edge_count,
     live_vertices,
@@ -35,20 +34,15 @@ from trainfree.spaces.nasbench101.encoding import (
 )
 from trainfree.spaces.nasbench101.enumeration import SIZES, graphs, moved_codes
 from trainfree.spaces.nasbench101.specification import (
-    INPUT,
     MOST_EDGES,
     MOST_VERTICES,
     OPERATIONS,
-    OUTPUT,
     ModelSpec,
 )
+from trainfree.spaces.nasbench101.text import cell_text, parsed_cell
 
 CellMutation = Literal["published", "one_change"]
-INTERIOR = MOST_VERTICES - 2
-_TRIALS = 64
 _WARM_UP = "conv3x3-bn-relu~0+conv1x1-bn-relu~1+maxpool3x3~0~1+output~0~2~3"
-_EXAMPLE = "conv3x3-bn-relu~0+maxpool3x3~0~1+output~1~2"
-_VERTEX = re.compile(r"([^~+]+)((?:~[0-9]+)+)")
 
 
 @dataclass(frozen=True)
@@ -187,12 +181,7 @@ class GraphCellSpace:
 
         For example ``conv3x3-bn-relu~0+maxpool3x3~0~1+output~1~2``.
         """
-        vertices, bits, code = self.cell(index)
-        names = [*(OPERATIONS[number] for number in code_operations(vertices, code)), OUTPUT]
-        return "+".join(
-            name + "".join(f"~{x}" for x in range(y) if bits >> edge_bit(x, y) & 1)
-            for y, name in enumerate(names, start=1)
-        )
+        return cell_text(*self.cell(index))
 
     def parse(self, text: str) -> int:
         """Return the index of a cell in string form, in any numbering of its vertices.
@@ -202,19 +191,7 @@ class GraphCellSpace:
         ArchitectureError
             Saying which part of the string is wrong or which rule the cell breaks.
         """
-        parts = text.strip().split("+")
-        matrix = np.zeros((len(parts) + 1, len(parts) + 1), dtype=np.int8)
-        ops = [INPUT]
-        for y, part in enumerate(parts, start=1):
-            match = _VERTEX.fullmatch(part)
-            if match is None:
-                raise self._malformed(text, f"vertex {y} as operation~vertex~vertex…", repr(part))
-            ops.append(match[1])
-            for x in map(int, match[2][1:].split("~")):
-                if x >= y or matrix[x, y]:
-                    raise self._malformed(text, f"vertex {y} fed once by earlier ones", repr(part))
-                matrix[x, y] = 1
-        return self.index_of_spec(ModelSpec(matrix, ops))
+        return self.index_of_spec(parsed_cell(text))
 
     def _index(self, bits: int, code: int) -> int:
         """Do what :meth:`indices` does for one cell, ten times as fast."""
@@ -268,7 +245,7 @@ class GraphCellSpace:
             return near[int(rng.integers(len(near)))]
         if rule != "published":
             raise UnknownNameError(f"mutation in {self.name}", rule, get_args(CellMutation))
-        bits, digits = self._encoding(index, rng)
+        bits, digits = drawn_encoding(*self.cell(index), rng)
         while True:
             flips = rng.random(len(PAIRS)) < 1 / MOST_VERTICES
             replaced = rng.random(INTERIOR) < 1 / INTERIOR
@@ -293,39 +270,6 @@ class GraphCellSpace:
         labels = np.concatenate([np.full(len(flipped), code), replaced])
         found = self.indices(*_with_seven_vertices(vertices, graph, labels))
         return [number for number in np.unique(found).tolist() if number not in (-1, index)]
-
-    def _encoding(self, index: int, rng: np.random.Generator) -> tuple[int, NDArray[np.int64]]:
-        """Write a cell with 7 vertices; returns bits and interior operations.
-
-        Drawn uniformly from the encodings that keep the order of the cell's vertices, by trying:
-        vertices that take no part are anywhere and have any edges that keep them so.
-        """
-        vertices, bits, code = self.cell(index)
-        own = [(x, y) for k, (x, y) in enumerate(PAIRS) if bits >> k & 1]
-        everywhere = np.arange(_TRIALS)
-        while True:
-            places = np.zeros((_TRIALS, vertices), dtype=np.int64)
-            drawn = rng.permuted(np.tile(np.arange(INTERIOR), (_TRIALS, 1)), axis=1)
-            places[:, 1:-1] = np.sort(drawn[:, : vertices - 2], axis=1) + 1
-            places[:, -1] = MOST_VERTICES - 1
-            digits = rng.integers(len(OPERATIONS), size=(_TRIALS, INTERIOR))
-            digits[everywhere[:, None], places[:, 1:-1] - 1] = code_operations(vertices, code)
-            live = (1 << places).sum(axis=1)
-            graph = rng.integers(1 << len(PAIRS), size=_TRIALS)
-            for number, (x, y) in enumerate(PAIRS):  # edges between the cell's vertices are its own
-                graph &= ~((live >> x & live >> y & 1) << number)
-            for x, y in own:
-                source, target = places[:, x], places[:, y]
-                graph |= 1 << (source + target * (target - 1) // 2)
-            fitting = np.flatnonzero(live_vertices(graph, MOST_VERTICES) == live)
-            if fitting.size:
-                return int(graph[fitting[0]]), digits[fitting[0]]
-
-    def _malformed(self, text: str, expected: str, found: str) -> ArchitectureError:
-        return ArchitectureError(
-            f"architecture {text!r} is malformed: expected {expected}, found {found}; "
-            f"a well-formed one is {_EXAMPLE!r}"
-        )
 
 
 SPACES: Mapping[str, Callable[[], GraphCellSpace]] = {"nasbench101": GraphCellSpace.published}

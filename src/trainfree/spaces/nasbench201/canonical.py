@@ -13,8 +13,6 @@ The published count of unique cells depends on what is ignored (NATS-Bench's own
     convolutions of one input are not one convolution used twice, two poolings of one input are
     one. Cells are the same exactly when they are the same function of input and weights: 5,260
     classes.
-
-A cell is *connected* when its output depends on its input: 15,284 of 15,625.
 """
 
 from __future__ import annotations
@@ -37,15 +35,6 @@ def canonical_form(space: CellSpace, index: int, rule: CanonicalRule) -> str:
     if rule == "function":
         return _function_form(operations)
     return _expression(operations, drop_none=rule == "skip_none")
-
-
-def is_connected(space: CellSpace, index: int) -> bool:
-    """Whether the cell's output depends on its input."""
-    live = {0}
-    for (target, source), name in zip(EDGES, space.operation_names(index), strict=True):
-        if name != "none" and source in live:
-            live.add(target)
-    return NODES - 1 in live
 
 
 def _expression(operations: tuple[str, ...], drop_none: bool) -> str:

@@ -17,6 +17,7 @@ from itertools import product
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainfree.errors import ArchitectureError, UnknownNameError, near_match
 from trainfree.spaces.protocol import MutationRule
@@ -214,6 +215,19 @@ class CellSpace:
             for code in range(len(self.operations))
             if code != digits[edge]
         ]
+
+    def is_connected(self, index: int) -> bool:
+        """Whether the cell's output depends on its input: some path has no ``none`` on it."""
+        reached = {0}
+        for (target, source), name in zip(EDGES, self.operation_names(index), strict=True):
+            if name != "none" and source in reached:
+                reached.add(target)
+        return NODES - 1 in reached
+
+    def subsets(self) -> dict[str, NDArray[np.bool_]]:
+        """Return (arch,) which cells are connected, 15,284 of the published 15,625."""
+        connected = (self.is_connected(index) for index in range(len(self)))
+        return {"connected cells": np.fromiter(connected, dtype=np.bool_, count=len(self))}
 
     def _draw_edge(self, rng: np.random.Generator, rule: MutationRule) -> int:
         if rule == "edge":
