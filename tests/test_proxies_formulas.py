@@ -16,8 +16,9 @@ from trainfree.proxies import load_proxy
 from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.randomness import stream
 from trainfree.scoring.autodiff.forward import Parameters, record
-from trainfree.scoring.candidate import EngineCandidate
+from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.engine_backend import EngineBackend
 from trainfree.scoring.jobs.trial import small_candidate
 from trainfree.scoring.quantities.patterns import thin
 from trainfree.scoring.quantities.per_image_gradients import image_gradients
@@ -52,11 +53,11 @@ CLOSE = {"rel": 1e-6, "abs": 1e-9}
 class Naive:
     """A network executed node by node under autograd, double precision."""
 
-    def __init__(self, candidate: EngineCandidate) -> None:
+    def __init__(self, candidate: CheckedCandidate) -> None:
         self.network: Network = candidate.network
-        self.batch = candidate._batch.clone().contiguous().requires_grad_()
-        self.labels = candidate._given_labels
-        parameters = candidate._parameters
+        self.batch = candidate._backend.batch.clone().contiguous().requires_grad_()
+        self.labels = candidate._backend.labels
+        parameters = candidate._backend.parameters
         self.weights = {n: w.clone().requires_grad_() for n, w in parameters.weight.items()}
         self.biases = parameters.bias
 
@@ -137,17 +138,17 @@ class Naive:
         return found.flatten(1).numpy()
 
 
-def value_of(name: str, candidate: EngineCandidate) -> float:
+def value_of(name: str, candidate: CheckedCandidate) -> float:
     value, _ = candidate.score(load_proxy(name))
     assert isinstance(value, float)
     return value
 
 
-def graph_candidate(text: str) -> EngineCandidate:
+def graph_candidate(text: str) -> CheckedCandidate:
     """What small_candidate returns, for a cell of NAS-Bench-101."""
     arch, rng = GRAPHS.parse(text), stream(0, "trial")
     images = torch.from_numpy(rng.standard_normal((6, 3, 8, 8)))
-    return EngineCandidate(
+    backend = EngineBackend(
         lambda: build_network(GRAPHS, arch, 8, 10),
         lambda network: draw_weights(network, "pytorch", stream(0, "weights", arch)),
         images.contiguous(memory_format=torch.channels_last),
@@ -155,10 +156,11 @@ def graph_candidate(text: str) -> EngineCandidate:
         labels=torch.from_numpy(rng.integers(0, 10, 6)),
         stream=lambda purpose: stream(0, purpose, arch),
     )
+    return CheckedCandidate(backend)
 
 
 @pytest.fixture(params=[*ARCHITECTURES, *CELLS])
-def candidate(request) -> EngineCandidate:
+def candidate(request) -> CheckedCandidate:
     if isinstance(request.param, str):
         return graph_candidate(request.param)
     return small_candidate(request.param, batch_size=6, dtype=torch.float64)
@@ -310,7 +312,7 @@ def _fisher_of(naive: Naive, image: Tensor, fixed: dict) -> np.ndarray:
 
 def test_only_the_first_images_are_used_for_single_gradients():
     whole = small_candidate(728, batch_size=8, dtype=torch.float64)
-    forward, labels = whole._forward, whole._labels
+    forward, labels = whole._backend.forward, whole._backend.labels
     part = image_gradients(forward, labels, images=5)
     everything = image_gradients(forward, labels, images=8)
     np.testing.assert_allclose(part.tangent_kernel, everything.tangent_kernel[:5, :5])
@@ -508,7 +510,7 @@ def test_vkdnw_orders_by_tensors_first(candidate):
 
 def test_a_forward_pass_keeps_what_is_promised_and_drops_the_rest():
     candidate = small_candidate(728)
-    network, forward = candidate.network, candidate._forward
+    network, forward = candidate.network, candidate._backend.forward
     for number, node in enumerate(network.nodes):
         if isinstance(node, Conv | Linear | Relu):
             assert number in forward.values

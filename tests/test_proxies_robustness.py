@@ -87,7 +87,7 @@ def test_needs_say_which_proxies_do_without_data():
     assert not free & {"naswot", "snip", "jacob_cov", "ntk_condition", "swap", "gradsign"}
     images = small_candidate(ALIVE, batch_size=8)
     other_images = small_candidate(ALIVE, batch_size=8)
-    other_images._batch = other_images._batch.flip(3) * 0.5 + 1
+    other_images._backend.batch = other_images._backend.batch.flip(3) * 0.5 + 1
     for name in sorted(free):
         assert images.score(load_proxy(name))[0] == other_images.score(load_proxy(name))[0], name
 
@@ -139,7 +139,7 @@ def test_undeclared_needs_are_refused_by_name():
 
 def test_a_batch_of_one_class_or_one_image_has_a_status():
     candidate = small_candidate(ALIVE)
-    candidate._given_labels = candidate._given_labels * 0
+    candidate._backend._given_labels = candidate._backend.labels * 0
     score, status, message, _ = attempt(candidate, load_proxy("epe_nas"), ALIVE)
     assert (np.isnan(score), status) == (True, Status.UNDEFINED)
     assert "one class" in message
@@ -152,13 +152,13 @@ def test_a_batch_of_one_class_or_one_image_has_a_status():
 
 def test_weights_that_overflow_single_precision_give_no_silent_number():
     candidate = small_candidate(ALIVE)
-    draw = candidate._draw
+    draw = candidate._backend._draw
 
     def huge(network):
         drawn = draw(network)
         return replace(drawn, weight={n: w * np.float32(1e30) for n, w in drawn.weight.items()})
 
-    candidate._draw = huge
+    candidate._backend._draw = huge
     for name in PROXY_NAMES:
         score, status, _, _ = attempt(candidate, load_proxy(name), ALIVE)
         assert status != Status.OK or math.isfinite(score), name
@@ -170,7 +170,7 @@ def test_all_proxies_together_cost_less_than_apart():
     candidate = small_candidate(ALIVE)
     for name in PROXY_NAMES:
         candidate.score(load_proxy(name))
-    results = candidate._results
+    results = candidate._backend.results
     users = [
         sum(shared in results._rests_on[other] for other in results._values)
         for shared in ("forward", "loss gradients", "weights", "network")

@@ -28,7 +28,7 @@ def first_entry_fisher(
     images
         The first so many images are used; normalisation is by the statistics of all, held fixed.
     """
-    part = forward.begins(images)
+    part = forward.of_first(images)
     classes = part.logits.shape[1]
     entries = _FirstEntries(part)
     one_hot = torch.eye(classes, dtype=part.logits.dtype, device=part.logits.device)
