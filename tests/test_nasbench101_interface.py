@@ -10,8 +10,8 @@ import types
 
 import numpy as np
 import pytest
+from nasbench101_files import CELLS, EPOCHS, all_records, write_tfrecord
 from nasbench101_fixtures import C1, C3, INCEPTION_MATRIX, INCEPTION_OPS, MP, inception
-from test_nasbench101_benchmark import CELLS, EPOCHS, all_records, write_tfrecord
 
 from trainfree.benchmarks import nasbench101 as api
 from trainfree.errors import ConfigError, TrainfreeError
