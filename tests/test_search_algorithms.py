@@ -25,7 +25,7 @@ def test_every_name_loads_a_class_that_runs_with_its_defaults(name):
     asked = run_once(kind(SPACE, rng(), chosen, *assistance(kind)), random_fitness(), 60)
     assert all(0 <= index < len(SPACE) for index in asked)
     assert kind.__doc__
-    assert isinstance(values, dict)
+    assert chosen == kind.settings_type(**values)
 
 
 def test_a_file_with_an_algorithm_is_enough_and_touches_no_other_hash(repository, tmp_path):
