@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
-from test_search_signals import FULL, SIZE, column, write_benchmark
-from test_search_signals import SPACE as MINI
-from test_search_signals import scores_dataset as whole_scores
+from test_search_lookups import FULL, SIZE, column, write_benchmark
+from test_search_lookups import SPACE as MINI
+from test_search_lookups import scores_dataset as whole_scores
 
 from trainfree.benchmarks.nasbench101.training_time import (
     FEWEST_TIMES,

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from test_search_lookups import FULL, write_benchmark
 from test_search_run import entry
-from test_search_signals import FULL, write_benchmark
 
 from trainfree.cli import main
 from trainfree.errors import TrainfreeError

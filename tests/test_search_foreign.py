@@ -10,8 +10,8 @@ from textwrap import dedent, indent
 
 import numpy as np
 import pytest
+from test_search_lookups import FULL, SIZE, column, write_benchmark, write_scores
 from test_search_run import job
-from test_search_signals import FULL, SIZE, column, write_benchmark, write_scores
 
 from trainfree.errors import ConfigError
 from trainfree.files.storage import read_dataset

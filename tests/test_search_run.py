@@ -13,7 +13,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from test_search_signals import FULL, SIZE, column, write_benchmark, write_scores
+from test_search_lookups import FULL, SIZE, column, write_benchmark, write_scores
 
 from trainfree.errors import ConfigError, DataFileError, UnknownNameError
 from trainfree.files.storage import read_dataset
