@@ -26,10 +26,11 @@ from torch.nn import functional as F
 
 from trainfree.proxies import load_proxy
 from trainfree.randomness import stream
-from trainfree.scoring.candidate import EngineCandidate
+from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PHASES, PhaseClock
 from trainfree.scoring.cpu_engine.memory import keep_freed_memory
 from trainfree.scoring.cpu_engine.plan import ConvStep, make_plan
+from trainfree.scoring.engine_backend import EngineBackend
 from trainfree.scoring.quantities.log_determinant import log_abs_determinant
 from trainfree.scoring.quantities.relu_kernel import relu_kernels
 from trainfree.scoring.quantities.synflow import log_synaptic_flow
@@ -135,13 +136,13 @@ def reference_score(arch: int, batch: torch.Tensor) -> float:
 
 
 def engine_score(arch: int, batch: torch.Tensor, clock: PhaseClock) -> float:
-    candidate = EngineCandidate(
+    backend = EngineBackend(
         lambda: build_network(SPACE, arch, SIZE, CLASSES),
         lambda network: draw_weights(network, "pytorch", stream(SEED, "weights", arch)),
         batch,
         clock,
     )
-    score, _ = candidate.score(load_proxy("naswot_official"))
+    score, _ = CheckedCandidate(backend).score(load_proxy("naswot_official"))
     return float(score)  # type: ignore[arg-type]
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from analysis_fixtures import write_benchmark, write_scores
+from analysis_fixtures import tabulate, write_benchmark, write_scores
 
 from trainfree.analysis.papers.draws import Correlated
-from trainfree.analysis.papers.kendall import tabulate_kendall
 from trainfree.analysis.papers.measures import Measured
 from trainfree.analysis.papers.published_correlations import (
     OTHER_ARCHITECTURES,
@@ -21,11 +21,10 @@ from trainfree.analysis.papers.published_correlations import (
     rows_of,
     rows_with_other_spaces,
 )
-from trainfree.analysis.papers.tau_sensitivity import tabulate_tau_sensitivity
 from trainfree.analysis.published import Published, read_papers
+from trainfree.analysis.registry import read_rows
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.tables import read_table
 
 SETTINGS = AnalysisSettings(bootstrap_resamples=20, tau_draws=3)
 COUNT = 40
@@ -95,6 +94,18 @@ def test_what_a_paper_says_against_comparing_is_said_everywhere(
     assert found.columns(run, ours, SETTINGS)["verdict"] == "reproduced"
 
 
+def made(name: str, run: RunFiles, papers: list[Published], folder: Path) -> pd.DataFrame:
+    """Make a table of the files of a run."""
+    return tabulate(
+        name,
+        folder,
+        scores=run._score_paths,
+        benchmark=run._benchmark_path,
+        published=[paper.path for paper in papers],
+        settings=SETTINGS,
+    )
+
+
 def test_rows_by_the_protocol_have_the_published_one_beside_its_own_proxy(
     papers: list[Published], tmp_path: Path
 ) -> None:
@@ -111,15 +122,15 @@ def test_a_space_of_which_nothing_is_published_has_rows_of_its_own(
 ) -> None:
     run = run_of(tmp_path, "chains", "cifar10/test/20")
     assert published_in(run, papers) == []
-    frame = tabulate_kendall(run, papers, SETTINGS, tmp_path / "kendall")
+    frame = made("kendall", run, papers, tmp_path)
     assert set(frame["outcome"]) == {"cifar10/test/20"}
     assert set(frame["proxy"]) == {"naswot", "naswot_official", "params"}
-    shown = read_table(tmp_path / "kendall.csv")
+    shown = read_rows("kendall", tmp_path / "kendall.csv")
     assert shown[["published", "difference"]].isna().all(axis=None)
     assert (shown[["verdict", "reason"]] == "").all(axis=None)
     title = (tmp_path / "kendall.md").read_text()
     assert "scores and accuracy (CIFAR-10 test, 20 epochs); the paper's protocol" in title
-    sensitivity = tabulate_tau_sensitivity(run, papers, SETTINGS, tmp_path / "sensitivity")
+    sensitivity = made("tau_sensitivity", run, papers, tmp_path)
     assert len(sensitivity) == 3
     assert sensitivity[["published", "published_quantile"]].isna().all(axis=None)
     assert (sensitivity["n"] == COUNT).all()
@@ -151,9 +162,9 @@ def test_a_space_of_poor_architectures_has_no_tau_by_the_protocol(
     )
     scores = write_scores(tmp_path / "s.h5", {"naswot": ACCURACY}, space="chains")
     run = RunFiles([scores], [], benchmark)
-    frame = tabulate_kendall(run, papers, SETTINGS, tmp_path / "kendall").set_index("rows")
+    frame = made("kendall", run, papers, tmp_path).set_index("rows")
     assert math.isnan(frame.iloc[0]["tau"])
     assert frame.loc["whole space", "tau"] == pytest.approx(1)
-    row = tabulate_tau_sensitivity(run, papers, SETTINGS, tmp_path / "sensitivity").iloc[0]
+    row = made("tau_sensitivity", run, papers, tmp_path).iloc[0]
     assert (row["n"], row["eligible"]) == (0, 0)
     assert math.isnan(row["median"])

@@ -9,9 +9,9 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import nasbench101_files as made
 import numpy as np
 import pytest
-import test_nasbench101_benchmark as made
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -156,7 +156,9 @@ def test_profiles_name_rules_that_exist(repository):
         for path in (repository / "rules").glob("*.smk")
         for name in re.findall(r"^rule (\w+):", path.read_text(), flags=re.MULTILINE)
     }
-    for path in (repository / "profiles").glob("*/profile.yaml"):
+    profiles = list((repository / "profiles").glob("*/profile.yaml"))
+    assert profiles
+    for path in profiles:
         profile = yaml.safe_load(path.read_text())
         named = {*profile.get("groups", {}), *profile.get("set-resources", {})}
         named |= set(filter(None, profile.get("slurm-array-jobs", "").split(",")))

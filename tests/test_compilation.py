@@ -35,7 +35,7 @@ def package(tmp_path) -> Path:
 
 
 def common_bits(package: Path, code: str = COUNT, **environment: str) -> list[str]:
-    """What a process of its own counts in 7, how often it found compiled code, and where."""
+    """What a process of its own says: by default the bits in 7, and of the compiled code."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(package), **environment},
@@ -66,6 +66,25 @@ def test_an_edit_of_what_is_expanded_is_noticed_and_nothing_else_is_compiled_ane
         "BATCH_NORM_EPSILON = 2e-5",
     )
     assert common_bits(package)[:2] == ["4", "1"]
+
+
+TRANSFORM = """
+import numpy as np
+from trainfree.scoring.cpu_engine import convolution
+first = convolution._transformed(np.ones((16, 1, 3, 3), np.float32))[0, 0, 0]
+print(first, sum(convolution._transform_weights.stats.cache_hits.values()))
+"""
+
+
+def test_an_edit_of_the_transforms_is_noticed(package):
+    """They are expanded into the convolution from a file of their own, which uses another."""
+    engine = package / "trainfree" / "scoring" / "cpu_engine"
+    assert common_bits(package, TRANSFORM) == ["0.0625", "0"]
+    assert common_bits(package, TRANSFORM) == ["0.0625", "1"]
+    edit(engine / "winograd.py", "emit.constant(1 / 4)", "emit.constant(1 / 2)")
+    assert common_bits(package, TRANSFORM) == ["0.25", "0"]
+    edit(engine / "simd.py", "self._builder.fmul(x, y)", "self._builder.fadd(x, y)")
+    assert common_bits(package, TRANSFORM) == ["2.0", "0"]
 
 
 SCALED = """

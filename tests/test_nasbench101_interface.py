@@ -10,8 +10,8 @@ import types
 
 import numpy as np
 import pytest
+from nasbench101_files import CELLS, EPOCHS, all_records, write_tfrecord
 from nasbench101_fixtures import C1, C3, INCEPTION_MATRIX, INCEPTION_OPS, MP, inception
-from test_nasbench101_benchmark import CELLS, EPOCHS, all_records, write_tfrecord
 
 from trainfree.benchmarks import nasbench101 as api
 from trainfree.errors import ConfigError, TrainfreeError
@@ -152,7 +152,6 @@ def test_the_private_methods_that_programs_call_are_there(nasbench):
 
 
 def test_errors_are_those_of_the_published_package_too(nasbench):
-    assert issubclass(api.OutOfDomainError, Exception)
     with pytest.raises(KeyError) as caught:
         nasbench.get_metrics_from_hash("0" * 32)
     assert isinstance(caught.value, api.OutOfDomainError)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nasbench101_counts import parameter_counts
 from nasbench101_fixtures import C1, C3, INCEPTION_PARAMS, MP, inception
 from torch.nn import functional
 
 from trainfree.errors import ImageError
 from trainfree.spaces.nasbench101.skeleton import (
     build_network,
-    parameter_counts,
     vertex_channels,
 )
 from trainfree.spaces.nasbench101.space import GraphCellSpace

@@ -7,13 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nasbench101_fixtures import (
     C1,
     C3,
     INCEPTION_AS_STORED,
-    INCEPTION_OPS,
     MP,
     encodings,
     inception,
@@ -26,7 +25,7 @@ from trainfree.files.storage import read_dataset
 from trainfree.search.algorithms.rea import RegularizedEvolution
 from trainfree.spaces.nasbench101.cell_hashes import cell_hashes, places_by_hash
 from trainfree.spaces.nasbench101.cells_file import write_cells
-from trainfree.spaces.nasbench101.distance import distances_to, edit_distance
+from trainfree.spaces.nasbench101.distance import distances_to
 from trainfree.spaces.nasbench101.drawing import drawn_encoding
 from trainfree.spaces.nasbench101.encoding import matrix_bits, operation_code, operation_digits
 from trainfree.spaces.nasbench101.enumeration import SIZES, graphs
@@ -290,22 +289,14 @@ def naive_distance(first, second):
     return min(costs)
 
 
-@settings(max_examples=15)
-@given(valid_specs(), valid_specs())
-def test_edit_distance_is_the_naive_one_and_symmetric(first, second):
-    expected = naive_distance(first, second)
-    assert edit_distance(first, second) == edit_distance(second, first) == expected
-    same = SPACE.index_of_spec(first) == SPACE.index_of_spec(second)
-    assert (expected == 0) == same
-
-
-def test_distances_to_all_cells_are_the_single_ones():
-    target = inception()
+@pytest.mark.parametrize("seed", [0, 1])
+def test_distances_to_all_cells_are_the_naive_ones(seed):
+    rng = np.random.default_rng(seed)
+    target = SPACE.specification(SPACE.sample(rng)) if seed else inception()
     distances = distances_to(SPACE, target)
-    for index in np.random.default_rng(1).integers(len(SPACE), size=50).tolist():
-        assert distances[index] == edit_distance(SPACE.specification(index), target)
+    for index in rng.integers(len(SPACE), size=50).tolist():
+        assert distances[index] == naive_distance(SPACE.specification(index), target)
     assert np.flatnonzero(distances == 0).tolist() == [SPACE.index_of_spec(target)]
-    assert target.ops == INCEPTION_OPS
 
 
 @pytest.mark.shared_data

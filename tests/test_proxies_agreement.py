@@ -143,7 +143,7 @@ def test_published_scores_come_from_the_mirror_and_nowhere_else(tmp_path, monkey
     with pytest.raises(SourceError, match="no mirror folder"):
         prepare_published_scores(tmp_path / "a.csv.gz", None)
     (tmp_path / "suite_zero_cifar10.csv.gz").write_bytes(b"something else")
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match=r"suite_zero_cifar10\.csv\.gz: expected sha256"):
         prepare_published_scores(tmp_path / "out" / "a.csv.gz", str(tmp_path))
     assert not (tmp_path / "out").exists()
 

@@ -77,8 +77,9 @@ def of_the_candidate(candidate: Any) -> str:
     shared = {name: getattr(candidate, name) for name in sorted(MEMBERS)}
     shared["stream"] = candidate.stream("x").random(3)
     del shared["log_abs_determinant"]
-    inside = (candidate._batch, candidate._given_labels, candidate._forward.first)
-    return digest([shared, inside, candidate._parameters.bias, registry._REGISTRY])
+    backend = candidate._backend
+    inside = (backend.batch, backend.labels, backend.forward.first)
+    return digest([shared, inside, backend.parameters.bias, registry._REGISTRY])
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +167,8 @@ def test_a_proxy_from_outside_is_handed_what_the_suites_own_are():
         seen.update({name: digest(getattr(handed, name)) for name in MEMBERS - {"stream"}})
         seen["stream"] = digest(handed.stream("x").random(3))
         assert handed.log_abs_determinant(np.eye(3)) == 0.0
-        with pytest.raises(AttributeError, match="a candidate has no '_results'"):
-            _ = handed._results
+        with pytest.raises(AttributeError, match="a candidate has no '_backend'"):
+            _ = handed._backend
         return 1.0
 
     assert candidate.score(made(look))[0] == 1.0
@@ -206,7 +207,7 @@ def test_a_proxy_that_keeps_what_it_was_handed_keeps_no_maps():
         stream("x")
     with pytest.raises(TrainfreeError, match="is over"):
         _ = handed.weights
-    gone = weakref.ref(candidate._results)
+    gone = weakref.ref(candidate._backend.results)
     del candidate
     gc.collect()
     assert gone() is None

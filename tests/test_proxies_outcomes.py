@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import gzip
-import math
 from pathlib import Path
 
 import numpy as np
@@ -216,8 +215,9 @@ def test_a_constant_score_has_no_correlation_and_says_why(files, tmp_path):
     scores = write_scores(tmp_path / "c.h5", {"constant": [1.0] * 30})
     given = {"scores": scores, "benchmark": benchmark, "hardware": on_hardware}
     frame = tabulate("proxy_outcomes", tmp_path, resamples=60, **given)
-    assert all(math.isnan(value) for value in frame["spearman"])
-    assert all("the same for all" in note for note in frame["note"])
+    assert len(frame) > 1
+    assert frame["spearman"].isna().all()
+    assert frame["note"].str.contains("the same for all").all()
 
 
 def test_deployments_are_all_that_the_package_has():

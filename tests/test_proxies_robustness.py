@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from trainfree.cli import main
 from trainfree.config import parse_config
@@ -20,6 +21,7 @@ from trainfree.outside.extensions import declared_names, file_hash, hashed, load
 from trainfree.proxies import PROXY_NAMES, load_proxy, proxy_names
 from trainfree.proxies.extra import PROXY as PROXIES
 from trainfree.proxies.registry import NEEDS, Proxy, UndefinedScoreError, proxy
+from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.jobs.merge import merge_shards
 from trainfree.scoring.jobs.shard import attempt, score_shard
 from trainfree.scoring.jobs.trial import small_candidate, try_proxy
@@ -27,20 +29,11 @@ from trainfree.scoring.settings.setting import Setting, scored_architectures, sc
 from trainfree.scoring.status import Status
 
 DEAD, ALIVE = 0, 728
-NEED_A_PATH = [
-    "epe_nas",
-    "fisher",
-    "grad_norm",
-    "gradsign",
-    "grasp",
-    "jacob_cov",
-    "plain",
-    "snip",
-    "synflow",
-    "wrcor",
-    "zen",
-    "zico",
-]
+# What they read is there without a path from input to output: sizes, weights, random inputs.
+OF_ANY_NETWORK = {
+    *("az_trainability", "constant", "flops", "l2_norm", "linear_regions"),
+    *("meco", "params", "random", "relu_units", "swap"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +47,18 @@ def images(tmp_path_factory):
 
 @pytest.mark.parametrize("name", PROXY_NAMES)
 def test_every_proxy_has_a_value_and_declares_all_it_asks_for(name):
-    score, status, message, seconds = attempt(small_candidate(ALIVE), load_proxy(name), ALIVE)
+    _, status, message, seconds = attempt(small_candidate(ALIVE), load_proxy(name), ALIVE)
     assert (status, message) == (Status.OK, "")
-    assert math.isfinite(score)
-    assert seconds >= 0
+    assert seconds > 0
 
 
 @pytest.mark.parametrize("name", PROXY_NAMES)
 def test_a_network_without_a_path_never_gets_a_silent_number(name):
     score, status, message, _ = attempt(small_candidate(DEAD), load_proxy(name), DEAD)
-    if name in NEED_A_PATH:
+    if name in OF_ANY_NETWORK:
+        assert status == Status.OK, message
+    else:
         assert (score, status) == (-math.inf, Status.SINGULAR), message
-    assert status in (Status.OK, Status.SINGULAR)
-    assert status == Status.OK or score == -math.inf
 
 
 @pytest.fixture(scope="module", params=[1, -1], ids=["first to last", "last to first"])
@@ -82,12 +74,13 @@ def test_scores_repeat_bit_by_bit_whatever_was_asked_before(name, scored_togethe
 
 
 def test_needs_say_which_proxies_do_without_data():
-    free = {name for name in PROXY_NAMES if load_proxy(name).data_free}
+    without_data = {"weights", "random", "no_batch_norm"}
+    free = {name for name in PROXY_NAMES if load_proxy(name).needs <= without_data}
     assert {"synflow", "params", "zen", "l2_norm", "random", "linear_regions"} <= free
     assert not free & {"naswot", "snip", "jacob_cov", "ntk_condition", "swap", "gradsign"}
     images = small_candidate(ALIVE, batch_size=8)
     other_images = small_candidate(ALIVE, batch_size=8)
-    other_images._batch = other_images._batch.flip(3) * 0.5 + 1
+    other_images._backend.batch = other_images._backend.batch.flip(3) * 0.5 + 1
     for name in sorted(free):
         assert images.score(load_proxy(name))[0] == other_images.score(load_proxy(name))[0], name
 
@@ -108,23 +101,32 @@ def test_lower_is_better_is_stored_with_its_sign_turned():
     ]
 
 
+SHAPE = r"ndarray of shape \(2, 3\), expected one float"
 WRONG = [
-    (lambda c: np.ones((2, 3)), Status.ERROR, r"ndarray of shape \(2, 3\), expected one float"),
-    (lambda c: c.loss_gradients[1].sum(), Status.ERROR, r"Tensor of shape \(\), expected one"),
-    (lambda c: True, Status.ERROR, "returned bool"),
-    (lambda c: math.inf, Status.OVERFLOW, "inf"),
-    (lambda c: -math.inf, Status.SINGULAR, ""),
-    (lambda c: math.nan, Status.NOT_FINITE, "NaN"),
-    (lambda c: (_ for _ in ()).throw(UndefinedScoreError("no such thing")), 6, "no such thing"),
+    (lambda c: np.ones((2, 3)), math.nan, Status.ERROR, SHAPE),
+    (
+        lambda c: c.loss_gradients[1].sum(),
+        math.nan,
+        Status.ERROR,
+        r"Tensor of shape \(\)",
+    ),
+    (lambda c: True, math.nan, Status.ERROR, "returned bool"),
+    (lambda c: math.inf, math.nan, Status.OVERFLOW, r"returned \+inf"),
+    (lambda c: -math.inf, -math.inf, Status.SINGULAR, "^$"),
+    (lambda c: math.nan, math.nan, Status.NOT_FINITE, "returned NaN"),
+    (
+        lambda c: (_ for _ in ()).throw(UndefinedScoreError("no such thing")),
+        *(math.nan, Status.UNDEFINED, "no such thing"),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("function", "status", "words"), WRONG)
-def test_what_is_no_finite_number_has_a_status(function, status, words):
+@pytest.mark.parametrize(("function", "expected", "status", "words"), WRONG)
+def test_what_is_no_finite_number_has_a_status(function, expected, status, words):
     made = Proxy("made", function, frozenset(NEEDS))
     score, found, message, _ = attempt(small_candidate(ALIVE), made, ALIVE)
     assert found == status
-    assert np.isnan(score) or found == Status.SINGULAR
+    assert score == pytest.approx(expected, nan_ok=True)
     assert re.search(words, message)
 
 
@@ -139,30 +141,48 @@ def test_undeclared_needs_are_refused_by_name():
 
 def test_a_batch_of_one_class_or_one_image_has_a_status():
     candidate = small_candidate(ALIVE)
-    candidate._given_labels = candidate._given_labels * 0
+    candidate._backend._given_labels = candidate._backend.labels * 0
     score, status, message, _ = attempt(candidate, load_proxy("epe_nas"), ALIVE)
     assert (np.isnan(score), status) == (True, Status.UNDEFINED)
     assert "one class" in message
     single = small_candidate(ALIVE, batch_size=1)
-    for name in PROXY_NAMES:
-        score, status, message, _ = attempt(single, load_proxy(name), ALIVE)
-        assert status == Status.OK or message or score == -math.inf, name
-    assert attempt(single, load_proxy("zico"), ALIVE)[1] == Status.UNDEFINED
+    judged = {name: attempt(single, load_proxy(name), ALIVE)[:3] for name in PROXY_NAMES}
+    failed = {name: message for name, (_, status, message) in judged.items() if status}
+    assert failed.keys() == {"epe_nas", "jacob_cov", "zico"}
+    assert all(np.isnan(judged[name][0]) for name in failed)
+    assert "one class" in failed["epe_nas"]
+    assert "one image" in failed["zico"]
+
+
+# They read maps behind batch normalisation alone, where an overflowing variance leaves zeros.
+SEE_NO_OVERFLOW = {"meco", "naswot", "naswot_normalised", "naswot_official", "swap"}
 
 
 def test_weights_that_overflow_single_precision_give_no_silent_number():
-    candidate = small_candidate(ALIVE)
-    draw = candidate._draw
+    """A score is one that double precision confirms, where sizes alone do not hide the overflow."""
+    single, double = (huge_weights(dtype) for dtype in (torch.float32, torch.float64))
+    confirmed = set()
+    for name in sorted(set(PROXY_NAMES) - SEE_NO_OVERFLOW):
+        score, status, _, _ = attempt(single, load_proxy(name), ALIVE)
+        if status == Status.OK:
+            truth = attempt(double, load_proxy(name), ALIVE)[0]
+            assert score == pytest.approx(truth, rel=1e-5), name
+            confirmed.add(name)
+    assert {"params", "synflow", "zen"} <= confirmed
+    assert not confirmed & {"snip", "grad_norm", "jacob_cov", "l2_norm", "vkdnw", "ntk_condition"}
+
+
+def huge_weights(dtype: torch.dtype) -> CheckedCandidate:
+    """A candidate with weights whose variances are beyond single precision."""
+    candidate = small_candidate(ALIVE, dtype=dtype)
+    draw = candidate._backend._draw
 
     def huge(network):
         drawn = draw(network)
         return replace(drawn, weight={n: w * np.float32(1e30) for n, w in drawn.weight.items()})
 
-    candidate._draw = huge
-    for name in PROXY_NAMES:
-        score, status, _, _ = attempt(candidate, load_proxy(name), ALIVE)
-        assert status != Status.OK or math.isfinite(score), name
-    assert attempt(candidate, load_proxy("snip"), ALIVE)[1] != Status.OK
+    candidate._backend._draw = huge
+    return candidate
 
 
 def test_all_proxies_together_cost_less_than_apart():
@@ -170,7 +190,7 @@ def test_all_proxies_together_cost_less_than_apart():
     candidate = small_candidate(ALIVE)
     for name in PROXY_NAMES:
         candidate.score(load_proxy(name))
-    results = candidate._results
+    results = candidate._backend.results
     users = [
         sum(shared in results._rests_on[other] for other in results._values)
         for shared in ("forward", "loss gradients", "weights", "network")

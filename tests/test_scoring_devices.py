@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -18,22 +21,45 @@ from trainfree.scoring.jobs.devices import device_slot, gpus_per_job, visible_gp
 from trainfree.scoring.settings.setting import Setting
 
 HOLD = """
-import sys, os
+import sys, os, time
 from pathlib import Path
 from trainfree.scoring.jobs.devices import device_slot
+sleep = time.sleep
+def told(seconds):
+    print("waits", flush=True)
+    sleep(seconds)
+time.sleep = told
 with device_slot("auto", Path(sys.argv[1])) as device:
     print(device, os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
     sys.stdin.readline()
 """
 
 
-def hold(folder):
-    return subprocess.Popen(
+@contextmanager
+def hold(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that takes a slot, says which, and keeps it until it is told to let it go."""
+    process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def waits(process: subprocess.Popen[str]) -> bool:
+    """Whether it has looked for a slot three times and found none."""
+    return [process.stdout.readline() for _ in range(3)] == ["waits\n"] * 3
+
+
+def slot(process: subprocess.Popen[str]) -> str:
+    """The slot it takes, after waiting for at most a minute."""
+    said = (process.stdout.readline().rstrip() for _ in range(600))
+    return next((line for line in said if line != "waits"), "none")
 
 
 @pytest.fixture(autouse=True)
@@ -49,36 +75,33 @@ def _two_gpus(monkeypatch):
 
 
 @pytest.mark.usefixtures("_two_gpus")
-def test_concurrent_jobs_get_different_devices_and_a_killed_one_frees_its_own(tmp_path):
-    first, second = hold(tmp_path), hold(tmp_path)
-    try:
-        got = {first.stdout.readline(), second.stdout.readline()}
-        assert got == {"cuda 3\n", "cuda 7\n"}
-        third = hold(tmp_path)
-        time.sleep(1.0)
-        assert third.poll() is None  # waits for a slot
-        first.kill()
-        assert third.stdout.readline() in got
-        third.communicate("\n")
-    finally:
-        for process in (first, second):
-            process.kill()
-            process.wait()
+def test_concurrent_jobs_get_different_devices_and_wait_for_one_that_is_let_go(tmp_path):
+    with hold(tmp_path) as first, hold(tmp_path) as second:
+        one, other = slot(first), slot(second)
+        assert {one, other} == {"cuda 3", "cuda 7"}
+        with hold(tmp_path) as third:
+            assert waits(third)
+            first.kill()
+            assert slot(third) == one
+            with hold(tmp_path) as fourth:
+                assert waits(fourth)
+                second.communicate("\n")
+                assert slot(fourth) == other
 
 
 def test_the_one_device_of_a_batch_job_is_taken_by_one_scoring_job_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
-    with device_slot("cuda", tmp_path) as device:
-        assert device == "cuda"
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
-        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
-        second = hold(tmp_path)
-        time.sleep(1.0)
-        assert second.poll() is None  # waits for its turn
-    assert second.stdout.readline() == "cuda 3\n"
-    second.communicate("\n")
+    with ExitStack() as stack:
+        with device_slot("cuda", tmp_path) as device:
+            assert device == "cuda"
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
+            assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+            second = stack.enter_context(hold(tmp_path))
+            assert waits(second)
+        assert slot(second) == "cuda 3"
+        second.communicate("\n")
     assert not list(tmp_path.iterdir())
 
 
@@ -87,17 +110,11 @@ def test_the_one_device_of_a_batch_job_is_taken_by_one_scoring_job_at_a_time(tmp
 def test_devices_of_one_batch_job_are_shared_out_and_numbers_of_another_do_not_count(
     tmp_path, monkeypatch, name
 ):
-    monkeypatch.setenv(name, "12[3].head/node")
-    holders = [hold(tmp_path), hold(tmp_path)]
-    try:
-        assert {holder.stdout.readline() for holder in holders} == {"cuda 3\n", "cuda 7\n"}
-        monkeypatch.setenv(name, "13")
-        holders += [hold(tmp_path), hold(tmp_path)]
-        assert {holder.stdout.readline() for holder in holders[2:]} == {"cuda 3\n", "cuda 7\n"}
-    finally:
-        for process in holders:
-            process.kill()
-            process.wait()
+    with ExitStack() as stack:
+        for job in ("12[3].head/node", "13"):
+            monkeypatch.setenv(name, job)
+            holders = [stack.enter_context(hold(tmp_path)) for _ in range(2)]
+            assert {slot(holder) for holder in holders} == {"cuda 3", "cuda 7"}
 
 
 @pytest.mark.parametrize("value", [None, "", "NoDevFiles"])

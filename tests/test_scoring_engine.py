@@ -151,8 +151,9 @@ def test_synaptic_flow_is_homogeneous_in_one_layer(factor):
 
 def test_relu_counts_of_the_all_3x3_cell():
     space = load_space("nasbench201")
-    network = build_network(space, space.parse(SPECIAL["all 3x3"]), 32, 10)
-    module = reference.TinyNetwork(space.operation_names(len(space) - 1), 16, 5, 10)
+    arch = space.parse(SPECIAL["all 3x3"])
+    network = build_network(space, arch, 32, 10)
+    module = reference.TinyNetwork(space.operation_names(arch), 16, 5, 10)
     assert network.relu_units == sum(
         units * modules
         for units, modules in (
@@ -161,7 +162,8 @@ def test_relu_counts_of_the_all_3x3_cell():
             (64 * 8 * 8, 30 + 2),  # its second, cells, and the last activation
         )
     )
-    assert module is not None
+    own = reference.relu_kernel(module, batch_of(1, 32, torch.float32), official=False)
+    assert own.item() == network.relu_units
 
 
 def test_two_all_equal_images_make_the_kernel_singular():

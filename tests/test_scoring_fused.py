@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from trainfree.scoring.cpu_engine.convolution import convolve
-from trainfree.scoring.cpu_engine.executors import CompiledPasses, TorchPasses, float_products
+from trainfree.scoring.cpu_engine.executors import CompiledExecutor, TorchExecutor, float_products
 from trainfree.scoring.cpu_engine.fused import (
     MOST_TERMS,
     Moments,
@@ -131,7 +131,7 @@ def test_products_of_codes_equal_the_definition(images, units, share, seed):
     combine([Summand(x)], EPSILON, None, packed)
     np.testing.assert_array_equal(code_products(packed), ones @ ones.T)
     of_tensor = torch.from_numpy(code)
-    np.testing.assert_array_equal(TorchPasses.products(None, of_tensor), ones @ ones.T)
+    np.testing.assert_array_equal(TorchExecutor.products(None, of_tensor), ones @ ones.T)
     np.testing.assert_array_equal(float_products(of_tensor), ones @ ones.T)
 
 
@@ -146,14 +146,14 @@ def test_a_map_is_the_same_compiled_or_not(terms, keep, once):
     kinds = [Joined.NORMALISED, Joined.AVERAGED, Joined.PLAIN][:terms]
     step = MapStep(1, tuple(Term(0, kind) for kind in kinds), keep, once, 2 * once)
     products = []
-    for kind in (CompiledPasses, TorchPasses):
-        passes = kind(network, {}, batch)
-        code = passes.combine(step, {0})
+    for kind in (CompiledExecutor, TorchExecutor):
+        executor = kind(network, {}, batch)
+        code = executor.combine(step, {0})
         assert (code is not None) == bool(once)
-        products.append(passes.products(code) if once else None)
+        products.append(executor.products(code) if once else None)
         if keep:  # read it back through a step that counts
             again = MapStep(2, (Term(1, Joined.PLAIN),), False, 1, 1)
-            products[-1] = (products[-1], passes.products(passes.combine(again, set())))
+            products[-1] = (products[-1], executor.products(executor.combine(again, set())))
     np.testing.assert_equal(*products)
 
 

@@ -12,7 +12,13 @@ import pytest
 import torch
 import xarray as xr
 
-from trainfree.errors import ConfigError, DataFileError, ImageError, UnknownNameError
+from trainfree.errors import (
+    ConfigError,
+    DataFileError,
+    ImageError,
+    TrainfreeError,
+    UnknownNameError,
+)
 from trainfree.files.storage import SCHEMA_VERSIONS, read_dataset, write_dataset
 from trainfree.images.prepare import prepare_images
 from trainfree.proxies import PROXY_NAMES, load_proxy, registry
@@ -287,7 +293,7 @@ def test_two_proxies_of_one_name_are_refused():
         return 0.0
 
     load_proxy("naswot")
-    with pytest.raises(Exception, match="already defined"):
+    with pytest.raises(TrainfreeError, match=r"'naswot' of .* is already defined"):
         registry.proxy("naswot", cite="test")(other)
 
 

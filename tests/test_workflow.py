@@ -368,7 +368,9 @@ def test_killed_runs_and_jobs_leave_nothing_and_the_next_run_goes_on(finished, f
     done = snakemake(fresh, "--", "searches")
     assert done.returncode == 0, done.stdout + done.stderr
     assert scores_of(fresh) == scores_of(finished)
-    for search in (finished / RESULTS / "search").rglob("*.h5"):
+    searches = list((finished / RESULTS / "search").rglob("*.h5"))
+    assert searches
+    for search in searches:
         ours = read_dataset(fresh / search.relative_to(finished), "search")
         theirs = read_dataset(search, "search")
         for name in ("trace_arch", "trace_fitness", "trace_accuracy", "answer_accuracy"):

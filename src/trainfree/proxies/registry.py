@@ -29,7 +29,6 @@ Need = Literal[
     "image_gradients",
 ]
 NEEDS: tuple[Need, ...] = get_args(Need)
-DATA_FREE: frozenset[Need] = frozenset({"weights", "random", "no_batch_norm"})
 
 
 class UndefinedScoreError(Exception):
@@ -204,11 +203,6 @@ class Proxy:
     needs: frozenset[Need] = frozenset()
     higher_is_better: bool = True
     cite: str = ""
-
-    @property
-    def data_free(self) -> bool:
-        """Whether the value does not depend on the mini-batch."""
-        return self.needs <= DATA_FREE
 
     def oriented(self, value: object) -> object:
         """Return the score to store for what the function returned; what is no number stays."""

@@ -104,11 +104,6 @@ def asked(algorithm: Run, fitness: Sequence[float]) -> Iterator[int]:
         tell(index, fitness[index])
 
 
-def run_once(algorithm: Run, fitness: Sequence[float], steps: int) -> list[int]:
-    """Return the architectures that a fresh algorithm asks for in its first ``steps`` steps."""
-    return list(islice(asked(algorithm, fitness), steps))
-
-
 def record(
     algorithm: Run,
     fitness: Sequence[float],

@@ -8,6 +8,6 @@ def naswot(candidate: Candidate) -> float:
     """Return s = ln |det K_H| with K_H = N_A − Hamming distance of the ReLU codes.
 
     The published code counts most ReLUs twice (see ``naswot_official``); NASLib counts as here.
-    −inf where all images have codes that make K_H singular.
+    −inf where the codes of the images make K_H singular.
     """
     return candidate.log_abs_determinant(candidate.relu_kernel)

@@ -1,4 +1,4 @@
-"""Networks as data, forwards with every value kept, and backwards through them.
+"""The forward pass of a network as data, and the backward passes through what it kept.
 
-What needs gradients is built on these two passes.
+What needs gradients is built on them.
 """

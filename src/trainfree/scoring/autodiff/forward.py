@@ -76,8 +76,8 @@ class ForwardPass:
         """Outputs of the network, (B, classes)."""
         return self.values[self.network.output]
 
-    def begins(self, images: int) -> ForwardPass:
-        """Return the forward of the first ``images`` images, with the statistics of all."""
+    def of_first(self, images: int) -> ForwardPass:
+        """Return the pass of the first ``images`` images, with the statistics of all."""
         values = {number: value[:images] for number, value in self.values.items()}
         return ForwardPass(self.network, self.parameters, values, self.first, self.statistics)
 

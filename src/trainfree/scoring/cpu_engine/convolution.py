@@ -17,14 +17,10 @@ from numpy.typing import NDArray
 from trainfree.compilation import compiled
 from trainfree.scoring.cpu_engine.fused import Moments
 from trainfree.scoring.cpu_engine.memory import empty, zeros
-from trainfree.scoring.cpu_engine.simd import (
-    CHAINS,
-    LANES,
+from trainfree.scoring.cpu_engine.simd import CHAINS, LANES, ROWS, add_differences, multiply_rows
+from trainfree.scoring.cpu_engine.winograd import (
     POSITIONS,
-    ROWS,
     TILE,
-    add_differences,
-    multiply_rows,
     transform_patch,
     transform_tile,
     transform_weights,

@@ -41,7 +41,7 @@ BATCH_NORM_EPSILON = 1e-5
 _EXACT_IN_FLOAT32 = 2**24
 
 
-class Passes(Protocol):
+class Executor(Protocol):
     """Carries out steps and holds the maps between them."""
 
     def make(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> None:
@@ -61,7 +61,7 @@ class Passes(Protocol):
 
 
 def can_compile(plan: Plan) -> bool:
-    """Whether :class:`CompiledPasses` knows all steps of a plan."""
+    """Whether :class:`CompiledExecutor` knows all steps of a plan."""
     return all(_is_compiled(step) for step in plan.steps)
 
 
@@ -77,7 +77,7 @@ def _is_compiled(step: Step) -> bool:
             return False
 
 
-class CompiledPasses:
+class CompiledExecutor:
     """Steps on the CPU, on maps with channels last, (B, height, width, C); see `can_compile`.
 
     Parameters
@@ -95,7 +95,7 @@ class CompiledPasses:
         self._dtype = images.dtype
 
     def make(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> None:
-        """See :class:`Passes`."""
+        """See :class:`Executor`."""
         match step:
             case ConvStep():
                 self._convolve(step)
@@ -124,7 +124,7 @@ class CompiledPasses:
         )
 
     def combine(self, step: MapStep, dropped: Set[int]) -> NDArray[np.uint64] | None:
-        """See :class:`Passes`."""
+        """See :class:`Executor`."""
         channels, height, width = self._network.shapes[step.number]
         shape = (self._batch, height, width, channels)
         codes = empty_codes(shape) if step.once else None
@@ -139,11 +139,11 @@ class CompiledPasses:
         return codes
 
     def products(self, code: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """See :class:`Passes`."""
+        """See :class:`Executor`."""
         return code_products(code)
 
     def drop(self, number: int) -> None:
-        """See :class:`Passes`."""
+        """See :class:`Executor`."""
         self._maps.pop(number)
         self._moments.pop(number, None)
 
@@ -166,7 +166,7 @@ class CompiledPasses:
         return Summand(x, self._moments[term.source])
 
 
-class TorchPasses:
+class TorchExecutor:
     """Steps as torch operations on any device, channels last in memory."""
 
     def __init__(self, network: Network, weights: Mapping[int, Tensor], batch: Tensor) -> None:
@@ -174,24 +174,24 @@ class TorchPasses:
         self._maps = dict.fromkeys(network.inputs, batch)
 
     def make(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> None:
-        """See :class:`Passes`."""
+        """See :class:`Executor`."""
         self._maps[step.number] = self._made(step)
 
     def combine(self, step: MapStep, dropped: Set[int]) -> Tensor | None:
-        """See :class:`Passes`."""
+        """See :class:`Executor`."""
         total = self._sum(step)
         if step.keep:
             self._maps[step.number] = total
         return total.permute(0, 2, 3, 1).flatten(1) > 0 if step.once else None
 
     def products(self, code: Tensor) -> NDArray[np.int64]:
-        """See :class:`Passes`."""
+        """See :class:`Executor`."""
         if code.device.type == "cpu":
             return code_products(packed(code.numpy()))
         return float_products(code)
 
     def drop(self, number: int) -> None:
-        """See :class:`Passes`."""
+        """See :class:`Executor`."""
         self._maps.pop(number)
 
     def _made(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> Tensor:

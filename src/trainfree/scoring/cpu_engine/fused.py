@@ -22,7 +22,7 @@ Floats = NDArray[Any]
 """float32 or float64."""
 
 MOST_TERMS = 3
-"""Summands of one pass: as many edges as enter a cell node."""
+"""Summands of one pass: as many edges as enter a node of a NAS-Bench-201 cell."""
 _BITS = 64
 
 

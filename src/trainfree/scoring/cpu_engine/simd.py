@@ -3,14 +3,11 @@
 Each function is expanded where it is called, inside a compiled loop, and works on vectors of
 :data:`LANES` channels of float32 or float64 arrays that are seen as one row of numbers. Sums run in
 a written order with explicit fused multiply-adds, so results are the same bits every time.
-
-The tiles are those of Winograd's F(4 × 4, 3 × 3) (Lavin and Gray, 2016): a 3 × 3 convolution of
-a 6 × 6 patch into 4 × 4 pixels takes 36 products rather than 144.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import binding, ir
@@ -19,14 +16,11 @@ from numba.core import cgutils, types
 
 LANES = 16
 """Channels in a vector."""
-TILE, PATCH = 4, 6
-"""Height and width of an output tile and of the input patch it depends on."""
-POSITIONS = PATCH * PATCH
 CHAINS = 4
 """Sums that run side by side, so that none waits for the one before."""
 
-_Value = Any
-_INDEX = types.intp
+Value = Any
+INDEX = types.intp
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:
@@ -43,7 +37,7 @@ ROWS = _rows_a_product()
 """Rows that :func:`multiply_rows` makes at once."""
 
 
-class _Emitter:
+class Emitter:
     """Writes vector instructions for the arrays of one call."""
 
     def __init__(self, context: Any, builder: Any, array: Any) -> None:
@@ -52,43 +46,50 @@ class _Emitter:
         self.type = ir.VectorType(self._scalar, LANES)
         self._bytes = array.dtype.bitwidth // 8
 
-    def pointer(self, array_type: Any, array: _Value, offset: _Value) -> _Value:
+    def pointer(self, array_type: Any, array: Value, offset: Value) -> Value:
+        """Return the address of the number at ``offset`` of an array."""
         data = self._context.make_array(array_type)(self._context, self._builder, array).data
         return self._builder.gep(data, [offset])
 
-    def load(self, pointer: _Value) -> _Value:
+    def load(self, pointer: Value) -> Value:
+        """Load a vector from wherever its numbers lie."""
         value = self._builder.load(self._builder.bitcast(pointer, self.type.as_pointer()))
         value.align = self._bytes
         return value
 
-    def store(self, value: _Value, pointer: _Value) -> None:
+    def store(self, value: Value, pointer: Value) -> None:
+        """Store a vector."""
         target = self._builder.bitcast(pointer, self.type.as_pointer())
         self._builder.store(value, target).align = self._bytes
 
-    def spread(self, pointer: _Value) -> _Value:
+    def spread(self, pointer: Value) -> Value:
         """Load one number into all lanes."""
         unknown, position = ir.Constant(self.type, ir.Undefined), ir.IntType(32)
         one = self._builder.insert_element(unknown, self._builder.load(pointer), position(0))
         lanes = ir.Constant(ir.VectorType(position, LANES), [0] * LANES)
         return self._builder.shuffle_vector(one, unknown, lanes)
 
-    def constant(self, number: float) -> _Value:
+    def constant(self, number: float) -> Value:
+        """Return a vector of one number."""
         return ir.Constant(self.type, [float(number)] * LANES)
 
-    def add(self, x: _Value, y: _Value) -> _Value:
+    def add(self, x: Value, y: Value) -> Value:
+        """Return x + y."""
         return self._builder.fadd(x, y)
 
-    def subtract(self, x: _Value, y: _Value) -> _Value:
+    def subtract(self, x: Value, y: Value) -> Value:
+        """Return x − y."""
         return self._builder.fsub(x, y)
 
-    def multiply(self, x: _Value, y: _Value) -> _Value:
+    def multiply(self, x: Value, y: Value) -> Value:
+        """Return x · y."""
         return self._builder.fmul(x, y)
 
-    def widened(self, x: _Value) -> _Value:
+    def widened(self, x: Value) -> Value:
         """Return a vector of float32 or float64 in this emitter's type."""
         return x if x.type == self.type else self._builder.fpext(x, self.type)
 
-    def multiply_add(self, x: _Value | float, y: _Value, z: _Value) -> _Value:
+    def multiply_add(self, x: Value | float, y: Value, z: Value) -> Value:
         """Return x · y + z, rounded once."""
         factor = self.constant(x) if isinstance(x, int | float) else x
         suffix = "f32" if isinstance(self._scalar, ir.FloatType) else "f64"
@@ -100,156 +101,11 @@ class _Emitter:
         return self._builder.call(function, [factor, y, z])
 
 
-def _patch_transform(emit: _Emitter, d: Sequence[_Value]) -> list[_Value]:
-    """Return Bᵀ d for six numbers."""
-    even, odd = emit.multiply_add(-4, d[2], d[4]), emit.multiply_add(-4, d[1], d[3])
-    outer, inner = emit.subtract(d[4], d[2]), emit.subtract(d[3], d[1])
-    return [
-        emit.multiply_add(4, d[0], emit.multiply_add(-5, d[2], d[4])),
-        emit.add(even, odd),
-        emit.subtract(even, odd),
-        emit.multiply_add(2, inner, outer),
-        emit.multiply_add(-2, inner, outer),
-        emit.multiply_add(4, d[1], emit.multiply_add(-5, d[3], d[5])),
-    ]
-
-
-def _tile_transform(emit: _Emitter, m: Sequence[_Value]) -> list[_Value]:
-    """Return Aᵀ m for six numbers."""
-    near, near_difference = emit.add(m[1], m[2]), emit.subtract(m[1], m[2])
-    far, far_difference = emit.add(m[3], m[4]), emit.subtract(m[3], m[4])
-    return [
-        emit.add(emit.add(m[0], near), far),
-        emit.multiply_add(2, far_difference, near_difference),
-        emit.multiply_add(4, far, near),
-        emit.add(emit.multiply_add(8, far_difference, near_difference), m[5]),
-    ]
-
-
-def _weight_transform(emit: _Emitter, w: Sequence[_Value]) -> list[_Value]:
-    """Return G w for three numbers."""
-    ends = emit.add(w[0], w[2])
-    far = emit.multiply_add(1 / 24, w[0], emit.multiply(emit.constant(1 / 6), w[2]))
-    sixth, twelfth = emit.constant(-1 / 6), emit.constant(1 / 12)
-    middle = emit.multiply(twelfth, w[1])
-    return [
-        emit.multiply(emit.constant(1 / 4), w[0]),
-        emit.multiply(sixth, emit.add(ends, w[1])),
-        emit.multiply(sixth, emit.subtract(ends, w[1])),
-        emit.add(far, middle),
-        emit.subtract(far, middle),
-        w[2],
-    ]
-
-
-def _both_ways(
-    emit: _Emitter,
-    side: int,
-    transform: Callable[[_Emitter, Sequence[_Value]], list[_Value]],
-    read: Callable[[int, int], _Value],
-    write: Callable[[int, int, _Value], None],
-) -> None:
-    """Apply a transform to the columns of a square, then to the rows of what comes out."""
-    columns = [
-        transform(emit, [read(row, column) for row in range(side)]) for column in range(side)
-    ]
-    for row in range(len(columns[0])):
-        for column, value in enumerate(transform(emit, [values[row] for values in columns])):
-            write(row, column, value)
-
-
-def _place(builder: Any, start: _Value, *steps: tuple[_Value, int]) -> _Value:
+def stepped(builder: Any, start: Value, *steps: tuple[Value, int]) -> Value:
     """Return start + Σ stride · count."""
     for stride, count in steps:
         start = builder.add(start, builder.mul(stride, ir.IntType(64)(count)))
     return start
-
-
-@intrinsic
-def transform_weights(
-    typing_context: Any, weight: Any, start: Any, stride: Any, out: Any, first: Any
-) -> Any:
-    """Write G w Gᵀ of 3 × 3 weights: 36 vectors from 9, both ``stride`` apart."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, start, stride, target, first = arguments
-        emit = _Emitter(context, builder, weight)
-
-        def read(row: int, column: int) -> _Value:
-            offset = _place(builder, start, (stride, 3 * row + column))
-            return emit.load(emit.pointer(weight, source, offset))
-
-        def write(row: int, column: int, value: _Value) -> None:
-            offset = _place(builder, first, (stride, PATCH * row + column))
-            emit.store(value, emit.pointer(out, target, offset))
-
-        _both_ways(emit, 3, _weight_transform, read, write)
-        return context.get_dummy_value()
-
-    return types.void(weight, _INDEX, _INDEX, out, _INDEX), generate
-
-
-@intrinsic
-def transform_patch(
-    typing_context: Any,
-    image: Any,
-    start: Any,
-    row_stride: Any,
-    pixel_stride: Any,
-    patches: Any,
-    first: Any,
-    position_stride: Any,
-) -> Any:
-    """Write Bᵀ d B of the 6 × 6 patch at ``start``, one vector for each of 36 positions."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, start, row_stride, pixel_stride, target, first, position_stride = arguments
-        emit = _Emitter(context, builder, image)
-
-        def read(row: int, column: int) -> _Value:
-            offset = _place(builder, start, (row_stride, row), (pixel_stride, column))
-            return emit.load(emit.pointer(image, source, offset))
-
-        def write(row: int, column: int, value: _Value) -> None:
-            offset = _place(builder, first, (position_stride, PATCH * row + column))
-            emit.store(value, emit.pointer(patches, target, offset))
-
-        _both_ways(emit, PATCH, _patch_transform, read, write)
-        return context.get_dummy_value()
-
-    strides = (_INDEX, _INDEX, _INDEX)
-    return types.void(image, *strides, patches, _INDEX, _INDEX), generate
-
-
-@intrinsic
-def transform_tile(
-    typing_context: Any,
-    products: Any,
-    first: Any,
-    position_stride: Any,
-    image: Any,
-    start: Any,
-    row_stride: Any,
-    pixel_stride: Any,
-) -> Any:
-    """Write Aᵀ m A, the 4 × 4 pixels at ``start``, from one vector for each of 36 positions."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, first, position_stride, target, start, row_stride, pixel_stride = arguments
-        emit = _Emitter(context, builder, image)
-
-        def read(row: int, column: int) -> _Value:
-            offset = _place(builder, first, (position_stride, PATCH * row + column))
-            return emit.load(emit.pointer(products, source, offset))
-
-        def write(row: int, column: int, value: _Value) -> None:
-            offset = _place(builder, start, (row_stride, row), (pixel_stride, column))
-            emit.store(value, emit.pointer(image, target, offset))
-
-        _both_ways(emit, PATCH, _tile_transform, read, write)
-        return context.get_dummy_value()
-
-    return types.void(products, _INDEX, _INDEX, image, *(_INDEX,) * 3), generate
 
 
 @intrinsic
@@ -278,14 +134,14 @@ def multiply_rows(
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         av, a_start, a_stride, a_segment, bv, b_start, b_stride = arguments[:7]
         cv, c_start, c_stride, segments, length = arguments[7:]
-        emit = _Emitter(context, builder, a)
+        emit = Emitter(context, builder, a)
         sums = [cgutils.alloca_once(builder, emit.type) for _ in range(ROWS)]
         for total in sums:
             builder.store(emit.constant(0), total)
         with cgutils.for_range(builder, segments) as segment:
             begin = builder.add(a_start, builder.mul(a_segment, segment.index))
             ours = [
-                emit.pointer(a, av, _place(builder, begin, (a_stride, row))) for row in range(ROWS)
+                emit.pointer(a, av, stepped(builder, begin, (a_stride, row))) for row in range(ROWS)
             ]
             above = builder.mul(builder.mul(segment.index, length), b_stride)
             theirs = emit.pointer(b, bv, builder.add(b_start, above))
@@ -295,12 +151,12 @@ def multiply_rows(
                     number = emit.spread(builder.gep(row, [inner.index]))
                     builder.store(emit.multiply_add(number, weight, builder.load(total)), total)
         for row, total in enumerate(sums):
-            offset = _place(builder, c_start, (c_stride, row))
+            offset = stepped(builder, c_start, (c_stride, row))
             emit.store(builder.load(total), emit.pointer(c, cv, offset))
         return context.get_dummy_value()
 
-    three = (_INDEX,) * 3
-    return types.void(a, *three, b, _INDEX, _INDEX, c, _INDEX, _INDEX, *three[:2]), generate
+    three = (INDEX,) * 3
+    return types.void(a, *three, b, INDEX, INDEX, c, INDEX, INDEX, *three[:2]), generate
 
 
 @intrinsic
@@ -326,7 +182,7 @@ def sum_images(
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         arrays, starts, centre, factor, total_, total_start = arguments[:6]
         codes_, codes_start, rows, pieces = arguments[6:]
-        emit, lanes = _Emitter(context, builder, total), ir.IntType(64)(LANES)
+        emit, lanes = Emitter(context, builder, total), ir.IntType(64)(LANES)
         words = context.make_array(codes)(context, builder, codes_).data
         length = builder.mul(pieces, lanes)
         with cgutils.for_range(builder, rows) as row:
@@ -338,7 +194,7 @@ def sum_images(
                 for number in range(images.count):
                     array = builder.extract_value(arrays, number)
                     begin = builder.add(builder.extract_value(starts, number), place)
-                    at = _place(builder, scale, (length, number))
+                    at = stepped(builder, scale, (length, number))
                     x = emit.load(emit.pointer(images.dtype, array, begin))
                     x = emit.subtract(x, emit.load(emit.pointer(centres, centre, at)))
                     x = emit.multiply(x, emit.load(emit.pointer(factors, factor, at)))
@@ -350,7 +206,7 @@ def sum_images(
         return context.get_dummy_value()
 
     return types.void(
-        images, starts, centres, factors, total, _INDEX, codes, _INDEX, _INDEX, _INDEX
+        images, starts, centres, factors, total, INDEX, codes, INDEX, INDEX, INDEX
     ), generate
 
 
@@ -377,7 +233,7 @@ def add_differences(
         source, start, stride, rows, pivot_, pivot_start, sums_, sums_start, squares_start = (
             arguments
         )
-        emit, wide = _Emitter(context, builder, x), _Emitter(context, builder, sums)
+        emit, wide = Emitter(context, builder, x), Emitter(context, builder, sums)
         centre = emit.load(emit.pointer(pivot, pivot_, pivot_start))
         chains = [
             (cgutils.alloca_once(builder, emit.type), cgutils.alloca_once(builder, emit.type))
@@ -390,7 +246,9 @@ def add_differences(
             begin = builder.mul(builder.mul(loop.index, stride), ir.IntType(64)(CHAINS))
             begin = builder.add(start, begin)
             for number, (part, squares) in enumerate(chains):
-                value = emit.load(emit.pointer(x, source, _place(builder, begin, (stride, number))))
+                value = emit.load(
+                    emit.pointer(x, source, stepped(builder, begin, (stride, number)))
+                )
                 value = emit.subtract(value, centre)
                 builder.store(emit.add(builder.load(part), value), part)
                 builder.store(emit.multiply_add(value, value, builder.load(squares)), squares)
@@ -402,8 +260,8 @@ def add_differences(
             wide.store(total, place)
         return context.get_dummy_value()
 
-    starts = (_INDEX, _INDEX, _INDEX)
-    return types.void(x, *starts, pivot, _INDEX, sums, _INDEX, _INDEX), generate
+    starts = (INDEX, INDEX, INDEX)
+    return types.void(x, *starts, pivot, INDEX, sums, INDEX, INDEX), generate
 
 
 @intrinsic

@@ -23,9 +23,10 @@ from trainfree.progress import track
 from trainfree.proxies import is_own, load_proxy
 from trainfree.proxies.registry import Proxy, UndefinedScoreError, unchanged_registry
 from trainfree.randomness import stream
-from trainfree.scoring.candidate import EngineCandidate
+from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.cpu_engine.memory import keep_freed_memory
+from trainfree.scoring.engine_backend import EngineBackend
 from trainfree.scoring.jobs.columns import ColumnStore, column_settings, completed_rows
 from trainfree.scoring.jobs.devices import processor_name
 from trainfree.scoring.jobs.schema import Row, scores_dataset
@@ -262,10 +263,10 @@ class Scorer:
             flops=network.flops,
         )
 
-    def candidate(self, arch: int, clock: PhaseClock) -> EngineCandidate:
+    def candidate(self, arch: int, clock: PhaseClock) -> CheckedCandidate:
         """Return what proxies are handed of one architecture."""
         size, classes = self._batch.shape[-1], self._dataset.classes
-        return EngineCandidate(
+        backend = EngineBackend(
             build=lambda: build_network(self._space, arch, size, classes),
             draw=lambda network: draw_weights(
                 network,
@@ -278,10 +279,11 @@ class Scorer:
             initialization=self._setting.initialization,
             stream=lambda purpose: stream(self._setting.seed, purpose, arch),
         )
+        return CheckedCandidate(backend)
 
 
 def attempt(
-    candidate: EngineCandidate, proxy: Proxy, arch: int
+    candidate: CheckedCandidate, proxy: Proxy, arch: int
 ) -> tuple[float, Status, str, float]:
     """Return score, status, message and seconds; whatever a proxy does, it does to itself alone."""
     if not is_own(proxy):
@@ -297,7 +299,7 @@ def attempt(
 
 
 def _attempt_from_outside(
-    candidate: EngineCandidate, proxy: Proxy, arch: int
+    candidate: CheckedCandidate, proxy: Proxy, arch: int
 ) -> tuple[float, Status, str, float]:
     """Do the same with code that nobody vouches for; see :mod:`trainfree.outside.foreign`.
 

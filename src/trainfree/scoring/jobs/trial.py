@@ -11,8 +11,9 @@ import torch
 from trainfree.outside.extensions import load_files
 from trainfree.proxies import load_proxy
 from trainfree.randomness import stream
-from trainfree.scoring.candidate import EngineCandidate
+from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.engine_backend import EngineBackend
 from trainfree.scoring.jobs.shard import attempt
 from trainfree.scoring.status import Status
 from trainfree.scoring.weights import draw_weights
@@ -69,11 +70,11 @@ def try_proxy(
 
 def small_candidate(
     arch: int, batch_size: int = 8, seed: int = 0, dtype: torch.dtype = torch.float32
-) -> EngineCandidate:
+) -> CheckedCandidate:
     """Return a candidate of the small space on Gaussian images with random labels."""
     space, rng = load_space(SPACE), stream(seed, "trial")
     images = torch.from_numpy(rng.standard_normal((batch_size, 3, SIZE, SIZE))).to(dtype)
-    return EngineCandidate(
+    backend = EngineBackend(
         lambda: build_network(space, arch, SIZE, CLASSES),
         lambda network: draw_weights(network, "pytorch", stream(seed, "weights", arch)),
         images.contiguous(memory_format=torch.channels_last),
@@ -81,3 +82,4 @@ def small_candidate(
         labels=torch.from_numpy(rng.integers(0, CLASSES, batch_size)),
         stream=lambda purpose: stream(seed, purpose, arch),
     )
+    return CheckedCandidate(backend)

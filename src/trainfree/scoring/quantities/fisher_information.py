@@ -8,7 +8,7 @@ from torch import Tensor
 from trainfree.scoring.autodiff.backward import backward_per_image
 from trainfree.scoring.autodiff.forward import ForwardPass
 from trainfree.scoring.quantities.per_image_gradients import unfold
-from trainfree.spaces.network import BatchNorm, Conv, Linear, Network
+from trainfree.spaces.network import BatchNorm, Conv, Linear
 
 IMAGES = 16
 TENSORS = 128
@@ -28,7 +28,7 @@ def first_entry_fisher(
     images
         The first so many images are used; normalisation is by the statistics of all, held fixed.
     """
-    part = forward.begins(images)
+    part = forward.of_first(images)
     classes = part.logits.shape[1]
     entries = _FirstEntries(part)
     one_hot = torch.eye(classes, dtype=part.logits.dtype, device=part.logits.device)
@@ -40,14 +40,6 @@ def first_entry_fisher(
     mean = weighted.sum(dim=1)
     per_image = jacobian.mT @ weighted - mean[:, :, None] * mean[:, None, :]
     return per_image.mean(dim=0)
-
-
-def parameter_tensors(network: Network) -> int:
-    """Return the number of parameter tensors: scale and shift of a normalisation are two."""
-    tensors = 0
-    for node in network.nodes:
-        tensors += 1 if isinstance(node, Conv) else 2 if isinstance(node, BatchNorm | Linear) else 0
-    return tensors
 
 
 class _FirstEntries:

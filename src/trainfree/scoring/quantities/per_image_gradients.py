@@ -52,7 +52,7 @@ def image_gradients(forward: ForwardPass, labels: Tensor, images: int = IMAGES) 
     images
         The first so many images are used; normalisation is by the statistics of all.
     """
-    forward, labels = forward.begins(images), labels[:images]
+    forward, labels = forward.of_first(images), labels[:images]
     summary = _Summary(forward)
     of_outputs = torch.ones_like(forward.logits)
     of_losses = torch.softmax(forward.logits, dim=1) - F.one_hot(labels, forward.logits.shape[1])

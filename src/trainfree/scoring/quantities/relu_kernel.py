@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.cpu_engine.executors import CompiledPasses, Passes, TorchPasses, can_compile
+from trainfree.scoring.cpu_engine.executors import (
+    CompiledExecutor,
+    Executor,
+    TorchExecutor,
+    can_compile,
+)
 from trainfree.scoring.cpu_engine.plan import MapStep, make_plan
 from trainfree.spaces.network import Network
 
@@ -52,28 +57,28 @@ def relu_kernels(
     clock
         Receives the phases ``forward`` and ``kernel``.
     compiled
-        Whether to use the compiled passes, which run on a CPU alone and do not know every
+        Whether to use the compiled steps, which run on a CPU alone and do not know every
         step; by default where they can be used.
     """
     plan = make_plan(network)
     if compiled is None:
         compiled = batch.device.type == "cpu" and can_compile(plan)
-    passes: Passes = (CompiledPasses if compiled else TorchPasses)(network, weights, batch)
+    executor: Executor = (CompiledExecutor if compiled else TorchExecutor)(network, weights, batch)
     once, official = KernelSum(len(batch)), KernelSum(len(batch))
     for step, dropped in plan:
         code = None
         with clock.phase("forward"):
             if isinstance(step, MapStep):
-                code = passes.combine(step, dropped)
+                code = executor.combine(step, dropped)
             else:
-                passes.make(step)
+                executor.make(step)
         if isinstance(step, MapStep) and code is not None:
             with clock.phase("kernel"):
-                products, units = passes.products(code), prod(network.shapes[step.number])
+                products, units = executor.products(code), prod(network.shapes[step.number])
                 once.add(step.once, products, units)
                 official.add(step.official, products, units)
         for number in dropped:
-            passes.drop(number)
+            executor.drop(number)
     return ReluKernels(once.matrix(), official.matrix())
 
 

@@ -103,7 +103,7 @@ class RegularizedEvolution:
         return self._space.sample(self._rng)
 
     def _child(self, parent: int) -> int:
-        """Return an architecture that differs from its parent in one edge."""
+        """Return a mutation of the parent; how far it goes is the space's to say."""
         return self._space.mutate(parent, self._rng, self._settings.mutation)
 
 

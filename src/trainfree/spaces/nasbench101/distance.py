@@ -26,20 +26,14 @@ _UNUSED = -1
 _INTERIOR = MOST_VERTICES - 2
 
 
-def edit_distance(first: ModelSpec, second: ModelSpec) -> int:
-    """Return the smallest number of edits that turn one pruned cell into the other.
+def distances_to(space: GraphCellSpace, target: ModelSpec) -> NDArray[np.int64]:
+    """Return the edit distance of every cell of the space to one cell, (cells,).
 
     Raises
     ------
     ArchitectureError
-        When a cell breaks a rule of the search space.
+        When that cell breaks a rule of the search space.
     """
-    edges, labels = _filled_up(first)
-    return int(_distances(edges, labels, second)[0])
-
-
-def distances_to(space: GraphCellSpace, target: ModelSpec) -> NDArray[np.int64]:
-    """Return the edit distance of every cell of the space to one cell, (cells,)."""
     vertices, bits, codes = space.cells
     result = np.zeros(len(space), dtype=np.int64)
     for size in np.unique(vertices).tolist():
@@ -65,13 +59,6 @@ def _distances(edges: Bits, labels: NDArray[np.int64], target: ModelSpec) -> NDA
                 cost += (here != label) & (here != _UNUSED)
         np.minimum(least, cost, out=least)
     return least
-
-
-def _filled_up(spec: ModelSpec) -> tuple[Bits, NDArray[np.int64]]:
-    matrix, ops = spec.require_valid()
-    labels = np.full((1, _INTERIOR), _UNUSED)
-    labels[0, : len(ops) - 2] = [OPERATIONS.index(name) for name in ops[1:-1]]
-    return _wide(np.array([matrix_bits(matrix)]), len(ops)), labels
 
 
 def _wide(bits: Bits, vertices: int, order: NDArray[np.int64] | None = None) -> Bits:

@@ -1,0 +1,169 @@
+"""What computes the quantities of one architecture, whichever way; proxies never see it.
+
+:class:`~trainfree.scoring.candidate.CheckedCandidate` asks, once for each quantity, and what they
+mean is written at :class:`~trainfree.proxies.registry.Candidate`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainfree.proxies.registry import UndefinedScoreError
+from trainfree.scoring.autodiff.backward import Gradients
+from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.quantities.relu_kernel import ReluKernels
+from trainfree.scoring.shared import SharedResults
+from trainfree.spaces.network import Network
+
+T = TypeVar("T")
+
+
+class Backend(ABC):
+    """One way to compute what a candidate is asked for.
+
+    A method computes anew each time; properties are computed once and shared by what rests on
+    them. Shapes and units are those of :class:`~trainfree.proxies.registry.Candidate`.
+
+    Parameters
+    ----------
+    clock
+        Receives the seconds of each phase.
+    labels
+        Class numbers, (B,) int64, on the device; without them no loss can be had.
+    stream
+        Returns the architecture's own random numbers for a purpose.
+    """
+
+    def __init__(
+        self,
+        clock: PhaseClock,
+        labels: Tensor | None = None,
+        stream: Callable[[str], np.random.Generator] | None = None,
+    ) -> None:
+        self.clock, self.results = clock, SharedResults(clock.now)
+        self._given_labels, self._given_stream = labels, stream
+
+    def once(self, name: str, compute: Callable[[], T]) -> T:
+        """Return a shared result whose own time counts as "other"."""
+
+        def timed() -> T:
+            with self.clock.phase("other"):
+                return compute()
+
+        return self.results.get(name, timed)
+
+    @property
+    def labels(self) -> Tensor:
+        """Class numbers, (B,) int64; raises UndefinedScoreError without any."""
+        if self._given_labels is None:
+            raise UndefinedScoreError("the mini-batch has no labels")
+        return self._given_labels
+
+    def stream(self, purpose: str) -> np.random.Generator:
+        """Return the architecture's own random numbers; UndefinedScoreError without any."""
+        if self._given_stream is None:
+            raise UndefinedScoreError("the candidate has no random numbers of its own")
+        return self._given_stream(purpose)
+
+    @property
+    @abstractmethod
+    def network(self) -> Network:
+        """The network as data."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> Mapping[int, Tensor]:
+        """Weights by node number."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> Mapping[int, Tensor]:
+        """Outputs by node number."""
+
+    @property
+    @abstractmethod
+    def loss(self) -> Gradients:
+        """Gradients of the mean cross-entropy; raises where :func:`refuse_zero` does."""
+
+    @abstractmethod
+    def relu_kernels(self) -> ReluKernels:
+        """Return K in both ways of counting."""
+
+    @abstractmethod
+    def distinct_unit_patterns(self) -> int:
+        """Count the different patterns of a unit over the images."""
+
+    @abstractmethod
+    def smallest_correlation_eigenvalues(self) -> float:
+        """Return Σ over layers of λ_min of the channels' correlations."""
+
+    @abstractmethod
+    def block_entropies(self) -> NDArray[np.float64]:
+        """Return the entropy of stem and blocks, (blocks + 1,)."""
+
+    @abstractmethod
+    def half_gradients(self) -> Sequence[Mapping[int, Tensor]]:
+        """Return the gradients of the loss of each half of the mini-batch."""
+
+    @abstractmethod
+    def gradient_curvature(self) -> float:
+        """Return gᵀ H w."""
+
+    @abstractmethod
+    def weighted_response_kernel(self) -> NDArray[np.float64]:
+        """Return the summed correlations of responses and their gradients, (B, B)."""
+
+    @abstractmethod
+    def input_jacobian(self) -> NDArray[np.float64]:
+        """Return ∂ Σ logits / ∂ images, (B, D); UndefinedScoreError where it is zero."""
+
+    @abstractmethod
+    def block_trainabilities(self) -> NDArray[np.float64]:
+        """Return how blocks pass random gradients back, (blocks,)."""
+
+    @abstractmethod
+    def tangent_kernel(self) -> NDArray[np.float64]:
+        """Return the neural tangent kernel, (B, B)."""
+
+    @abstractmethod
+    def gradient_sign_agreement(self) -> float:
+        """Return Σ |Σ sign(∂ loss / ∂ w)|, 0 where no weight has a gradient."""
+
+    @abstractmethod
+    def fisher_eigenvalues(self) -> NDArray[np.float64]:
+        """Return the eigenvalues of the first entries' Fisher information, ascending."""
+
+    @abstractmethod
+    def linear_regions(self) -> int:
+        """Count the codes of random inputs to the thinned network."""
+
+    @abstractmethod
+    def log_gaussian_expansion(self) -> float:
+        """Return the Zen score."""
+
+    @abstractmethod
+    def log_synaptic_flow(self) -> float:
+        """Return ln Σ |θ ⊙ ∂R/∂θ| without batch normalisation."""
+
+    @abstractmethod
+    def log_flow_normalised(self, reductions_only: bool) -> float:
+        """Return it with batch normalisation, all of it or that of blocks with a stride."""
+
+
+def refuse_zero(gradients: Iterable[Tensor]) -> None:
+    """Raise UndefinedScoreError with −inf where all gradients are zero."""
+    if not any(bool(gradient.any()) for gradient in gradients):
+        raise no_gradient()
+
+
+def no_gradient() -> UndefinedScoreError:
+    """Return the error, worth −inf, of a network whose input does not reach its output."""
+    return UndefinedScoreError(
+        "no weight has a gradient: the input does not reach the output", score=-np.inf
+    )

@@ -1,0 +1,238 @@
+"""The quantities of a network as data, by the engine's own passes over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainfree.proxies.registry import UndefinedScoreError
+from trainfree.scoring.autodiff.backward import Gradients, backward
+from trainfree.scoring.autodiff.forward import ForwardPass, Parameters, record
+from trainfree.scoring.backend import Backend, refuse_zero
+from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.quantities import blocks, patterns, response_correlations, synflow
+from trainfree.scoring.quantities.channel_correlations import smallest_eigenvalues
+from trainfree.scoring.quantities.fisher_information import first_entry_fisher
+from trainfree.scoring.quantities.hessian_product import gradient_curvature
+from trainfree.scoring.quantities.per_image_gradients import ImageGradients, image_gradients
+from trainfree.scoring.quantities.relu_kernel import ReluKernels, relu_kernels
+from trainfree.scoring.quantities.synflow_bn import log_normalised_flow, normalisations
+from trainfree.scoring.quantities.zen import log_expansion
+from trainfree.scoring.settings.setting import Initialization
+from trainfree.scoring.weights import Weights, draw_weights
+from trainfree.spaces.network import Network
+
+REGION_INPUTS, REGION_SIZE = 1000, 4
+
+
+class EngineBackend(Backend):
+    """Computes from a network as data; see :class:`~trainfree.scoring.backend.Backend`.
+
+    Parameters
+    ----------
+    build
+        Returns the network of the architecture.
+    draw
+        Returns the weights of a network.
+    batch
+        Mini-batch on the device, (B, 3, height, width) float32 or float64, channels last.
+    clock, labels, stream
+        As for every backend.
+    initialization
+        How the weights of derived networks are drawn.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], Network],
+        draw: Callable[[Network], Weights],
+        batch: Tensor,
+        clock: PhaseClock,
+        labels: Tensor | None = None,
+        initialization: Initialization = "pytorch",
+        stream: Callable[[str], np.random.Generator] | None = None,
+    ) -> None:
+        super().__init__(clock, labels, stream)
+        self._build, self._draw, self._initialization = build, draw, initialization
+        self.batch = batch
+
+    # What the quantities are computed from, each shared
+
+    @property
+    def network(self) -> Network:
+        """The network as data."""
+
+        def build() -> Network:
+            with self.clock.phase("build"):
+                return self._build()
+
+        return self.results.get("network", build)
+
+    @property
+    def parameters(self) -> Parameters:
+        """Weights and biases on the device."""
+
+        def draw() -> Parameters:
+            network = self.network
+            with self.clock.phase("build"):
+                return self._as_parameters(self._draw(network))
+
+        return self.results.get("weights", draw)
+
+    @property
+    def weights(self) -> Mapping[int, Tensor]:
+        """Weights by node number."""
+        return self.parameters.weight
+
+    @property
+    def forward(self) -> ForwardPass:
+        """The pass of the mini-batch, with what later passes read of it."""
+
+        def run() -> ForwardPass:
+            network, parameters = self.network, self.parameters
+            with self.clock.phase("forward"):
+                return record(network, parameters, self.batch)
+
+        return self.results.get("forward", run)
+
+    @property
+    def outputs(self) -> Mapping[int, Tensor]:
+        """Outputs by node number."""
+        return self.forward.values
+
+    @property
+    def loss(self) -> Gradients:
+        """Gradients of the mean cross-entropy."""
+        gradients = self.once("loss gradients", lambda: _loss_of(self.forward, self.labels))
+        refuse_zero(gradients.weight.values())
+        return gradients
+
+    @property
+    def per_image(self) -> ImageGradients:
+        """What is made of the gradients of each image."""
+        return self.once("per image", lambda: image_gradients(self.forward, self.labels))
+
+    # The quantities
+
+    def relu_kernels(self) -> ReluKernels:
+        """Return K in both ways of counting."""
+        return relu_kernels(self.network, self.parameters.weight, self.batch, self.clock)
+
+    def distinct_unit_patterns(self) -> int:
+        """Count the different patterns of a unit over the images."""
+        return patterns.distinct_unit_patterns(self.forward)
+
+    def smallest_correlation_eigenvalues(self) -> float:
+        """Return Σ over layers of λ_min of the channels' correlations."""
+        return smallest_eigenvalues(self.forward)
+
+    def block_entropies(self) -> NDArray[np.float64]:
+        """Return the entropy of stem and blocks, (blocks + 1,)."""
+        return blocks.block_entropies(self.forward)
+
+    def half_gradients(self) -> Sequence[Mapping[int, Tensor]]:
+        """Return the gradients of the loss of each half of the mini-batch."""
+        middle = len(self.labels) // 2
+        if not middle:
+            raise UndefinedScoreError("a mini-batch of one image has no halves")
+        halves = []
+        for part in (slice(None, middle), slice(middle, 2 * middle)):
+            forward = record(self.network, self.parameters, self.batch[part])
+            halves.append(_loss_of(forward, self.labels[part]).weight)
+        refuse_zero(gradient for half in halves for gradient in half.values())
+        return halves
+
+    def gradient_curvature(self) -> float:
+        """Return gᵀ H w."""
+        return gradient_curvature(self.forward, self.loss)
+
+    def weighted_response_kernel(self) -> NDArray[np.float64]:
+        """Return the summed correlations of responses and their gradients, (B, B)."""
+        return response_correlations.weighted_response_kernel(self.forward, self.loss)
+
+    def input_jacobian(self) -> NDArray[np.float64]:
+        """Return ∂ Σ logits / ∂ images, (B, D); UndefinedScoreError where it is zero."""
+        forward = self.forward
+        ones = {forward.network.output: torch.ones_like(forward.logits)}
+        jacobian = backward(forward, ones, "input").output.get(0)
+        if jacobian is None or not bool(jacobian.any()):
+            raise UndefinedScoreError("the output does not depend on the input", score=-np.inf)
+        rows: NDArray[np.float64] = jacobian.flatten(1).to(torch.float64).cpu().numpy()
+        return rows
+
+    def block_trainabilities(self) -> NDArray[np.float64]:
+        """Return how blocks pass random gradients back, (blocks,)."""
+        return blocks.block_trainabilities(self.forward, self.stream("proxy/az_trainability"))
+
+    def tangent_kernel(self) -> NDArray[np.float64]:
+        """Return the neural tangent kernel, (B, B)."""
+        return self.per_image.tangent_kernel
+
+    def gradient_sign_agreement(self) -> float:
+        """Return Σ |Σ sign(∂ loss / ∂ w)|, 0 where no weight has a gradient."""
+        return self.per_image.sign_agreement
+
+    def fisher_eigenvalues(self) -> NDArray[np.float64]:
+        """Return the eigenvalues of the first entries' Fisher information, ascending."""
+        eigenvalues = torch.linalg.eigvalsh(first_entry_fisher(self.forward))
+        found: NDArray[np.float64] = eigenvalues.cpu().numpy()
+        return found
+
+    def linear_regions(self) -> int:
+        """Count the codes of random inputs to the thinned network."""
+        network = patterns.thin(self.network, REGION_SIZE)
+        parameters = self._drawn_for(network, self._initialization, "proxy/linear_regions weights")
+        shape = (REGION_INPUTS, *network.shapes[0])
+        noise = self.stream("proxy/linear_regions").standard_normal(shape, dtype=np.float32)
+        return patterns.distinct_image_codes(record(network, parameters, self._on_device(noise)))
+
+    def log_gaussian_expansion(self) -> float:
+        """Return the Zen score."""
+        parameters = self._drawn_for(self.network, "normal", "proxy/zen weights")
+        return log_expansion(self.network, parameters, self.batch, self.stream("proxy/zen"))
+
+    def log_synaptic_flow(self) -> float:
+        """Return ln Σ |θ ⊙ ∂R/∂θ| without batch normalisation."""
+        network, weights = self.network, self.parameters.weight
+        arrays = {number: weight.cpu().numpy() for number, weight in weights.items()}
+        return synflow.log_synaptic_flow(network, arrays)
+
+    def log_flow_normalised(self, reductions_only: bool) -> float:
+        """Return it with batch normalisation, all of it or that of blocks with a stride."""
+        network = self.network
+        stay = normalisations(network, reductions_only)
+        return log_normalised_flow(network, self.parameters, stay, self.batch.device)
+
+    def _drawn_for(
+        self, network: Network, initialization: Initialization, purpose: str
+    ) -> Parameters:
+        """Draw the weights of a network of a proxy's own."""
+        with self.clock.phase("build"):
+            drawn = draw_weights(network, initialization, self.stream(purpose))
+            return self._as_parameters(drawn)
+
+    def _as_parameters(self, drawn: Weights) -> Parameters:
+        return Parameters(
+            {number: self._on_device(value) for number, value in drawn.weight.items()},
+            {number: self._on_device(value) for number, value in drawn.bias.items()},
+        )
+
+    def _on_device(self, values: NDArray[np.float32]) -> Tensor:
+        tensor = torch.from_numpy(values).to(self.batch)
+        if tensor.dim() == 4:
+            return tensor.contiguous(memory_format=torch.channels_last)
+        return tensor
+
+
+def _loss_of(forward: ForwardPass, labels: Tensor) -> Gradients:
+    """Return the gradients of the mean cross-entropy."""
+    probability = torch.softmax(forward.logits, dim=1)
+    truth = F.one_hot(labels, forward.logits.shape[1])
+    return backward(
+        forward, {forward.network.output: (probability - truth) / len(labels)}, "weights"
+    )
