@@ -7,13 +7,14 @@ leaves its page still says what it is about.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from trainfree.analysis.formats import count_of, number
 from trainfree.analysis.inputs import DATASET_TITLES
 from trainfree.analysis.origins import Apart, MadeFrom, data_files
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 NOTHING = "none of this space in this run"
 

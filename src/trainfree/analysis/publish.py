@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import xarray as xr
 
 from trainfree.analysis.admission import OF_THE_RUN, DataOfRun
 from trainfree.analysis.declaration import Inputs, Table
@@ -27,6 +27,9 @@ from trainfree.files.reading import read_text
 from trainfree.files.small_files import read_bounded
 from trainfree.files.storage import open_dataset, read_header
 from trainfree.files.writing import write_text
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 INDEX = "README.md"
 SCOREBOARD = "scoreboard"

@@ -12,11 +12,10 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.inputs import (
@@ -35,6 +34,9 @@ from trainfree.analysis.published import Measure
 from trainfree.errors import DataFileError
 from trainfree.files.storage import open_dataset
 from trainfree.trainings import ACCURACY, EVALUATIONS, TRAINING_SECONDS, Outcome, budget_kind
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")

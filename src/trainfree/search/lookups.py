@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from trainfree.errors import DataFileError, UnknownNameError
@@ -28,6 +28,9 @@ from trainfree.search.training_cost import (
 )
 from trainfree.spaces.protocol import Space
 from trainfree.trainings import ACCURACY, headline
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 IndexArray = NDArray[np.int64]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from trainfree.errors import ArchitectureError
 from trainfree.spaces.nasbench201.space import CellSpace
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ENCODINGS = (
     "an index (1462), a string (|nor_conv_3x3~0|+…), six operation codes (3,3,4,1,3,0) or names "

@@ -13,14 +13,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from trainfree.errors import DataFileError
 from trainfree.files.reading import cannot_be_read
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MEASURED = {"seconds", "proxy_seconds", "scoring_seconds", "answer_scoring_seconds"}
 """Variables of data files, and columns of tables, that hold measured seconds."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from trainfree.analysis.formats import MISSING, number, seconds
@@ -23,6 +23,9 @@ from trainfree.terminal.cell import cell_arrows, draw_cell
 from trainfree.terminal.run import Run
 from trainfree.terminal.screen import Screen
 from trainfree.trainings import MEAN_SEED, known_outcomes
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _MEMBERS_SHOWN = 8
 

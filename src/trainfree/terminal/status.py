@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from trainfree.analysis.inputs import USABLE_STATUSES, status_names, texts
 from trainfree.errors import DataFileError, UnreadableFileError
@@ -32,6 +32,9 @@ from trainfree.terminal.logs import (
 from trainfree.terminal.run import Job, Run, jobs_of
 from trainfree.terminal.screen import Screen
 from trainfree.workflow.lock import running_since
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LOG = logging.getLogger(__name__)
 STATES = (

@@ -7,11 +7,10 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
@@ -40,6 +39,9 @@ from trainfree.analysis.proxies.timing import PHASE, PROXY, TOTAL
 from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE
 from trainfree.analysis.tables import text
 from trainfree.trainings import ACCURACY
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 HEADLINE_PROXIES = ("naswot", "synflow")
 BASELINE = "params"

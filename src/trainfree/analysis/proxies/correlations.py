@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
@@ -42,6 +41,9 @@ from trainfree.analysis.statistics.rank_statistics import (
 )
 from trainfree.analysis.tables import numbers, text
 from trainfree.randomness import stream
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ROWS = ("all", "finite")
 FEWEST_PAIRS = 3

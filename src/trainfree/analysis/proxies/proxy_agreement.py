@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
@@ -23,6 +23,9 @@ from trainfree.analysis.statistics.rank_statistics import mean_ranks
 from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MOST_ROWS = 15_625
 """Architectures of NAS-Bench-201, which the published scores are of."""

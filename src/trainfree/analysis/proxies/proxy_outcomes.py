@@ -9,11 +9,10 @@ says: what scores high is slow.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
@@ -33,6 +32,9 @@ from trainfree.analysis.proxies.proxy_scores import read_proxy_scores
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.tables import numbers, text
 from trainfree.files.storage import read_dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MEASURES = ("spearman", "kendall")
 KINDS = {"deployed_accuracy": "deployment", "latency": "device", "energy": "device"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from trainfree.analysis.inputs import (
     USABLE_STATUSES,
@@ -17,6 +17,9 @@ from trainfree.analysis.inputs import (
     texts,
 )
 from trainfree.analysis.proxies.combination import COMBINATIONS, combined
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)

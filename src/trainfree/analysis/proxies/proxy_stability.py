@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
@@ -24,6 +24,9 @@ from trainfree.analysis.statistics.rank_statistics import mean_ranks
 from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ARMS = ("mini-batch", "weights", "both")
 
@@ -149,6 +152,8 @@ def _joined(files: Sequence[Path]) -> list[tuple[xr.Dataset, dict[str, str]]]:
         parts.setdefault(tuple(settings.values()), []).append(data)
     joined = []
     for names, found in parts.items():
+        import xarray as xr  # slow to import, and the workflow reads this file
+
         data = xr.concat(found, dim="arch", join="exact", combine_attrs="drop_conflicts")
         if len(np.unique(data["arch"])) != data.sizes["arch"]:
             raise DataFileError(

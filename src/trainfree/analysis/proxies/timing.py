@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
@@ -19,6 +18,9 @@ from trainfree.analysis.formats import Cell, count, count_of, decimal, duration,
 from trainfree.analysis.inputs import Floats, floats, read_scores, score_settings, texts
 from trainfree.analysis.published import Published
 from trainfree.analysis.tables import numbers, text
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 BUDGETS = (10, 100, 1000)
 TOTAL = "total"

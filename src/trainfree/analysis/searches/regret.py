@@ -8,10 +8,9 @@ by the very accuracy that is reported, the ceiling for any search that looks at 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from trainfree.analysis.declaration import Inputs, Made, table
 from trainfree.analysis.formats import budget_text, count, decimal, plain, spread
@@ -20,6 +19,9 @@ from trainfree.analysis.papers.measures import best_of_n
 from trainfree.analysis.run_files import AbsentError, RunFiles, search_title
 from trainfree.analysis.tables import numbers, text
 from trainfree.trainings import EVALUATIONS, budget_kind
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ORACLE_BUDGETS = (10, 100, 1000)
 RANDOM, ORACLE = "random architecture", "best of N (oracle)"

@@ -10,11 +10,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
@@ -34,6 +33,9 @@ from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
 from trainfree.trainings import ACCURACY, EVALUATIONS, budget_kind
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 RANDOM_ARCHITECTURE = "random architecture"
 ORACLE = "best of N (oracle)"

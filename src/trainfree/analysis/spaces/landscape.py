@@ -11,11 +11,10 @@ import math
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 import yaml
 
 from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
@@ -37,6 +36,9 @@ from trainfree.errors import DataFileError
 from trainfree.files.reading import read_text
 from trainfree.files.storage import read_dataset
 from trainfree.randomness import stream
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 COLUMNS = (
     *text("space", "analysis", "item", "quantity", "sample"),

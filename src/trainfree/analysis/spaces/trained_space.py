@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.formats import number
@@ -14,6 +13,9 @@ from trainfree.analysis.inputs import Floats, floats
 from trainfree.errors import DataFileError
 from trainfree.files.storage import open_dataset
 from trainfree.trainings import Outcome, accuracies, of_trainings
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 TRAIN_SPLIT = "train"
 
@@ -37,6 +39,8 @@ class TrainedSpace:
 
     def accuracies(self) -> dict[Outcome, Floats]:
         """Return percent by outcome, without what nobody measured."""
+        import xarray as xr  # slow to import, and the workflow reads this file
+
         found = accuracies(xr.Dataset({"accuracy": self._accuracy}))
         return {key: column for key, column in found.items() if key.split != TRAIN_SPLIT}
 

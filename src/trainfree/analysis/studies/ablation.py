@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from trainfree.analysis.declaration import Inputs, Made, table
 from trainfree.analysis.formats import count, decimal, interval, plain, shown_as, spread
@@ -22,6 +21,9 @@ from trainfree.analysis.origins import MadeFrom, data_files
 from trainfree.analysis.statistics.rank_statistics import PairedRanks
 from trainfree.analysis.tables import numbers, text
 from trainfree.files.storage import read_dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ALL = "all"
 _SHOWN = shown_as(

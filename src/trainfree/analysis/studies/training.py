@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from trainfree.analysis.declaration import Inputs, Made, table
 from trainfree.analysis.formats import count, decimal, number, spread
@@ -18,6 +17,9 @@ from trainfree.analysis.studies.ablation import kendall, study_note
 from trainfree.analysis.tables import names_of, numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 COLUMNS = (
     *text("space", "dataset"),
@@ -91,6 +93,8 @@ def read_training(paths: Sequence[Path]) -> xr.Dataset:
                     f"{part.attrs[key]!r}; delete it and run again to train it anew"
                 )
     free = [part.assign_coords(architecture=part["architecture"].astype(object)) for part in parts]
+    import xarray as xr  # slow to import, and the workflow reads this file
+
     study = xr.concat(free, dim="arch", combine_attrs="drop_conflicts")
     if len(set(study["arch"].to_numpy().tolist())) != study.sizes["arch"]:
         raise DataFileError(f"{paths[0]}: an architecture stands in two of the files beside it")
