@@ -18,7 +18,7 @@ import pandas as pd
 
 from trainfree.analysis.formats import Cell, shown_as
 from trainfree.analysis.inputs import read_benchmark, read_scores, score_settings, targets
-from trainfree.analysis.origins import MadeFrom, Place
+from trainfree.analysis.origins import SUFFIXES, MadeFrom, Place
 from trainfree.analysis.published import Published, read_published
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
@@ -280,7 +280,6 @@ class Table:
         return name in self.names_of(papers)
 
 
-SUFFIXES = (".csv", ".md", ".tex", ".json")
 DECLARED: dict[str, Table] = {}
 
 

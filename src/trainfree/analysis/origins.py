@@ -22,6 +22,8 @@ from trainfree.files.writing import write_atomically, write_text
 from trainfree.provenance import canonical_json
 
 SUFFIX = "json"
+SUFFIXES = (".csv", ".md", ".tex", f".{SUFFIX}")
+"""Of the files of a table: for programs, for readers, and what it was made from."""
 GENERATED = "generated"  # the source of accuracies that are made up
 UNKNOWN = "table"  # the schema of a table that does not say what it was made from
 LARGEST_TABLE = 4_000_000  # bytes; those of a whole run have up to 100,000

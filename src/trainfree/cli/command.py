@@ -14,6 +14,8 @@ DEFAULT_CONFIG = Path("config/config.yaml")
 DEFAULT_RUN = "default"
 Handler = Callable[[argparse.Namespace], int | None]
 
+from trainfree.workflow.paths import Paths
+
 if TYPE_CHECKING:  # not a class that can be subscribed at run time
     from trainfree.scoring.jobs.columns import ColumnStore
 
@@ -68,7 +70,7 @@ def add_extra(parser: argparse.ArgumentParser) -> None:
 
 def results_folder(run: str) -> Path:
     """Return the folder of what the configuration called ``run`` makes."""
-    return Path("results") / run
+    return Path(Paths(run).results)
 
 
 def configuration_files(arguments: argparse.Namespace) -> tuple[Path, ...]:

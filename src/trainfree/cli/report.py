@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainfree.cli.command import DEFAULT_RUN, command, results_folder
+from trainfree.workflow.paths import Paths
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -153,7 +154,7 @@ def _report(arguments: argparse.Namespace) -> None:
         scores=scores.files,
         searches=searches.files,
         benchmarks=benchmarks.files,
-        costs=(arguments.logs or Path("logs") / name) / "benchmarks",
+        costs=(arguments.logs or Path(Paths(name).logs)) / "benchmarks",
         absent={
             **scores.left_out,
             **searches.left_out,

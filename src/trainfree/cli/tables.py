@@ -129,13 +129,18 @@ def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:
     from trainfree.analysis.published import read_papers
     from trainfree.analysis.settings import AnalysisSettings
     from trainfree.config import load_config
+    from trainfree.workflow.runs import ConfiguredRun
 
     config = load_config(*configuration_files(arguments))
-    folder = _results(arguments, config)
+    run, folder = ConfiguredRun(config), _results(arguments, config)
+
+    def below(paths: list[str]) -> tuple[Path, ...]:
+        return tuple(folder / Path(path).relative_to(run.paths.results) for path in paths)
+
     return config, Inputs(
-        scores=tuple(folder / path for path in config.score_paths()),
-        searches=tuple(folder / path for path in config.search_paths()),
-        benchmark=arguments.data / "benchmarks" / f"{config.space}.h5",
+        scores=below(run.score_files),
+        searches=below(run.search_files),
+        benchmark=arguments.data / Path(run.benchmark).relative_to("data"),
         published=tuple(paper.path for paper in read_papers(arguments.published)),
         settings=AnalysisSettings.from_json(config.table_settings_json),
     )

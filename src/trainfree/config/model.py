@@ -151,21 +151,6 @@ class Config(Section):
             seed=self.seed,
         )
 
-    def score_paths(self) -> list[str]:
-        """Return the merged scores files, below the folder of results."""
-        return [
-            f"scores/{self.space}/{dataset}/{self.scoring_setting(dataset).name}.h5"
-            for dataset in self.datasets
-        ]
-
-    def search_paths(self) -> list[str]:
-        """Return the search files, below the folder of results."""
-        return [
-            f"search/{self.space}/{dataset}/{name}.h5"
-            for dataset in self.datasets
-            for name in self.search.plans()
-        ]
-
     @property
     def table_settings_json(self) -> str:
         """The settings of the tables as JSON, for command lines."""

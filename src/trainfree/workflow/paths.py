@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainfree.analysis.declaration import SUFFIXES
+from trainfree.analysis.origins import SUFFIXES
 
 IMAGES = "data/images/{dataset}.h5"
 """Prepared images."""
