@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainfree.workflow.paths import Paths
+
 DEFAULT_CONFIG = Path("config/config.yaml")
 DEFAULT_RUN = "default"
 Handler = Callable[[argparse.Namespace], int | None]
-
-from trainfree.workflow.paths import Paths
 
 if TYPE_CHECKING:  # not a class that can be subscribed at run time
     from trainfree.scoring.jobs.columns import ColumnStore
