@@ -13,12 +13,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from analysis_fixtures import tabulate
 from snakemake.cli import get_argument_parser
 
-from trainfree.analysis.papers.kendall import PAPER, tabulate_kendall
-from trainfree.analysis.papers.tau_sensitivity import tabulate_tau_sensitivity
+from trainfree.analysis.papers.kendall import PAPER
 from trainfree.analysis.published import read_papers
-from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.cli import main, parser
 from trainfree.config import Config, load_config
@@ -201,15 +200,18 @@ def test_the_chains_of_the_page_train_score_and_are_searched(folder, hooks):
     inputs = ["--scores", str(scores), "--benchmark", str(benchmark), "--seed", "0"]
     assert main([*search, *inputs, "--output", str(output), *extra]) == 0
     assert output.is_file()
-    published = read_papers(ROOT / "reports" / "published")
-    run, settings = RunFiles([scores], [output], benchmark), AnalysisSettings(tau_draws=2)
-    tau = tabulate_kendall(run, published, settings, folder / "kendall")
+    files = {
+        "scores": scores,
+        "searches": output,
+        "benchmark": benchmark,
+        "published": [paper.path for paper in read_papers(ROOT / "reports" / "published")],
+        "settings": AnalysisSettings(tau_draws=2),
+    }
+    tau = tabulate("kendall", folder, **files)
     assert set(tau["rows"]) == {PAPER, "whole space", "best tenth"}
     assert set(tau["outcome"]) == {"cifar10/test/20"}
     assert set(tau["proxy"]) == set(config.scoring.proxies)
-    assert len(tabulate_tau_sensitivity(run, published, settings, folder / "draws")) == len(
-        config.scoring.proxies
-    )
+    assert len(tabulate("tau_sensitivity", folder, **files)) == len(config.scoring.proxies)
 
 
 def test_the_tutorials_files_do_what_it_says(folder):
