@@ -27,17 +27,8 @@ ROOMS = {
     },
 }
 LEAVES = {
-    *("errors", "outside", "parent_process", "processes"),
-    *(
-        "progress",
-        "provenance",
-        "randomness",
-        "files",
-        "compilation",
-        "syntax",
-        "settings",
-        "trainings",
-    ),
+    *("errors", "outside", "parent_process", "processes", "progress", "provenance", "randomness"),
+    *("caches", "compilation", "files", "settings", "syntax", "trainings"),
 }
 # Rooms inside rooms: each may import those before it.
 INSIDE = {

@@ -22,7 +22,7 @@ import numba
 import numpy as np
 from numba.core import caching, config
 
-from trainfree.files.caches import first_writable, private_folder, user_cache
+from trainfree.caches import first_writable, private_folder, user_cache
 from trainfree.provenance import PACKAGE
 
 LOG = logging.getLogger(__name__)

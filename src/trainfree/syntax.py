@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from trainfree.files.caches import first_writable, private_folder, user_cache
+from trainfree.caches import first_writable, private_folder, user_cache
 
 MOST_KEPT = 4000
 """Source texts; every edit is a new one. The package has a few hundred."""

@@ -1,5 +1,5 @@
 """Figures and the page that a reader opens."""
 
-from trainfree.files.caches import place_matplotlib
+from trainfree.caches import place_matplotlib
 
 place_matplotlib()

@@ -18,8 +18,8 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from trainfree.caches import is_writable, user_cache
 from trainfree.errors import TrainfreeError, UnreadableFileError
-from trainfree.files.caches import is_writable, user_cache
 from trainfree.files.reading import is_there
 from trainfree.scoring import cpu_engine
 from trainfree.scoring.jobs.devices import visible_gpus, why_no_gpu
