@@ -23,6 +23,8 @@ for TABLE in TABLES.with_a_rule:
         benchmark:
             logged(f"benchmarks/tabulate_{TABLE.name}.tsv")
         priority: 20 if "scores" in TABLE.reads else 10
+        group:
+            TABLE.target
         conda:
             "../envs/trainfree.yaml"
         threads: 1

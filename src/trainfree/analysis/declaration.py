@@ -39,7 +39,7 @@ Kind = Literal[
     "published_scores",
     "published_landscape",
 ]
-Of = Literal["run", "agreement", "space", "nasbench101"]
+Of = Literal["run", "agreement", "space"]
 RESAMPLING = ("seed", "bootstrap_resamples")
 JUDGING = ("margin_percent", "margin_correlation", "margin_score", "coarsest")
 """Settings of tables with intervals, and of those with verdicts."""
@@ -230,7 +230,7 @@ class Table:
         version's columns are told in the caption where all rows say the same.
     reads, after, of
         Kinds of files and names of tables that it is made from, and of what: the run, or the sample
-        that others scored, one space, NAS-Bench-101.
+        that others scored, one space.
     settings
         Names of the :class:`~trainfree.analysis.settings.AnalysisSettings` that decide it.
     target
