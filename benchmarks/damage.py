@@ -32,7 +32,7 @@ READ_BEFORE = (
     *(
         "trainfree.report.page.page",
         "trainfree.report.figures.search",
-        "trainfree.analysis.all_tables",
+        "trainfree.analysis.registry",
     ),
     *("trainfree.search.run", "trainfree.terminal.status", "trainfree.terminal.compare"),
 )

@@ -13,14 +13,19 @@ import numpy as np
 import pytest
 from analysis_fixtures import tabulate, write_benchmark, write_scores, write_search
 
-from trainfree.analysis.all_tables import tabulate_all, unusable_files
 from trainfree.analysis.declaration import Inputs
 from trainfree.analysis.overview import scoreboard
 from trainfree.analysis.overview.scoreboard import count_verdicts
 from trainfree.analysis.papers import comparison, draws
 from trainfree.analysis.publish import check_layout, publish_one, publish_tables
 from trainfree.analysis.published import read_papers, read_published
-from trainfree.analysis.registry import make_table
+from trainfree.analysis.registry import (
+    make_table,
+    table_names,
+    tables_of,
+    tabulate_all,
+    unusable_files,
+)
 from trainfree.analysis.run_files import RunFiles
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.tables import names_of, read_table
@@ -42,10 +47,7 @@ NAMES = (
     "cossu_figure3",
 )
 GENERAL = ("correlations", "timing", "search")
-FURTHER = [
-    *("kendall", "pearson_12_epochs", "published", "ranks", "regret", "scoreboard"),
-    *("significance", "tau_sensitivity"),
-]
+COPIED = [name for each in tables_of() if each.copied for name in each.names_of(())]
 
 
 def benchmark_of(folder: Path, datasets=tuple(OUTCOMES), **attributes) -> Path:
@@ -129,8 +131,8 @@ def files(tmp_path_factory: pytest.TempPathFactory, published: tuple[Path, ...])
 def whole(files: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     made = tabulate_all(files, folder)
-    names = [*GENERAL, *NAMES, *FURTHER, "summary"]
-    assert sorted(made) == sorted(names)
+    assert sorted(made) == sorted(table_names(files.papers))
+    assert {*GENERAL, *NAMES, *COPIED, "summary"} <= set(made)
     return folder
 
 
@@ -349,7 +351,8 @@ class TestCopyForTheRepository:
     ) -> None:
         for name in ("a", "b"):
             self.publish(whole, files, tmp_path / name)
-        names = [*NAMES, *FURTHER]
+        names = [*NAMES, *COPIED]
+        assert {"kendall", "scoreboard", "published"} <= set(COPIED)
         for name in names:
             text = (tmp_path / "a" / f"{name}.md").read_text()
             assert "*Measured by trainfree" in text

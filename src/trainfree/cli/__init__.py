@@ -15,7 +15,6 @@ from trainfree import __version__
 from trainfree.cli import (
     authors,
     configuration,
-    kernels,
     nasbench101,
     preparation,
     report,
@@ -44,7 +43,6 @@ STAGES = (
     search,
     studies,
     tables,
-    kernels,
     report,
     terminal,
 )

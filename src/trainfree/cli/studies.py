@@ -1,4 +1,4 @@
-"""Commands of the studies of the score: whom they score, the ablation, the score in training."""
+"""Commands of the studies of the score: whom they score, kernels, the ablation, training."""
 
 from __future__ import annotations
 
@@ -43,6 +43,21 @@ def add_commands(commands: Commands) -> None:
         several = {"nargs": "+"} if name != "plot-ablation" else {}
         parser.add_argument("--scores", type=Path, required=True, **several)
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
+    _add_kernels(commands)
+
+
+def _add_kernels(commands: Commands) -> None:
+    store = command(
+        commands, "store-kernels", _store_kernels, "compute kernels of chosen architectures"
+    )
+    store.add_argument("--setting", required=True, help="scoring setting as JSON")
+    store.add_argument("--choice", type=Path, required=True, help="chosen architectures")
+    store.add_argument("--images", type=Path, required=True, help="prepared image set")
+    add_device(store)
+    store.add_argument("--output", type=Path, required=True)
+    plot = command(commands, "plot-kernels", _plot_kernels, "plot kernels by accuracy")
+    plot.add_argument("--kernels", type=Path, required=True)
+    plot.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
 
 
 def _choose(arguments: argparse.Namespace) -> None:
@@ -109,3 +124,29 @@ def _plot_training(arguments: argparse.Namespace) -> None:
     from trainfree.report.figures.training import plot_training
 
     plot_training(arguments.scores, arguments.stem)
+
+
+def _store_kernels(arguments: argparse.Namespace) -> None:
+    from trainfree.scoring.jobs.devices import scoring_device
+    from trainfree.scoring.settings.setting import Setting
+
+    setting = Setting.from_json(arguments.setting)
+    with scoring_device(arguments.device) as device:
+        from trainfree.scoring.jobs.kernels import (
+            store_kernels,  # torch must see the slot's device only
+        )
+
+        store_kernels(
+            setting,
+            arguments.choice,
+            arguments.images,
+            arguments.output,
+            device=device,
+            threads=arguments.threads,
+        )
+
+
+def _plot_kernels(arguments: argparse.Namespace) -> None:
+    from trainfree.report.figures.kernels import plot_kernels
+
+    plot_kernels(arguments.kernels, arguments.stem)

@@ -84,7 +84,7 @@ def _tabulate(arguments: argparse.Namespace) -> None:
 
 
 def _tables(arguments: argparse.Namespace) -> int:
-    from trainfree.analysis.all_tables import tabulate_all, unusable_files
+    from trainfree.analysis.registry import tabulate_all, unusable_files
 
     config, inputs = _inputs_of(arguments)
     made = tabulate_all(inputs, _results(arguments, config) / "tables")

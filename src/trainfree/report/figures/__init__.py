@@ -1,4 +1,4 @@
-"""The figures, one a file: each reads stored results and draws SVG and PNG.
+"""The figures, one or a few of a kind a file: each reads stored results and draws SVG and PNG.
 
 How they look is decided in report/style.
 """
