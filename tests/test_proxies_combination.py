@@ -17,9 +17,16 @@ from trainfree.analysis.proxies.combination import (
     rank_aggregation,
     vote,
 )
-from trainfree.analysis.proxies.proxies import partial_spearman
+from trainfree.analysis.proxies.proxies import partial
+from trainfree.analysis.proxies.proxy_agreement import spearman
 from trainfree.analysis.registry import read_rows
 from trainfree.randomness import stream
+
+
+def partial_spearman(first: pd.Series, second: pd.Series, given: pd.Series) -> float:
+    """Spearman's ρ of two variables with the linear effect of a third's ranks removed."""
+    found = partial(spearman(first, second), spearman(first, given), spearman(second, given))
+    return float(found)
 
 
 def test_rank_aggregation_multiplies_relative_ranks():

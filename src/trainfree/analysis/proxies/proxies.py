@@ -11,7 +11,6 @@ from trainfree.analysis.formats import count, duration, interval, plain, shown_a
 from trainfree.analysis.inputs import Floats, accuracy_of, outcome_title, read_benchmark, targets
 from trainfree.analysis.proxies.combination import rank_aggregation
 from trainfree.analysis.proxies.correlations import correlate
-from trainfree.analysis.proxies.proxy_agreement import spearman
 from trainfree.analysis.proxies.proxy_scores import read_proxy_scores
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import (
@@ -94,12 +93,6 @@ def proxies(inputs: Inputs) -> Made:
             row = _measured(scored.scores[proxy], truth, scored.params, inputs.settings)
             rows.append({**named, **row, "seconds_alone": scored.cost[proxy]})
     return Made(rows, data_line([*files, known]))
-
-
-def partial_spearman(first: pd.Series, second: pd.Series, given: pd.Series) -> float:
-    """Return Spearman's ρ of two variables with the linear effect of a third's ranks removed."""
-    found = partial(spearman(first, second), spearman(first, given), spearman(second, given))
-    return float(found)
 
 
 def partial(ab: Floats | float, ac: Floats | float, bc: Floats | float) -> Floats:

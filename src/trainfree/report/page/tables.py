@@ -62,11 +62,6 @@ class TableView:
     place: Place = NOWHERE
 
     @property
-    def has_verdicts(self) -> bool:
-        """Whether published numbers are judged in it."""
-        return any(cell.verdict for row in self.rows for cell in row)
-
-    @property
     def is_unmeasured(self) -> bool:
         """Whether it has a column for measured values, and none in it."""
         if MEASURED not in self.columns:
