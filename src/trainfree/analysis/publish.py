@@ -19,7 +19,6 @@ from trainfree.analysis.declaration import Inputs, Table
 from trainfree.analysis.inputs import score_settings
 from trainfree.analysis.origins import LARGEST_TABLE, data_files, read_origin
 from trainfree.analysis.published import Published, find_table
-from trainfree.analysis.published import table_names as printed_tables
 from trainfree.analysis.registry import tables_of
 from trainfree.analysis.tables import markdown_text, read_table
 from trainfree.errors import DataFileError
@@ -134,11 +133,10 @@ def check_layout(folder: Path, papers: Sequence[Published]) -> None:
         Naming the first table that is missing, has other columns, or other rows than the
         published table it stands beside.
     """
-    printed = printed_tables(papers)
     for table in _copied():
         for name in table.names_of(papers):
             frame = read_table(folder / f"{name}.csv", table.columns)
-            if name not in printed:
+            if table.names is None:  # none of the papers
                 continue
             keys = ["table", "row", "column"]
             found = list(frame[keys].itertuples(index=False, name=None))

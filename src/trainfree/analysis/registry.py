@@ -173,10 +173,8 @@ def tabulate_all(inputs: Inputs, folder: Path) -> list[str]:
 
 def unusable_files(inputs: Inputs) -> list[str]:
     """Return why files that are there cannot be used, one sentence a file."""
-    benchmark = () if inputs.benchmark is None else (inputs.benchmark,)
-    kinds = {"scores": inputs.scores, "search": inputs.searches, "benchmark": benchmark}
     found = []
-    for kind, paths in kinds.items():
+    for kind, paths in _of_the_run(inputs).items():
         for path in paths:
             try:
                 if os.path.lexists(path):
@@ -186,12 +184,18 @@ def unusable_files(inputs: Inputs) -> list[str]:
     return found
 
 
+def _of_the_run(inputs: Inputs) -> dict[str, tuple[Path, ...]]:
+    """Return the data files of the run by their kind in storage."""
+    benchmark = () if inputs.benchmark is None else (inputs.benchmark,)
+    return {"scores": inputs.scores, "search": inputs.searches, "benchmark": benchmark}
+
+
 def _present(inputs: Inputs) -> Inputs:
     """Return the inputs that exist, to be left out where they cannot be used; name the others."""
-    benchmark = () if inputs.benchmark is None else (inputs.benchmark,)
-    for path in (*inputs.scores, *inputs.searches, *benchmark):
-        if not path.is_file():
-            LOG.warning("absent: %s", path)
+    for paths in _of_the_run(inputs).values():
+        for path in paths:
+            if not path.is_file():
+                LOG.warning("absent: %s", path)
     return replace(
         inputs,
         scores=tuple(path for path in inputs.scores if path.is_file()),

@@ -127,7 +127,6 @@ def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:
     """Return the configuration and where the workflow puts the files that tables are made of."""
     from trainfree.analysis.declaration import Inputs
     from trainfree.analysis.published import read_papers
-    from trainfree.analysis.settings import AnalysisSettings
     from trainfree.config import load_config
     from trainfree.workflow.runs import ConfiguredRun
 
@@ -142,7 +141,7 @@ def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:
         searches=below(run.search_files),
         benchmark=arguments.data / Path(run.benchmark).relative_to("data"),
         published=tuple(paper.path for paper in read_papers(arguments.published)),
-        settings=AnalysisSettings.from_json(config.table_settings_json),
+        settings=config.table_settings,
     )
 
 

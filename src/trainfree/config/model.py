@@ -152,9 +152,14 @@ class Config(Section):
         )
 
     @property
+    def table_settings(self) -> AnalysisSettings:
+        """The settings of the tables."""
+        return AnalysisSettings(seed=self.seed, **self.analysis.model_dump())
+
+    @property
     def table_settings_json(self) -> str:
-        """The settings of the tables as JSON, for command lines."""
-        return AnalysisSettings(seed=self.seed, **self.analysis.model_dump()).json
+        """The same as JSON, for command lines."""
+        return self.table_settings.json
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

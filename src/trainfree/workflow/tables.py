@@ -5,14 +5,13 @@ Which tables there are is declared in ``trainfree.analysis``, one file a table.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from trainfree.analysis.declaration import RUN, Inputs, Table
 from trainfree.analysis.published import Published
-from trainfree.analysis.registry import tables, tables_before, tables_of
+from trainfree.analysis.registry import table_names, tables, tables_before, tables_of
 from trainfree.provenance import canonical_json
 from trainfree.workflow import studies
 from trainfree.workflow.environment import relative
@@ -46,7 +45,7 @@ class RunTables:
 
     def names(self, target: str = RUN) -> list[str]:
         """Return the names of the tables of a target."""
-        return [name for table in tables_of(target) for name in table.names_of(self.papers)]
+        return table_names(self.papers, target)
 
     def files(self, target: str = RUN) -> list[str]:
         """Return all files of the tables of a target."""
@@ -70,7 +69,7 @@ class RunTables:
 
     def settings(self, table: Table) -> str:
         """Return the settings that decide a table as JSON."""
-        every = json.loads(self.run.config.table_settings_json)
+        every = self.run.config.table_settings.values
         return canonical_json({name: every[name] for name in table.settings})
 
     @property
