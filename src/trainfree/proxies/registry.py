@@ -17,6 +17,10 @@ from trainfree.spaces.network import Network
 
 Tensor: TypeAlias = Any
 """A ``torch.Tensor``; this room imports no torch, and a proxy rarely needs more than methods."""
+Module: TypeAlias = Any
+"""A ``torch.nn.Module``."""
+Key: TypeAlias = int | str
+"""What tensors are found by: a place in ``network.nodes``, or of a torch module a name."""
 
 Need = Literal[
     "weights",
@@ -48,40 +52,134 @@ class UndefinedScoreError(Exception):
         self.score = score
 
 
+class LossGradients(Mapping[Key, Tensor]):
+    """Gradients of the loss by key; called, those of a loss of one's own.
+
+    Parameters
+    ----------
+    gradients
+        Of the loss with respect to the weights.
+    of_loss
+        Returns those of another loss of the logits.
+    """
+
+    __slots__ = ("_gradients", "_of_loss")
+
+    def __init__(
+        self,
+        gradients: Mapping[Key, Tensor],
+        of_loss: Callable[[Callable[[Tensor], Tensor]], Mapping[Key, Tensor]],
+    ) -> None:
+        self._gradients, self._of_loss = gradients, of_loss
+
+    def __call__(self, loss: Callable[[Tensor], Tensor]) -> Mapping[Key, Tensor]:
+        """Return the gradients of ``loss(logits)``, a tensor of one number.
+
+        Raises
+        ------
+        UndefinedScoreError
+            With −inf, when no weight has a gradient.
+        """
+        return self._of_loss(loss)
+
+    def __getitem__(self, key: Key) -> Tensor:
+        return self._gradients[key]
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._gradients)
+
+    def __len__(self) -> int:
+        return len(self._gradients)
+
+
 class Candidate(Protocol):
     """One architecture at initialisation, seen through one mini-batch of B images.
 
     Each property is computed when a proxy first asks for it and shared by all proxies of the
-    architecture. The need that a proxy has to declare is in brackets. "Node numbers" are places in
-    ``network.nodes``; tensors lie on the scoring device, float32, channels last.
+    architecture. The need that a proxy has to declare is in brackets. Tensors lie on the scoring
+    device.
+
+    An architecture is a network as data, which the engine computes, or any torch module. Keys of
+    tensors are node numbers of the first and names of the second; nothing else differs. What a
+    module cannot give raises UndefinedScoreError with the reason.
 
     Proxies of the suite must not edit what they are handed. Those from outside are handed copies.
     """
 
     @property
-    def network(self) -> Network:
-        """The network as data: layers, shapes, parameter and operation counts."""
+    def params(self) -> int:
+        """Number of learnable parameters."""
 
     @property
-    def weights(self) -> Mapping[int, Tensor]:
-        """Weights of convolutions and linear layers by node number [weights]."""
+    def flops(self) -> int:
+        """Multiply-adds for one image of all products (see ``Network.flops``)."""
+
+    @property
+    def relu_units(self) -> int:
+        """Number of ReLU units for one image; of a module, units of all its activations."""
+
+    @property
+    def parameter_tensors(self) -> int:
+        """Number of parameter tensors."""
+
+    @property
+    def classes(self) -> int:
+        """Number of logits of an image."""
+
+    @property
+    def network(self) -> Network:
+        """The network as data: layers and shapes; a torch module has none."""
+
+    @property
+    def module(self) -> Module:
+        """A torch module with these weights to run again, a new copy each time [weights].
+
+        As all passes here it normalises by the statistics of the batch and drops nothing out.
+        """
+
+    @property
+    def images(self) -> Any:
+        """The mini-batch, (B, 3, height, width); of a module whatever it was given."""
+
+    @property
+    def logits(self) -> Tensor:
+        """Outputs of the network for the mini-batch, (B, classes) [activations]."""
+
+    @property
+    def weights(self) -> Mapping[Key, Tensor]:
+        """Weights of convolutions and linear layers [weights].
+
+        Of a module also those of embeddings, of attention's projections and of recurrent layers:
+        each parameter that is a factor of a product or is looked up.
+        """
+
+    @property
+    def biases(self) -> Mapping[Key, Tensor]:
+        """Biases of layers with ``weights``, (channels,) each [weights]."""
 
     def stream(self, purpose: str) -> np.random.Generator:
         """Return the architecture's own random numbers for ``purpose`` [random]."""
 
     @property
     def relu_kernel(self) -> NDArray[np.float64]:
-        """K = Σ C Cᵀ + (1 − C)(1 − C)ᵀ over ReLU modules, (B, B), whole numbers [activations]."""
+        """K = Σ C Cᵀ + (1 − C)(1 − C)ᵀ over ReLU modules, (B, B), whole numbers [activations].
+
+        C is 1 where the input of the ReLU is positive. Of a module all activations count.
+        """
 
     @property
     def relu_kernel_official(self) -> NDArray[np.float64]:
-        """The same, ReLUs inside a ``ReLUConvBN`` twice as the published code [activations]."""
+        """The same as the published code counts, modules with "ReLU" in the name of their class.
+
+        ReLUs inside a ``ReLUConvBN`` so count twice [activations].
+        """
 
     @property
-    def outputs(self) -> Mapping[int, Tensor]:
-        """Outputs by node number, (B, …) [activations].
+    def outputs(self) -> Mapping[Key, Tensor]:
+        """Outputs of layers, (B, …) [activations].
 
-        Those of convolutions, linear layers, ReLUs and block ends, and what these read.
+        Those of convolutions, linear layers, ReLUs and block ends, and what these read. Of a module
+        those of layers with ``weights``, by the weight's name.
         """
 
     @property
@@ -89,8 +187,10 @@ class Candidate(Protocol):
         """Class numbers of the images, (B,) [labels]."""
 
     @property
-    def loss_gradients(self) -> Mapping[int, Tensor]:
-        """Gradient of the mean cross-entropy by node number, like ``weights`` [gradients].
+    def loss_gradients(self) -> LossGradients:
+        """Gradient of the loss with respect to ``weights`` [gradients].
+
+        The loss is the mean cross-entropy, or the one that was given with a module.
 
         Raises
         ------
@@ -99,12 +199,20 @@ class Candidate(Protocol):
         """
 
     @property
-    def half_gradients(self) -> Sequence[Mapping[int, Tensor]]:
+    def half_gradients(self) -> Sequence[Mapping[Key, Tensor]]:
         """The same for the first and the second half of the mini-batch [gradients]."""
 
     @property
-    def output_gradients(self) -> Mapping[int, Tensor]:
-        """Gradient of the mean cross-entropy with respect to ``outputs`` [gradients]."""
+    def output_gradients(self) -> Mapping[Key, Tensor]:
+        """Gradient of the loss with respect to ``outputs`` [gradients]."""
+
+    @property
+    def channel_gradients(self) -> Mapping[Key, Tensor]:
+        """Σ over positions of output times its gradient, (B, channels) [activations, gradients].
+
+        By weight, of the layer with that weight, before normalisation: how the loss depends on a
+        factor of each channel.
+        """
 
     @property
     def gradient_curvature(self) -> float:

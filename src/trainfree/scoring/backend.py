@@ -8,20 +8,38 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from trainfree.proxies.registry import UndefinedScoreError
-from trainfree.scoring.autodiff.backward import Gradients
+from trainfree.errors import TrainfreeError
+from trainfree.proxies.registry import Key, UndefinedScoreError
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.quantities.relu_kernel import ReluKernels
 from trainfree.scoring.shared import SharedResults
 from trainfree.spaces.network import Network
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What can be counted of an architecture; see the members of the same names of ``Candidate``.
+
+    Parameters
+    ----------
+    classes
+        None where the output is no matrix of logits.
+    """
+
+    params: int
+    flops: int
+    relu_units: int
+    parameter_tensors: int
+    classes: int | None
 
 
 class Backend(ABC):
@@ -73,27 +91,73 @@ class Backend(ABC):
 
     @property
     @abstractmethod
+    def counts(self) -> Counts:
+        """What can be counted of the architecture."""
+
+    @property
+    @abstractmethod
     def network(self) -> Network:
-        """The network as data."""
+        """The network as data; UndefinedScoreError where there is none."""
 
     @property
     @abstractmethod
-    def weights(self) -> Mapping[int, Tensor]:
-        """Weights by node number."""
+    def has_blocks(self) -> bool:
+        """Whether it is known where the stem and at least one block end."""
+
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """Return a new torch module of the architecture with its weights."""
 
     @property
     @abstractmethod
-    def outputs(self) -> Mapping[int, Tensor]:
-        """Outputs by node number."""
+    def images(self) -> Any:
+        """The mini-batch."""
 
     @property
     @abstractmethod
-    def loss(self) -> Gradients:
-        """Gradients of the mean cross-entropy; raises where :func:`refuse_zero` does."""
+    def logits(self) -> Tensor:
+        """Outputs of the network, (B, classes)."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> Mapping[Key, Tensor]:
+        """Weights."""
+
+    @property
+    @abstractmethod
+    def biases(self) -> Mapping[Key, Tensor]:
+        """Biases."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> Mapping[Key, Tensor]:
+        """Outputs of layers."""
+
+    @property
+    @abstractmethod
+    def loss_gradients(self) -> Mapping[Key, Tensor]:
+        """Gradients of the loss; raises where :func:`refuse_zero` does."""
+
+    @property
+    @abstractmethod
+    def output_gradients(self) -> Mapping[Key, Tensor]:
+        """Gradients of the loss with respect to ``outputs``."""
 
     @abstractmethod
-    def relu_kernels(self) -> ReluKernels:
-        """Return K in both ways of counting."""
+    def gradients_of(self, loss: Callable[[Tensor], Tensor]) -> Mapping[Key, Tensor]:
+        """Return the gradients of a loss of the logits; raises where :func:`refuse_zero` does."""
+
+    @abstractmethod
+    def channel_gradients(self) -> Mapping[Key, Tensor]:
+        """Return Σ over positions of output times its gradient, (B, channels) by weight."""
+
+    @abstractmethod
+    def relu_kernel(self) -> NDArray[np.float64]:
+        """Return K with each ReLU counted once, (B, B); keeps its own phases."""
+
+    @abstractmethod
+    def relu_kernel_official(self) -> NDArray[np.float64]:
+        """Return K as the published code counts, (B, B); keeps its own phases."""
 
     @abstractmethod
     def distinct_unit_patterns(self) -> int:
@@ -108,7 +172,7 @@ class Backend(ABC):
         """Return the entropy of stem and blocks, (blocks + 1,)."""
 
     @abstractmethod
-    def half_gradients(self) -> Sequence[Mapping[int, Tensor]]:
+    def half_gradients(self) -> Sequence[Mapping[Key, Tensor]]:
         """Return the gradients of the loss of each half of the mini-batch."""
 
     @abstractmethod
@@ -167,3 +231,28 @@ def no_gradient() -> UndefinedScoreError:
     return UndefinedScoreError(
         "no weight has a gradient: the input does not reach the output", score=-np.inf
     )
+
+
+def by_key(tensors: Mapping[int, Tensor]) -> Mapping[Key, Tensor]:
+    """Return tensors by node number as what proxies see: tensors by key."""
+    return cast(Mapping[Key, Tensor], tensors)
+
+
+def logit_gradient(loss: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
+    """Return the gradient of ``loss(logits)`` with respect to the logits.
+
+    Raises
+    ------
+    TrainfreeError
+        When the loss is no tensor of one number.
+    """
+    with torch.enable_grad():
+        variable = logits.detach().clone().requires_grad_()
+        value = loss(variable)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise TrainfreeError(f"loss: expected a tensor of one number, found {found}")
+        if not value.requires_grad:
+            return torch.zeros_like(variable)
+        (gradient,) = torch.autograd.grad(value.sum(), variable, allow_unused=True)
+    return torch.zeros_like(variable) if gradient is None else gradient

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainfree.errors import TrainfreeError
-from trainfree.proxies.registry import NEEDS, Need, Proxy, UndefinedScoreError
+from trainfree.proxies.registry import NEEDS, Key, LossGradients, Need, Proxy, UndefinedScoreError
 from trainfree.scoring.backend import Backend, no_gradient
 from trainfree.scoring.copies import handed_out
 from trainfree.scoring.quantities.log_determinant import log_abs_determinant
-from trainfree.scoring.quantities.relu_kernel import ReluKernels
 from trainfree.spaces.network import Network
 
 
@@ -53,15 +53,66 @@ class CheckedCandidate:
         return int(own.integers(2**63))
 
     @property
+    def params(self) -> int:
+        """Number of learnable parameters."""
+        return self._backend.counts.params
+
+    @property
+    def flops(self) -> int:
+        """Multiply-adds for one image."""
+        return self._backend.counts.flops
+
+    @property
+    def relu_units(self) -> int:
+        """Number of ReLU units for one image."""
+        return self._backend.counts.relu_units
+
+    @property
+    def parameter_tensors(self) -> int:
+        """Number of parameter tensors."""
+        return self._backend.counts.parameter_tensors
+
+    @property
+    def classes(self) -> int:
+        """Number of logits of an image."""
+        classes = self._backend.counts.classes
+        if classes is None:
+            raise UndefinedScoreError("the output is no matrix of logits, so it has no classes")
+        return classes
+
+    @property
     def network(self) -> Network:
         """The network as data."""
         return self._backend.network
 
     @property
-    def weights(self) -> Mapping[int, Tensor]:
-        """Weights by node number."""
+    def module(self) -> nn.Module:
+        """A new torch module with these weights."""
+        self._require("weights")
+        return self._backend.module()
+
+    @property
+    def images(self) -> Any:
+        """The mini-batch."""
+        return self._backend.images
+
+    @property
+    def logits(self) -> Tensor:
+        """Outputs of the network."""
+        self._require("activations")
+        return self._backend.logits
+
+    @property
+    def weights(self) -> Mapping[Key, Tensor]:
+        """Weights by key."""
         self._require("weights")
         return self._backend.weights
+
+    @property
+    def biases(self) -> Mapping[Key, Tensor]:
+        """Biases by key."""
+        self._require("weights")
+        return self._backend.biases
 
     def stream(self, purpose: str) -> np.random.Generator:
         """Return the architecture's own random numbers for ``purpose``."""
@@ -78,16 +129,18 @@ class CheckedCandidate:
     @property
     def relu_kernel(self) -> NDArray[np.float64]:
         """K with each ReLU module counted once, (B, B)."""
-        return self._relu_kernels.per_module
+        self._require("activations")
+        return self._backend.relu_kernel()
 
     @property
     def relu_kernel_official(self) -> NDArray[np.float64]:
         """K as the published code counts, (B, B)."""
-        return self._relu_kernels.official
+        self._require("activations")
+        return self._backend.relu_kernel_official()
 
     @property
-    def outputs(self) -> Mapping[int, Tensor]:
-        """Outputs by node number."""
+    def outputs(self) -> Mapping[Key, Tensor]:
+        """Outputs of layers."""
         self._require("activations")
         return self._backend.outputs
 
@@ -113,19 +166,26 @@ class CheckedCandidate:
         return self._backend.once("block entropies", self._backend.block_entropies)
 
     @property
-    def loss_gradients(self) -> Mapping[int, Tensor]:
-        """Gradient of the loss by node number."""
+    def loss_gradients(self) -> LossGradients:
+        """Gradient of the loss by key; called, that of another loss."""
         self._require("gradients")
-        return self._backend.loss.weight
+        return LossGradients(self._backend.loss_gradients, self._backend.gradients_of)
 
     @property
-    def output_gradients(self) -> Mapping[int, Tensor]:
+    def output_gradients(self) -> Mapping[Key, Tensor]:
         """Gradient of the loss with respect to outputs."""
         self._require("gradients")
-        return self._backend.loss.output
+        return self._backend.output_gradients
 
     @property
-    def half_gradients(self) -> Sequence[Mapping[int, Tensor]]:
+    def channel_gradients(self) -> Mapping[Key, Tensor]:
+        """Σ over positions of output times its gradient, (B, channels) by weight."""
+        self._require("activations")
+        self._require("gradients")
+        return self._backend.once("channel gradients", self._backend.channel_gradients)
+
+    @property
+    def half_gradients(self) -> Sequence[Mapping[Key, Tensor]]:
         """Gradients of the loss of each half of the mini-batch."""
         self._require("gradients")
         return self._backend.once("halves", self._backend.half_gradients)
@@ -218,12 +278,6 @@ class CheckedCandidate:
         with self._backend.clock.phase("linear_algebra"):
             return log_abs_determinant(matrix)
 
-    @property
-    def _relu_kernels(self) -> ReluKernels:
-        self._require("activations")
-        # Not as "other": the kernels keep seconds of passes and of products apart themselves.
-        return self._backend.results.get("kernels", self._backend.relu_kernels)
-
     def _require(self, need: Need) -> None:
         if need not in self._allowed:
             declared = ", ".join(sorted(self._allowed)) or "nothing"
@@ -233,5 +287,5 @@ class CheckedCandidate:
             )
 
     def _require_blocks(self) -> None:
-        if len(self.network.blocks) < 2:
-            raise UndefinedScoreError("the space's builder does not mark where blocks end")
+        if not self._backend.has_blocks:
+            raise UndefinedScoreError("it is not known where the blocks of the network end")

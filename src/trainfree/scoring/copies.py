@@ -19,7 +19,7 @@ from torch import Tensor
 from trainfree.errors import TrainfreeError
 from trainfree.outside.process_state import ArithmeticState
 from trainfree.proxies import is_own
-from trainfree.proxies.registry import Candidate, Proxy
+from trainfree.proxies.registry import Candidate, Key, LossGradients, Proxy
 from trainfree.spaces.network import Network
 
 MEMBERS = frozenset(name for name in vars(Candidate) if not name.startswith("_"))
@@ -85,18 +85,19 @@ class _HandedOut:
         return self.__ask(name)
 
 
-class _Copies(Mapping[int, Tensor]):
-    """Tensors by node number, a new copy each time one is asked for."""
+class _Copies(Mapping[Key, Tensor]):
+    """Tensors by key, a new copy each time one is asked for."""
 
     __slots__ = ("__shared",)
 
-    def __init__(self, shared: Mapping[int, Tensor]) -> None:
+    def __init__(self, shared: Mapping[Key, Tensor]) -> None:
         self.__shared = shared
 
-    def __getitem__(self, number: int) -> Tensor:
-        return self.__shared[number].detach().clone()
+    def __getitem__(self, key: Key) -> Tensor:
+        copy: Tensor = self.__shared[key].detach().clone()
+        return copy
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[Key]:
         return iter(self.__shared)
 
     def __len__(self) -> int:
@@ -109,13 +110,18 @@ class _Copies(Mapping[int, Tensor]):
 
 def _copied(value: object, lent: list[_Copies]) -> object:
     """Return what may be edited in place of ``value``; numbers are themselves."""
+    if isinstance(value, LossGradients):
+        lent.append(_Copies(value))
+        return LossGradients(lent[-1], value)
     if isinstance(value, Mapping):
         lent.append(_Copies(value))
         return lent[-1]
     if isinstance(value, np.ndarray):
         return value.copy(order="K")
+    if isinstance(value, Tensor):
+        return value.detach().clone()
     if isinstance(value, Network):
         return Network(tuple(map(replace, value.nodes)), value.shapes, value.blocks)
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return tuple(_copied(each, lent) for each in value)
     return value

@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainfree.proxies.registry import UndefinedScoreError
+from trainfree.proxies.registry import Key, UndefinedScoreError
 from trainfree.scoring.autodiff.backward import Gradients, backward
 from trainfree.scoring.autodiff.forward import ForwardPass, Parameters, record
-from trainfree.scoring.backend import Backend, refuse_zero
+from trainfree.scoring.backend import Backend, Counts, by_key, logit_gradient, refuse_zero
 from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.network_module import module_of
 from trainfree.scoring.quantities import blocks, patterns, response_correlations, synflow
 from trainfree.scoring.quantities.channel_correlations import smallest_eigenvalues
 from trainfree.scoring.quantities.fisher_information import first_entry_fisher
@@ -25,7 +26,7 @@ from trainfree.scoring.quantities.synflow_bn import log_normalised_flow, normali
 from trainfree.scoring.quantities.zen import log_expansion
 from trainfree.scoring.settings.setting import Initialization
 from trainfree.scoring.weights import Weights, draw_weights
-from trainfree.spaces.network import Network
+from trainfree.spaces.network import BatchNorm, Conv, Linear, Network, Node
 
 REGION_INPUTS, REGION_SIZE = 1000, 4
 
@@ -85,11 +86,6 @@ class EngineBackend(Backend):
         return self.results.get("weights", draw)
 
     @property
-    def weights(self) -> Mapping[int, Tensor]:
-        """Weights by node number."""
-        return self.parameters.weight
-
-    @property
     def forward(self) -> ForwardPass:
         """The pass of the mini-batch, with what later passes read of it."""
 
@@ -99,11 +95,6 @@ class EngineBackend(Backend):
                 return record(network, parameters, self.batch)
 
         return self.results.get("forward", run)
-
-    @property
-    def outputs(self) -> Mapping[int, Tensor]:
-        """Outputs by node number."""
-        return self.forward.values
 
     @property
     def loss(self) -> Gradients:
@@ -117,11 +108,97 @@ class EngineBackend(Backend):
         """What is made of the gradients of each image."""
         return self.once("per image", lambda: image_gradients(self.forward, self.labels))
 
+    @property
+    def kernels(self) -> ReluKernels:
+        """K in both ways of counting."""
+
+        def run() -> ReluKernels:
+            return relu_kernels(self.network, self.parameters.weight, self.batch, self.clock)
+
+        # Not as "other": the kernels keep seconds of passes and of products apart themselves.
+        return self.results.get("kernels", run)
+
+    # The architecture and its tensors
+
+    @property
+    def counts(self) -> Counts:
+        """What can be counted of the network."""
+        network = self.network
+        tensors = [1 if isinstance(node, Conv) else 2 for node in network.nodes if _learns(node)]
+        classes = network.shapes[-1][0]
+        return Counts(network.params, network.flops, network.relu_units, sum(tensors), classes)
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether the space's builder marks where blocks end."""
+        return len(self.network.blocks) >= 2
+
+    def module(self) -> nn.Module:
+        """Return a new torch module of the network with its weights."""
+        return module_of(self.network, self.parameters)
+
+    @property
+    def images(self) -> Tensor:
+        """The mini-batch, (B, 3, height, width)."""
+        return self.batch
+
+    @property
+    def logits(self) -> Tensor:
+        """Outputs of the network, (B, classes)."""
+        return self.forward.logits
+
+    @property
+    def weights(self) -> Mapping[Key, Tensor]:
+        """Weights by node number."""
+        return by_key(self.parameters.weight)
+
+    @property
+    def biases(self) -> Mapping[Key, Tensor]:
+        """Biases of linear layers by node number."""
+        return by_key(self.parameters.bias)
+
+    @property
+    def outputs(self) -> Mapping[Key, Tensor]:
+        """Outputs by node number."""
+        return by_key(self.forward.values)
+
+    @property
+    def loss_gradients(self) -> Mapping[Key, Tensor]:
+        """Gradients of the mean cross-entropy by node number."""
+        return by_key(self.loss.weight)
+
+    @property
+    def output_gradients(self) -> Mapping[Key, Tensor]:
+        """Gradients of the mean cross-entropy with respect to outputs, by node number."""
+        return by_key(self.loss.output)
+
+    def gradients_of(self, loss: Callable[[Tensor], Tensor]) -> Mapping[Key, Tensor]:
+        """Return the gradients of a loss of the logits by node number."""
+        forward = self.forward
+        cotangent = logit_gradient(loss, forward.logits)
+        found = backward(forward, {forward.network.output: cotangent}, "weights").weight
+        refuse_zero(found.values())
+        return by_key(found)
+
     # The quantities
 
-    def relu_kernels(self) -> ReluKernels:
-        """Return K in both ways of counting."""
-        return relu_kernels(self.network, self.parameters.weight, self.batch, self.clock)
+    def channel_gradients(self) -> Mapping[Key, Tensor]:
+        """Return Σ over positions of output times its gradient, (B, channels) by node number."""
+        values, gradients = self.forward.values, self.loss
+        return {
+            number: (values[number] * gradients.output[number]).flatten(2).sum(dim=2)
+            if values[number].dim() > 2
+            else values[number] * gradients.output[number]
+            for number in gradients.weight
+        }
+
+    def relu_kernel(self) -> NDArray[np.float64]:
+        """Return K with each ReLU module counted once, (B, B)."""
+        return self.kernels.per_module
+
+    def relu_kernel_official(self) -> NDArray[np.float64]:
+        """Return K as the published code counts, (B, B)."""
+        return self.kernels.official
 
     def distinct_unit_patterns(self) -> int:
         """Count the different patterns of a unit over the images."""
@@ -135,15 +212,15 @@ class EngineBackend(Backend):
         """Return the entropy of stem and blocks, (blocks + 1,)."""
         return blocks.block_entropies(self.forward)
 
-    def half_gradients(self) -> Sequence[Mapping[int, Tensor]]:
+    def half_gradients(self) -> Sequence[Mapping[Key, Tensor]]:
         """Return the gradients of the loss of each half of the mini-batch."""
         middle = len(self.labels) // 2
         if not middle:
             raise UndefinedScoreError("a mini-batch of one image has no halves")
-        halves = []
+        halves: list[Mapping[Key, Tensor]] = []
         for part in (slice(None, middle), slice(middle, 2 * middle)):
             forward = record(self.network, self.parameters, self.batch[part])
-            halves.append(_loss_of(forward, self.labels[part]).weight)
+            halves.append(by_key(_loss_of(forward, self.labels[part]).weight))
         refuse_zero(gradient for half in halves for gradient in half.values())
         return halves
 
@@ -236,3 +313,7 @@ def _loss_of(forward: ForwardPass, labels: Tensor) -> Gradients:
     return backward(
         forward, {forward.network.output: (probability - truth) / len(labels)}, "weights"
     )
+
+
+def _learns(node: Node) -> bool:
+    return isinstance(node, Conv | BatchNorm | Linear)

@@ -6,4 +6,4 @@ from trainfree.proxies.registry import Candidate, proxy
 @proxy("params", cite="baseline")
 def params(candidate: Candidate) -> float:
     """Return the number of learnable parameters, batch normalisation included."""
-    return float(candidate.network.params)
+    return float(candidate.params)

@@ -6,4 +6,4 @@ from trainfree.proxies.registry import Candidate, proxy
 @proxy("relu_units", cite="baseline")
 def relu_units(candidate: Candidate) -> float:
     """Return the number of ReLU units for one image, each ReLU module counted once."""
-    return float(candidate.network.relu_units)
+    return float(candidate.relu_units)

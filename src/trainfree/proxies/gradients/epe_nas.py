@@ -21,7 +21,7 @@ def epe_nas(candidate: Candidate) -> float:
     labels, jacobian = candidate.labels, candidate.input_jacobian
     if len(set(labels.tolist())) < 2:
         raise UndefinedScoreError("all images of the mini-batch are of one class")
-    (classes,) = candidate.network.shapes[-1]
+    classes = candidate.classes
     sums = []
     for label in np.unique(labels):
         correlation = np.atleast_2d(np.corrcoef(jacobian[labels == label]))

@@ -2,7 +2,6 @@
 
 from trainfree.proxies.gradients.vkdnw_entropy import vkdnw_entropy
 from trainfree.proxies.registry import Candidate, proxy
-from trainfree.spaces.network import BatchNorm, Conv, Linear
 
 
 @proxy("vkdnw", needs=["image_gradients"], cite="Týbl and Neumann, CVPR 2025")
@@ -14,7 +13,4 @@ def vkdnw(candidate: Candidate) -> float:
     takes larger steps than the entropy's range, ln 9 = 2.2 (in NAS-Bench-201 a convolution more is
     45 tensors more). That the paper's VKDNW_single is this sum was not verified in its text.
     """
-    nodes = candidate.network.nodes
-    convolutions = sum(isinstance(node, Conv) for node in nodes)
-    others = sum(isinstance(node, BatchNorm | Linear) for node in nodes)
-    return convolutions + 2 * others + vkdnw_entropy(candidate)
+    return candidate.parameter_tensors + vkdnw_entropy(candidate)

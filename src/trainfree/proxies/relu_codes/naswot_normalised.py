@@ -10,7 +10,7 @@ def naswot_normalised(candidate: Candidate) -> float:
     The diagonal of K_H / N_A is 1, so that the score no longer grows by B · ln k when every unit is
     there k times. −inf as for ``naswot``.
     """
-    units = candidate.network.relu_units
+    units = candidate.relu_units
     if not units:
         raise UndefinedScoreError("the network has no ReLU unit")
     return candidate.log_abs_determinant(candidate.relu_kernel / units)

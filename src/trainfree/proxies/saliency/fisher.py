@@ -17,10 +17,7 @@ def fisher(candidate: Candidate) -> float:
     −inf where no weight has a gradient.
     """
     total = 0.0
-    for number in candidate.loss_gradients:
-        response = candidate.outputs[number] * candidate.output_gradients[number]
-        if response.dim() == 4:
-            response = response.sum(dim=(2, 3))
-        channels = 0.5 * response.square().mean(dim=0)
-        total += float(channels.sum()) * candidate.weights[number][0].numel()
+    for key, gates in candidate.channel_gradients.items():
+        channels = 0.5 * gates.square().mean(dim=0)
+        total += float(channels.sum()) * (candidate.weights[key].numel() // len(channels))
     return total
