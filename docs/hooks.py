@@ -8,6 +8,7 @@ pages are written as they hold in the repository, and changed here to hold on th
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import posixpath
 import re
@@ -333,6 +334,22 @@ def proxies() -> str:
     return _table(("proxy", "what it is", "needs", "source"), rows)
 
 
+def candidate() -> str:
+    """Return the table of what a proxy may ask for, from the docstrings of ``Candidate``."""
+    from trainfree.proxies.registry import Candidate
+
+    rows = []
+    for name, member in vars(Candidate).items():
+        if name.startswith("_"):
+            continue
+        text = " ".join((inspect.getdoc(member) or "").partition("\n\nRaises")[0].split())
+        found = re.search(r" \[([\w ]+)\]", text)
+        called = "" if isinstance(member, property) else "(…)"
+        needs = "–" if found is None else ", ".join(re.split(", | and ", found[1]))
+        rows.append((f"`{name}{called}`", needs, re.sub(r" \[[\w ]+\]", "", text)))
+    return _table(("member", "needs", "what it is"), rows)
+
+
 def sources_of_data() -> str:
     """Return the table of what comes from where, in the default order of sources."""
     from trainfree.sources.recipes import RECIPES
@@ -381,6 +398,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "configuration keys": configuration_keys,
     "commands": commands,
     "proxies": proxies,
+    "candidate": candidate,
     "sources": sources_of_data,
     "verdict rule": verdict_rule,
     **{f"{kind} file": data_file(kind) for kind in _WRITERS},

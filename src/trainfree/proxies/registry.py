@@ -171,7 +171,7 @@ class Candidate(Protocol):
 
     @property
     def channel_gradients(self) -> Mapping[Key, Tensor]:
-        """Σ over positions of output times its gradient, (B, channels) [activations, gradients].
+        """Σ over positions of output times its gradient, (B, channels) [activations and gradients].
 
         By weight, of the layer with that weight, before normalisation: how the loss depends on a
         factor of each channel.
@@ -233,7 +233,7 @@ class Candidate(Protocol):
 
     @property
     def log_synaptic_flow(self) -> float:
-        """Ln Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights, −inf for zero [no_batch_norm]."""
+        """Ln Σ |θ ⊙ ∂R/∂θ| over ``weights``, −inf for a sum of zero [no_batch_norm]."""
 
     @property
     def log_flow_reductions(self) -> float:
