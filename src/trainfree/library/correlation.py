@@ -96,9 +96,7 @@ def _columns(scores: pd.DataFrame | Values) -> Iterator[tuple[str, Values]]:
         yield str(proxy), own.set_index("model")["score"]
 
 
-def _paired(
-    scores: Values, accuracies: Values
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _paired(scores: Values, accuracies: Values) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return scores and accuracies of the same models in the same order.
 
     A score without an accuracy has NaN for it. Accuracies of models that were not scored are no
