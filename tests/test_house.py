@@ -32,7 +32,7 @@ LEAVES = {
 }
 # Rooms inside rooms: each may import those before it.
 INSIDE = {
-    "scoring": ("settings", "cpu_engine", "autodiff", "quantities", "jobs"),
+    "scoring": ("settings", "cpu_engine", "autodiff", "quantities", "modules", "jobs"),
     "analysis": ("statistics", "papers", "proxies", "searches", "spaces", "studies", "overview"),
     "report": ("style", "figures", "page"),
 }

@@ -1,0 +1,1 @@
+"""Any torch module behind the members of a candidate."""
