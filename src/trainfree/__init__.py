@@ -47,5 +47,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """List the library's names first of all."""
-    return sorted({*__all__, *globals()})
+    """Return the names of the library."""
+    return sorted(__all__)

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainfree.cli.command import add_device, add_extra, command
-from trainfree.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from trainfree.cli.command import Commands
-
-_NOISE = re.compile(r"random:([1-9][0-9]*(?:x[1-9][0-9]*)*)")
-_CLASSES = re.compile(r"random:([1-9][0-9]*)")
-NO_LABELS = "none"
 
 
 def add_commands(commands: Commands) -> None:
@@ -61,28 +54,58 @@ def _score(arguments: argparse.Namespace) -> None:
     from trainfree.outside.extensions import load_files
     from trainfree.scoring.jobs.devices import scoring_device
 
-    load_files(arguments.extra)
     with scoring_device(arguments.device) as device:
         import torch  # it must see the slot's device only
 
+        from trainfree.library.from_text import images_of, labels_of, models_in
         from trainfree.library.scoring import score
 
         if arguments.threads is not None:
             torch.set_num_threads(arguments.threads)
-        models = _models(arguments.models)
-        images, labels = _images(arguments)
-        output = arguments.output
+        load_files(arguments.extra)
+        count, seed, output = arguments.batch, arguments.seed, arguments.output
+        images, labels = images_of(arguments.images, arguments.size, count, seed, arguments.data)
         table = score(
-            models,
+            models_in(arguments.models, seed),
             images,
-            _labels(arguments.labels, labels, len(images), arguments.seed),
-            output=int(output) if output and re.fullmatch("[0-9]+", output) else output,
+            labels_of(arguments.labels, labels, count, seed),
+            output=int(output) if output and output.isdecimal() else output,
             proxies=arguments.proxies,
             seeds=arguments.seeds,
-            seed=arguments.seed,
+            seed=seed,
             initialization=arguments.initialization,
             device=device,
             progress=True,
         )
     _show(table)
     _write(table, arguments)
+
+
+def _write(table: pd.DataFrame, arguments: argparse.Namespace) -> None:
+    from trainfree.files.writing import write_text
+    from trainfree.library.storing import write_scores
+
+    if arguments.csv is not None:
+        write_text(arguments.csv, table.to_csv(index=False))
+    if arguments.hdf5 is not None:
+        write_scores(table, arguments.hdf5)
+
+
+def _show(table: pd.DataFrame) -> None:
+    """Write the table, with the spread where there are several draws."""
+    from trainfree.terminal.screen import Screen
+
+    numbers = ["score", "spread", "seconds"]
+    if table["spread"].isna().all():
+        numbers.remove("spread")
+    Screen().table(
+        ["model", "proxy", *(f">{name}" for name in numbers), "state", "why"],
+        (
+            [
+                *(row["model"], row["proxy"]),
+                *("" if row[name] != row[name] else f"{row[name]:.6g}" for name in numbers),
+                *(row["status"], row["message"]),
+            ]
+            for row in table.to_dict("records")
+        ),
+    )

@@ -90,12 +90,12 @@ def prepared_images(dataset: str, folder: Path = IMAGES) -> Path:
         raise UnknownNameError("data set", dataset, known)
     raise DataFileError(
         f"{path}: no such file; expected the prepared image set {dataset}. Name the folder that "
-        f"has it (folder=…), or make it: `snakemake {path} --cores 1` in a checkout, or anywhere "
+        f"has it (folder=…, on the command line --data …), or make it: "
         f"`trainfree prepare-images --dataset {dataset} --order {_sources(dataset)} "
-        f"--cache data/cache --output {path}`"
+        f"--cache data/cache --output {path}` (in a checkout `snakemake {path} --cores 1`)"
     )
 
 
 def _sources(dataset: str) -> str:
-    """Return a source that has the images, for the command that prepares them."""
-    return "generated" if dataset == "generated" else "registry official"
+    """Return the sources that may have the images, for the command that prepares them."""
+    return "generated" if dataset == "generated" else "mirror official registry"
