@@ -44,12 +44,12 @@ def space(name: str, file: str | Path | None = None) -> Architectures:
     >>> len(cells)
     15625
     >>> print(cells[6935])
-    |nor_conv_1x1~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_1x1~0|nor_conv_1x1~1|none~2|
+    |nor_conv_1x1~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|nor_conv_1x1~1|none~2|
     >>> cells.find(str(cells[6935])).index
     6935
     >>> model = cells[6935].module(classes=10, seed=0)  # a plain torch.nn.Module
     >>> sum(parameter.numel() for parameter in model.parameters())
-    0
+    157306
     """
     if file is not None:
         load_files([Path(file)])
