@@ -245,10 +245,11 @@ def test_arrays_lists_and_dictionaries_are_inputs_like_tensors(images, labels):
     class Two(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.layer = nn.Linear(96, 4)
+            self.first, self.last = nn.Linear(96, 64), nn.Linear(64, 4)
 
         def forward(self, first, second):
-            return torch.relu(self.layer(torch.cat([first.flatten(1), second.flatten(1)], 1)))
+            joined = torch.cat([first.flatten(1), second.flatten(1)], 1)
+            return self.last(torch.relu(self.first(joined)))
 
     proxies = ["naswot", "snip"]
     model = network()

@@ -41,8 +41,8 @@ def open_scores(path: str | Path) -> xr.Dataset:
     --------
     >>> import trainfree
     >>> scores = trainfree.open_scores("scores.h5")
-    >>> scores["score"].sel(proxy="params").to_series().idxmax()
-    1
+    >>> scores["score"].dims, scores["proxy"].to_numpy().tolist()
+    (('arch', 'proxy'), ['params', 'naswot'])
     """
     path = Path(path)
     kind = read_kind(path)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
-from trainfree.errors import TrainfreeError, UnknownNameError
+from trainfree.errors import ModelError, TrainfreeError, UnknownNameError
 from trainfree.library.inputs import Inputs, as_labels, as_tensors, content_hash, moved
 from trainfree.library.models import Model, drawn_model, named_models, place_of
 from trainfree.library.record import name_of, provenance, weights_hash
@@ -244,13 +244,20 @@ def _candidate(model: nn.Module, name: str, batch: _Batch, root_seed: int) -> Ch
     from trainfree.scoring.candidate import CheckedCandidate
     from trainfree.scoring.clock import PhaseClock
     from trainfree.scoring.modules.backend import ModuleBackend
-    from trainfree.scoring.modules.checks import first_output
+    from trainfree.scoring.modules.checks import check_output, first_output
+    from trainfree.scoring.modules.head import Head
 
     device, dtype = place_of(model)
     model.eval()
     images = moved(batch.images, device, dtype)
     labels = None if batch.labels is None else moved(batch.labels, device, dtype)
-    first_output(model, images, name)
+    try:
+        logits = Head(batch.output, batch.loss).logits(first_output(model, images, name))
+    except ModelError:
+        raise
+    except TrainfreeError as error:
+        raise ModelError(f"model {name!r}: {error}") from error
+    check_output(logits, labels, batch.size, name, own_loss=batch.loss is not None)
     clock = PhaseClock(torch.cuda.synchronize if device.type == "cuda" else lambda: None)
     backend = ModuleBackend(
         model,
