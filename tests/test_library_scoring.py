@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,15 @@ from trainfree.scoring.status import Status
 
 SHAPE = (8, 3, 4, 4)
 NUMBERS = ["params", "l2_norm", "naswot"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks are slower on several, the more so beside other tests."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from trainfree.spaces import space_names
 if TYPE_CHECKING:
     import xarray as xr
 
-BENCHMARKS = Path("data/benchmarks")
+BENCHMARKS = "data/benchmarks"
 SCORE_KINDS = ("scores", "module_scores")
 """Files of scores: of architectures of a space, and of torch modules."""
 
