@@ -42,7 +42,7 @@ def open_scores(path: str | Path) -> xr.Dataset:
     >>> import trainfree
     >>> scores = trainfree.open_scores("scores.h5")
     >>> scores["score"].dims, scores["proxy"].to_numpy().tolist()
-    (('arch', 'proxy'), ['params', 'naswot'])
+    (('arch', 'proxy'), ['params', 'naswot', 'snip'])
     """
     path = Path(path)
     kind = read_kind(path)

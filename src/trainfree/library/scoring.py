@@ -202,7 +202,7 @@ def _exact() -> Iterator[None]:
     from trainfree.scoring.jobs.shard import compute_exactly
 
     with unchanged(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have a deterministic.*")
+        warnings.filterwarnings("ignore", message=".*[Dd]eterministic")
         compute_exactly()
         for kind in ("cpu", "cuda"):
             torch.set_autocast_enabled(kind, False)
