@@ -420,6 +420,22 @@ def _inline(text: str) -> str:
     return text.replace("``", "`")
 
 
+def candidate() -> str:
+    """Return the table of what a proxy may ask for, from the docstrings of ``Candidate``."""
+    from trainfree.proxies.registry import Candidate
+
+    rows = []
+    for name, member in vars(Candidate).items():
+        if name.startswith("_"):
+            continue
+        text = " ".join((inspect.getdoc(member) or "").partition("\n\nRaises")[0].split())
+        found = re.search(r" \[([\w ]+)\]", text)
+        called = "" if isinstance(member, property) else "(…)"
+        needs = "–" if found is None else ", ".join(re.split(", | and ", found[1]))
+        rows.append((f"`{name}{called}`", needs, re.sub(r" \[[\w ]+\]", "", text)))
+    return _table(("member", "needs", "what it is"), rows)
+
+
 def sources_of_data() -> str:
     """Return the table of what comes from where, in the default order of sources."""
     from trainfree.sources.recipes import RECIPES
@@ -469,6 +485,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "library": library,
     "proxies": proxies,
+    "candidate": candidate,
     "sources": sources_of_data,
     "verdict rule": verdict_rule,
     **{f"{kind} file": data_file(kind) for kind in _WRITERS},
