@@ -32,6 +32,7 @@ class StateLostError(TrainfreeError):
 
 
 _CONTRADICTORY = object()
+_SMALLEST = 5e-324
 Setting = tuple[Any, Callable[[Any], object]]
 """A value and what sets it again."""
 
@@ -108,7 +109,7 @@ def _of_generators() -> Iterator[Setting]:
     if torch := _torch():
         yield torch.get_rng_state(), torch.set_rng_state
         if torch.cuda.is_initialized():
-            yield torch.cuda.get_rng_state(), torch.cuda.set_rng_state
+            yield torch.cuda.get_rng_state_all(), torch.cuda.set_rng_state_all
 
 
 def _of_numpy() -> Iterator[Setting]:
@@ -149,7 +150,12 @@ def _of_torch() -> Iterator[Setting]:
         yield _kept(
             partial(torch.is_autocast_enabled, device), partial(torch.set_autocast_enabled, device)
         )
-    yield False, torch.set_flush_denormal  # has no getter, and nothing here sets it
+    yield _kept(_flushes_denormal, torch.set_flush_denormal)
+
+
+def _flushes_denormal() -> bool:
+    """Whether the processor takes the smallest numbers for zero, which torch cannot be asked."""
+    return _SMALLEST * 1.0 == 0.0
 
 
 def _put_back(settings: list[Setting]) -> None:

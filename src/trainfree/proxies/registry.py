@@ -317,7 +317,7 @@ def proxy(
     def register(function: ProxyFunction) -> ProxyFunction:
         check_function(name, function)
         taken = _REGISTRY.get(name)
-        if taken is not None and origin(taken.function) != origin(function):
+        if taken is not None and not _may_replace(function, taken.function):
             raise TrainfreeError(
                 f"proxy {name!r} of {origin(function)} is already defined in "
                 f"{origin(taken.function)}; give it another name"
@@ -340,6 +340,11 @@ def is_registered(name: str) -> bool:
     return name in _REGISTRY
 
 
+def registered_names() -> list[str]:
+    """Return the names of all proxies that have announced themselves, sorted."""
+    return sorted(_REGISTRY)
+
+
 @contextmanager
 def unchanged_registry() -> Iterator[None]:
     """Undo behind the ``with`` block what a proxy at work changes about the proxies there are.
@@ -357,3 +362,12 @@ def origin(function: ProxyFunction) -> str:
     """Return where a proxy comes from, for messages and to tell one from another."""
     code = getattr(function, "__code__", None)
     return f"{getattr(function, '__module__', '?')} ({getattr(code, 'co_filename', '?')})"
+
+
+def _may_replace(function: ProxyFunction, taken: ProxyFunction) -> bool:
+    """Whether a function is a later version of another: the same file's, or a notebook's cell's.
+
+    Each cell of a notebook has a file name of its own.
+    """
+    modules = {getattr(each, "__module__", "") for each in (function, taken)}
+    return modules == {"__main__"} or origin(function) == origin(taken)

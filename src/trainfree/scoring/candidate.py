@@ -104,7 +104,10 @@ class _Described:
     def labels(self) -> NDArray[np.int64]:
         """Class numbers, (B,)."""
         self._require("labels")
-        labels: NDArray[np.int64] = self._backend.labels.cpu().numpy()
+        given = self._backend.labels
+        if given.dim() != 1 or given.is_floating_point():
+            raise UndefinedScoreError("the labels are not one class number for each image")
+        labels: NDArray[np.int64] = given.cpu().numpy()
         return labels
 
     @property
