@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from trainfree.errors import TrainfreeError
@@ -194,7 +193,7 @@ class _Trace(TorchDispatchMode):
         kwargs = kwargs or {}
         packet = func.overloadpacket
         self.time += 1
-        read = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        read = list(operations.tensors_in(args, *kwargs.values()))
         sources = {self._maker[_memory(x)] for x in read if _memory(x) in self._maker}
         is_activation = operations.is_activation(packet, args, kwargs)
         if is_activation:
@@ -229,7 +228,7 @@ class _Trace(TorchDispatchMode):
     ) -> None:
         """Note which values an operation reads and makes."""
         packet = func.overloadpacket
-        written = [x for x in tree_leaves(made) if isinstance(x, Tensor)]
+        written = list(operations.tensors_in(made))
         self._alive += [read, written]
         if packet in operations.MAKES_ANEW:
             return
