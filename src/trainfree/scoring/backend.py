@@ -233,6 +233,11 @@ def no_gradient() -> UndefinedScoreError:
     )
 
 
+def named(tensors: Mapping[str, Tensor]) -> Mapping[Key, Tensor]:
+    """Return tensors by name as what proxies see: tensors by key."""
+    return cast(Mapping[Key, Tensor], tensors)
+
+
 def by_key(tensors: Mapping[int, Tensor]) -> Mapping[Key, Tensor]:
     """Return tensors by node number as what proxies see: tensors by key."""
     return cast(Mapping[Key, Tensor], tensors)

@@ -25,11 +25,11 @@ def block_entropies(forward: ForwardPass) -> NDArray[np.float64]:
     The features (B · height · width, C) of a block's output have a covariance with eigenvalues λ;
     with p = λ / Σ λ the entropy is −Σ p ln(p + 1e−8). NaN for features without variance.
     """
-    return np.array([_entropy(forward.values[end]) for end in forward.network.blocks])
+    return np.array([entropy(_rows(forward.values[end])) for end in forward.network.blocks])
 
 
-def _entropy(features: Tensor) -> float:
-    rows = features.permute(0, 2, 3, 1).flatten(0, 2)
+def entropy(rows: Tensor) -> float:
+    """Return the entropy of the principal components of features, (positions, channels)."""
     centred = rows - rows.mean(dim=0)
     covariance = (centred.T @ centred).to(torch.float64) / len(rows)
     eigenvalues = torch.linalg.eigvalsh(covariance).clamp(min=0)
@@ -59,13 +59,30 @@ def _trainability(forward: ForwardPass, start: int, end: int, rng: np.random.Gen
     outgoing = torch.from_numpy(signs).to(output).mul_(2).sub_(1).permute(0, 3, 1, 2)
     adjoints = backward(forward, {end: outgoing}, "input", stop=start).output
     if start not in adjoints:
-        return -(_TRAINABILITY_EPSILON**-1) + 2  # no path: σ = 0
+        return trainability(None, None)
     incoming = adjoints[start]
     if incoming.shape == outgoing.shape and bool((incoming == outgoing).all()):
         return -inf
     stride = incoming.shape[2] // outgoing.shape[2]
     incoming = F.pixel_unshuffle(incoming, stride) if stride > 1 else incoming
-    g_in, g_out = (g.permute(0, 2, 3, 1).flatten(0, 2) for g in (incoming, outgoing))
-    matrix = (g_in.T @ g_out).to(torch.float64) / len(g_out)
-    sigma = float(torch.linalg.svdvals(matrix).max())
+    return trainability(_rows(incoming), _rows(outgoing))
+
+
+def trainability(incoming: Tensor | None, outgoing: Tensor | None) -> float:
+    """Return −σ − 1/(σ + 1e−6) + 2 of gradients at a block's input and output.
+
+    Parameters
+    ----------
+    incoming, outgoing
+        (positions, channels) each; None where no path joins the two.
+    """
+    sigma = 0.0
+    if incoming is not None and outgoing is not None:
+        matrix = (incoming.T @ outgoing).to(torch.float64) / len(outgoing)
+        sigma = float(torch.linalg.svdvals(matrix).max())
     return -sigma - 1 / (sigma + _TRAINABILITY_EPSILON) + 2
+
+
+def _rows(features: Tensor) -> Tensor:
+    """Return a map as rows of channels, (B · height · width, C)."""
+    return features.permute(0, 2, 3, 1).flatten(0, 2)

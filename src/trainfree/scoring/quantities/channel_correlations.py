@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,19 +20,24 @@ def smallest_eigenvalues(forward: ForwardPass) -> float:
     channels are correlated over the positions of the first image. A correlation with a constant
     channel counts as 0.
     """
-    groups: dict[tuple[int, ...], list[tuple[int, Tensor]]] = defaultdict(list)
+    layers: list[Tensor] = []
     for number, node in enumerate(forward.network.nodes):
         if isinstance(node, Conv | BatchNorm | Relu | AvgPool | MaxPool):
             times = node.modules if isinstance(node, Relu) else 1
-            features = forward.first[number][0].flatten(1).to(torch.float64)
-            groups[tuple(features.shape)].append((times, features))
+            layers += [forward.first[number][0].flatten(1)] * times
+    return smallest_eigenvalue_sum(layers)
+
+
+def smallest_eigenvalue_sum(layers: Sequence[Tensor]) -> float:
+    """Return Σ λ_min of the correlations of layers' channels, (channels, positions) each."""
+    groups: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+    for features in layers:
+        groups[tuple(features.shape)].append(features.to(torch.float64))
     total = 0.0
     for members in groups.values():
-        correlation = _correlations(torch.stack([features for _, features in members]))
+        correlation = _correlations(torch.stack(members))
         smallest = torch.linalg.eigvalsh(correlation)[:, 0]
-        total += sum(
-            count * float(value) for (count, _), value in zip(members, smallest, strict=True)
-        )
+        total += sum(float(value) for value in smallest)
     return total
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,11 @@ _WORD = 64
 
 def distinct_unit_patterns(forward: ForwardPass) -> int:
     """Return the number of different columns of the matrix (images, all ReLU units)."""
-    words = [_unit_words(code) for code in _codes(forward)]
+    return distinct_patterns([unit_words(code) for code in _codes(forward)])
+
+
+def distinct_patterns(words: list[NDArray[np.uint64]]) -> int:
+    """Return the number of different patterns of units, each (units, words of 64 images)."""
     if not words:
         return 0
     first, *others = np.concatenate(words).T
@@ -43,7 +48,7 @@ def distinct_unit_patterns(forward: ForwardPass) -> int:
 def distinct_image_codes(forward: ForwardPass) -> int:
     """Return the number of different rows of the matrix (images, all ReLU units)."""
     packed = [np.packbits(code, axis=1) for code in _codes(forward)]
-    return _distinct_rows(np.concatenate(packed, axis=1)) if packed else 1
+    return distinct_rows(np.concatenate(packed, axis=1)) if packed else 1
 
 
 def thin(network: Network, size: int) -> Network:
@@ -107,12 +112,13 @@ def _codes(forward: ForwardPass) -> list[NDArray[np.bool_]]:
     ]
 
 
-def _distinct_rows(rows: NDArray[np.generic]) -> int:
+def distinct_rows(rows: NDArray[Any]) -> int:
+    """Return the number of different rows of a matrix."""
     whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
     return len(np.unique(whole))
 
 
-def _unit_words(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
+def unit_words(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
     """Return each unit's pattern over the images in words of 64 bits, (units, words)."""
     words = [_pack(code[start : start + _WORD]) for start in range(0, len(code), _WORD)]
     return np.stack(words, axis=1)

@@ -12,7 +12,7 @@ from trainfree.scoring.autodiff.forward import BATCH_NORM_EPSILON, ForwardPass, 
 from trainfree.spaces.network import GlobalAvgPool, Network
 
 MIX = 1e-2
-_MOMENTUM = 0.1
+MOMENTUM = 0.1
 
 
 @torch.no_grad()
@@ -57,6 +57,6 @@ def _log_deviations(before: ForwardPass, after: ForwardPass) -> float:
         for forward in (before, after):
             inverse = forward.statistics[number].inverse_deviation.to(torch.float64)
             variance = (float((inverse**-2).mean()) - BATCH_NORM_EPSILON) * count / (count - 1)
-            running = (1 - _MOMENTUM) * running + _MOMENTUM * variance
+            running = (1 - MOMENTUM) * running + MOMENTUM * variance
         total += 0.5 * log(running)
     return total
