@@ -7,7 +7,7 @@ computed again when they meet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from trainfree.scoring.modules.inputs import Inputs, part
 IMAGES = 32
 _BUDGET = 2**31
 """Bytes of gradients that are kept."""
+_COLUMNS = 2**18
 
 
 class ImageLoss(Protocol):
@@ -42,31 +43,52 @@ def tangent_kernel(
 ) -> NDArray[np.float64]:
     """Return Θ_ij = ⟨∂ Σ f(x_i)/∂w, ∂ Σ f(x_j)/∂w⟩ of the first images, (images, images)."""
 
-    def gradients(chosen: range) -> Iterator[tuple[int, Tensor]]:
-        for image in chosen:
+    def gradients(chosen: range) -> Tensor:
+        found = torch.empty(len(chosen), size, dtype=dtype, device=device)
+        for row, image in zip(found, chosen, strict=True):
             single = part(inputs, slice(image, image + 1))
-            found = weight_gradients(
+            of_image = weight_gradients(
                 model, single, weights, normalise, lambda output: logits(output).sum()
             )
-            yield image, _flat(model, weights, found)
+            _fill(row, parameters, of_image)
+        return found
 
-    return _products(gradients, images, _at_once(model, weights, images))
-
-
-def _products(
-    gradients: Callable[[range], Iterator[tuple[int, Tensor]]], images: int, at_once: int
-) -> NDArray[np.float64]:
-    """Return the products of all pairs, ``at_once`` gradients being kept."""
+    parameters = trainable(model, weights)
+    one = next(iter(parameters.values()))
+    size, dtype, device = sum(x.numel() for x in parameters.values()), one.dtype, one.device
+    at_once = max(1, min(images, _BUDGET // max(2 * size * one.element_size(), 1)))
+    blocks = [range(i, min(i + at_once, images)) for i in range(0, images, at_once)]
     kernel = np.zeros((images, images))
-    for start in range(0, images, at_once):
-        kept: list[Tensor] = []
-        for image, gradient in gradients(range(start, images)):
-            if image < start + at_once:
-                kept.append(gradient)
-            for other, known in enumerate(kept, start):
-                product = float(known.to(torch.float64) @ gradient.to(torch.float64))
-                kernel[image, other] = kernel[other, image] = product
+    for place, block in enumerate(blocks):
+        kept = gradients(block)
+        kernel[block.start : block.stop, block.start : block.stop] = _products(kept, kept)
+        for other in blocks[place + 1 :]:
+            products = _products(kept, gradients(other))
+            kernel[block.start : block.stop, other.start : other.stop] = products
+            kernel[other.start : other.stop, block.start : block.stop] = products.T
     return kernel
+
+
+def _products(one: Tensor, other: Tensor) -> NDArray[np.float64]:
+    """Return the products of all rows, added up in double precision."""
+    total = torch.zeros(len(one), len(other), dtype=torch.float64, device=one.device)
+    for start in range(0, one.shape[1], _COLUMNS):
+        columns = slice(start, start + _COLUMNS)
+        total += one[:, columns] @ other[:, columns].T
+    found: NDArray[np.float64] = total.cpu().numpy()
+    return found
+
+
+def _fill(row: Tensor, parameters: dict[str, nn.Parameter], found: dict[str, Tensor]) -> None:
+    """Write the gradients of all weights one after the other, zero where there is none."""
+    start = 0
+    for name, parameter in parameters.items():
+        place = row[start : start + parameter.numel()]
+        if name in found:
+            place.copy_(found[name].flatten())
+        else:
+            place.zero_()
+        start += parameter.numel()
 
 
 def sign_agreement(
@@ -87,18 +109,3 @@ def sign_agreement(
             signs = gradient.sign()
             total[name] = total[name] + signs if name in total else signs
     return sum(float(signs.abs().sum(dtype=torch.float64)) for signs in total.values())
-
-
-def _at_once(model: nn.Module, weights: Sequence[str], images: int) -> int:
-    size = sum(x.numel() * x.element_size() for x in trainable(model, weights).values())
-    return max(1, min(images, _BUDGET // max(size, 1)))
-
-
-def _flat(model: nn.Module, weights: Sequence[str], found: dict[str, Tensor]) -> Tensor:
-    """Return the gradients of all weights as one, zero where there is none."""
-    return torch.cat(
-        [
-            found[name].flatten() if name in found else parameter.new_zeros(parameter.numel())
-            for name, parameter in trainable(model, weights).items()
-        ]
-    )
