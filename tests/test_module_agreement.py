@@ -9,6 +9,7 @@ but for rounding: the gradient goes to one of them.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import isfinite
@@ -21,7 +22,6 @@ from nasbench101_fixtures import C1, C3, MP
 from numpy.typing import NDArray
 from test_scoring_engine import SPECIAL
 from torch import Tensor, nn
-from trainfree.scoring.modules.backend import ModuleBackend
 
 from trainfree.proxies import PROXY_NAMES, load_proxy
 from trainfree.randomness import stream
@@ -29,6 +29,7 @@ from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.engine_backend import REGION_SIZE, EngineBackend
 from trainfree.scoring.jobs.shard import attempt
+from trainfree.scoring.modules.backend import ModuleBackend
 from trainfree.scoring.network_module import as_parameters, module_of, space_module
 from trainfree.scoring.quantities.patterns import thin
 from trainfree.scoring.status import Status
@@ -180,6 +181,20 @@ def test_small_networks_of_edge_cells_have_the_same_scores(place):
 @pytest.mark.parametrize("place", range(len(GRAPHS) + 3))
 def test_small_networks_of_graph_cells_have_the_same_scores(place):
     check(Twins(SMALL_GRAPHS, sampled(SMALL_GRAPHS, GRAPHS, 6)[place], 8, 6))
+
+
+def test_nothing_is_left_behind():
+    def tensors() -> int:
+        gc.collect()
+        return sum(issubclass(type(each), Tensor) for each in gc.get_objects())
+
+    twins = Twins(SMALL_CELLS, SMALL_CELLS.parse(SPECIAL["all 3x3"]), 8, 4)
+    before = tensors()
+    candidate = twins.module()
+    for name in PROXY_NAMES:
+        attempt(candidate, load_proxy(name), twins.arch)
+    del candidate
+    assert tensors() == before
 
 
 @pytest.mark.slow
