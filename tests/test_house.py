@@ -20,6 +20,9 @@ ROOMS = {
     "search": {"spaces"},
     "analysis": set(),
     "report": {"analysis"},
+    "library": {
+        *("sources", "images", "spaces", "benchmarks", "proxies", "scoring", "analysis"),
+    },
     "workflow": {"sources", "spaces", "scoring", "search", "analysis", "config"},
     "terminal": {
         *("sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"),
@@ -32,10 +35,11 @@ LEAVES = {
 }
 # Rooms inside rooms: each may import those before it.
 INSIDE = {
-    "scoring": ("settings", "cpu_engine", "autodiff", "quantities", "jobs"),
+    "scoring": ("settings", "cpu_engine", "autodiff", "quantities", "modules", "jobs"),
     "analysis": ("statistics", "papers", "proxies", "searches", "spaces", "studies", "overview"),
     "report": ("style", "figures", "page"),
 }
+SLOW = {"torch", "pandas", "xarray", "numba", "h5py", "h5netcdf"}
 MOST_LINES, MOST_LINES_OF_A_CLASS, MOST_FILES = 400, 250, 14
 PACKAGE = Path("src") / "trainfree"
 
@@ -67,7 +71,13 @@ def test_rooms_import_in_one_direction_only(room, repository):
             if parts[0] == "trainfree":
                 assert parts[1] in allowed | {"__version__"}, f"{path} imports {name}"
             if parts[0] == "torch":
-                assert room == "scoring", f"{path} imports torch"
+                assert room in ("scoring", "library"), f"{path} imports torch"
+
+
+def test_the_library_imports_torch_only_when_it_is_used(repository):
+    for path in (repository / PACKAGE / "library").rglob("*.py"):
+        slow = {name for name in at_import(path) if name.split(".")[0] in SLOW}
+        assert slow == set(), path
 
 
 def test_leaves_import_no_room(repository):

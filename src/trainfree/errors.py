@@ -62,6 +62,10 @@ class ArchitectureError(TrainfreeError):
     """An architecture string, tuple or index is not part of the space."""
 
 
+class ModelError(TrainfreeError):
+    """A torch model that cannot be scored, or inputs, labels or outputs that do not fit it."""
+
+
 class ImageError(TrainfreeError):
     """Images that cannot be scored: all equal, not finite, wrong shape, too few."""
 

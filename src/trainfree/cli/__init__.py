@@ -15,6 +15,7 @@ from trainfree import __version__
 from trainfree.cli import (
     authors,
     configuration,
+    models,
     nasbench101,
     preparation,
     report,
@@ -40,6 +41,7 @@ STAGES = (
     preparation,
     nasbench101,
     scoring,
+    models,
     search,
     studies,
     tables,

@@ -29,6 +29,7 @@ SCHEMA_VERSIONS = {
     "images": 1,
     "benchmark": 1,
     "scores": 1,
+    "module_scores": 1,
     "column": 1,
     "search": 1,
     "cells": 1,
@@ -151,6 +152,21 @@ def read_header(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, int]]:
         attributes, sizes = header_of(path)
     _require(path, attributes, kind)
     return attributes, sizes
+
+
+def read_kind(path: Path) -> str:
+    """Return the kind of a data file, its attribute ``schema``; "" where it has none.
+
+    Raises
+    ------
+    DataFileError
+        As :func:`open_dataset`, whatever the kind.
+    """
+    from trainfree.files.hdf5 import header_of  # as above
+
+    with _readable(path, "data"):
+        attributes, _ = header_of(path)
+    return str(attributes.get("schema", ""))
 
 
 @contextmanager

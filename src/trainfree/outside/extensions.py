@@ -153,12 +153,24 @@ def load_files(paths: Iterable[Path]) -> None:
         When a file is missing or cannot be executed.
     """
     for path in paths:
-        _tree(path)
-        place, text = path.resolve(), _text(path)
-        if place not in _LOADED or _LOADED[place].text != text:
-            module = _execute(path, place)
-            _LOADED.pop(place, None)
-            _LOADED[place] = _Loaded(text, module)
+        load_file(path)
+
+
+def load_file(path: Path) -> ModuleType:
+    """Execute a file, unless that has been done and it has not changed since; return its module.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing or cannot be executed.
+    """
+    _tree(path)
+    place, text = path.resolve(), _text(path)
+    if place not in _LOADED or _LOADED[place].text != text:
+        module = _execute(path, place)
+        _LOADED.pop(place, None)
+        _LOADED[place] = _Loaded(text, module)
+    return _LOADED[place].module
 
 
 def find_module(kind: Kind, name: str, known: Iterable[str]) -> ModuleType:

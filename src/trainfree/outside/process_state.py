@@ -32,6 +32,7 @@ class StateLostError(TrainfreeError):
 
 
 _CONTRADICTORY = object()
+_SMALLEST = 5e-324
 Setting = tuple[Any, Callable[[Any], object]]
 """A value and what sets it again."""
 
@@ -108,7 +109,7 @@ def _of_generators() -> Iterator[Setting]:
     if torch := _torch():
         yield torch.get_rng_state(), torch.set_rng_state
         if torch.cuda.is_initialized():
-            yield torch.cuda.get_rng_state(), torch.cuda.set_rng_state
+            yield torch.cuda.get_rng_state_all(), torch.cuda.set_rng_state_all
 
 
 def _of_numpy() -> Iterator[Setting]:
@@ -149,7 +150,12 @@ def _of_torch() -> Iterator[Setting]:
         yield _kept(
             partial(torch.is_autocast_enabled, device), partial(torch.set_autocast_enabled, device)
         )
-    yield False, torch.set_flush_denormal  # has no getter, and nothing here sets it
+    yield _kept(_flushes_denormal, torch.set_flush_denormal)
+
+
+def _flushes_denormal() -> bool:
+    """Whether the processor takes the smallest numbers for zero, which torch cannot be asked."""
+    return _SMALLEST * 1.0 == 0.0
 
 
 def _put_back(settings: list[Setting]) -> None:
@@ -178,25 +184,28 @@ def _usual_modes(hide: bool = False) -> Iterator[None]:
     """Be outside any inference mode and with gradients on, as the engine is by itself.
 
     On leaving, torch puts these modes back, however many were entered inside. Function modes, of
-    which a default device is one, are hidden inside, or else left behind the block.
+    which a default device is one, are left behind the block if they were entered in it; those
+    around it are put aside if they are to be hidden, and the engine may enter its own.
     """
     torch = _torch()
     if torch is None:
         yield
         return
-    depth = torch._C._len_torch_function_stack()
-    with torch.inference_mode(mode=False):
-        if hide:
-            with torch._C.DisableTorchFunction():
-                yield
-            return
-        try:
+    stack = torch._C
+    around = []
+    while hide and stack._len_torch_function_stack():
+        around.append(stack._pop_torch_function_stack())
+    depth = stack._len_torch_function_stack()
+    try:
+        with torch.inference_mode(mode=False):
             yield
-        finally:
-            if torch._C._len_torch_function_stack() > depth:
-                torch.set_default_device(None)
-            while torch._C._len_torch_function_stack() > depth:
-                torch._C._pop_torch_function_stack()
+    finally:
+        if stack._len_torch_function_stack() > depth:
+            torch.set_default_device(None)
+        while stack._len_torch_function_stack() > depth:
+            stack._pop_torch_function_stack()
+        for mode in reversed(around):
+            stack._push_on_torch_function_stack(mode)
 
 
 def _kept(get: Callable[[], Any], put: Callable[[Any], object]) -> Setting:

@@ -5,6 +5,8 @@ has its name and lies in the folder of its kind; the registry imports it when it
 that an edit of one proxy touches the results of no other. Proxies of others come from files that
 the configuration names (``proxies.extra``) and from installed packages with an entry point in
 ``trainfree.proxies``.
+
+Called, the package lists them: ``trainfree.proxies()``.
 """
 
 from __future__ import annotations
@@ -13,11 +15,22 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from trainfree.errors import TrainfreeError
 from trainfree.outside import extensions
 from trainfree.proxies.extra import PROXY
-from trainfree.proxies.registry import Proxy, is_registered, origin, registered
+from trainfree.proxies.registry import (
+    Proxy,
+    is_registered,
+    origin,
+    registered,
+    registered_names,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FOLDERS = {
     path.stem: path.parent.name
@@ -70,3 +83,54 @@ def is_own(proxy: Proxy) -> bool:
 def module_of(name: str) -> str:
     """Return the module that holds the suite's proxy ``name``, for its code hash."""
     return f"trainfree.proxies.{_FOLDERS[name]}.{name}"
+
+
+def proxy_table() -> pd.DataFrame:
+    """Return all proxies: the suite's, installed ones, and those decorated in this process.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each: ``proxy``, its name; ``kind``, its folder, or ``own``; ``needs``, what it
+        asks of a candidate; ``higher_is_better``, of the value that its formula gives (scores are
+        turned so that higher is better for all); ``cite``, where it was published; ``summary``,
+        its formula.
+
+    Raises
+    ------
+    ConfigError
+        When an installed package cannot be imported, or two define the same name.
+
+    Examples
+    --------
+    >>> import trainfree
+    >>> table = trainfree.proxies().set_index("proxy")
+    >>> table.loc["snip", ["kind", "needs"]].tolist()
+    ['saliency', 'gradients, weights']
+    """
+    import pandas as pd  # slow to import, and the workflow only asks for names
+
+    rows = []
+    for name in sorted({*proxy_names(), *registered_names()}):
+        one = load_proxy(name)
+        rows.append(
+            {
+                "proxy": name,
+                "kind": _FOLDERS.get(name, "own"),
+                "needs": ", ".join(sorted(one.needs)),
+                "higher_is_better": one.higher_is_better,
+                "cite": one.cite,
+                "summary": next(iter((one.function.__doc__ or "").strip().splitlines()), ""),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+class _Proxies(ModuleType):
+    """The package itself: ``trainfree.proxies`` is also the function of that name."""
+
+    def __call__(self) -> pd.DataFrame:
+        return proxy_table()
+
+
+sys.modules[__name__].__class__ = _Proxies

@@ -55,7 +55,9 @@ def draw_weights(
     start = 0
     for number, node in network.weighted():
         size = prod(node.weight_shape)
-        scale = np.float32(_scale(node, initialization))
+        out_size, in_size, *kernel = node.weight_shape
+        fans = in_size * prod(kernel), out_size * prod(kernel)
+        scale = np.float32(weight_scale(*fans, initialization))
         values = numbers[start : start + _size(node)]
         if uniform:
             values *= 2
@@ -74,9 +76,8 @@ def _size(node: Conv | Linear) -> int:
     return prod(node.weight_shape) + biases
 
 
-def _scale(node: Conv | Linear, initialization: Initialization) -> float:
-    out_size, in_size, *kernel = node.weight_shape
-    fan_in, fan_out = in_size * prod(kernel), out_size * prod(kernel)
+def weight_scale(fan_in: int, fan_out: int, initialization: Initialization) -> float:
+    """Return what numbers in ±1, or of a standard normal, are multiplied by."""
     if initialization == "pytorch":
         return 1 / sqrt(fan_in)
     if initialization == "xavier":

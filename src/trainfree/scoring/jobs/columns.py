@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from trainfree import proxies, spaces
+from trainfree import spaces
 from trainfree.errors import DataFileError
 from trainfree.files.storage import provenance_attributes, read_dataset, write_dataset
 from trainfree.images.datasets import DATASET_KIND
@@ -29,6 +29,7 @@ from trainfree.provenance import (
     library_versions,
     settings_hash,
 )
+from trainfree.proxies import PROXY_NAMES, module_of
 from trainfree.proxies.extra import PROXY
 from trainfree.scoring.clock import PHASES
 from trainfree.scoring.jobs.schema import Row, column_dataset
@@ -90,7 +91,7 @@ def column_settings(
         The device's name: scores of different ones differ in their last digits.
     """
     versions = library_versions()
-    own = [proxies.module_of(proxy)] if proxy in proxies.PROXY_NAMES else []
+    own = [module_of(proxy)] if proxy in PROXY_NAMES else []
     return {
         "proxy": proxy,
         "space": setting.space,

@@ -18,7 +18,8 @@ KEEPING_MINUTES = 240
 _START_MB = 1000
 _KEPT_MAPS = 700
 """Maps as large as the stem's output: 640 were measured in NAS-Bench-201 with all proxies."""
-_KEEPING = frozenset({"gradients", "jacobian", "image_gradients", "random"})
+_KEEPING = frozenset({"gradients", "jacobian", "image_gradients", "images", "random"})
+"""Who asks for images runs the module on them, and most likely back."""
 
 
 def job_memory_mb(setting: Setting) -> int:

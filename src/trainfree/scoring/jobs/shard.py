@@ -283,7 +283,7 @@ class Scorer:
 
 
 def attempt(
-    candidate: CheckedCandidate, proxy: Proxy, arch: int
+    candidate: CheckedCandidate, proxy: Proxy, arch: int | str
 ) -> tuple[float, Status, str, float]:
     """Return score, status, message and seconds; whatever a proxy does, it does to itself alone."""
     if not is_own(proxy):
@@ -293,13 +293,13 @@ def attempt(
     except UndefinedScoreError as error:
         return *judge_failure(error), float("nan")
     except Exception as error:
-        log.exception("proxy %s failed for architecture %d", proxy.name, arch)
+        log.exception("proxy %s failed for architecture %s", proxy.name, arch)
         return *judge_failure(error), float("nan")
     return *judge(value), seconds
 
 
 def _attempt_from_outside(
-    candidate: CheckedCandidate, proxy: Proxy, arch: int
+    candidate: CheckedCandidate, proxy: Proxy, arch: int | str
 ) -> tuple[float, Status, str, float]:
     """Do the same with code that nobody vouches for; see :mod:`trainfree.outside.foreign`.
 
@@ -314,7 +314,7 @@ def _attempt_from_outside(
         raised = error.raised
     if not issubclass(type(raised), UndefinedScoreError):
         what = (proxy.name, arch, told(raised), trace_of(raised))
-        log.error("proxy %s failed for architecture %d: %s\n%s", *what)
+        log.error("proxy %s failed for architecture %s: %s\n%s", *what)
     return *judge_failure(raised), float("nan")
 
 
@@ -322,6 +322,11 @@ def prepare_torch(threads: int) -> None:
     """Make torch repeatable, as exact on a GPU as on the CPU, and keep the memory it frees."""
     keep_freed_memory()
     torch.set_num_threads(threads)
+    compute_exactly()
+
+
+def compute_exactly() -> None:
+    """Make torch repeatable, and as exact on a GPU as on the CPU."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     # No operation here reads what it has not written; filling costs a twentieth of the time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

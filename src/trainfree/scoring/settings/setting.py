@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
-from trainfree import proxies, spaces
+from trainfree import spaces
 from trainfree.errors import ConfigError
 from trainfree.images.datasets import DATASET_KIND, InputKind
 from trainfree.outside.extensions import versions_of
 from trainfree.provenance import code_hash, settings_hash
+from trainfree.proxies import PROXY_NAMES, module_of
 from trainfree.proxies.extra import PROXY
 from trainfree.randomness import stream
 from trainfree.settings import STRICT, Settings
@@ -108,7 +109,7 @@ def scoring_code_hash(setting: Setting, job: str = "trainfree.scoring.jobs.shard
     return code_hash(
         job,
         *spaces.network_modules(setting.space),
-        *(proxies.module_of(name) for name in setting.proxies if name in proxies.PROXY_NAMES),
+        *(module_of(name) for name in setting.proxies if name in PROXY_NAMES),
         outside=versions_of(PROXY, setting.proxies)
         | versions_of(spaces.SPACE_KIND, [setting.space])
         | versions_of(DATASET_KIND, [setting.dataset]),
