@@ -33,6 +33,7 @@ from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.jobs.shard import attempt
 from trainfree.scoring.modules.backend import ModuleBackend
+from trainfree.scoring.status import Status
 
 SEED, CLASSES = 0, 10
 SPEED = ("resnet18", (128, 3, 32, 32))
@@ -79,8 +80,17 @@ def setup(name: str, shape: Sequence[int]) -> tuple[nn.Module, Tensor, Tensor]:
 
 
 def candidate(model: nn.Module, images: Tensor, labels: Tensor) -> CheckedCandidate:
+    """What proxies are handed; the model is one to keep, a copy."""
     clock, own = PhaseClock(), lambda purpose: stream(SEED, purpose, 0)
-    return CheckedCandidate(ModuleBackend(copy.deepcopy(model), images, clock, labels, own))
+    return CheckedCandidate(ModuleBackend(model, images, clock, labels, own))
+
+
+def scored(asked: CheckedCandidate, name: str) -> tuple[float, str]:
+    """Score and status; what fails is not fast but wrong, and ends the benchmark."""
+    score, status, message, _ = attempt(asked, load_proxy(name), 0)
+    if status is Status.ERROR:
+        raise RuntimeError(f"{name}: {message}")
+    return score, f"{status.name} {message}".rstrip()
 
 
 # ---------------------------------------------------------------- speed
@@ -88,42 +98,22 @@ def candidate(model: nn.Module, images: Tensor, labels: Tensor) -> CheckedCandid
 
 def speed(repeats: int) -> tuple[dict[str, float], list[tuple[object, ...]]]:
     torch.set_num_threads(1)
-    model, images, labels = setup(*SPEED)
-
-    def bare() -> None:
-        with torch.no_grad():
-            model.train()(images)
-
-    def alone(name: str) -> Callable[[], object]:
-        return lambda: attempt(candidate(model, images, labels), load_proxy(name), 0)
-
-    def plainly(name: str) -> Callable[[], object]:
-        if name not in MEASURES:
-            return alone(name)
-        return lambda: MEASURES[name](model, images, labels)
-
-    def together(names: Iterable[str]) -> dict[str, float]:
-        shared = candidate(model, images, labels)
-        return {name: timed(partial(attempt, shared, load_proxy(name), 0)) for name in names}
-
-    bare(), alone("naswot")()
-    pairs = [(timed(bare), timed(alone("naswot"))) for _ in range(4 * repeats)]
-    metrics = {"naswot / bare forward": median(ours / theirs for theirs, ours in pairs)}
+    batch = setup(*SPEED)
+    metrics = naswot(4 * repeats, *batch)
     show(metrics)
-    of_all, of_nine, rows = [], [], {name: [] for name in PROXY_NAMES}
+    of_all, of_theirs, rows = [], [], {name: [] for name in PROXY_NAMES}
     for _ in range(repeats):
-        theirs = {name: timed(plainly(name)) for name in PROXY_NAMES}
-        by_ours = {name: timed(alone(name)) for name in MEASURES}
-        started = time.process_time()
-        ours = together(PROXY_NAMES)
-        of_all.append((time.process_time() - started) / sum(theirs.values()))
-        nine = timed(lambda: together(MEASURES))
-        of_nine.append(nine / sum(theirs[name] for name in MEASURES))
+        alone = {name: timed(partial(by_itself, name, *batch)) for name in PROXY_NAMES}
+        plain = {name: timed(partial(MEASURES[name], *batch)) for name in MEASURES}
+        theirs = {**alone, **plain}
+        ours: dict[str, float] = {}
+        of_all.append(timed(partial(together, PROXY_NAMES, ours, *batch)) / sum(theirs.values()))
+        of_theirs.append(timed(partial(together, MEASURES, {}, *batch)) / sum(plain.values()))
         for name in PROXY_NAMES:
-            rows[name].append((ours[name], by_ours.get(name, theirs[name]), theirs[name]))
+            rows[name].append((ours[name], alone[name], plain.get(name, float("nan"))))
     metrics["all proxies / a copy and passes for each"] = median(of_all)
-    metrics["those of zero-cost-nas / a copy and passes for each"] = median(of_nine)
-    for name, value in differences(model, images, labels):
+    metrics["those of zero-cost-nas / a copy and passes for each"] = median(of_theirs)
+    for name, value in differences(*batch):
         metrics[f"{name}, relative difference"] = value
     show(metrics)
     seconds = [(name, *np.median(found, axis=0)) for name, found in rows.items()]
@@ -132,12 +122,52 @@ def speed(repeats: int) -> tuple[dict[str, float], list[tuple[object, ...]]]:
     return metrics, seconds
 
 
+def naswot(repeats: int, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
+    """NASWOT over one pass in train mode without gradients: of a copy, and with copying."""
+
+    def bare() -> None:
+        with torch.no_grad():
+            model.train()(images)
+
+    def of_a_copy() -> float:
+        asked = candidate(copy.deepcopy(model), images, labels)
+        return timed(lambda: scored(asked, "naswot"))
+
+    by_itself("naswot", model, images, labels)
+    rows = [
+        (timed(bare), of_a_copy(), timed(partial(by_itself, "naswot", model, images, labels)))
+        for _ in range(repeats)
+    ]
+    return {
+        "naswot / bare forward": median(ours / pass_ for pass_, ours, _ in rows),
+        "naswot and copying the model / bare forward": median(all_ / one for one, _, all_ in rows),
+        "copying the model / bare forward": median((c - b) / a for a, b, c in rows),
+    }
+
+
+def by_itself(name: str, model: nn.Module, images: Tensor, labels: Tensor) -> None:
+    scored(candidate(copy.deepcopy(model), images, labels), name)
+
+
+def together(
+    names: Iterable[str],
+    seconds: dict[str, float],
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+) -> None:
+    """Score with one candidate for all, and note what each has added."""
+    shared = candidate(copy.deepcopy(model), images, labels)
+    for name in names:
+        seconds[name] = timed(partial(scored, shared, name))
+
+
 def differences(model: nn.Module, images: Tensor, labels: Tensor) -> Iterable[tuple[str, float]]:
     """Yield how far the plain measures are from the suite's scores, relative."""
-    shared = candidate(model, images, labels)
+    shared = candidate(copy.deepcopy(model), images, labels)
     for name, measure in MEASURES.items():
         expected = measure(model, images, labels)
-        yield name, abs(attempt(shared, load_proxy(name), 0)[0] - expected) / abs(expected)
+        yield name, abs(scored(shared, name)[0] - expected) / abs(expected)
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -177,10 +207,10 @@ def peak(model: str, shape: Sequence[int], names: Sequence[str], threads: int) -
             if loss.requires_grad:
                 loss.backward()
     else:
-        shared = candidate(network, images, labels)
+        shared = candidate(copy.deepcopy(network), images, labels)
         for name in names:
-            score, status, message, _ = attempt(shared, load_proxy(name), 0)
-            outcomes.add(f"{status.name} {message or score}" if len(names) == 1 else status.name)
+            score, outcome = scored(shared, name)
+            outcomes.add(f"{outcome} {score:.6g}" if len(names) == 1 else outcome)
     return {
         "seconds": time.perf_counter() - start,
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
