@@ -395,10 +395,17 @@ def _prose(docstring: str) -> str:
     blocks = [_inline(first.strip())]
     for title, text in zip(rest[::2], rest[1::2], strict=True):
         if title == "Examples":
-            blocks.append(f"```pycon\n{text.strip()}\n```")
+            blocks += _examples(text)
         else:
             blocks += [f"**{title}**", "\n".join(_items(text, code=title != "Returns"))]
     return "\n\n".join(blocks)
+
+
+def _examples(text: str) -> Iterator[str]:
+    """Yield the paragraphs of a section of examples, code as code."""
+    for paragraph in text.strip().split("\n\n"):
+        is_code = paragraph.startswith(">>>")
+        yield f"```pycon\n{paragraph}\n```" if is_code else _inline(paragraph)
 
 
 def _items(text: str, code: bool) -> Iterator[str]:

@@ -35,7 +35,7 @@ def data_folder(tmp_path_factory) -> Path:
         input="images",
         seed=0,
     )
-    scored = (700, 701, folder / IMAGES, folder / SCORES)
+    scored = (700, 711, folder / IMAGES, folder / SCORES)
     score_shard(setting, *scored, device="cpu", threads=1)
     return folder
 

@@ -141,6 +141,8 @@ def test_provenance_is_that_of_the_data_files(images, labels, tmp_path):
     assert set(hashes) == {"images", "labels", "weights one"}
     again = scored(seeds=2, seed=7)
     assert again == attributes
+    losses = [scored(loss=lambda z: z.sum()), scored(loss=lambda z: 2 * z.sum())]
+    assert losses[0]["config_hash"] != losses[1]["config_hash"]
     other = json.loads(scored(images=images + 1, seeds=2, seed=7)["source_hashes"])
     assert {key for key in hashes if hashes[key] != other[key]} == {"images"}
     assert scored(proxies=["flops"], seeds=2, seed=7)["code_hash"] != attributes["code_hash"]

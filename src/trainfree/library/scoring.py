@@ -202,7 +202,8 @@ def _exact() -> Iterator[None]:
     from trainfree.scoring.jobs.shard import compute_exactly
 
     with unchanged(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*[Dd]eterministic")
+        for known in (".*[Dd]eterministic", "`torch.jit.script` is deprecated"):  # torch's own
+            warnings.filterwarnings("ignore", message=known)
         compute_exactly()
         for kind in ("cpu", "cuda"):
             torch.set_autocast_enabled(kind, False)
