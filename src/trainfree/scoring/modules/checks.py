@@ -7,7 +7,8 @@ error: those proxies say ``undefined`` with the reason.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset
 
+from trainfree.errors import TrainfreeError
 from trainfree.outside.foreign import told
+from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.modules.inputs import batch_size, call, part
 from trainfree.scoring.modules.kinds import check_kind, check_tensor, no_module
 from trainfree.scoring.modules.words import described, kind_of, model_error, shape_of, type_of
@@ -170,6 +173,40 @@ def first_output(model: nn.Module, inputs: Any, name: str) -> Any:
             f"({told(error)}); hand in a model that takes any number of images",
         ) from error
     return made
+
+
+def check_loss(
+    value: Callable[[], Tensor], output: Tensor, labels: Tensor | None, name: str
+) -> None:
+    """Refuse a loss of one's own that cannot be had of an output.
+
+    Parameters
+    ----------
+    value
+        Returns the loss.
+    output, labels
+        What it is made of, for messages.
+
+    Raises
+    ------
+    ModelError
+        When it raises, is no tensor of one number, or stretches output or labels to fit.
+    """
+    given = described(output) + ("" if labels is None else f" and labels {described(labels)}")
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.filterwarnings("error", "Using a target size")
+            value()
+    except UndefinedScoreError:
+        return
+    except TrainfreeError as error:
+        raise model_error(name, str(error)) from error
+    except Exception as error:
+        raise model_error(
+            name,
+            f"its loss fails for the output {given}: {told(error)}; give a function of the "
+            "output, or of output and labels, and labels of the shape that it takes",
+        ) from error
 
 
 def check_output(
