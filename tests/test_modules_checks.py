@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.data import DataLoader, TensorDataset
 
+import trainfree
 from trainfree.errors import ModelError
 from trainfree.scoring.modules.checks import (
     check_inputs,
@@ -338,3 +339,76 @@ def test_a_forward_pass_that_holds_returns_what_the_model_does():
     assert torch.equal(first_output(model, (x, y), "mine"), expected)
     assert torch.equal(first_output(model, {"y": y, "x": x}, "mine"), expected)
     assert torch.equal(first_output(model.linear, x + y, "mine"), expected)
+
+
+LOSSES: dict[str, tuple[Callable[..., Any], Tensor, str]] = {
+    "none": (lambda output, labels: None, LABELS, "loss: expected a tensor of one number, found"),
+    "one an image": (
+        lambda output, labels: (output - labels[:, None]) ** 2,
+        LABELS,
+        "loss: expected a tensor of one number, found (4, 3)",
+    ),
+    "stretched": (
+        nn.functional.mse_loss,
+        torch.rand(4),
+        "its loss fails for the output (4, 3) float32 on cpu and labels (4,) float32 on cpu: "
+        "UserWarning: Using a target size",
+    ),
+    "other shapes": (
+        lambda output, labels: (output @ labels).sum(),
+        torch.rand(4),
+        "labels of the shape that it takes",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOSSES)
+def test_a_loss_that_cannot_be_had_is_told_why(case):
+    loss, labels, sentence = LOSSES[case]
+    with pytest.raises(ModelError) as raised:
+        trainfree.score(small(), IMAGES, labels=labels, loss=loss, proxies=["snip"])
+    assert str(raised.value).startswith("model 'Sequential': ")
+    assert sentence in str(raised.value)
+
+
+class ForOneSize(nn.Module):
+    """Knows how many images there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(192, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.linear(x.view(4, 192)))
+
+
+def test_a_model_for_one_size_of_batch_is_told_why():
+    with pytest.raises(ModelError, match="on all 4 images, but not on 2 of them"):
+        first_output(ForOneSize(), IMAGES, "mine")
+
+
+def test_images_that_are_all_the_same_are_told_why():
+    with pytest.raises(ModelError, match="all 4 are the same, and proxies compare"):
+        check_inputs((torch.ones(4, 3), torch.zeros(4)), None, "mine")
+    check_inputs((torch.ones(4, 3), torch.arange(4)), None, "mine")
+
+
+@pytest.mark.parametrize(
+    ("model", "frozen", "undefined"),
+    [
+        (small(), True, ["grad_norm", "ntk_condition", "snip", "zico"]),
+        (nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), False, ["naswot", "swap"]),
+    ],
+)
+def test_frozen_models_and_those_without_activations_have_the_other_scores(
+    model, frozen, undefined
+):
+    model = copy.deepcopy(model).requires_grad_(not frozen)
+    chosen = ["grad_norm", "naswot", "ntk_condition", "params", "snip", "swap", "zico", "jacob_cov"]
+    table = trainfree.score(model, IMAGES, labels=LABELS, proxies=chosen).set_index("proxy")
+    assert sorted(table.index[table["status"] == "undefined"]) == undefined
+    assert (table["status"].drop(undefined) == "ok").all()
+    assert set(table["message"][undefined]) <= {
+        "all parameters are frozen, so none has a gradient",
+        "the model executes no activation that sees the images",
+    }

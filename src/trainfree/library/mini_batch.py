@@ -103,7 +103,7 @@ class MiniBatch:
         ModelError
             With what is wrong, what was found and what to do.
         """
-        from trainfree.scoring.modules.checks import check_output, first_output
+        from trainfree.scoring.modules.checks import check_loss, check_output, first_output
         from trainfree.scoring.modules.head import Head
 
         known = dict(model.named_modules())
@@ -115,11 +115,14 @@ class MiniBatch:
                 )
         images, labels = self._beside(model)
         found = first_output(model.eval(), images, name)
+        head = Head(self.output, self.loss)
         try:
-            logits = Head(self.output, self.loss).logits(found)
+            logits = head.logits(found)
         except TrainfreeError as error:
             raise ModelError(f"model {name!r}: {error}") from error
         check_output(logits, labels, self.size, name, own_loss=self.loss is not None)
+        if self.loss is not None:
+            check_loss(lambda: head.value(found, labels), logits, labels, name)
 
     def candidate(self, model: nn.Module, name: str, root_seed: int) -> CheckedCandidate:
         """Return what proxies are handed of one draw of a model."""

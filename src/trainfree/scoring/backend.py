@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainfree.errors import TrainfreeError
+from trainfree.outside.foreign import told
 from trainfree.proxies.registry import Key, UndefinedScoreError
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.shared import SharedResults
@@ -68,11 +69,22 @@ class Backend(ABC):
         self._given_labels, self._given_stream = labels, stream
 
     def once(self, name: str, compute: Callable[[], T]) -> T:
-        """Return a shared result whose own time counts as "other"."""
+        """Return a shared result whose own time counts as "other".
+
+        Raises
+        ------
+        UndefinedScoreError
+            Where PyTorch lacks a derivative.
+        """
 
         def timed() -> T:
             with self.clock.phase("other"):
-                return compute()
+                try:
+                    return compute()
+                except NotImplementedError as error:
+                    raise UndefinedScoreError(
+                        f"PyTorch cannot compute it: {told(error)}"
+                    ) from error
 
         return self.results.get(name, timed)
 

@@ -18,7 +18,10 @@ from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.network_module import module_of
 from trainfree.scoring.quantities import blocks, patterns, response_correlations, synflow
 from trainfree.scoring.quantities.channel_correlations import smallest_eigenvalues
-from trainfree.scoring.quantities.fisher_information import first_entry_fisher
+from trainfree.scoring.quantities.fisher_information import (
+    ascending_eigenvalues,
+    first_entry_fisher,
+)
 from trainfree.scoring.quantities.hessian_product import gradient_curvature
 from trainfree.scoring.quantities.per_image_gradients import ImageGradients, image_gradients
 from trainfree.scoring.quantities.relu_kernel import ReluKernels, relu_kernels
@@ -276,9 +279,7 @@ class EngineBackend(_Passes):
 
     def fisher_eigenvalues(self) -> NDArray[np.float64]:
         """Return the eigenvalues of the first entries' Fisher information, ascending."""
-        eigenvalues = torch.linalg.eigvalsh(first_entry_fisher(self.forward))
-        found: NDArray[np.float64] = eigenvalues.cpu().numpy()
-        return found
+        return ascending_eigenvalues(first_entry_fisher(self.forward))
 
     def linear_regions(self) -> int:
         """Count the codes of random inputs to the thinned network."""

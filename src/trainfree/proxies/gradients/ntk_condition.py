@@ -19,6 +19,9 @@ def ntk_condition(candidate: Candidate) -> float:
     image's output depends on the whole batch; we hold the statistics of the mini-batch fixed and
     take its first 32 images. A singular kernel gives +inf, stored as −inf.
     """
-    eigenvalues = np.linalg.eigvalsh(candidate.tangent_kernel)
+    kernel = candidate.tangent_kernel
+    if not np.isfinite(kernel).all():
+        return float("nan")
+    eigenvalues = np.linalg.eigvalsh(kernel)
     smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
     return largest / smallest if smallest > 0 else float("inf")

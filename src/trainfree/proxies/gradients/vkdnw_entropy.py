@@ -16,7 +16,10 @@ def vkdnw_entropy(candidate: Candidate) -> float:
     statistics of the mini-batch (the published code: evaluation mode, so no normalisation at all;
     smoothed probabilities; Kaiming initialisation). At most ln 9.
     """
-    deciles = np.quantile(candidate.fisher_eigenvalues, np.arange(1, 10) / 10)
+    eigenvalues = candidate.fisher_eigenvalues
+    if not np.isfinite(eigenvalues).all():
+        return float("nan")
+    deciles = np.quantile(eigenvalues, np.arange(1, 10) / 10)
     deciles = np.maximum(deciles, 0.0)
     if not deciles.sum() > 0:
         raise UndefinedScoreError("the Fisher information is zero", score=float("-inf"))

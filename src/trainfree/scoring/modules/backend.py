@@ -36,6 +36,7 @@ from trainfree.scoring.modules.rerun import Rerun
 from trainfree.scoring.modules.responses import weighted_response_kernel
 from trainfree.scoring.modules.structure import Structure, examine
 from trainfree.scoring.quantities.channel_correlations import smallest_eigenvalue_sum
+from trainfree.scoring.quantities.fisher_information import ascending_eigenvalues
 from trainfree.scoring.quantities.patterns import distinct_patterns
 from trainfree.spaces.network import Network
 
@@ -386,8 +387,7 @@ class ModuleBackend(Backend):
         if self.counts.classes == 1:
             raise UndefinedScoreError("the output is one logit, whose softmax is always one")
         fisher = first_entry_fisher(self._model, self._inputs, fixed, self._head.logits)
-        found: NDArray[np.float64] = torch.linalg.eigvalsh(fisher).cpu().numpy()
-        return found
+        return ascending_eigenvalues(fisher)
 
     def linear_regions(self) -> int:
         """Count the codes of random inputs to the thinned network."""

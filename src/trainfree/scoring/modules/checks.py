@@ -7,7 +7,8 @@ error: those proxies say ``undefined`` with the reason.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,12 +16,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset
 
+from trainfree.errors import TrainfreeError
 from trainfree.outside.foreign import told
-from trainfree.scoring.modules.inputs import call
+from trainfree.proxies.registry import UndefinedScoreError
+from trainfree.scoring.modules.inputs import batch_size, call, part
 from trainfree.scoring.modules.kinds import check_kind, check_tensor, no_module
 from trainfree.scoring.modules.words import described, kind_of, model_error, shape_of, type_of
 
-_FEWEST_IMAGES = 2
+_FEWEST_IMAGES, _SOME = 2, 2
 
 
 def check_model(model: object, name: str) -> None:
@@ -127,6 +130,12 @@ def check_inputs(inputs: object, labels: object, name: str, *, own_loss: bool = 
             f"images: expected at least {_FEWEST_IMAGES}, found {found} "
             f"({described(named[0][1])}); proxies compare images with each other, so give more",
         )
+    if all(bool((tensor == tensor[:1]).all()) for _, tensor in named):
+        raise model_error(
+            name,
+            f"images: all {batch} are the same, and proxies compare what a network makes of "
+            "different ones; give others",
+        )
     if labels is not None:
         _check_labels(labels, batch, name, own_loss)
 
@@ -142,17 +151,61 @@ def first_output(model: nn.Module, inputs: Any, name: str) -> Any:
     Raises
     ------
     ModelError
-        When its ``forward`` raises.
+        When its ``forward`` raises, for all images or for some of them.
     """
     try:
         with torch.no_grad():
-            return call(model, inputs)
+            made = call(model, inputs)
     except Exception as error:
         found = ", ".join(described(tensor) for _, tensor in _leaves(inputs, "images", name))
         raise model_error(
             name,
             f"its forward pass fails for these inputs ({found}): {told(error)}; "
             f"{_remedy(model, inputs, error, name)}",
+        ) from error
+    try:
+        with torch.no_grad():
+            call(model, part(inputs, slice(None, _SOME)))
+    except Exception as error:
+        raise model_error(
+            name,
+            f"it can be run on all {batch_size(inputs)} images, but not on {_SOME} of them "
+            f"({told(error)}); hand in a model that takes any number of images",
+        ) from error
+    return made
+
+
+def check_loss(
+    value: Callable[[], Tensor], output: Tensor, labels: Tensor | None, name: str
+) -> None:
+    """Refuse a loss of one's own that cannot be had of an output.
+
+    Parameters
+    ----------
+    value
+        Returns the loss.
+    output, labels
+        What it is made of, for messages.
+
+    Raises
+    ------
+    ModelError
+        When it raises, is no tensor of one number, or stretches output or labels to fit.
+    """
+    given = described(output) + ("" if labels is None else f" and labels {described(labels)}")
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.filterwarnings("error", "Using a target size")
+            value()
+    except UndefinedScoreError:
+        return
+    except TrainfreeError as error:
+        raise model_error(name, str(error)) from error
+    except Exception as error:
+        raise model_error(
+            name,
+            f"its loss fails for the output {given}: {told(error)}; give a function of the "
+            "output, or of output and labels, and labels of the shape that it takes",
         ) from error
 
 

@@ -113,22 +113,26 @@ class _Watched(Observer):
     def __init__(
         self,
         structure: Structure,
+        images: int,
         code: Callable[[Code], None],
         features: Callable[[Tensor], None],
     ) -> None:
         super().__init__()
-        self._structure, self._code, self._features = structure, code, features
+        self._structure, self._images = structure, images
+        self._code, self._features = code, features
 
     def before_activation(self, number: int, x: Tensor) -> None:
         """Hand on the code, (B, units), of an activation that sees the images."""
         activation = self._structure.activations.get(number)
         if activation is not None:
+            activation.layout.require(x, self._images)
             self._code(code_of(activation.layout.images_first(x)))
 
     def layer(self, number: int, output: Tensor) -> None:
         """Hand on the first image's (channels, positions)."""
         if number in self._structure.layers:
             layout, channels = self._structure.layers[number]
+            layout.require(output, self._images)
             self._features(layout.channels_second(output, channels)[0])
 
 
@@ -142,7 +146,8 @@ def watch(
     clock: PhaseClock,
 ) -> Seen:
     """Run the inputs and return what was seen, in the phases ``forward`` and ``kernel``."""
-    kernel, words, features = CodeKernel(batch_size(inputs)), [], []
+    images = batch_size(inputs)
+    kernel, words, features = CodeKernel(images), [], []
 
     def note(code: Code) -> None:
         with clock.phase("kernel"):
@@ -152,7 +157,7 @@ def watch(
     def keep(found: Tensor) -> None:
         features.append(found.clone())
 
-    with clock.phase("forward"), conditions(normalise), _Watched(structure, note, keep):
+    with clock.phase("forward"), conditions(normalise), _Watched(structure, images, note, keep):
         logits = head.logits(call(model, inputs))
     return Seen(kernel.matrix(), words, features, logits)
 
@@ -166,7 +171,8 @@ def watch_codes(
     code: Callable[[Code], None],
 ) -> None:
     """Run the inputs and hand on the codes."""
-    with conditions(normalise), _Watched(structure, code, lambda found: None):
+    watched = _Watched(structure, batch_size(inputs), code, lambda found: None)
+    with conditions(normalise), watched:
         call(model, inputs)
 
 

@@ -14,6 +14,7 @@ from inspect import signature
 from typing import Any, Protocol
 
 import torch
+import torch.utils.checkpoint
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -183,6 +184,11 @@ def _attention(*args: Any, **kwargs: Any) -> Tensor:
     return made
 
 
+def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:
+    """Compute a weight from direction and length in steps that have forward derivatives."""
+    return direction * (length / torch.norm_except_dim(direction, 2, dim))
+
+
 _ATTENTION = (
     *("query", "key", "value", "attn_mask", "dropout_p"),
     *("is_causal", "scale", "enable_gqa"),
@@ -201,7 +207,38 @@ _USUAL: dict[Any, Callable[..., Any]] = {
         for function in (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
     },
     F.scaled_dot_product_attention: _attention,
+    torch._weight_norm: _weight_norm,
 }
+
+
+class _Straight:
+    """In place of checkpoints that compute a part of a module again when it is gone back through.
+
+    By then the weights that it was called with are no longer in place.
+    """
+
+    @staticmethod
+    def apply(function: Callable[..., Any], _: bool, *args: Any) -> Any:
+        """Call the part."""
+        return function(*args)
+
+    @staticmethod
+    def around_call(*_: Any, **__: Any) -> Iterator[None]:
+        """Do nothing before and behind the call."""
+        yield
+
+
+@contextmanager
+def _nothing_again() -> Iterator[None]:
+    """Let torch.utils.checkpoint call its functions once."""
+    place: Any = torch.utils.checkpoint
+    usual = place.CheckpointFunction, place._checkpoint_without_reentrant_generator
+    place.CheckpointFunction = _Straight
+    place._checkpoint_without_reentrant_generator = _Straight.around_call
+    try:
+        yield
+    finally:
+        place.CheckpointFunction, place._checkpoint_without_reentrant_generator = usual
 
 
 @contextmanager
@@ -226,6 +263,7 @@ def conditions(
         with (
             torch.random.fork_rng(),
             sdpa_kernel(SDPBackend.MATH),
+            _nothing_again(),
             Conditions(normalise, {**_USUAL, **(instead or {})}) as current,
         ):
             torch.manual_seed(0)

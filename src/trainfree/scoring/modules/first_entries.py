@@ -19,8 +19,9 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.modules.conditions import Conditions, Normalisation, conditions
-from trainfree.scoring.modules.inputs import Inputs, call, part, tensors
+from trainfree.scoring.modules.inputs import Inputs, batch_size, call, part, tensors
 from trainfree.scoring.modules.layout import Layout, constant_layout, find_layout
 from trainfree.scoring.modules.structure import probes
 
@@ -146,7 +147,7 @@ class _Reader(TorchFunctionMode):
         self, entries: dict[int, int], images: Inputs, layouts: list[Layout | None] | None
     ) -> None:
         super().__init__()
-        self._known = layouts
+        self._known, self._images = layouts, batch_size(images)
         self._slopes: dict[int, dict[int, Tensor | None]] = {
             key: {entry: None} for key, entry in entries.items()
         }
@@ -190,10 +191,13 @@ class _Reader(TorchFunctionMode):
         if self._known is None:
             self.layouts.append(find_layout(output) or constant_layout(output))
             return
+        if len(self.layouts) == len(self._known):
+            raise UndefinedScoreError("what the model executes depends on the images")
         layout = self._known[len(self.layouts)]
         self.layouts.append(layout)
         if layout is None or not output.requires_grad:
             return
+        layout.require(output, self._images)
         rows = {
             entry: _Slope.of(layout.images_first(slope).flatten(1))
             for entry, slope in slopes.items()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trainfree.proxies.registry import UndefinedScoreError
+
 PROBES = 3
 """Images of the run: one, the same again, another."""
 _TOLERANCE = 1e-3
@@ -43,6 +45,14 @@ class Layout:
         shape = (images, self.others) if self.outer else (self.others, images)
         parts: Tensor = tensor.unflatten(self.axis, shape)
         return parts.movedim(self.axis + (not self.outer), 0)
+
+    def require(self, tensor: Tensor, images: int) -> None:
+        """Raise UndefinedScoreError where a tensor does not hold something of each image."""
+        if tensor.dim() <= self.axis or tensor.shape[self.axis] != images * self.others:
+            raise UndefinedScoreError(
+                "which images a layer sees depends on the images, as in mixtures of experts, so "
+                "they cannot be compared there"
+            )
 
     def channels_second(self, tensor: Tensor, channels: int) -> Tensor:
         """Return the tensor as (B, channels, positions), its axis ``channels`` being those."""

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainfree.scoring.backend import no_gradient
 from trainfree.scoring.modules.conditions import Normalisation
 from trainfree.scoring.modules.gradients import trainable, weight_gradients
 from trainfree.scoring.modules.inputs import Inputs, part
@@ -41,7 +42,13 @@ def tangent_kernel(
     logits: Callable[[Any], Tensor],
     images: int,
 ) -> NDArray[np.float64]:
-    """Return Θ_ij = ⟨∂ Σ f(x_i)/∂w, ∂ Σ f(x_j)/∂w⟩ of the first images, (images, images)."""
+    """Return Θ_ij = ⟨∂ Σ f(x_i)/∂w, ∂ Σ f(x_j)/∂w⟩ of the first images, (images, images).
+
+    Raises
+    ------
+    UndefinedScoreError
+        With −inf, when no weight is used.
+    """
 
     def gradients(chosen: range) -> Tensor:
         found = torch.empty(len(chosen), size, dtype=dtype, device=device)
@@ -54,6 +61,8 @@ def tangent_kernel(
         return found
 
     parameters = trainable(model, weights)
+    if not parameters:
+        raise no_gradient()
     one = next(iter(parameters.values()))
     size, dtype, device = sum(x.numel() for x in parameters.values()), one.dtype, one.device
     fit = _BUDGET // (size * one.element_size())
@@ -100,13 +109,15 @@ def sign_agreement(
     loss: ImageLoss,
     images: int,
 ) -> float:
-    """Return Σ over weights |Σ over the first images sign(∂ loss / ∂ w)|."""
+    """Return Σ over weights |Σ over the first images sign(∂ loss / ∂ w)|; NaN where one is NaN."""
     total: dict[str, Tensor] = {}
     for image in range(images):
         single = part(inputs, slice(image, image + 1))
         of = partial(loss, image=image)
         found = weight_gradients(model, single, weights, normalise, of)
         for name, gradient in found.items():
+            if bool(gradient.isnan().any()):
+                return float("nan")
             signs = gradient.sign()
             total[name] = total[name].add_(signs) if name in total else signs
     return sum(float(signs.abs().sum(dtype=torch.float64)) for signs in total.values())

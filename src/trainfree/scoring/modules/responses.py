@@ -59,6 +59,7 @@ class _Responses(Observer):
                 group.members += 1
                 self._latest = group
                 return
+        activation.layout.require(x, len(self.kernel))
         blocks = sum(end < activation.time for end in self._structure.end_times[1:])
         correlation = np.abs(correlations(activation.layout.images_first(x.detach()).flatten(1)))
         self._latest = _Group(weakref.ref(x), activation, 2.0**blocks, correlation)
