@@ -21,7 +21,7 @@ from trainfree.scoring.modules.head import Head
 from trainfree.scoring.modules.inputs import Inputs, batch_size, call
 from trainfree.scoring.modules.observer import Observer
 from trainfree.scoring.modules.structure import Structure
-from trainfree.scoring.quantities.patterns import unit_words
+from trainfree.scoring.quantities.formulas import unit_words
 
 _UNITS_AT_ONCE = 2**18
 
