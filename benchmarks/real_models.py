@@ -214,7 +214,7 @@ def tokens(generator: torch.Generator) -> Tensor:
 
 
 REAL_MODELS: dict[str, RealModel] = {
-    "resnet18": RealModel(of_torchvision("resnet18"), images(32)),
+    "resnet18": RealModel(of_torchvision("resnet18"), images(32), slow=True),
     "vgg11_bn": RealModel(of_torchvision("vgg11_bn"), images(32), slow=True),
     "mobilenet_v2": RealModel(of_torchvision("mobilenet_v2"), images(32), slow=True),
     "mobilenet_v3_small": RealModel(of_torchvision("mobilenet_v3_small"), images(32)),

@@ -8,6 +8,7 @@ pages are written as they hold in the repository, and changed here to hold on th
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import posixpath
 import re
@@ -333,6 +334,115 @@ def proxies() -> str:
     return _table(("proxy", "what it is", "needs", "source"), rows)
 
 
+def library() -> str:
+    """Return a section for each name of ``import trainfree``, from its docstring."""
+    import trainfree
+    from trainfree.library.spaces import Architecture, Architectures
+    from trainfree.proxies import proxy_table
+    from trainfree.proxies.registry import Proxy
+
+    names = ("score", "rank", "correlate", "space", "batch", "open_scores", "open_benchmark")
+    blocks = [_section_of(f"trainfree.{name}", getattr(trainfree, name)) for name in names]
+    blocks.append(_section_of("trainfree.proxies", proxy_table))
+    blocks.append(_section_of("trainfree.proxy", trainfree.proxy, described_by=Proxy))
+    after = names.index("space") + 1
+    blocks[after:after] = [
+        _section_of("Architectures.find", Architectures.find, level=3),
+        _section_of("Architecture.module", Architecture.module, level=3),
+        _section_of("Architecture.network", Architecture.network, level=3),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _section_of(name: str, function: Any, level: int = 2, described_by: Any = None) -> str:
+    """Return heading, signature and docstring of a function as Markdown."""
+    text = inspect.getdoc(function) or ""
+    if described_by is not None:
+        described = (inspect.getdoc(described_by) or "").partition("Parameters\n")[2]
+        taken = inspect.signature(function).parameters
+        text += (
+            "\n\nParameters\n"
+            + _HEADING_LINE
+            + "".join(entry for name, entry in _entries(described) if name in taken)
+        )
+    return f"{'#' * level} {name}\n\n```python\n{_signature(name, function)}\n```\n\n{_prose(text)}"
+
+
+def _signature(name: str, function: Any) -> str:
+    """Return a signature on one line, or with a line for each argument."""
+    found = inspect.signature(function)
+    lines: list[str] = []
+    for each in found.parameters.values():
+        if each.kind is each.KEYWORD_ONLY and "*" not in lines:
+            lines.append("*")
+        if each.name != "self":
+            default = "" if each.default is each.empty else f" = {each.default!r}"
+            lines.append(f"{each.name}: {each.annotation}{default}")
+    short, returned = name.rpartition(".")[2], found.return_annotation
+    line = f"{short}({', '.join(lines)}) -> {returned}"
+    if len(line) <= 88:
+        return line
+    return f"{short}(\n" + "".join(f"    {each},\n" for each in lines) + f") -> {returned}"
+
+
+_HEADING_LINE = "-" * 10 + "\n"
+_HEADING = re.compile(r"^([A-Z][A-Za-z]+)\n-+\n", flags=re.MULTILINE)
+
+
+def _prose(docstring: str) -> str:
+    """Return a docstring in NumPy's form as Markdown."""
+    first, *rest = _HEADING.split(docstring)
+    blocks = [_inline(first.strip())]
+    for title, text in zip(rest[::2], rest[1::2], strict=True):
+        if title == "Examples":
+            blocks += _examples(text)
+        else:
+            blocks += [f"**{title}**", "\n".join(_items(text, code=title != "Returns"))]
+    return "\n\n".join(blocks)
+
+
+def _examples(text: str) -> Iterator[str]:
+    """Yield the paragraphs of a section of examples, code as code."""
+    for paragraph in text.strip().split("\n\n"):
+        is_code = paragraph.startswith(">>>")
+        yield f"```pycon\n{paragraph}\n```" if is_code else _inline(paragraph)
+
+
+def _items(text: str, code: bool) -> Iterator[str]:
+    """Yield a list item for each entry of a section."""
+    for name, entry in _entries(text):
+        body = _inline(" ".join(entry.removeprefix(name).split()))
+        yield f"* {f'`{name}`' if code else name}: {body}"
+
+
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the whole text of each entry of a section."""
+    for found in re.finditer(r"^([^\s-].*)\n(?:^(?:[ ]+.*)?\n?)*", text, flags=re.MULTILINE):
+        yield found[1], found[0]
+
+
+def _inline(text: str) -> str:
+    """Return text with the marks of reStructuredText as those of Markdown."""
+    text = re.sub(r":(?:func|class|data|mod):`~?([^`]+)`", r"`\1`", text)
+    return text.replace("``", "`")
+
+
+def candidate() -> str:
+    """Return the table of what a proxy may ask for, from the docstrings of ``Candidate``."""
+    from trainfree.proxies.registry import Candidate
+
+    rows = []
+    for name, member in vars(Candidate).items():
+        if name.startswith("_"):
+            continue
+        text = " ".join((inspect.getdoc(member) or "").partition("\n\nRaises")[0].split())
+        found = re.search(r" \[([\w ]+)\]", text)
+        called = "" if isinstance(member, property) else "(…)"
+        needs = "–" if found is None else ", ".join(re.split(", | and ", found[1]))
+        rows.append((f"`{name}{called}`", needs, re.sub(r" \[[\w ]+\]", "", text)))
+    return _table(("member", "needs", "what it is"), rows)
+
+
 def sources_of_data() -> str:
     """Return the table of what comes from where, in the default order of sources."""
     from trainfree.sources.recipes import RECIPES
@@ -380,7 +490,9 @@ def _lines(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "configuration keys": configuration_keys,
     "commands": commands,
+    "library": library,
     "proxies": proxies,
+    "candidate": candidate,
     "sources": sources_of_data,
     "verdict rule": verdict_rule,
     **{f"{kind} file": data_file(kind) for kind in _WRITERS},

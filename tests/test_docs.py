@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from analysis_fixtures import tabulate
 from snakemake.cli import get_argument_parser
 
+import trainfree
 from trainfree.analysis.papers.kendall import PAPER
 from trainfree.analysis.published import read_papers
 from trainfree.analysis.settings import AnalysisSettings
@@ -296,6 +298,19 @@ def test_the_reference_of_commands_names_every_command_and_option(hooks):
         for action in command._actions:
             if action.option_strings and action.dest != "help":
                 assert action.option_strings[-1] in text
+
+
+def test_the_reference_of_the_library_names_everything_that_can_be_given(hooks):
+    text = hooks.library()
+    for name in set(trainfree.__all__) - {"__version__"}:
+        section = text.partition(f"## trainfree.{name}\n")[2].partition("\n## ")[0]
+        assert section, name
+        if name == "proxies":
+            continue
+        for argument in inspect.signature(getattr(trainfree, name)).parameters:
+            assert f"\n* `{argument}`: " in section, (name, argument)
+    assert "initialization: Initialization = 'pytorch'" in text
+    assert "``" not in text.replace("```", "")
 
 
 def test_every_marker_has_a_generator_and_every_generator_a_page(hooks):

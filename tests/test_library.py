@@ -202,6 +202,19 @@ def test_a_module_is_the_architecture_with_the_weights_of_its_seed():
     assert any(not torch.equal(state[key], value) for key, value in other.state_dict().items())
 
 
+def test_a_module_has_the_scores_that_a_run_of_the_suite_has_of_the_architecture(in_data_folder):
+    cells, images = trainfree.space("nasbench201_mini"), trainfree.batch("generated", 8, seed=0)
+    stored = trainfree.open_scores(SCORES)
+    names = stored["status"].attrs["flag_meanings"].split()
+    for index in stored["arch"].to_numpy().tolist():
+        model = cells[index].module(classes=10, image_size=8, seed=0)
+        table = trainfree.score(model, *images, proxies=["params", "naswot", "snip"])
+        own = stored["score"].sel(arch=index).to_series()
+        codes = stored["status"].sel(arch=index).to_numpy()
+        assert table["status"].tolist() == [names[code] for code in codes]
+        assert table.set_index("proxy")["score"].to_dict() == pytest.approx(own.to_dict(), rel=1e-5)
+
+
 # ---------------------------------------------------------------- data files
 
 
@@ -227,7 +240,7 @@ def test_an_image_set_that_is_not_there_is_said_how_to_prepare(tmp_path):
 def test_files_are_opened_with_the_checks_of_the_suite(in_data_folder, tmp_path):
     scores = trainfree.open_scores(SCORES)
     assert isinstance(scores, xr.Dataset)
-    assert scores["proxy"].to_numpy().tolist() == ["params", "naswot"]
+    assert scores["proxy"].to_numpy().tolist() == ["params", "naswot", "snip"]
     named = trainfree.open_benchmark("nasbench201_mini")
     assert named.identical(trainfree.open_benchmark(BENCHMARK))
     with pytest.raises(DataFileError, match="expected a file of scores, found schema = 'images'"):

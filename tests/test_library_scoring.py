@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,15 @@ from trainfree.scoring.status import Status
 
 SHAPE = (8, 3, 4, 4)
 NUMBERS = ["params", "l2_norm", "naswot"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks are slower on several, the more so beside other tests."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -131,6 +141,8 @@ def test_provenance_is_that_of_the_data_files(images, labels, tmp_path):
     assert set(hashes) == {"images", "labels", "weights one"}
     again = scored(seeds=2, seed=7)
     assert again == attributes
+    losses = [scored(loss=lambda z: z.sum()), scored(loss=lambda z: 2 * z.sum())]
+    assert losses[0]["config_hash"] != losses[1]["config_hash"]
     other = json.loads(scored(images=images + 1, seeds=2, seed=7)["source_hashes"])
     assert {key for key in hashes if hashes[key] != other[key]} == {"images"}
     assert scored(proxies=["flops"], seeds=2, seed=7)["code_hash"] != attributes["code_hash"]
@@ -245,10 +257,11 @@ def test_arrays_lists_and_dictionaries_are_inputs_like_tensors(images, labels):
     class Two(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.layer = nn.Linear(96, 4)
+            self.first, self.last = nn.Linear(96, 64), nn.Linear(64, 4)
 
         def forward(self, first, second):
-            return torch.relu(self.layer(torch.cat([first.flatten(1), second.flatten(1)], 1)))
+            joined = torch.cat([first.flatten(1), second.flatten(1)], 1)
+            return self.last(torch.relu(self.first(joined)))
 
     proxies = ["naswot", "snip"]
     model = network()
@@ -286,6 +299,14 @@ def test_a_model_in_double_precision_is_scored_in_it(images, labels):
         ({"seeds": 1.5}, TrainfreeError, "seeds: expected"),
         ({"seed": True}, TrainfreeError, "seed: expected"),
         ({"initialization": "glorot"}, UnknownNameError, "unknown initialization 'glorot'"),
+        ({"device": "nonsense"}, TrainfreeError, "device: 'nonsense' cannot be used"),
+        ({"loss": 5}, TrainfreeError, "loss: expected a function"),
+        ({"blocks": "0"}, TrainfreeError, "blocks: expected a list"),
+        ({"blocks": ["0", "9"]}, ModelError, "blocks: it has no submodule '9'"),
+        ({"blocks": {"other": ["0"]}}, UnknownNameError, "unknown model in blocks 'other'"),
+        ({"output": "logits"}, ModelError, "'Sequential'.*no part 'logits'"),
+        ({"output": 0}, ModelError, "returns a tensor, which has no part 0"),
+        ({"labels": torch.full((8,), 4)}, ModelError, "class numbers from 0 to 3"),
         ({"models": {}}, ModelError, "at least one"),
         ({"models": {3: nn.Linear(3, 4)}}, ModelError, "texts as names"),
         ({"models": {"x": 5}}, ModelError, "'x'"),
@@ -304,6 +325,55 @@ def test_what_cannot_be_scored_is_refused_with_a_sentence(images, arguments, kin
     given = {"models": network(), "images": images, **arguments}
     with pytest.raises(kind, match=said):
         trainfree.score(**given)
+
+
+def test_all_models_are_checked_before_any_is_scored(images, registered):
+    asked = []
+
+    @trainfree.proxy("noting", cite="")
+    def noting(candidate):
+        asked.append(candidate)
+        return 1.0
+
+    models = {"fine": network(), "other": nn.Sequential(nn.Flatten(), nn.Linear(5, 4))}
+    with pytest.raises(ModelError, match="'other': its forward pass fails"):
+        trainfree.score(models, images, proxies=["noting"])
+    assert asked == []
+
+
+def test_a_loss_an_output_and_blocks_of_ones_own(images, labels):
+    class Parts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = network()
+
+        def forward(self, x):
+            return {"extra": x.mean(), "logits": self.body(x)}
+
+    model, proxies = network(), ["snip", "grad_norm", "naswot", "params"]
+    plain = trainfree.score(model, images, labels, proxies=proxies)
+    parts = Parts()
+    parts.body.load_state_dict(model.state_dict())
+    given = {"images": images, "labels": labels, "proxies": proxies}
+    for output in ("logits", lambda found: found["logits"]):
+        found = trainfree.score(parts, output=output, **given)
+        assert found["score"].to_numpy() == pytest.approx(plain["score"].to_numpy(), rel=1e-6)
+    own = nn.functional.cross_entropy
+    found = trainfree.score(model, loss=lambda logits, numbers: 2 * own(logits, numbers), **given)
+    assert found["score"][0] == pytest.approx(2 * plain["score"][0], rel=1e-5)
+    assert found["score"][2] == plain["score"][2]
+    without = trainfree.score(
+        model, images, loss=lambda logits: logits.square().mean(), proxies=["snip"]
+    )
+    assert without["status"].tolist() == ["ok"]
+    ended = trainfree.score(
+        {"a": model, "b": model},
+        images,
+        proxies=["az_expressivity"],
+        blocks={"a": ["0", "2"]},
+    ).set_index("model")
+    assert ended.loc["a", "status"] == "ok"
+    assert ended.loc["b", "status"] == "undefined"
 
 
 # ---------------------------------------------------------------- what is left as it was

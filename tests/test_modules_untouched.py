@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -240,3 +241,17 @@ def test_the_mode_of_the_caller_does_not_matter(watched, mode):
         with mode():
             table = trainfree.score(model, images, labels=labels, proxies=PROXIES)
     assert table["score"].equals(usual["score"])
+
+
+def test_what_is_imported_for_the_first_score_draws_no_random_numbers():
+    """Some libraries draw from Python's generator when they are imported."""
+    program = (
+        "import random, numpy, torch, trainfree; random.seed(1); numpy.random.seed(1);"
+        "before = random.getstate(), str(numpy.random.get_state()), torch.get_rng_state().tolist();"
+        "model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.ReLU());"
+        "made = torch.get_rng_state().tolist();"
+        "trainfree.score(model, torch.eye(3), proxies=['naswot', 'swap']);"
+        "assert random.getstate() == before[0]; assert str(numpy.random.get_state()) == before[1];"
+        "assert torch.get_rng_state().tolist() == made"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -47,6 +47,9 @@ def digest(value: object) -> str:
         return digest(value.detach().cpu().contiguous().numpy()) + str(value.requires_grad)
     if isinstance(value, np.ndarray):
         return hashlib.sha256(value.tobytes()).hexdigest() + str((value.dtype, value.shape))
+    if isinstance(value, torch.nn.Module):
+        modes = [(name, part.training) for name, part in value.named_modules()]
+        return str(modes) + digest(value.state_dict())
     if isinstance(value, Mapping):
         return str({key: digest(each) for key, each in value.items()})
     if isinstance(value, list | tuple):
@@ -73,9 +76,14 @@ def of_the_process() -> str:
     return digest([*map(repr, state), *generators])
 
 
+def squares(logits: torch.Tensor) -> torch.Tensor:
+    return logits.square().sum()
+
+
 def of_the_candidate(candidate: Any) -> str:
     shared = {name: getattr(candidate, name) for name in sorted(MEMBERS)}
     shared["stream"] = candidate.stream("x").random(3)
+    shared["of another loss"] = candidate.loss_gradients(squares)
     del shared["log_abs_determinant"]
     backend = candidate._backend
     inside = (backend.batch, backend.labels, backend.forward.first)
@@ -109,10 +117,19 @@ def spoil(value: object) -> None:
         value[...] = 7
         if isinstance(value.base, np.ndarray):
             spoil(value.base)
+    elif isinstance(value, torch.nn.Module):
+        for each in value.state_dict(keep_vars=True).values():
+            if each.is_floating_point():
+                spoil_tensor(each.detach())
+        value.eval().double()
+        value.register_forward_hook(lambda *_: torch.zeros(1))
     elif isinstance(value, Mapping):
         for each in value.values():
             spoil(each)
-        for change in ("clear", "popitem"):
+        if callable(value):
+            spoil(value(squares))
+            spoil(value(edits))
+        for change in ("popitem", "clear"):
             getattr(value, change, lambda: None)()
     elif isinstance(value, Sequence):
         for each in value:
@@ -132,6 +149,13 @@ def spoil_tensor(tensor: torch.Tensor) -> None:
     tensor.register_hook(lambda gradient: gradient * 0)
     tensor.grad = torch.ones_like(tensor)
     tensor.requires_grad_(False).set_(torch.zeros(1))
+
+
+def edits(logits: torch.Tensor) -> torch.Tensor:
+    """A loss that edits what it is given."""
+    loss = logits.mul_(2).sum()
+    spoil_tensor(logits.detach())
+    return loss
 
 
 def vandal(candidate: Any) -> float:
@@ -199,10 +223,18 @@ def test_a_proxy_that_keeps_what_it_was_handed_keeps_no_maps():
     kept = []
     candidate = small_candidate(ALIVE)
     candidate.score(
-        made(lambda handed: kept.append((handed, handed.outputs, handed.stream)) or 1.0)
+        made(
+            lambda handed: (
+                kept.extend([handed, handed.outputs, handed.stream, handed.loss_gradients])
+                or float(len(kept[3]))
+            )
+        )
     )
-    handed, outputs, stream = kept[0]
+    handed, outputs, stream, gradients = kept
     assert len(outputs) == 0
+    for use in (len, list, lambda kept: kept[1], lambda kept: kept(squares)):
+        with pytest.raises(TrainfreeError, match="handed out is over"):
+            use(gradients)
     with pytest.raises(TrainfreeError, match="is over"):
         stream("x")
     with pytest.raises(TrainfreeError, match="is over"):
@@ -282,14 +314,23 @@ def test_what_a_proxy_sets_is_not_in_effect_for_what_others_share(function):
 
     def asks(candidate: Any) -> float:
         function(candidate)
+        return ask_all(candidate)
+
+    def asks_with_a_loss(candidate: Any) -> float:
+        candidate.loss_gradients(lambda logits: (logits.sum(), function(candidate))[0])
+        return ask_all(candidate)
+
+    def ask_all(candidate: Any) -> float:
         for name in sorted(MEMBERS):
             getattr(candidate, name)
-        return 1.0
+        candidate.loss_gradients(squares)
+        return float(len(candidate.loss_gradients) > 0)
 
     alone = scores(PROXY_NAMES)
-    spoilt = scores(PROXY_NAMES, Proxy("asks", asks, frozenset(NEEDS)))
-    assert spoilt.pop("asks")[:2] == (1.0, Status.OK)
-    assert spoilt == alone
+    for each in (asks, asks_with_a_loss):
+        spoilt = scores(PROXY_NAMES, Proxy("asks", each, frozenset(NEEDS)))
+        assert spoilt.pop("asks")[1:] == (Status.OK, "")
+        assert spoilt == alone
 
 
 @pytest.mark.parametrize(
@@ -299,7 +340,7 @@ def test_a_mode_around_a_proxy_stays_in_effect_while_it_asks(mode):
     def inside(candidate: Any) -> float:
         with mode:
             before = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
-            _ = candidate.outputs, candidate.loss_gradients
+            _ = candidate.outputs, candidate.loss_gradients(squares)
             assert (torch.is_grad_enabled(), torch.is_inference_mode_enabled()) == before
             return sum(float(g.norm()) for g in candidate.loss_gradients.values())
 

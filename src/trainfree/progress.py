@@ -9,10 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -50,6 +46,17 @@ def progress_bar(title: str, total: float | None) -> Iterator[Callable[[float], 
 
     Without a terminal (a cluster job, a pipe) nothing is printed.
     """
+    # Imported here: rich draws from Python's generator when it is imported.
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -12,7 +12,7 @@ from trainfree.images.datasets import InputKind, dataset_names
 if TYPE_CHECKING:
     from torch import Tensor
 
-IMAGES = Path("data/images")
+IMAGES = "data/images"
 
 
 def batch(
@@ -67,12 +67,12 @@ def batch(
 
     from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 
-    path = prepared_images(dataset, Path(folder))
+    path = prepared_images(dataset, folder)
     pixels = load_mini_batch(path, size, seed, kind)
     return torch.from_numpy(pixels), torch.from_numpy(load_mini_batch_labels(path, size, seed))
 
 
-def prepared_images(dataset: str, folder: Path = IMAGES) -> Path:
+def prepared_images(dataset: str, folder: str | Path = IMAGES) -> Path:
     """Return the file of a prepared image set.
 
     Raises
@@ -82,7 +82,7 @@ def prepared_images(dataset: str, folder: Path = IMAGES) -> Path:
     UnknownNameError
         When there is no such image set either.
     """
-    path = folder / f"{dataset}.h5"
+    path = Path(folder) / f"{dataset}.h5"
     if is_there(path):
         return path
     known = dataset_names()

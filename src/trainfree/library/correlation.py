@@ -61,6 +61,15 @@ def correlate(
     [4, 1]
     >>> found[["kendall", "spearman", "pearson"]].round(3).iloc[0].tolist()
     [0.667, 0.8, 0.8]
+
+    Of a run of the suite, and the trained accuracies of its space:
+
+    >>> naswot = trainfree.open_scores("scores.h5")["score"].sel(proxy="naswot")
+    >>> accuracy = trainfree.open_benchmark("nasbench201_mini")["accuracy"].mean("seed")
+    >>> trained = accuracy.sel(dataset="cifar10", split="test", epochs=200)
+    >>> found = trainfree.correlate(naswot.to_series(), trained.to_series())
+    >>> found[["n", "kendall"]].round(2).iloc[0].tolist()
+    [12.0, 0.58]
     """
     import numpy as np
     import pandas as pd

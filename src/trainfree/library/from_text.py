@@ -178,7 +178,8 @@ def _named(path: Path, name: str, seed: int) -> Mapping[str, Model]:
     for key, value in several.items():
         if not isinstance(key, str) or not callable(value):
             raise ConfigError(
-                f"{path}: {name}: {_FORM} a dictionary of these, found {shown(value)}"
+                f"{path}: {name}: {_FORM} a dictionary of these by name, found {shown(key)}: "
+                f"{shown(value)}"
             )
     return several
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trainfree.errors import ModelError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Leaf: TypeAlias = "Tensor | NDArray[np.generic]"
-Inputs: TypeAlias = "Leaf | tuple[Inputs, ...] | list[Inputs] | dict[str, Inputs]"
+Inputs: TypeAlias = "Leaf | Sequence[Inputs] | Mapping[str, Inputs]"
 """A tensor or array (B, …); positional arguments; keyword arguments."""
 
 

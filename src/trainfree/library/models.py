@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from trainfree.errors import ModelError
-from trainfree.outside.foreign import shown
+from trainfree.errors import ModelError, TrainfreeError
+from trainfree.outside.foreign import shown, told
 from trainfree.outside.process_state import seed_global_generators
 from trainfree.randomness import stream
 
@@ -91,6 +91,24 @@ def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:
     parameters = list(model.parameters())
     floating = [each.dtype for each in parameters if each.is_floating_point()]
     return parameters[0].device, next(iter(floating), torch.get_default_dtype())
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """Return a device on which something can be put.
+
+    Raises
+    ------
+    TrainfreeError
+        When there is none of that name.
+    """
+    import torch
+
+    try:
+        return torch.empty(1, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise TrainfreeError(
+            f'device: {str(device)!r} cannot be used: {told(error)}; choose another, or "cpu"'
+        ) from error
 
 
 def _name_of(model: object) -> str:

@@ -13,7 +13,7 @@ from trainfree.spaces import space_names
 if TYPE_CHECKING:
     import xarray as xr
 
-BENCHMARKS = Path("data/benchmarks")
+BENCHMARKS = "data/benchmarks"
 SCORE_KINDS = ("scores", "module_scores")
 """Files of scores: of architectures of a space, and of torch modules."""
 
@@ -41,8 +41,8 @@ def open_scores(path: str | Path) -> xr.Dataset:
     --------
     >>> import trainfree
     >>> scores = trainfree.open_scores("scores.h5")
-    >>> scores["score"].sel(proxy="params").to_series().idxmax()
-    1
+    >>> scores["score"].dims, scores["proxy"].to_numpy().tolist()
+    (('arch', 'proxy'), ['params', 'naswot', 'snip'])
     """
     path = Path(path)
     kind = read_kind(path)

@@ -66,9 +66,9 @@ def weights_hash(model: nn.Module) -> str:
 
 
 def name_of(function: object) -> str:
-    """Return what a function of the user's is called in the provenance."""
-    module = getattr(function, "__module__", "")
-    return f"{module}.{getattr(function, '__qualname__', type(function).__name__)}"
+    """Return a function of the user's by name and hash: two lambdas have the same name."""
+    name = getattr(function, "__qualname__", type(function).__name__)
+    return f"{getattr(function, '__module__', '')}.{name} {_source_hash(function)}"
 
 
 def _code(proxies: Sequence[Proxy]) -> str:
@@ -87,6 +87,9 @@ def _code(proxies: Sequence[Proxy]) -> str:
 def _source_hash(function: Any) -> str:
     """Return a hash of a function that was typed in, or a word where its text cannot be had."""
     try:
-        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
+        lines, _ = inspect.getsourcelines(function)
     except (OSError, TypeError):
         return "unknown"
+    places = getattr(getattr(function, "__code__", None), "co_positions", tuple)()
+    columns = [place[2:] for place in places]  # tell apart what stands on one line
+    return hashlib.sha256(repr(("".join(lines), columns)).encode()).hexdigest()[:16]

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from trainfree.errors import TrainfreeError, UnknownNameError
-from trainfree.library.inputs import Inputs, as_labels, as_tensors, content_hash, moved
-from trainfree.library.models import Model, drawn_model, named_models, place_of
-from trainfree.library.record import name_of, provenance, weights_hash
+from trainfree.library.inputs import Inputs
+from trainfree.library.mini_batch import Blocks, Loss, MiniBatch, Output
+from trainfree.library.models import Model, drawn_model, named_models, place_of, usable_device
+from trainfree.library.record import provenance, weights_hash
 from trainfree.outside.foreign import shown, whole_number
 from trainfree.outside.process_state import unchanged
 from trainfree.progress import track
 from trainfree.proxies import PROXY_NAMES, load_proxy
 from trainfree.proxies.registry import Proxy, ProxyFunction, registered, registered_names
-from trainfree.randomness import stream
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
     from trainfree.scoring.candidate import CheckedCandidate
     from trainfree.scoring.settings.setting import Initialization
     from trainfree.scoring.status import Status
-
-Loss: TypeAlias = "Callable[..., Tensor]"
-Output: TypeAlias = "Callable[[Any], Tensor] | str | int"
-Blocks: TypeAlias = "Sequence[str] | Mapping[str, Sequence[str]]"
 
 
 def score(
@@ -60,8 +55,9 @@ def score(
     ----------
     models
         A module, a function without arguments that returns one, or a mapping from names to these.
-        A module is copied. A function is called for each draw under generators of random numbers
-        with a seed of their own, so that its weights are those of its own initialisation.
+        A module is copied. A function is called for each draw, and once before, under generators
+        of random numbers with a seed of their own, so that its weights are those of its own
+        initialisation.
     images
         A mini-batch of B inputs: a tensor or an array (B, …), a tuple or list of them (positional
         arguments) or a dictionary (keyword arguments). Floating-point numbers are brought to
@@ -138,30 +134,34 @@ def score(
     """
     import pandas as pd
 
-    from trainfree.scoring.modules.checks import check_inputs
-
     _check_numbers(seeds, seed, initialization)
     chosen = _chosen(proxies)
     with _exact():
-        batch = _Batch(as_tensors(images, "images"), as_labels(labels), loss, output, blocks)
         named = named_models(models)
-        for name in named:
-            check_inputs(batch.images, batch.labels, name, own_loss=loss is not None)
+        batch = MiniBatch.of(images, labels, loss, output, blocks, named)
+        place = None if device is None else usable_device(device)
+
+        def drawn(name: str, number: int) -> tuple[nn.Module, Sequence[str]]:
+            made, kept = drawn_model(
+                named[name], name, seed + number, initialization, anew=seeds > 0
+            )
+            return (made if place is None else made.to(place)), kept
+
+        hashes, devices, types = batch.hashes, [], {}
+        for name in named:  # all of them, before hours are spent on the first
+            model, kept = drawn(name, 0)
+            batch.check(model, name)
+            _warn_of(kept, model, name)
+            hashes[f"weights {name}"] = weights_hash(model)
+            where, types[name] = place_of(model)
+            devices.append(where)
+            del model
         draws = [(name, number) for name in named for number in range(max(seeds, 1))]
         judged: dict[str, list[list[_Judged]]] = {name: [] for name in named}
-        devices, types, hashes = [], {}, {}
         for name, number in track(draws, "scoring") if progress else draws:
-            anew = seeds > 0
-            model, kept = drawn_model(named[name], name, seed + number, initialization, anew=anew)
-            model = model.to(device) if device is not None else model
-            if number == 0:
-                _warn_of(kept, model, name)
-                place, types[name] = place_of(model)
-                devices.append(place)
-                hashes[f"weights {name}"] = weights_hash(model)
-            candidate = _candidate(model, name, batch, seed + number)
+            candidate = batch.candidate(drawn(name, number)[0], name, seed + number)
             judged[name].append(_judged(candidate, chosen, name))
-            del model, candidate
+            del candidate
         rows = [
             {"model": name, "proxy": proxy.name, **_summary(of_proxy)}
             for name, of_draws in judged.items()
@@ -173,15 +173,9 @@ def score(
             "seeds": seeds,
             "seed": seed,
             "initialization": initialization,
-            "batch_size": batch.size,
             "dtype": {name: str(kind).removeprefix("torch.") for name, kind in types.items()},
-            "loss": "mean cross-entropy" if loss is None else name_of(loss),
-            "output": name_of(output) if callable(output) else output,
-            "blocks": blocks if blocks is None or isinstance(blocks, Mapping) else list(blocks),
+            **batch.settings,
         }
-        hashes["images"] = content_hash(batch.images)
-        if batch.labels is not None:
-            hashes["labels"] = content_hash(batch.labels)
         attributes = provenance(settings, chosen, hashes, devices)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table.attrs.update(attributes)
@@ -189,28 +183,6 @@ def score(
 
 
 COLUMNS = ("model", "proxy", "score", "spread", "status", "message", "seconds")
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """What all models are scored on, and how a loss is had of what they return."""
-
-    images: Any
-    labels: Tensor | None
-    loss: Loss | None
-    output: Output | None
-    blocks: Blocks | None
-
-    @property
-    def size(self) -> int:
-        """Number of images."""
-        from trainfree.scoring.modules.inputs import batch_size
-
-        return batch_size(self.images)
-
-    def blocks_of(self, name: str) -> Sequence[str] | None:
-        """Return the names of a model's submodules at which blocks end."""
-        return self.blocks.get(name) if isinstance(self.blocks, Mapping) else self.blocks
 
 
 class _Judged(NamedTuple):
@@ -230,39 +202,12 @@ def _exact() -> Iterator[None]:
     from trainfree.scoring.jobs.shard import compute_exactly
 
     with unchanged(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have a deterministic.*")
+        for known in (".*[Dd]eterministic", "`torch.jit.script` is deprecated"):  # torch's own
+            warnings.filterwarnings("ignore", message=known)
         compute_exactly()
         for kind in ("cpu", "cuda"):
             torch.set_autocast_enabled(kind, False)
         yield
-
-
-def _candidate(model: nn.Module, name: str, batch: _Batch, root_seed: int) -> CheckedCandidate:
-    """Return what proxies are handed of one draw of a model."""
-    import torch
-
-    from trainfree.scoring.candidate import CheckedCandidate
-    from trainfree.scoring.clock import PhaseClock
-    from trainfree.scoring.modules.backend import ModuleBackend
-    from trainfree.scoring.modules.checks import first_output
-
-    device, dtype = place_of(model)
-    model.eval()
-    images = moved(batch.images, device, dtype)
-    labels = None if batch.labels is None else moved(batch.labels, device, dtype)
-    first_output(model, images, name)
-    clock = PhaseClock(torch.cuda.synchronize if device.type == "cuda" else lambda: None)
-    backend = ModuleBackend(
-        model,
-        images,
-        clock,
-        labels,
-        lambda purpose: stream(root_seed, purpose, 0),
-        loss=batch.loss,
-        output=batch.output,
-        blocks=batch.blocks_of(name),
-    )
-    return CheckedCandidate(backend)
 
 
 def _judged(candidate: CheckedCandidate, proxies: Sequence[Proxy], name: str) -> list[_Judged]:

@@ -184,25 +184,28 @@ def _usual_modes(hide: bool = False) -> Iterator[None]:
     """Be outside any inference mode and with gradients on, as the engine is by itself.
 
     On leaving, torch puts these modes back, however many were entered inside. Function modes, of
-    which a default device is one, are hidden inside, or else left behind the block.
+    which a default device is one, are left behind the block if they were entered in it; those
+    around it are put aside if they are to be hidden, and the engine may enter its own.
     """
     torch = _torch()
     if torch is None:
         yield
         return
-    depth = torch._C._len_torch_function_stack()
-    with torch.inference_mode(mode=False):
-        if hide:
-            with torch._C.DisableTorchFunction():
-                yield
-            return
-        try:
+    stack = torch._C
+    around = []
+    while hide and stack._len_torch_function_stack():
+        around.append(stack._pop_torch_function_stack())
+    depth = stack._len_torch_function_stack()
+    try:
+        with torch.inference_mode(mode=False):
             yield
-        finally:
-            if torch._C._len_torch_function_stack() > depth:
-                torch.set_default_device(None)
-            while torch._C._len_torch_function_stack() > depth:
-                torch._C._pop_torch_function_stack()
+    finally:
+        if stack._len_torch_function_stack() > depth:
+            torch.set_default_device(None)
+        while stack._len_torch_function_stack() > depth:
+            stack._pop_torch_function_stack()
+        for mode in reversed(around):
+            stack._push_on_torch_function_stack(mode)
 
 
 def _kept(get: Callable[[], Any], put: Callable[[Any], object]) -> Setting:

@@ -86,7 +86,28 @@ def module_of(name: str) -> str:
 
 
 def proxy_table() -> pd.DataFrame:
-    """Return one row a proxy; see ``trainfree.proxies``."""
+    """Return all proxies: the suite's, installed ones, and those decorated in this process.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each: ``proxy``, its name; ``kind``, its folder, or ``own``; ``needs``, what it
+        asks of a candidate; ``higher_is_better``, of the value that its formula gives (scores are
+        turned so that higher is better for all); ``cite``, where it was published; ``summary``,
+        its formula.
+
+    Raises
+    ------
+    ConfigError
+        When an installed package cannot be imported, or two define the same name.
+
+    Examples
+    --------
+    >>> import trainfree
+    >>> table = trainfree.proxies().set_index("proxy")
+    >>> table.loc["snip", ["kind", "needs"]].tolist()
+    ['saliency', 'gradients, weights']
+    """
     import pandas as pd  # slow to import, and the workflow only asks for names
 
     rows = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import TrainfreeError, UnknownNameError
+from trainfree.proxies.checks import check_function, check_words
+from trainfree.proxies.loss_gradients import LossGradients
 from trainfree.spaces.network import Network
 
 Tensor: TypeAlias = Any
@@ -27,6 +28,7 @@ Need = Literal[
     "random",
     "no_batch_norm",
     "activations",
+    "images",
     "labels",
     "gradients",
     "jacobian",
@@ -50,46 +52,6 @@ class UndefinedScoreError(Exception):
     def __init__(self, message: str, score: float = float("nan")) -> None:
         super().__init__(message)
         self.score = score
-
-
-class LossGradients(Mapping[Key, Tensor]):
-    """Gradients of the loss by key; called, those of a loss of one's own.
-
-    Parameters
-    ----------
-    gradients
-        Of the loss with respect to the weights.
-    of_loss
-        Returns those of another loss of the logits.
-    """
-
-    __slots__ = ("_gradients", "_of_loss")
-
-    def __init__(
-        self,
-        gradients: Mapping[Key, Tensor],
-        of_loss: Callable[[Callable[[Tensor], Tensor]], Mapping[Key, Tensor]],
-    ) -> None:
-        self._gradients, self._of_loss = gradients, of_loss
-
-    def __call__(self, loss: Callable[[Tensor], Tensor]) -> Mapping[Key, Tensor]:
-        """Return the gradients of ``loss(logits)``, a tensor of one number.
-
-        Raises
-        ------
-        UndefinedScoreError
-            With −inf, when no weight has a gradient.
-        """
-        return self._of_loss(loss)
-
-    def __getitem__(self, key: Key) -> Tensor:
-        return self._gradients[key]
-
-    def __iter__(self) -> Iterator[Key]:
-        return iter(self._gradients)
-
-    def __len__(self) -> int:
-        return len(self._gradients)
 
 
 class Candidate(Protocol):
@@ -139,7 +101,7 @@ class Candidate(Protocol):
 
     @property
     def images(self) -> Any:
-        """The mini-batch, (B, 3, height, width); of a module whatever it was given."""
+        """The mini-batch, (B, 3, height, width); of a module whatever it was given [images]."""
 
     @property
     def logits(self) -> Tensor:
@@ -188,14 +150,15 @@ class Candidate(Protocol):
 
     @property
     def loss_gradients(self) -> LossGradients:
-        """Gradient of the loss with respect to ``weights`` [gradients].
+        """Gradient of the loss with respect to ``weights``; called, of one's own loss [gradients].
 
         The loss is the mean cross-entropy, or the one that was given with a module.
 
         Raises
         ------
         UndefinedScoreError
-            With −inf, when no weight has a gradient: the input does not reach the output.
+            With −inf, when it is read and no weight has a gradient: the input does not reach the
+            output.
         """
 
     @property
@@ -208,7 +171,7 @@ class Candidate(Protocol):
 
     @property
     def channel_gradients(self) -> Mapping[Key, Tensor]:
-        """Σ over positions of output times its gradient, (B, channels) [activations, gradients].
+        """Σ over positions of output times its gradient, (B, channels) [activations and gradients].
 
         By weight, of the layer with that weight, before normalisation: how the loss depends on a
         factor of each channel.
@@ -270,7 +233,7 @@ class Candidate(Protocol):
 
     @property
     def log_synaptic_flow(self) -> float:
-        """Ln Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights, −inf for zero [no_batch_norm]."""
+        """Ln Σ |θ ⊙ ∂R/∂θ| over ``weights``, −inf for a sum of zero [no_batch_norm]."""
 
     @property
     def log_flow_reductions(self) -> float:
@@ -349,10 +312,10 @@ def proxy(
     TrainfreeError
         When another function already has the name, or what is said of it is of a wrong kind.
     """
-    _check_words(name, needs, higher_is_better, cite)
+    check_words(name, needs, NEEDS, higher_is_better, cite)
 
     def register(function: ProxyFunction) -> ProxyFunction:
-        _check_function(name, function)
+        check_function(name, function)
         taken = _REGISTRY.get(name)
         if taken is not None and not _may_replace(function, taken.function):
             raise TrainfreeError(
@@ -408,43 +371,3 @@ def _may_replace(function: ProxyFunction, taken: ProxyFunction) -> bool:
     """
     modules = {getattr(each, "__module__", "") for each in (function, taken)}
     return modules == {"__main__"} or origin(function) == origin(taken)
-
-
-def _check_words(name: object, needs: object, higher_is_better: object, cite: object) -> None:
-    """Refuse what is said in ``@proxy(…)`` where it is of another kind than it has to be."""
-    if not isinstance(name, str):
-        raise TrainfreeError(f"@proxy: name: expected a text, found {name!r}")
-    where = f"@proxy({name!r}):"
-    if isinstance(needs, str) or not isinstance(needs, Collection):
-        raise TrainfreeError(f"{where} needs: expected a list of texts, found {needs!r}")
-    for need in needs:
-        if need not in NEEDS:
-            raise UnknownNameError("need", str(need), NEEDS)
-    if not isinstance(higher_is_better, bool):
-        raise TrainfreeError(
-            f"{where} higher_is_better: expected True or False, found {higher_is_better!r}"
-        )
-    if not isinstance(cite, str):
-        raise TrainfreeError(f"{where} cite: expected a text, found {cite!r}")
-
-
-def _check_function(name: str, function: object) -> None:
-    """Refuse what cannot be called with a candidate and return a number."""
-    found = repr(function) if not callable(function) else ""
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        found = "an async function"
-    elif inspect.isgeneratorfunction(function):
-        found = "a generator, which yields instead of returning"
-    elif callable(function):
-        try:
-            signature = inspect.signature(function)
-        except ValueError:  # some built-in functions have none
-            return
-        try:
-            signature.bind(None)
-        except TypeError:
-            found = f"one with the arguments {signature}"
-    if found:
-        raise TrainfreeError(
-            f"@proxy({name!r}): expected a function of one argument, the candidate, found {found}"
-        )

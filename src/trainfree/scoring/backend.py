@@ -251,15 +251,20 @@ def logit_gradient(loss: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
     Raises
     ------
     TrainfreeError
-        When the loss is no tensor of one number.
+        When the loss is no tensor of one number, or does not depend on the logits.
     """
     with torch.enable_grad():
         variable = logits.detach().clone().requires_grad_()
-        value = loss(variable)
+        value = loss(variable.clone())  # a loss may edit its argument, but no leaf
         if not isinstance(value, Tensor) or value.numel() != 1:
             found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise TrainfreeError(f"loss: expected a tensor of one number, found {found}")
-        if not value.requires_grad:
-            return torch.zeros_like(variable)
-        (gradient,) = torch.autograd.grad(value.sum(), variable, allow_unused=True)
-    return torch.zeros_like(variable) if gradient is None else gradient
+        gradient = None
+        if value.requires_grad:
+            (gradient,) = torch.autograd.grad(value.sum(), variable, allow_unused=True)
+    if gradient is None:
+        raise TrainfreeError(
+            "loss: expected a function of the logits, found one without a gradient; "
+            "compute it from its argument, without detach() or item()"
+        )
+    return gradient

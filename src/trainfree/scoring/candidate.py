@@ -10,18 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainfree.errors import TrainfreeError
-from trainfree.proxies.registry import NEEDS, Key, LossGradients, Need, Proxy, UndefinedScoreError
+from trainfree.proxies.loss_gradients import LossGradients
+from trainfree.proxies.registry import NEEDS, Key, Need, Proxy, UndefinedScoreError
 from trainfree.scoring.backend import Backend, no_gradient
 from trainfree.scoring.copies import handed_out
 from trainfree.scoring.quantities.log_determinant import log_abs_determinant
 from trainfree.spaces.network import Network
 
 
-class CheckedCandidate:
-    """The :class:`~trainfree.proxies.registry.Candidate` that proxies are handed.
-
-    Checks that a proxy has declared what it asks for, has it computed once, and bills it to each
-    proxy that uses it.
+class _Described:
+    """What a candidate has besides quantities, and whether a proxy has declared what it asks for.
 
     Parameters
     ----------
@@ -33,24 +31,6 @@ class CheckedCandidate:
         self._backend = backend
         self._allowed: frozenset[Need] = frozenset(NEEDS)
         self._asking = ""
-
-    def score(self, proxy: Proxy) -> tuple[object, float]:
-        """Return the proxy's value, higher being better, and the seconds it would cost alone."""
-        self._allowed, self._asking = proxy.needs, proxy.name
-        try:
-            with handed_out(self, proxy) as handed:
-                value, seconds = self._backend.results.bill(lambda: proxy.function(handed))
-        finally:
-            self._allowed = frozenset(NEEDS)
-        return proxy.oriented(value), seconds + self._backend.making_seconds
-
-    def global_seed(self, name: str) -> int:
-        """Return what to seed the process's generators with while a proxy from outside runs."""
-        try:
-            own = self._backend.stream(f"proxy/{name} global")
-        except UndefinedScoreError:
-            return 0
-        return int(own.integers(2**63))
 
     @property
     def params(self) -> int:
@@ -94,6 +74,7 @@ class CheckedCandidate:
     @property
     def images(self) -> Any:
         """The mini-batch."""
+        self._require("images")
         return self._backend.images
 
     @property
@@ -123,8 +104,55 @@ class CheckedCandidate:
     def labels(self) -> NDArray[np.int64]:
         """Class numbers, (B,)."""
         self._require("labels")
-        labels: NDArray[np.int64] = self._backend.labels.cpu().numpy()
+        given = self._backend.labels
+        if given.dim() != 1 or given.is_floating_point():
+            raise UndefinedScoreError("the labels are not one class number for each image")
+        labels: NDArray[np.int64] = given.cpu().numpy()
         return labels
+
+    @property
+    def outputs(self) -> Mapping[Key, Tensor]:
+        """Outputs of layers."""
+        self._require("activations")
+        return self._backend.outputs
+
+    def _require(self, need: Need) -> None:
+        if need not in self._allowed:
+            declared = ", ".join(sorted(self._allowed)) or "nothing"
+            raise TrainfreeError(
+                f"proxy {self._asking!r} asks for {need!r} but declares needs: {declared}; "
+                f'add "{need}" to the needs of its @proxy'
+            )
+
+    def _require_blocks(self) -> None:
+        if not self._backend.has_blocks:
+            raise UndefinedScoreError("it is not known where the blocks of the network end")
+
+
+class CheckedCandidate(_Described):
+    """The :class:`~trainfree.proxies.registry.Candidate` that proxies are handed.
+
+    Checks that a proxy has declared what it asks for, has it computed once, and bills it to each
+    proxy that uses it.
+    """
+
+    def score(self, proxy: Proxy) -> tuple[object, float]:
+        """Return the proxy's value, higher being better, and the seconds it would cost alone."""
+        self._allowed, self._asking = proxy.needs, proxy.name
+        try:
+            with handed_out(self, proxy) as handed:
+                value, seconds = self._backend.results.bill(lambda: proxy.function(handed))
+        finally:
+            self._allowed = frozenset(NEEDS)
+        return proxy.oriented(value), seconds + self._backend.making_seconds
+
+    def global_seed(self, name: str) -> int:
+        """Return what to seed the process's generators with while a proxy from outside runs."""
+        try:
+            own = self._backend.stream(f"proxy/{name} global")
+        except UndefinedScoreError:
+            return 0
+        return int(own.integers(2**63))
 
     @property
     def relu_kernel(self) -> NDArray[np.float64]:
@@ -137,12 +165,6 @@ class CheckedCandidate:
         """K as the published code counts, (B, B)."""
         self._require("activations")
         return self._backend.relu_kernel_official()
-
-    @property
-    def outputs(self) -> Mapping[Key, Tensor]:
-        """Outputs of layers."""
-        self._require("activations")
-        return self._backend.outputs
 
     @property
     def distinct_unit_patterns(self) -> int:
@@ -169,7 +191,7 @@ class CheckedCandidate:
     def loss_gradients(self) -> LossGradients:
         """Gradient of the loss by key; called, that of another loss."""
         self._require("gradients")
-        return LossGradients(self._backend.loss_gradients, self._backend.gradients_of)
+        return LossGradients(lambda: self._backend.loss_gradients, self._backend.gradients_of)
 
     @property
     def output_gradients(self) -> Mapping[Key, Tensor]:
@@ -277,15 +299,3 @@ class CheckedCandidate:
         """Return ln |det matrix|, −inf for a singular one."""
         with self._backend.clock.phase("linear_algebra"):
             return log_abs_determinant(matrix)
-
-    def _require(self, need: Need) -> None:
-        if need not in self._allowed:
-            declared = ", ".join(sorted(self._allowed)) or "nothing"
-            raise TrainfreeError(
-                f"proxy {self._asking!r} asks for {need!r} but declares needs: {declared}; "
-                f'add "{need}" to the needs of its @proxy'
-            )
-
-    def _require_blocks(self) -> None:
-        if not self._backend.has_blocks:
-            raise UndefinedScoreError("it is not known where the blocks of the network end")

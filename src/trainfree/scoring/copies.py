@@ -19,7 +19,8 @@ from torch import Tensor
 from trainfree.errors import TrainfreeError
 from trainfree.outside.process_state import ArithmeticState
 from trainfree.proxies import is_own
-from trainfree.proxies.registry import Candidate, Key, LossGradients, Proxy
+from trainfree.proxies.loss_gradients import LossGradients
+from trainfree.proxies.registry import Candidate, Key, Proxy
 from trainfree.spaces.network import Network
 
 MEMBERS = frozenset(name for name in vars(Candidate) if not name.startswith("_"))
@@ -50,14 +51,37 @@ def handed_out(candidate: Candidate, proxy: Proxy) -> Iterator[Candidate]:
             raise TrainfreeError("the call for which the candidate was handed out is over")
         return getattr(open_to[0], name)
 
+    def gradients() -> Mapping[Key, Tensor]:
+        if "loss_gradients" not in shared:
+            with usual.in_effect():
+                shared["loss_gradients"] = dict(of_the_engine("loss_gradients"))
+        return cast(Mapping[Key, Tensor], _copied(shared["loss_gradients"], lent))
+
+    def gradients_of(loss: Callable[[Tensor], Tensor]) -> Mapping[Key, Tensor]:
+        theirs = ArithmeticState()
+
+        def as_they_compute(logits: Tensor) -> Tensor:
+            with theirs.in_effect():
+                return loss(logits)
+
+        with usual.in_effect():
+            found: Mapping[Key, Tensor] = of_the_engine("loss_gradients")(as_they_compute)
+        return found
+
     def ask(name: str) -> object:
         if name in _METHODS:
             of_the_engine(name)
             return lambda argument: of_the_engine(name)(argument)  # a bound one leads there, too
+        if name == "loss_gradients":
+            of_the_engine(name)
+            return LossGradients(gradients, gradients_of)
+        if name == "module":
+            with usual.in_effect():
+                return of_the_engine(name)  # a new one each time
         if name not in shared:
             with usual.in_effect():
                 shared[name] = of_the_engine(name)
-        return _copied(shared[name], lent)
+        return _inputs(shared[name]) if name == "images" else _copied(shared[name], lent)
 
     try:
         yield cast(Candidate, _HandedOut(ask))
@@ -110,9 +134,6 @@ class _Copies(Mapping[Key, Tensor]):
 
 def _copied(value: object, lent: list[_Copies]) -> object:
     """Return what may be edited in place of ``value``; numbers are themselves."""
-    if isinstance(value, LossGradients):
-        lent.append(_Copies(value))
-        return LossGradients(lent[-1], value)
     if isinstance(value, Mapping):
         lent.append(_Copies(value))
         return lent[-1]
@@ -122,6 +143,16 @@ def _copied(value: object, lent: list[_Copies]) -> object:
         return value.detach().clone()
     if isinstance(value, Network):
         return Network(tuple(map(replace, value.nodes)), value.shapes, value.blocks)
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence):
         return tuple(_copied(each, lent) for each in value)
     return value
+
+
+def _inputs(images: Any) -> Any:
+    """Return copies of a mini-batch in the containers in which it was given."""
+    if isinstance(images, Tensor):
+        return images.detach().clone()
+    if isinstance(images, Mapping):
+        return {name: _inputs(each) for name, each in images.items()}
+    parts = [_inputs(each) for each in images]
+    return parts if isinstance(images, list) else tuple(parts)

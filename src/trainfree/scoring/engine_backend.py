@@ -31,21 +31,10 @@ from trainfree.spaces.network import BatchNorm, Conv, Linear, Network, Node
 REGION_INPUTS, REGION_SIZE = 1000, 4
 
 
-class EngineBackend(Backend):
-    """Computes from a network as data; see :class:`~trainfree.scoring.backend.Backend`.
+class _Passes(Backend):
+    """The network, its tensors, and the passes that the quantities are computed from, each shared.
 
-    Parameters
-    ----------
-    build
-        Returns the network of the architecture.
-    draw
-        Returns the weights of a network.
-    batch
-        Mini-batch on the device, (B, 3, height, width) float32 or float64, channels last.
-    clock, labels, stream
-        As for every backend.
-    initialization
-        How the weights of derived networks are drawn.
+    Parameters are those of :class:`EngineBackend`.
     """
 
     def __init__(
@@ -61,8 +50,6 @@ class EngineBackend(Backend):
         super().__init__(clock, labels, stream)
         self._build, self._draw, self._initialization = build, draw, initialization
         self.batch = batch
-
-    # What the quantities are computed from, each shared
 
     @property
     def network(self) -> Network:
@@ -117,8 +104,6 @@ class EngineBackend(Backend):
 
         # Not as "other": the kernels keep seconds of passes and of products apart themselves.
         return self.results.get("kernels", run)
-
-    # The architecture and its tensors
 
     @property
     def counts(self) -> Counts:
@@ -180,17 +165,52 @@ class EngineBackend(Backend):
         refuse_zero(found.values())
         return by_key(found)
 
-    # The quantities
+    def _drawn_for(
+        self, network: Network, initialization: Initialization, purpose: str
+    ) -> Parameters:
+        """Draw the weights of a network of a proxy's own."""
+        with self.clock.phase("build"):
+            drawn = draw_weights(network, initialization, self.stream(purpose))
+            return self._as_parameters(drawn)
+
+    def _as_parameters(self, drawn: Weights) -> Parameters:
+        return Parameters(
+            {number: self._on_device(value) for number, value in drawn.weight.items()},
+            {number: self._on_device(value) for number, value in drawn.bias.items()},
+        )
+
+    def _on_device(self, values: NDArray[np.float32]) -> Tensor:
+        tensor = torch.from_numpy(values).to(self.batch)
+        if tensor.dim() == 4:
+            return tensor.contiguous(memory_format=torch.channels_last)
+        return tensor
+
+
+class EngineBackend(_Passes):
+    """Computes from a network as data; see :class:`~trainfree.scoring.backend.Backend`.
+
+    Parameters
+    ----------
+    build
+        Returns the network of the architecture.
+    draw
+        Returns the weights of a network.
+    batch
+        Mini-batch on the device, (B, 3, height, width) float32 or float64, channels last.
+    clock, labels, stream
+        As for every backend.
+    initialization
+        How the weights of derived networks are drawn.
+    """
 
     def channel_gradients(self) -> Mapping[Key, Tensor]:
         """Return Σ over positions of output times its gradient, (B, channels) by node number."""
         values, gradients = self.forward.values, self.loss
-        return {
-            number: (values[number] * gradients.output[number]).flatten(2).sum(dim=2)
-            if values[number].dim() > 2
-            else values[number] * gradients.output[number]
-            for number in gradients.weight
-        }
+        found: dict[Key, Tensor] = {}
+        for number in gradients.weight:
+            response = values[number] * gradients.output[number]
+            found[number] = response.sum(dim=(2, 3)) if response.dim() == 4 else response
+        return found
 
     def relu_kernel(self) -> NDArray[np.float64]:
         """Return K with each ReLU module counted once, (B, B)."""
@@ -284,26 +304,6 @@ class EngineBackend(Backend):
         network = self.network
         stay = normalisations(network, reductions_only)
         return log_normalised_flow(network, self.parameters, stay, self.batch.device)
-
-    def _drawn_for(
-        self, network: Network, initialization: Initialization, purpose: str
-    ) -> Parameters:
-        """Draw the weights of a network of a proxy's own."""
-        with self.clock.phase("build"):
-            drawn = draw_weights(network, initialization, self.stream(purpose))
-            return self._as_parameters(drawn)
-
-    def _as_parameters(self, drawn: Weights) -> Parameters:
-        return Parameters(
-            {number: self._on_device(value) for number, value in drawn.weight.items()},
-            {number: self._on_device(value) for number, value in drawn.bias.items()},
-        )
-
-    def _on_device(self, values: NDArray[np.float32]) -> Tensor:
-        tensor = torch.from_numpy(values).to(self.batch)
-        if tensor.dim() == 4:
-            return tensor.contiguous(memory_format=torch.channels_last)
-        return tensor
 
 
 def _loss_of(forward: ForwardPass, labels: Tensor) -> Gradients:

@@ -5,7 +5,7 @@ from trainfree.proxies.registry import Candidate, proxy
 
 @proxy("l2_norm", needs=["weights"], cite="Abdelfattah et al., ICLR 2021, published code")
 def l2_norm(candidate: Candidate) -> float:
-    """Return Σ over layers ‖w‖₂ of convolution and linear weights.
+    """Return Σ over layers ‖w‖₂ of ``Candidate.weights``.
 
     Layers that do not reach the output count, too. At initialisation the norm depends on the width
     alone, not on the kernel, so that this counts layers; architectures with as many layers of each

@@ -14,10 +14,10 @@ from trainfree.proxies.registry import Candidate, proxy
 def ntk_condition(candidate: Candidate) -> float:
     """Return λ_max / λ_min of Θ (B, B), Θ_ij = ⟨∂ Σ f(x_i)/∂w, ∂ Σ f(x_j)/∂w⟩.
 
-    Low is good, so scores files hold the negative. The published code works in train mode, where
-    each image's output depends on the whole batch; we hold the statistics of the mini-batch fixed,
-    take its first 32 images and leave out the scales of batch normalisation. A singular
-    kernel gives +inf, stored as −inf.
+    w runs over ``Candidate.weights``, so scales of batch normalisation and biases are left out. Low
+    is good, so scores files hold the negative. The published code works in train mode, where each
+    image's output depends on the whole batch; we hold the statistics of the mini-batch fixed and
+    take its first 32 images. A singular kernel gives +inf, stored as −inf.
     """
     eigenvalues = np.linalg.eigvalsh(candidate.tangent_kernel)
     smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])

@@ -11,9 +11,10 @@ TINY = 1e-10
 def vkdnw_entropy(candidate: Candidate) -> float:
     """Return −Σ q ln q, q the nine deciles of the Fisher information's eigenvalues, by their sum.
 
-    Fisher information of the first entry of each of the first 128 parameter tensors, over the first
-    16 images, normalised by the statistics of the mini-batch (the published code: evaluation mode,
-    so no normalisation at all; smoothed probabilities; Kaiming initialisation). At most ln 9.
+    Fisher information of the first entry of each of the first 128 parameter tensors (weights,
+    biases, normalisations, in the network's order), over the first 16 images, normalised by the
+    statistics of the mini-batch (the published code: evaluation mode, so no normalisation at all;
+    smoothed probabilities; Kaiming initialisation). At most ln 9.
     """
     deciles = np.quantile(candidate.fisher_eigenvalues, np.arange(1, 10) / 10)
     deciles = np.maximum(deciles, 0.0)

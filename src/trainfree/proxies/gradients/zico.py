@@ -9,10 +9,11 @@ from trainfree.proxies.registry import Candidate, UndefinedScoreError, proxy
 def zico(candidate: Candidate) -> float:
     """Return Σ over layers ln Σ_w mean|g| / std(g), over the gradients g of two batches.
 
-    The two batches are the halves of the mini-batch, each with its own normalisation (the published
-    code reads two batches). Weights whose gradient does not vary and layers without a gradient are
-    left out, as there. The sum is ruled by the few weights whose two gradients are nearly equal,
-    so that the last digits of single precision show. −inf where no weight has a gradient.
+    A layer is a tensor of ``Candidate.weights``. The two batches are the halves of the mini-batch,
+    each with its own normalisation (the published code reads two batches). Weights whose gradient
+    does not vary and layers without a gradient are left out, as there. The sum is ruled by the few
+    weights whose two gradients are nearly equal, so that the last digits of single precision show.
+    −inf where no weight has a gradient.
     """
     first, second = candidate.half_gradients
     total = 0.0

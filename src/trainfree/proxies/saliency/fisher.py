@@ -11,7 +11,8 @@ from trainfree.proxies.registry import Candidate, proxy
 def fisher(candidate: Candidate) -> float:
     """Return Σ over weights of ½ mean_b (Σ_xy a ∂L/∂a)², with a the output channel they feed.
 
-    L is the mean cross-entropy, a the output of a convolution or linear layer before normalisation.
+    L is the mean cross-entropy, a the output of a layer with ``Candidate.weights`` (a convolution,
+    a linear layer) before normalisation.
     A channel's number is counted once for each of its weights, as the published code does when it
     broadcasts channels to weights. The original takes the activations behind the ReLU.
     −inf where no weight has a gradient.

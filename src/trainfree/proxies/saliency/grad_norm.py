@@ -5,7 +5,7 @@ from trainfree.proxies.registry import Candidate, proxy
 
 @proxy("grad_norm", needs=["gradients"], cite="Abdelfattah et al., ICLR 2021")
 def grad_norm(candidate: Candidate) -> float:
-    """Return Σ over layers ‖∂L/∂w‖₂, convolution and linear weights, L the mean cross-entropy.
+    """Return Σ over layers ‖∂L/∂w‖₂, w in ``Candidate.weights``, L the mean cross-entropy.
 
     A sum of norms, not the norm of the whole gradient. −inf where no weight has a gradient.
     """

@@ -9,7 +9,7 @@ from trainfree.proxies.registry import Candidate, proxy
     cite="Wang et al., ICLR 2020; summed over the network by Abdelfattah et al., ICLR 2021",
 )
 def grasp(candidate: Candidate) -> float:
-    """Return −Σ w ⊙ (H g) = −gᵀ H w over convolution and linear weights.
+    """Return −Σ w ⊙ (H g) = −gᵀ H w over ``Candidate.weights``.
 
     g and H are gradient and Hessian of the mean cross-entropy (temperature 1, one iteration, one
     mini-batch for both, not the balanced one of the original). The sign is that of zero-cost-nas,

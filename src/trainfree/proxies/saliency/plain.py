@@ -9,7 +9,7 @@ from trainfree.proxies.registry import Candidate, proxy
     cite="code of Abdelfattah et al., ICLR 2021 (zero-cost-nas)",
 )
 def plain(candidate: Candidate) -> float:
-    """Return Σ w · ∂L/∂w over convolution and linear weights, L the mean cross-entropy.
+    """Return Σ w · ∂L/∂w over ``Candidate.weights``, L the mean cross-entropy.
 
     A measure of the code zero-cost-nas without a paper of its own; that it goes back to the
     saliency of Mozer and Smolensky (Skeletonization, NIPS 1988) is our reading, not verified.

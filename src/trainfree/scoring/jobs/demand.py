@@ -20,7 +20,8 @@ _KEPT_MAPS = 700
 """Maps as large as the stem's output: 640 were measured in NAS-Bench-201 with all proxies."""
 _MODULE_CHANNELS = 16
 """What a torch module is taken for: a stem of so many channels at the size of the images."""
-_KEEPING = frozenset({"gradients", "jacobian", "image_gradients", "random"})
+_KEEPING = frozenset({"gradients", "jacobian", "image_gradients", "images", "random"})
+"""Who asks for images runs the module on them, and most likely back."""
 
 
 def job_memory_mb(setting: Setting) -> int:

@@ -381,6 +381,8 @@ class ModuleBackend(Backend):
         fixed = self.fixed
         if self.counts.classes is None:
             raise UndefinedScoreError("the output is no matrix of logits, so it has no classes")
+        if self.counts.classes == 1:
+            raise UndefinedScoreError("the output is one logit, whose softmax is always one")
         fisher = first_entry_fisher(self._model, self._inputs, fixed, self._head.logits)
         found: NDArray[np.float64] = torch.linalg.eigvalsh(fisher).cpu().numpy()
         return found

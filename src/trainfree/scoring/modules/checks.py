@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset
 
 from trainfree.outside.foreign import told
+from trainfree.scoring.modules.inputs import call
 from trainfree.scoring.modules.kinds import check_kind, check_tensor, no_module
 from trainfree.scoring.modules.words import described, kind_of, model_error, shape_of, type_of
 
@@ -145,9 +146,7 @@ def first_output(model: nn.Module, inputs: Any, name: str) -> Any:
     """
     try:
         with torch.no_grad():
-            if isinstance(inputs, Mapping):
-                return model(**inputs)
-            return model(*inputs) if isinstance(inputs, tuple | list) else model(inputs)
+            return call(model, inputs)
     except Exception as error:
         found = ", ".join(described(tensor) for _, tensor in _leaves(inputs, "images", name))
         raise model_error(

@@ -163,8 +163,16 @@ def _undropped(input: Tensor, *_: Any, **__: Any) -> Tensor:
 
 def _by_steps(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
-        with torch.backends.mkldnn.flags(enabled=False), torch.backends.cudnn.flags(enabled=False):
+        # Not by their flags(), which set other switches, too, and warn of one.
+        backends: tuple[Any, ...] = torch.backends.mkldnn, torch.backends.cudnn
+        usual = [backend.enabled for backend in backends]
+        try:
+            for backend in backends:
+                backend.enabled = False
             return function(*args, **kwargs)
+        finally:
+            for backend, enabled in zip(backends, usual, strict=True):
+                backend.enabled = enabled
 
     return run
 

@@ -164,8 +164,8 @@ def _instance_norm(
 
 def _out_of_place(function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
     def run(input: Tensor, inplace: bool = False) -> Tensor:
-        made = function(input)
-        return input.copy_(made) if inplace else made
+        # What is made of a clone leaves what going back needs of it as it was.
+        return input.copy_(function(input.clone())) if inplace else function(input)
 
     return run
 

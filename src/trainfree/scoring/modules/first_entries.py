@@ -196,6 +196,7 @@ class _Reader(TorchFunctionMode):
                 if entry not in known:
                     return changed
                 slope = known[entry]
+                changed = changed.contiguous()  # a slope has its own numbers where x repeats some
                 return forward_ad.make_dual(changed, _first(x) if slope is None else slope)
 
             with torch.no_grad(), forward_ad.dual_level(), self.conditions.repeating(call):

@@ -105,6 +105,11 @@ class Head:
             return output
         if callable(self.pick):
             return self.pick(output)
+        if isinstance(output, Tensor):  # a place in it would be an image
+            raise TrainfreeError(
+                f"output: the model returns a tensor, which has no part {self.pick!r}; leave "
+                "output= out, or let it be a function"
+            )
         try:
             return output[self.pick]
         except (KeyError, IndexError, TypeError):

@@ -1,0 +1,53 @@
+"""Whether what a proxy announces of itself can be true."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection
+
+from trainfree.errors import TrainfreeError, UnknownNameError
+
+
+def check_words(
+    name: object, needs: object, known: Collection[str], higher_is_better: object, cite: object
+) -> None:
+    """Refuse what is said in ``@proxy(…)`` where it is of another kind than it has to be.
+
+    ``known`` are the needs that there are.
+    """
+    if not isinstance(name, str):
+        raise TrainfreeError(f"@proxy: name: expected a text, found {name!r}")
+    where = f"@proxy({name!r}):"
+    if isinstance(needs, str) or not isinstance(needs, Collection):
+        raise TrainfreeError(f"{where} needs: expected a list of texts, found {needs!r}")
+    for need in needs:
+        if need not in known:
+            raise UnknownNameError("need", str(need), known)
+    if not isinstance(higher_is_better, bool):
+        raise TrainfreeError(
+            f"{where} higher_is_better: expected True or False, found {higher_is_better!r}"
+        )
+    if not isinstance(cite, str):
+        raise TrainfreeError(f"{where} cite: expected a text, found {cite!r}")
+
+
+def check_function(name: str, function: object) -> None:
+    """Refuse what cannot be called with a candidate and return a number."""
+    found = repr(function) if not callable(function) else ""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        found = "an async function"
+    elif inspect.isgeneratorfunction(function):
+        found = "a generator, which yields instead of returning"
+    elif callable(function):
+        try:
+            signature = inspect.signature(function)
+        except ValueError:  # some built-in functions have none
+            return
+        try:
+            signature.bind(None)
+        except TypeError:
+            found = f"one with the arguments {signature}"
+    if found:
+        raise TrainfreeError(
+            f"@proxy({name!r}): expected a function of one argument, the candidate, found {found}"
+        )
