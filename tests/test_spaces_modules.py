@@ -245,6 +245,27 @@ def test_the_seed_and_the_initialisation_decide_the_weights(nets, sound, scored)
         np.testing.assert_array_equal(other["score"].sel(proxy="params"), plain[:4, 2])
 
 
+def test_what_a_forward_pass_draws_itself_depends_on_no_other_proxy(tmp_path, scored):
+    drawing = """
+class Draws(nn.Module):
+    def forward(self, x):
+        return x * (1 + random.random() + np.random.rand() + torch.rand(()))
+
+class Nets"""
+    imports = "from torch import nn\nimport random\nimport numpy as np\nimport torch\n"
+    path = written(
+        tmp_path,
+        "drawing",
+        ("from torch import nn\n", imports),
+        ("\nclass Nets", drawing),
+        (RETURN, "return nn.Sequential(*model, Draws())"),
+    )
+    lists = (("snip",), ("naswot", "snip"), ("grasp", "zico", "snip"))
+    found = [scored(path, last=1, proxies=proxies)["score"].sel(proxy="snip") for proxies in lists]
+    assert found[0].to_numpy().tolist() == found[1].to_numpy().tolist()
+    assert found[0].to_numpy().tolist() == found[2].to_numpy().tolist()
+
+
 def test_scoring_leaves_the_process_as_it_was(nets, scored):
     def states() -> list[object]:
         numbers = np.random.get_state()[1]  # noqa: NPY002  (it is the old one that is kept)
@@ -500,7 +521,7 @@ def test_the_library_returns_the_module_with_the_weights_that_are_scored(
     )
     assert model.training
     weights = [parameter for parameter in model.parameters() if parameter.dim() > 1]
-    assert row.scores == [pytest.approx(sum(float(w.norm()) for w in weights), rel=1e-6)]
+    assert row.scores == [pytest.approx(sum(float(w.detach().norm()) for w in weights), rel=1e-6)]
     assert trainfree.space("nets")[7].module(image_size=8)[0].weight.data_ptr() not in {
         weight.data_ptr() for weight in weights
     }
