@@ -109,9 +109,9 @@ def built(architecture: Architecture, batch: Tensor) -> nn.Module:
         When there is not enough memory.
     """
     first, second = (_called(architecture) for _ in range(2))
-    _require_own_weights(architecture, first, second)
-    del second
     with _blamed(architecture, lambda error: f"it cannot be used: {told(error)}"):
+        _require_own_weights(architecture, first, second)
+        del second
         model = copied(first, architecture.called).eval().to(batch.device, batch.dtype)
         if architecture.initialization != "pytorch":
             redraw(model, architecture.initialization, architecture.stream("weights"))
@@ -119,41 +119,41 @@ def built(architecture: Architecture, batch: Tensor) -> nn.Module:
 
 
 def _called(architecture: Architecture) -> nn.Module:
-    """Call ``module`` of the space and check what it returns."""
+    """Call ``module`` of the space, seeded for the architecture, and check what it returns."""
+    called = architecture.called
     with _blamed(architecture, lambda error: f"module raised {told(error)}"):
+        seed_global_generators(int(architecture.stream("weights").integers(2**63)))
         model = architecture.space.module(  # type: ignore[attr-defined]
             architecture.index, classes=architecture.classes, image_size=architecture.image_size
         )
         if not issubclass(type(model), nn.Module):
-            raise model_error(
-                architecture.called, f"module: expected a torch.nn.Module, found {kind_of(model)}"
-            )
-        check_model(model, architecture.called)
-    found: nn.Module = model
-    return found
+            found = kind_of(model)
+            raise model_error(called, f"module: expected a torch.nn.Module, found {found}")
+        check_model(model, called)
+    checked: nn.Module = model
+    return checked
 
 
 def _require_own_weights(architecture: Architecture, first: nn.Module, second: nn.Module) -> None:
     """Refuse modules that are not new each time, or not the same under the same seed."""
-    with _blamed(architecture, lambda error: f"its state cannot be had: {told(error)}"):
-        ours, theirs = (_tensors(model) for model in (first, second))
-        places = {tensor.untyped_storage().data_ptr() for tensor in ours.values()} - {0}
-        for name, tensor in theirs.items():
-            if tensor.untyped_storage().data_ptr() in places:
-                raise model_error(
-                    architecture.called,
-                    f"module returned {name!r} a second time when it was called again, so that "
-                    "architectures would share it; make new layers in each call, or return "
-                    "copy.deepcopy of what is kept",
-                )
-        for name in {**ours, **theirs}:
-            if not _same(ours.get(name), theirs.get(name)):
-                raise model_error(
-                    architecture.called,
-                    f"module gave {name!r} other values when it was called again under the same "
-                    "seed; draw weights with torch, numpy.random or random and no generator of "
-                    "your own, and let nothing depend on what was built before",
-                )
+    ours, theirs = (_tensors(model) for model in (first, second))
+    places = {tensor.untyped_storage().data_ptr() for tensor in ours.values()} - {0}
+    for name, tensor in theirs.items():
+        if tensor.untyped_storage().data_ptr() in places:
+            raise model_error(
+                architecture.called,
+                f"module returned {name!r} a second time when it was called again, so that "
+                "architectures would share it; make new layers in each call, or return "
+                "copy.deepcopy of what is kept",
+            )
+    for name in {**ours, **theirs}:
+        if not _same(ours.get(name), theirs.get(name)):
+            raise model_error(
+                architecture.called,
+                f"module gave {name!r} other values when it was called again under the same "
+                "seed; draw weights with torch, numpy.random or random and no generator of "
+                "your own, and let nothing depend on what was built before",
+            )
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -175,7 +175,7 @@ def _same(one: Tensor | None, other: Tensor | None) -> bool:
 
 @contextmanager
 def _blamed(architecture: Architecture, sentence: Callable[[BaseException], str]) -> Iterator[None]:
-    """Run code of the space, seeded for the architecture; what it raises is its author's to mend.
+    """Run code of the space; what it raises is its author's to mend.
 
     Raises
     ------
@@ -186,7 +186,6 @@ def _blamed(architecture: Architecture, sentence: Callable[[BaseException], str]
     """
     try:
         with contained():
-            seed_global_generators(int(architecture.stream("weights").integers(2**63)))
             yield
     except ForeignError as error:
         raised = error.raised
