@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from trainfree.randomness import stream
 from trainfree.scoring.autodiff.forward import Parameters, record
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.network_module import module_of, space_module
+from trainfree.scoring.network_module import as_parameters, module_of, space_module
 from trainfree.scoring.quantities.patterns import thin
 from trainfree.scoring.quantities.relu_kernel import relu_kernels
 from trainfree.scoring.weights import draw_weights
@@ -77,8 +77,7 @@ def test_a_space_gives_the_weights_that_are_scored(text):
     arch = SMALL.parse(text)
     network = build_network(SMALL, arch, SIZE, CLASSES)
     drawn = draw_weights(network, "kaiming", stream(3, "weights", arch))
-    parameters = Parameters(*({n: torch.from_numpy(v) for n, v in part.items()}
-                              for part in (drawn.weight, drawn.bias)))  # fmt: skip
+    parameters = as_parameters(drawn)
     module = space_module(SMALL, arch, SIZE, CLASSES, seed=3, initialization="kaiming")
     batch = images(dtype=torch.float32)
     expected = record(network, parameters, batch).logits

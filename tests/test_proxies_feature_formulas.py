@@ -115,18 +115,20 @@ def test_wrcor_sums_weighted_correlations(candidate, naive):
     values = naive.run()
     F.cross_entropy(values[naive.network.output], naive.labels).backward()
     kernel = np.zeros((6, 6))
-    for number, node in enumerate(naive.network.nodes):
-        if not isinstance(node, Relu):
-            continue
-        block = sum(end < number for end in naive.network.blocks[1:])
-        responses = [values[node.source]]
-        if values[number].grad is not None:
-            responses.append(values[number].grad * (values[number] > 0))
+    relus = [(n, node) for n, node in enumerate(naive.network.nodes) if isinstance(node, Relu)]
+    for source in {node.source for _, node in relus}:
+        readers = [(number, node) for number, node in relus if node.source == source]
+        block = sum(end < readers[0][0] for end in naive.network.blocks[1:])
+        responses = [values[source]]
+        adjoints = [values[n].grad for n, _ in readers if values[n].grad is not None]
+        if adjoints:
+            responses.append(sum(adjoints) * (values[source] > 0))
         for response in responses:
             with np.errstate(all="ignore"):
                 correlation = np.corrcoef(response.detach().flatten(1).numpy())
             if not np.isnan(correlation).any():
-                kernel += node.modules * 2**block * np.abs(correlation)
+                modules = sum(node.modules for _, node in readers)
+                kernel += modules * 2**block * np.abs(correlation)
     expected = np.linalg.slogdet(kernel)[1]
     assert value_of("wrcor", candidate) == pytest.approx(expected, **CLOSE)
 

@@ -90,6 +90,7 @@ def _source_hash(function: Any) -> str:
         lines, _ = inspect.getsourcelines(function)
     except (OSError, TypeError):
         return "unknown"
-    places = getattr(getattr(function, "__code__", None), "co_positions", tuple)()
-    columns = [place[2:] for place in places]  # tell apart what stands on one line
+    code = getattr(function, "__code__", None)
+    # Columns tell apart what stands on one line.
+    columns = [] if code is None else [place[2:] for place in code.co_positions()]
     return hashlib.sha256(repr(("".join(lines), columns)).encode()).hexdigest()[:16]

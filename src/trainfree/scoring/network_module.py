@@ -14,7 +14,7 @@ from torch.fx.node import Argument
 from trainfree.randomness import stream
 from trainfree.scoring.autodiff.forward import BATCH_NORM_EPSILON, Parameters
 from trainfree.scoring.settings.setting import Initialization
-from trainfree.scoring.weights import draw_weights
+from trainfree.scoring.weights import Weights, draw_weights
 from trainfree.spaces import build_network
 from trainfree.spaces.network import (
     Add,
@@ -131,9 +131,15 @@ def space_module(
     """
     network = build_network(space, index, image_size, classes)
     drawn = draw_weights(network, initialization, stream(seed, "weights", index))
-    weight = {number: torch.from_numpy(value) for number, value in drawn.weight.items()}
-    bias = {number: torch.from_numpy(value) for number, value in drawn.bias.items()}
-    return module_of(network, Parameters(weight, bias))
+    return module_of(network, as_parameters(drawn))
+
+
+def as_parameters(drawn: Weights) -> Parameters:
+    """Return drawn weights as tensors, float32 on the CPU."""
+    return Parameters(
+        {number: torch.from_numpy(value) for number, value in drawn.weight.items()},
+        {number: torch.from_numpy(value) for number, value in drawn.bias.items()},
+    )
 
 
 @dataclass

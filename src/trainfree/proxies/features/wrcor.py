@@ -16,6 +16,7 @@ def wrcor(candidate: Candidate) -> float:
     The weights 2ⁱ and ln |det K| are those of the authors' code (kunjing96/ZSNAS-WRCor,
     act_grad_cor_weighted). A matrix with an undefined correlation is left out, as there. The
     published hook also matches the wrapping ``ReLUConvBN``, whose "gradient of the input" is that
-    of its normalisation; we count each ReLU module once. −inf where no weight has a gradient.
+    of its normalisation; we count each ReLU module once. Modules that read the same map count with
+    the gradient that comes back through all of them. −inf where no weight has a gradient.
     """
     return candidate.log_abs_determinant(candidate.weighted_response_kernel)

@@ -51,6 +51,13 @@ class _Edges(Ends):
         self.shapes: dict[int, Tensor] = {}
         self.edges: dict[int, GradientEdge] = {}
 
+    def passed_on(self, value: Tensor) -> Tensor:
+        """Begin a graph at a value that knows nothing of the images, as zeros do not.
+
+        What the next block passes back does not depend on that.
+        """
+        return value if value.requires_grad else value.detach().requires_grad_()
+
     def reached(self, number: int, value: Tensor) -> None:
         """Note where the gradient of a value comes by."""
         self.shapes[number] = _like(value)

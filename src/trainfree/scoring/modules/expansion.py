@@ -59,6 +59,8 @@ def log_expansion(
     UndefinedScoreError
         When there is no last feature map or no Gaussian input.
     """
+    if not structure.reaches:
+        raise UndefinedScoreError("the output does not depend on the input", score=-inf)
     if structure.pool is None:
         raise UndefinedScoreError("no pooling over all positions, so there is no last feature map")
     if not is_continuous(inputs):

@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from trainfree.scoring.modules.conditions import Conditions, Normalisation, conditions
 from trainfree.scoring.modules.inputs import Inputs, call, part, tensors
-from trainfree.scoring.modules.layout import Layout, find_layout
+from trainfree.scoring.modules.layout import Layout, constant_layout, find_layout
 from trainfree.scoring.modules.structure import probes
 
 IMAGES = 16
@@ -167,7 +167,7 @@ class _Reader(TorchFunctionMode):
 
     def _note(self, output: Tensor, slopes: dict[int, Tensor | None]) -> None:
         if self._known is None:
-            self.layouts.append(find_layout(output))
+            self.layouts.append(find_layout(output) or constant_layout(output))
             return
         layout = self._known[len(self.layouts)]
         self.layouts.append(layout)

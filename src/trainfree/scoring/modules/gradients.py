@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.autograd.graph import get_gradient_edge
 
 from trainfree.scoring.modules.conditions import Normalisation, conditions
 from trainfree.scoring.modules.inputs import Inputs, call
@@ -95,7 +95,7 @@ class _Outputs(Observer):
             self._found.outputs[key] = product.layout.images_first(output.detach()).clone()
         if output.requires_grad:
             edge = get_gradient_edge(output)
-            edge.node.register_prehook(self._hook(number, product, edge, key))
+            edge.node.register_prehook(self._hook(number, product, edge.output_nr, key))
 
     def before_change(self, x: Tensor) -> None:
         """Keep what an operation is about to overwrite."""
@@ -105,10 +105,11 @@ class _Outputs(Observer):
                 self._values[number] = value.clone()
 
     def _hook(
-        self, number: int, product: Product, edge: GradientEdge, key: str
+        self, number: int, product: Product, place: int, key: str
     ) -> Callable[[tuple[Tensor, ...]], None]:
+        # It must not know the node that it hangs on: neither could ever be freed.
         def receive(gradients: tuple[Tensor | None, ...]) -> None:
-            gradient = gradients[edge.output_nr]
+            gradient = gradients[place]
             if gradient is None:
                 return
             value, layout = self._values[number], product.layout

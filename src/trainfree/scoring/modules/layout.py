@@ -68,6 +68,14 @@ def find_layout(tensor: Tensor) -> Layout | None:
     return None
 
 
+def constant_layout(tensor: Tensor) -> Layout | None:
+    """Return where the images are in a tensor that is the same for all: along the first axis.
+
+    None where it has another length. Zeros in place of a branch are of this kind.
+    """
+    return Layout(0, 1, True) if tensor.dim() and len(tensor) == PROBES else None
+
+
 def _tells_apart(images: Tensor) -> bool:
     if images.dtype is torch.bool or not images.is_floating_point():
         one, same, other = images.unbind(0)

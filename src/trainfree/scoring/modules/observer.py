@@ -129,6 +129,10 @@ class Ends(Observer):
     def reached(self, number: int, value: Tensor) -> None:
         """Receive the value at an end."""
 
+    def passed_on(self, value: Tensor) -> Tensor:
+        """Return what goes on in place of the value of a submodule."""
+        return value
+
     def made(self, label: Label, output: Tensor) -> None:
         """Tell ends that lie at an operation."""
         if label in self._order:
@@ -145,10 +149,14 @@ class Ends(Observer):
                 yield
 
     def _attach(self, module: nn.Module, number: int) -> torch.utils.hooks.RemovableHandle:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            if number not in self._seen:
-                self._seen.add(number)
-                with self.looking_away():
-                    self.reached(number, output if isinstance(output, Tensor) else output[0])
+        def hook(module: nn.Module, args: Any, output: Any) -> Any:
+            if number in self._seen:
+                return output
+            self._seen.add(number)
+            with self.looking_away():
+                if isinstance(output, Tensor):
+                    output = self.passed_on(output)
+                self.reached(number, output if isinstance(output, Tensor) else output[0])
+            return output
 
         return module.register_forward_hook(hook)

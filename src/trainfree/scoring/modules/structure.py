@@ -23,7 +23,7 @@ from trainfree.errors import TrainfreeError
 from trainfree.scoring.modules import operations
 from trainfree.scoring.modules.conditions import Affine, OfBatch, conditions
 from trainfree.scoring.modules.inputs import Inputs, call, part, tensors
-from trainfree.scoring.modules.layout import PROBES, Layout, find_layout
+from trainfree.scoring.modules.layout import PROBES, Layout, constant_layout, find_layout
 
 Label = tuple[Any, int]
 """An operation, and how many of the same kind came before it."""
@@ -48,7 +48,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation that sees the images: where they are, its units, and when it came."""
+    """An activation of the images: where they are, its units, and when it came."""
 
     layout: Layout
     units: int
@@ -80,6 +80,8 @@ class Structure:
         When they were reached.
     pool
         Label of the pooling over all positions which everything passes through.
+    reaches
+        Whether the output depends on the images.
     """
 
     products: dict[int, Product]
@@ -93,6 +95,7 @@ class Structure:
     ends: tuple[Label | str, ...]
     end_times: tuple[int, ...]
     pool: Label | None
+    reaches: bool
 
     @property
     def units(self) -> int:
@@ -132,7 +135,8 @@ def examine(model: nn.Module, inputs: Inputs, blocks: tuple[str, ...] | None) ->
         for name in blocks or ():
             hooks.callback(_watch(model, name, trace, reached).remove)
         with trace:
-            call(model, images)
+            output = call(model, images)
+    trace.finish(output)
     missing = set(blocks or ()) - {name for name, _ in reached}
     if missing:
         raise TrainfreeError(f"blocks: {min(missing)!r} was not executed")
@@ -173,6 +177,7 @@ class _Trace(TorchDispatchMode):
         self._derived = {_memory(x): frozenset([name]) for name, x in parameters.items()}
         self._alive: list[Any] = [images]
         self._maker = {_memory(tensor): 0 for tensor in tensors(images)}
+        self._batched = set(self._maker)  # with zeros in the images' number and what follows
         self._labels: Counter[Any] = Counter()
         self._numbers = {kind: count() for kind in ("product", "activation", "layer")}
         self._axes: dict[tuple[int, ...], int] = {}
@@ -231,6 +236,8 @@ class _Trace(TorchDispatchMode):
         packet = func.overloadpacket
         written = [x for x in tree_leaves(made) if isinstance(x, Tensor)]
         self._alive += [read, written]
+        if batched := any(_memory(x) in self._batched for x in read):
+            self._batched |= {_memory(x) for x in written}
         if packet in operations.MAKES_ANEW:
             return
         label = (func, self._labels[func])
@@ -242,13 +249,14 @@ class _Trace(TorchDispatchMode):
             is_pool = operations.is_global_pool(packet, args, made)
             self.operations[self.time] = _Operation(label, sources, joins, is_activation, is_pool)
             self.last = self.time
+        if batched:
             return
         names = frozenset().union(*(self._derived.get(_memory(x), frozenset()) for x in read))
         for x in written if names else ():
             self._derived.setdefault(_memory(x), names)
 
     def _activate(self, x: Tensor) -> None:
-        number, layout = next(self._numbers["activation"]), find_layout(x)
+        number, layout = next(self._numbers["activation"]), self._layout(x)
         if layout is not None:
             self.activations[number] = Activation(layout, x.numel() // PROBES, self.time)
 
@@ -262,7 +270,7 @@ class _Trace(TorchDispatchMode):
                 continue
             self.used.add(name)
             axis = operations.channel_axis(packet, output, is_right)
-            layout = find_layout(output)
+            layout = self._layout(output)
             if layout is not None:
                 self.products[number] = Product(name, layout, axis)
             if bias is None:
@@ -272,6 +280,9 @@ class _Trace(TorchDispatchMode):
             self.biases |= self._derived.get(_memory(bias), frozenset())
             if packet is operations.aten.addmm and _memory(bias) in self._derived:
                 self.flops += 2 * output.numel()
+
+    def _layout(self, x: Tensor) -> Layout | None:
+        return find_layout(x) or (constant_layout(x) if _memory(x) in self._batched else None)
 
     def _add_bias(self, read: list[Tensor], made: Any) -> None:
         """Note a bias that is added in a step of its own, as linear layers do for some inputs."""
@@ -297,8 +308,7 @@ class _Trace(TorchDispatchMode):
         if channels is None:
             return
         self._axes[tuple(output.shape)] = channels
-        layout = find_layout(output)
-        if layout is not None:
+        if (layout := self._layout(output)) is not None:
             self.layers[number] = (layout, channels)
 
     def _axis(self, output: Tensor) -> int:
@@ -310,6 +320,12 @@ class _Trace(TorchDispatchMode):
             flat = (prod(output.shape[:-1]), output.shape[-1])
             return 2 if self._axes.get(flat) == 1 else 1
         return min(1, output.dim() - 1)
+
+    def finish(self, output: Any) -> None:
+        """Note which operation made the output, or its first tensor."""
+        made = [self._maker.get(_memory(x)) for x in tree_leaves(output) if isinstance(x, Tensor)]
+        if made:
+            self.last = made[0] or 0
 
     def structure(self, normalisations: list[int], reached: list[tuple[str, int]]) -> Structure:
         """Return what was found, with ends of blocks at submodules where these are known."""
@@ -330,6 +346,7 @@ class _Trace(TorchDispatchMode):
             ends=tuple(labels),
             end_times=tuple(times),
             pool=self.operations[pools[-1]].label if pools else None,
+            reaches=self.last > 0,
         )
 
 

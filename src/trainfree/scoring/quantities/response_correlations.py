@@ -17,23 +17,34 @@ def weighted_response_kernel(forward: ForwardPass, gradients: Gradients) -> NDAr
     """Return K = Σ modules · 2ⁱ · (|corr of inputs| + |corr of their gradients|), (B, B) float64.
 
     The sum runs over ReLUs; i is the number of the block a ReLU lies in, the stem being block −1.
-    A correlation with an image whose response is constant is undefined; that ReLU is left out.
+    ReLUs that read the same map are one with all their modules: the gradient is what comes back
+    through all of them. A correlation with an image whose response is constant is undefined; it is
+    left out.
     """
-    images = len(forward.logits)
+    network, images = forward.network, len(forward.logits)
     kernel = np.zeros((images, images))
-    for number, node in enumerate(forward.network.nodes):
-        if not isinstance(node, Relu):
-            continue
-        weight = node.modules * 2.0 ** _block_of(forward.network, number)
-        responses = [forward.values[node.source]]
-        if number in gradients.output:
-            adjoint = gradients.output[number]
-            responses.append(torch.ops.aten.threshold_backward(adjoint, forward.values[number], 0))
+    for source, relus in _by_source(network).items():
+        modules = sum(count for _, count in relus)
+        first, _ = relus[0]
+        responses = [forward.values[source]]
+        adjoints = [gradients.output[relu] for relu, _ in relus if relu in gradients.output]
+        if adjoints:
+            adjoint = torch.stack(adjoints).sum(dim=0) if len(adjoints) > 1 else adjoints[0]
+            responses.append(torch.ops.aten.threshold_backward(adjoint, forward.values[first], 0))
         for response in responses:
             correlation = np.abs(correlations(response))
             if np.isfinite(correlation).all():
-                kernel += weight * correlation
+                kernel += modules * 2.0 ** _block_of(network, first) * correlation
     return kernel
+
+
+def _by_source(network: Network) -> dict[int, list[tuple[int, int]]]:
+    """Return the ReLUs that read each node, (number, modules)."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for number, node in enumerate(network.nodes):
+        if isinstance(node, Relu):
+            found.setdefault(node.source, []).append((number, node.modules))
+    return found
 
 
 def _block_of(network: Network, number: int) -> int:
