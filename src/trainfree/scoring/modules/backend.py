@@ -35,9 +35,11 @@ from trainfree.scoring.modules.regions import Thinned, linear_regions
 from trainfree.scoring.modules.rerun import Rerun
 from trainfree.scoring.modules.responses import weighted_response_kernel
 from trainfree.scoring.modules.structure import Structure, examine
-from trainfree.scoring.quantities.channel_correlations import smallest_eigenvalue_sum
-from trainfree.scoring.quantities.fisher_information import ascending_eigenvalues
-from trainfree.scoring.quantities.patterns import distinct_patterns
+from trainfree.scoring.quantities.formulas import (
+    ascending_eigenvalues,
+    distinct_patterns,
+    smallest_eigenvalue_sum,
+)
 from trainfree.spaces.network import Network
 
 _FEW = 3
@@ -265,7 +267,7 @@ class ModuleBackend(Backend):
 
     def smallest_correlation_eigenvalues(self) -> float:
         """Return Σ over layers of λ_min of the channels' correlations."""
-        features = [found for found in self.activations.features if found.shape[1] > 1]
+        features = [(1, found) for found in self.activations.features if found.shape[1] > 1]
         if not features:
             raise UndefinedScoreError("no layer has more than one position")
         return smallest_eigenvalue_sum(features)
