@@ -35,9 +35,11 @@ from trainfree.scoring.modules.regions import Thinned, linear_regions
 from trainfree.scoring.modules.rerun import Rerun
 from trainfree.scoring.modules.responses import weighted_response_kernel
 from trainfree.scoring.modules.structure import Structure, examine
-from trainfree.scoring.quantities.channel_correlations import smallest_eigenvalue_sum
-from trainfree.scoring.quantities.fisher_information import ascending_eigenvalues
-from trainfree.scoring.quantities.patterns import distinct_patterns
+from trainfree.scoring.quantities.formulas import (
+    ascending_eigenvalues,
+    distinct_patterns,
+    smallest_eigenvalue_sum,
+)
 from trainfree.spaces.network import Network
 
 _FEW = 3

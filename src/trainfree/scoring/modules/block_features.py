@@ -18,7 +18,7 @@ from trainfree.scoring.modules.gradients import constants
 from trainfree.scoring.modules.inputs import Inputs, call, is_continuous, mapped
 from trainfree.scoring.modules.observer import Ends
 from trainfree.scoring.modules.structure import Structure
-from trainfree.scoring.quantities.blocks import entropy, trainability
+from trainfree.scoring.quantities.formulas import entropy, trainability
 
 
 class _Entropies(Ends):

@@ -24,7 +24,7 @@ from trainfree.scoring.modules.inputs import (
 )
 from trainfree.scoring.modules.observer import Observer
 from trainfree.scoring.modules.structure import Activation, Structure
-from trainfree.scoring.quantities.response_correlations import correlations
+from trainfree.scoring.quantities.formulas import correlations
 
 
 @dataclass
