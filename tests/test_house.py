@@ -36,7 +36,8 @@ LEAVES = {
 # Rooms inside rooms: each may import those before it.
 INSIDE = {
     "scoring": (
-        *("settings", "cpu_engine", "autodiff", "quantities", "modules", "architectures", "jobs"),
+        *("settings", "cpu_engine", "autodiff", "quantities"),
+        *("modules", "module_quantities", "architectures", "jobs"),
     ),
     "analysis": ("statistics", "papers", "proxies", "searches", "spaces", "studies", "overview"),
     "report": ("style", "figures", "page"),

@@ -16,7 +16,7 @@ from trainfree.outside.foreign import ForeignError, contained, kind_of, told
 from trainfree.outside.process_state import seed_global_generators
 from trainfree.scoring.architectures.architecture import Architecture, Trainable
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.modules.backend import ModuleBackend
+from trainfree.scoring.module_backend import ModuleBackend
 from trainfree.scoring.modules.checks import check_model, copied
 from trainfree.scoring.modules.head import Head
 from trainfree.scoring.modules.redraw import redraw

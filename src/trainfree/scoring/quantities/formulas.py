@@ -27,6 +27,14 @@ _TRAINABILITY_EPSILON = 1e-6
 _WORD = 64
 
 
+def ascending_eigenvalues(fisher: Tensor) -> NDArray[np.float64]:
+    """Return the eigenvalues, ascending; NaN where the information is not finite."""
+    if not bool(torch.isfinite(fisher).all()):
+        return np.full(len(fisher), np.nan)
+    found: NDArray[np.float64] = torch.linalg.eigvalsh(fisher).cpu().numpy()
+    return found
+
+
 def entropy(rows: Tensor) -> float:
     """Return the entropy of the principal components of features, (positions, channels)."""
     centred = rows - rows.mean(dim=0)
@@ -75,14 +83,6 @@ def _correlations(features: Tensor) -> Tensor:
     norm = centred.square().sum(dim=2, keepdim=True).sqrt()
     unit = torch.where(norm > 0, centred / norm, 0.0)
     return unit @ unit.mT
-
-
-def ascending_eigenvalues(fisher: Tensor) -> NDArray[np.float64]:
-    """Return the eigenvalues, ascending; NaN where the information is not finite."""
-    if not bool(torch.isfinite(fisher).all()):
-        return np.full(len(fisher), np.nan)
-    found: NDArray[np.float64] = torch.linalg.eigvalsh(fisher).cpu().numpy()
-    return found
 
 
 def correlations(maps: Tensor) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainfree.scoring.modules.codes import Code, watch_codes
+from trainfree.scoring.module_quantities.codes import Code, watch_codes
 from trainfree.scoring.modules.conditions import OfBatch
 from trainfree.scoring.modules.inputs import Inputs, tensors
 from trainfree.scoring.modules.structure import examine
