@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainfree.proxies.registry import Key, UndefinedScoreError
-from trainfree.scoring.backend import Backend, Counts, named, refuse_zero
+from trainfree.scoring.backend import Backend, Counts, logit_gradient, named, refuse_zero
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.modules import block_features, codes, flow
 from trainfree.scoring.modules.conditions import Fixed, OfBatch, conditions
@@ -222,12 +222,13 @@ class ModuleBackend(Backend):
 
     def gradients_of(self, loss: Callable[[Tensor], Tensor]) -> Mapping[Key, Tensor]:
         """Return the gradients of a loss of the logits by name of the parameter."""
+
+        def along(output: Any) -> Tensor:
+            logits = self._head.logits(output)
+            return (logits * logit_gradient(loss, logits)).sum()
+
         found = weight_gradients(
-            self._model,
-            self._inputs,
-            self.structure.weights,
-            OfBatch(),
-            lambda output: Head(loss=loss).value(self._head.logits(output), None),
+            self._model, self._inputs, self.structure.weights, OfBatch(), along
         )
         self._require_gradient(found.values())
         return named(found)

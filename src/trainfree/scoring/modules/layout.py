@@ -87,9 +87,10 @@ def constant_layout(tensor: Tensor) -> Layout | None:
 
 
 def _tells_apart(images: Tensor) -> bool:
-    if images.dtype is torch.bool or not images.is_floating_point():
-        one, same, other = images.unbind(0)
-        return torch.equal(one, same) and not torch.equal(one, other)
     one, same, other = images.unbind(0)
+    if torch.equal(one, same):
+        return not torch.equal(one, other)
+    if not images.is_floating_point():
+        return False
     near, far = (one - same).abs().max(), (one - other).abs().max()
     return bool(far > 0) and bool(near <= _TOLERANCE * far)

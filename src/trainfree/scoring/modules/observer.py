@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from trainfree.scoring.modules import operations
 from trainfree.scoring.modules.structure import Label, Structure
@@ -95,7 +94,7 @@ class Observer(TorchDispatchMode):
             self._labels[func] += 1
             self.before_operation(label, args)
         made = func(*args, **kwargs)
-        output = next((x for x in tree_leaves(made) if isinstance(x, Tensor)), None)
+        output = next(operations.tensors_in(made), None)
         if output is not None:
             self._note(packet, label, number, output)
         return made

@@ -5,6 +5,7 @@ Everything arrives here, whether a module, a function or a method asked for it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -59,6 +60,15 @@ MAKES_ANEW = frozenset(
     }
 )
 """Operations that read a tensor's shape and not its values."""
+
+
+def tensors_in(*values: Any) -> Iterator[Tensor]:
+    """Yield the tensors among an operation's arguments or results, those in lists, too."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from tensors_in(*value)
 
 
 def is_activation(packet: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

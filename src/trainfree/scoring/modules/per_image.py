@@ -65,7 +65,8 @@ def tangent_kernel(
         raise no_gradient()
     one = next(iter(parameters.values()))
     size, dtype, device = sum(x.numel() for x in parameters.values()), one.dtype, one.device
-    at_once = max(1, min(images, _BUDGET // max(2 * size * one.element_size(), 1)))
+    fit = _BUDGET // (size * one.element_size())
+    at_once = images if images <= fit else max(1, fit // 2)  # of two blocks at a time
     blocks = [range(i, min(i + at_once, images)) for i in range(0, images, at_once)]
     kernel = np.zeros((images, images))
     for place, block in enumerate(blocks):
@@ -118,5 +119,5 @@ def sign_agreement(
             if bool(gradient.isnan().any()):
                 return float("nan")
             signs = gradient.sign()
-            total[name] = total[name] + signs if name in total else signs
+            total[name] = total[name].add_(signs) if name in total else signs
     return sum(float(signs.abs().sum(dtype=torch.float64)) for signs in total.values())

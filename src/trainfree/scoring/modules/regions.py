@@ -8,9 +8,9 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from trainfree.scoring.modules.codes import watch_codes
+from trainfree.scoring.modules.codes import Code, watch_codes
 from trainfree.scoring.modules.conditions import OfBatch
 from trainfree.scoring.modules.inputs import Inputs, tensors
 from trainfree.scoring.modules.structure import examine
@@ -35,8 +35,8 @@ def linear_regions(thinned: Thinned, rng: np.random.Generator, like: Inputs) -> 
     structure = examine(module.eval(), inputs, getattr(module, "blocks_end", None))
     packed: list[NDArray[np.uint8]] = []
 
-    def note(code: Tensor) -> None:
-        packed.append(np.packbits(code.cpu().numpy(), axis=1))
+    def note(code: Code) -> None:
+        packed.append(np.packbits(code, axis=1))
 
     watch_codes(module, inputs, structure, OfBatch(), note)
     return distinct_rows(np.concatenate(packed, axis=1)) if packed else 1

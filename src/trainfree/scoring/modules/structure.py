@@ -199,7 +199,7 @@ class _Trace(TorchDispatchMode):
         kwargs = kwargs or {}
         packet = func.overloadpacket
         self.time += 1
-        read = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        read = list(operations.tensors_in(args, *kwargs.values()))
         sources = {self._maker[_memory(x)] for x in read if _memory(x) in self._maker}
         is_activation = operations.is_activation(packet, args, kwargs)
         if is_activation:
@@ -234,7 +234,7 @@ class _Trace(TorchDispatchMode):
     ) -> None:
         """Note which values an operation reads and makes."""
         packet = func.overloadpacket
-        written = [x for x in tree_leaves(made) if isinstance(x, Tensor)]
+        written = list(operations.tensors_in(made))
         self._alive += [read, written]
         if batched := any(_memory(x) in self._batched for x in read):
             self._batched |= {_memory(x) for x in written}
