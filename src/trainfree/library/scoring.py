@@ -182,7 +182,7 @@ def score(
     return table
 
 
-_INFINITE = "−∞ by definition: the kernel is singular, or the sum is that of nothing"
+_INFINITE = "−∞ by definition: a singular kernel, or no weight reaches the output"
 COLUMNS = ("model", "proxy", "score", "spread", "status", "message", "seconds")
 
 
