@@ -182,7 +182,7 @@ def test_an_edited_proxy_that_is_not_in_use_recomputes_nothing(copy):
 
 
 def test_an_edit_of_how_torch_modules_are_scored_recomputes_nothing_of_the_engine(copy):
-    for name in ("modules/backend.py", "architectures/modules.py"):
+    for name in ("module_backend.py", "architectures/modules.py"):
         path = copy / "src" / "trainfree" / "scoring" / name
         path.write_text(path.read_text() + "\nEDITED = True\n")
     assert planned(copy) == {}
