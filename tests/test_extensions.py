@@ -206,7 +206,7 @@ def test_a_variation_of_a_space_is_one_line(tmp_path):
     assert scoring_code_hash(setting) == code_hash(
         *("trainfree.scoring.jobs.shard", "trainfree.spaces.nasbench201.space"),
         *(module_of(name) for name in setting.proxies),
-        "trainfree.spaces.nasbench201.skeleton",
+        *("trainfree.spaces.nasbench201.skeleton", "trainfree.scoring.architectures.networks"),
     )
     with pytest.raises(
         ConfigError, match="N = 1000 is larger than the space few_cells with its 64"

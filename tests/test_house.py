@@ -35,7 +35,10 @@ LEAVES = {
 }
 # Rooms inside rooms: each may import those before it.
 INSIDE = {
-    "scoring": ("settings", "cpu_engine", "autodiff", "quantities", "modules", "jobs"),
+    "scoring": (
+        *("settings", "cpu_engine", "autodiff", "quantities"),
+        *("modules", "module_quantities", "architectures", "jobs"),
+    ),
     "analysis": ("statistics", "papers", "proxies", "searches", "spaces", "studies", "overview"),
     "report": ("style", "figures", "page"),
 }

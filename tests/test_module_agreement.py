@@ -29,7 +29,7 @@ from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.engine_backend import REGION_SIZE, EngineBackend
 from trainfree.scoring.jobs.shard import attempt
-from trainfree.scoring.modules.backend import ModuleBackend
+from trainfree.scoring.module_backend import ModuleBackend
 from trainfree.scoring.network_module import as_parameters, module_of, space_module
 from trainfree.scoring.quantities.patterns import thin
 from trainfree.scoring.status import Status

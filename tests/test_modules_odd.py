@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -230,3 +231,26 @@ def test_images_that_go_to_experts_of_their_own_are_not_compared():
     table = trainfree.score(model, alike, labels=LABELS, proxies=["naswot", "vkdnw", "wrcor"])
     assert set(table["status"]) == {"undefined"}
     assert table["message"].str.startswith("which images a layer sees depends on the images").all()
+
+
+class Normalising(nn.Module):
+    def __init__(self, in_place: bool) -> None:
+        super().__init__()
+        self.in_place = in_place
+        self.stem, self.head = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.sub_(0.3).div_(0.5) if self.in_place else (x - 0.3) / 0.5
+        return self.head(F.relu(self.stem(x)).mean((2, 3)))
+
+
+def test_a_model_that_changes_its_images_changes_a_copy_in_each_pass():
+    careful, careless = Normalising(False), Normalising(True)
+    careless.load_state_dict(careful.state_dict())
+    images = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels, before = torch.arange(6) % 4, images.clone()
+    one, other = (trainfree.score(model, images, labels) for model in (careful, careless))
+    assert torch.equal(images, before)
+    assert one["status"].tolist() == other["status"].tolist()
+    assert (one["status"] == "ok").sum() > 20
+    np.testing.assert_allclose(one["score"], other["score"], rtol=1e-5)

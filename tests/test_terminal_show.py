@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from terminal_fixtures import SIZE, make_run, screen, write_run_benchmark, write_run_scores
 
+from trainfree.config import parse_config
 from trainfree.errors import ArchitectureError
-from trainfree.files.storage import read_dataset
+from trainfree.files.storage import read_dataset, write_dataset
+from trainfree.sources.delivery import SourceSettings
 from trainfree.spaces import load_space
 from trainfree.terminal.architectures import find_architecture
 from trainfree.terminal.cell import SHORT_NAMES, cell_arrows, draw_cell
+from trainfree.terminal.run import Run
 from trainfree.terminal.show import rank_of, show_architecture
+from trainfree.workflow.runs import ConfiguredRun
 
 SPACE = load_space("nasbench201")
 INDICES = st.integers(0, len(SPACE) - 1)
@@ -165,3 +170,61 @@ def test_scores_of_a_shard_have_no_rank_yet(tmp_path):
     row = next(line for line in stream.getvalue().splitlines() if line.startswith("naswot"))
     assert row.split()[1:4] == ["100", "–", "ok"]
     assert "ranks need the merged scores" in stream.getvalue()
+
+
+MODULES = """
+from torch import nn
+from trainfree.spaces.choices import ChoiceSpace
+
+class Two(ChoiceSpace):
+    name = "two"
+    choices = {"act": ("relu", "gelu")}
+
+    def module(self, index, classes, image_size):
+        if index:
+            raise ValueError("no")
+        return nn.Sequential(nn.Flatten(), nn.Linear(3 * image_size**2, classes))
+
+SPACES = {"two": Two}
+"""
+
+
+def test_an_architecture_of_a_space_of_modules_is_printed(tmp_path):
+    file = tmp_path / "two.py"
+    file.write_text(MODULES)
+    searches = {"random": {"algorithm": "random", "budgets": [1]}}
+    config = parse_config(
+        {
+            "space": "two",
+            "datasets": ["generated"],
+            "spaces": {"extra": [str(file)]},
+            "search": {"searches": searches},
+        }
+    )
+    run = Run(ConfiguredRun(config), (Path("a.yaml"),), tmp_path, SourceSettings())
+    said = []
+    for text in ("act=relu", "1"):
+        shown, stream = screen()
+        show_architecture(text, run, shown)
+        said.append(stream.getvalue())
+    assert "architecture 0 of two, 0 to 1" in said[0]
+    lines = said[0].splitlines()
+    assert "  (1): Linear(in_features=192, out_features=10, bias=True)" in lines
+    assert "Cell" not in lines
+    assert "architecture 1 (act=gelu)': module raised ValueError: no" in said[1]
+    shown, _ = screen()
+    for text in ("2", "act=silu", "|none~0|"):
+        with pytest.raises(ArchitectureError, match="two"):
+            show_architecture(text, run, shown)
+
+
+def test_what_could_not_be_built_has_no_counts(tmp_path):
+    run = make_run(tmp_path)
+    path = write_run_scores(run)
+    data = read_dataset(path, "scores")
+    data["params"][3] = -1
+    write_dataset(data, path, "scores")
+    for index, found in (("3", True), ("4", False)):
+        shown, stream = screen()
+        show_architecture(index, run, shown)
+        assert ("it could not be built, so nothing of it is counted" in stream.getvalue()) == found

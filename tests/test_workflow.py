@@ -181,6 +181,13 @@ def test_an_edited_proxy_that_is_not_in_use_recomputes_nothing(copy):
     assert planned(copy) == {}
 
 
+def test_an_edit_of_how_torch_modules_are_scored_recomputes_nothing_of_the_engine(copy):
+    for name in ("module_backend.py", "architectures/modules.py"):
+        path = copy / "src" / "trainfree" / "scoring" / name
+        path.write_text(path.read_text() + "\nEDITED = True\n")
+    assert planned(copy) == {}
+
+
 def test_an_edited_template_writes_only_the_report(copy):
     template = copy / "reports" / "templates" / "report.html.j2"
     template.write_text(template.read_text().replace("</body>", "<!-- edited --></body>"))
@@ -451,6 +458,60 @@ def test_spaces_images_and_searches_of_ones_own_are_in_the_graph(fresh):
     assert sum(line.count("--extra tabu.py chains.py") for line in commands) == 1
     (scored,) = (line for line in commands if "score-shard" in line)
     assert scored.count("chains.py") == scored.count("squares.py") == 1
+
+
+MODULES = {
+    "space": "mixers",
+    "spaces": {"extra": ["mixers.py"]},
+    "scoring": {"shard_size": 27, "proxies": ["naswot", "snip", "params"]},
+    "search": {"budgets": [2, 5], "runs": 2},
+}
+MADE_UP = """
+import numpy as np
+from trainfree.benchmarks.schema import BenchmarkTable
+
+def trained_accuracies(space):
+    values = 60.0 + np.arange(len(space)) % 9
+    return BenchmarkTable(accuracy={("cifar10", "test", 20, "mean"): values}, remark="made up")
+"""
+
+
+def test_a_space_of_torch_modules_goes_the_whole_way(fresh):
+    """The thirty lines of the page: scored, searched, tabulated; edits re-run what they touch."""
+    text = (fresh / "docs" / "adding-a-space.md").read_text()
+    (code,) = re.findall(r'```python title="mixers.py"\n(.*?)```', text, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 30
+    space = fresh / "mixers.py"
+    space.write_text(code + MADE_UP)
+    searches = yaml.safe_load((fresh / "config" / "test.yaml").read_text())["search"]["searches"]
+    guided = (f"{name}{by}" for name in ("random", "rea", "reinforce") for by in ("", "-naswot"))
+    dropped = dict.fromkeys([*searches, *guided, "random-synflow"])
+    kept = {"algorithm": "rea", "signal": "naswot", "mutation": "one_change"}
+    own = MODULES | {"search": MODULES["search"] | {"searches": dropped | {"rea-naswot": kept}}}
+    (fresh / "own.yaml").write_text(yaml.safe_dump(own))
+    tables = [f"results/test/tables/{name}.csv" for name in ("kendall", "search")]
+    config = ["--configfile", "config/test.yaml", "own.yaml"]
+    done = snakemake(fresh, *tables, *config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    merged = read_dataset(
+        fresh / RESULTS / "scores" / "mixers" / "generated" / "b8-pytorch-images-s0.h5", "scores"
+    )
+    assert merged["architecture"].to_numpy()[0] == "first=grouped,second=grouped,act=relu"
+    assert merged["status"].to_numpy().tolist() == [[0, 0, 0]] * 27
+    assert "rea" in (fresh / tables[1]).read_text()
+    for proxy in ("naswot", "snip", "params"):
+        assert proxy in (fresh / tables[0]).read_text()
+
+    scoring, anew = fresh / "src" / "trainfree" / "scoring", {"score_shard", "merge_scores"}
+    with space.open("a") as text, (scoring / "engine_backend.py").open("a") as engine:
+        text.write("\n# a comment\n")
+        engine.write("\nEDITED = True\n")
+    assert planned(fresh, *tables, *config) == {}
+    for path in (scoring / "modules" / "backend.py", space):
+        before = path.read_text()
+        path.write_text(before + "\nEDITED = True\n")
+        assert planned(fresh, *tables, *config).keys() >= anew
+        path.write_text(before)
 
 
 STUDIES = {

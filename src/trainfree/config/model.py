@@ -140,7 +140,7 @@ class Config(Section):
 
     def kernels_setting(self, space: str, dataset: str) -> Setting:
         """Return what decides the kernels that are drawn of a space on a data set."""
-        of_cells = space == "nasbench101"
+        of_cells, images = space == "nasbench101", self.image_files(dataset)
         return Setting(
             space=space,
             dataset=dataset,
@@ -149,6 +149,7 @@ class Config(Section):
             initialization=(self.nasbench101 if of_cells else self.scoring).initialization,
             input=self.scoring.input,
             seed=self.seed,
+            extra=hashed([*_files_with(SPACE_KIND, space, self.spaces.extra), *images]),
         )
 
     @property

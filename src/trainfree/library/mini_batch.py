@@ -130,7 +130,7 @@ class MiniBatch:
 
         from trainfree.scoring.candidate import CheckedCandidate
         from trainfree.scoring.clock import PhaseClock
-        from trainfree.scoring.modules.backend import ModuleBackend
+        from trainfree.scoring.module_backend import ModuleBackend
 
         device, _ = place_of(model)
         images, labels = self._beside(model)

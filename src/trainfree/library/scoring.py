@@ -182,6 +182,7 @@ def score(
     return table
 
 
+_INFINITE = "−∞ by definition: a singular kernel, or no weight reaches the output"
 COLUMNS = ("model", "proxy", "score", "spread", "status", "message", "seconds")
 
 
@@ -226,7 +227,7 @@ def _summary(draws: Sequence[_Judged]) -> dict[str, object]:
     if told := failed or infinite:
         status = told[0].status
         value = math.nan if failed else -math.inf
-        message = told[0].message or "−∞ by definition: the kernel is singular"
+        message = told[0].message or _INFINITE
         if len(told) < len(draws):
             message = f"{len(told)} of {len(draws)} draws: {message}"
     else:

@@ -101,10 +101,14 @@ class Architecture:
         ------
         ImageError
             When images of this size do not fit the space's networks.
+        ModelError
+            When a space of torch modules makes one that cannot be scored.
         """
-        from trainfree.scoring.network_module import space_module
+        from trainfree.scoring.architectures import architecture as scored
 
-        return space_module(self.space, self.index, image_size, classes, seed, initialization)
+        return scored.Architecture(
+            self.space, self.index, image_size, classes, seed, initialization
+        ).module()
 
     def network(self, classes: int = 10, image_size: int = 32) -> Network:
         """Return it as data: layers, shapes, parameters and operations.
@@ -120,6 +124,8 @@ class Architecture:
         ------
         ImageError
             When images of this size do not fit the space's networks.
+        ConfigError
+            When they are torch modules, which are not described as data.
         """
         return build_network(self.space, self.index, image_size, classes)
 

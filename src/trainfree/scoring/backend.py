@@ -67,6 +67,8 @@ class Backend(ABC):
     ) -> None:
         self.clock, self.results = clock, SharedResults(clock.now)
         self._given_labels, self._given_stream = labels, stream
+        self.making_seconds = 0.0
+        """What every quantity needs and was done before this was made."""
 
     def once(self, name: str, compute: Callable[[], T]) -> T:
         """Return a shared result whose own time counts as "other".

@@ -144,7 +144,7 @@ class CheckedCandidate(_Described):
                 value, seconds = self._backend.results.bill(lambda: proxy.function(handed))
         finally:
             self._allowed = frozenset(NEEDS)
-        return proxy.oriented(value), seconds
+        return proxy.oriented(value), seconds + self._backend.making_seconds
 
     def global_seed(self, name: str) -> int:
         """Return what to seed the process's generators with while a proxy from outside runs."""

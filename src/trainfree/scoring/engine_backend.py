@@ -19,9 +19,9 @@ from trainfree.scoring.network_module import module_of
 from trainfree.scoring.quantities import blocks, patterns, response_correlations, synflow
 from trainfree.scoring.quantities.channel_correlations import smallest_eigenvalues
 from trainfree.scoring.quantities.fisher_information import (
-    ascending_eigenvalues,
     first_entry_fisher,
 )
+from trainfree.scoring.quantities.formulas import ascending_eigenvalues
 from trainfree.scoring.quantities.hessian_product import gradient_curvature
 from trainfree.scoring.quantities.per_image_gradients import ImageGradients, image_gradients
 from trainfree.scoring.quantities.relu_kernel import ReluKernels, relu_kernels

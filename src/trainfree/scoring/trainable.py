@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainfree.scoring.architectures.architecture import Trainable
 from trainfree.scoring.autodiff.forward import BATCH_NORM_EPSILON, Parameters, node_output
 from trainfree.scoring.cpu_engine.executors import float_products, packed
 from trainfree.scoring.cpu_engine.fused import code_products
@@ -16,7 +17,7 @@ from trainfree.scoring.weights import Weights
 from trainfree.spaces.network import BatchNorm, Network, Relu
 
 
-class TrainableNetwork(nn.Module):
+class TrainableNetwork(Trainable):
     """The network in train mode: batch normalisation uses the statistics of the batch alone.
 
     Parameters

@@ -4,24 +4,25 @@ A space is found by name; its modules are imported when it is asked for, so that
 space touches the results of no other. Spaces of others come from files that the configuration
 names (``spaces.extra``) and from installed packages with an entry point in ``trainfree.spaces``.
 Nothing here needs torch: a network is described as data (:mod:`trainfree.spaces.network`) and
-executed elsewhere.
+executed elsewhere, or it is a torch module that the space builds when it is scored.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 from trainfree.errors import ConfigError, TrainfreeError
 from trainfree.outside import extensions
 from trainfree.outside.foreign import blamed_on, shown
-from trainfree.spaces.checks import check_network, check_space
+from trainfree.spaces.checks import check_module_method, check_network, check_space
 from trainfree.spaces.network import Network
-from trainfree.spaces.protocol import Space
+from trainfree.spaces.protocol import ModuleSpace, Space
 
 _FOLDERS = {
     "nasbench101": "nasbench101",
@@ -95,7 +96,20 @@ def _made(module: ModuleType, name: str) -> Space:
             f"{module.__file__}: expected the space {name} to have that name, found {shown(found)}"
         )
     check_space(space, where)
+    if isinstance(space, ModuleSpace) and not describes_networks(space):
+        check_module_method(space, where)
     return space
+
+
+def describes_networks(space: Space | str) -> bool:
+    """Whether networks of a space, or of the one called so, are described as data.
+
+    That is done by a function ``build_network`` beside the space's class. Without it the
+    architectures of a :class:`~trainfree.spaces.protocol.ModuleSpace` are torch modules.
+    """
+    if isinstance(space, str):
+        return space in _FOLDERS or describes_networks(load_space(space))
+    return _builder(space) is not None
 
 
 def build_network(space: Space, index: int, image_size: int, classes: int) -> Network:
@@ -108,23 +122,43 @@ def build_network(space: Space, index: int, image_size: int, classes: int) -> Ne
     ImageError
         When images of this size do not fit the space's networks.
     ConfigError
-        When a space of others fails at it, or describes a network that cannot be.
+        When a space of others fails at it, describes a network that cannot be, or none.
     """
+    builder = _builder(space)
+    if builder is None:
+        raise ConfigError(_undescribed(space))
     if space.name in _FOLDERS:
-        return _described(space, index, image_size, classes)
+        return builder(space, index, image_size, classes)
     where = f"the space {space.name}: build_network of architecture {index}"
     with blamed_on(where, passing=TrainfreeError):
-        network = _described(space, index, image_size, classes)
+        network = builder(space, index, image_size, classes)
         check_network(network, where, image_size, classes)
     return network
 
 
-def _described(space: Space, index: int, image_size: int, classes: int) -> Network:
+def _builder(space: Space) -> Callable[[Space, int, int, int], Network] | None:
+    """Return the function that describes the networks of a space, if there is one."""
     module = type(space).__module__  # also of a space that a caller made and no name stands for
     name = _skeleton_beside(module)
     skeleton = sys.modules[name] if name == module else importlib.import_module(name)
-    network: Network = skeleton.build_network(space, index, image_size, classes)
-    return network
+    found = getattr(skeleton, "build_network", None)
+    # A file may well have imported the function above, which only asks for its own.
+    return found if callable(found) and found is not build_network else None
+
+
+def _undescribed(space: Space) -> str:
+    """Return the sentence on a space without ``build_network``."""
+    place = sys.modules[type(space).__module__].__file__
+    expected = f"a function build_network(space, index, image_size, classes) in {place}"
+    if isinstance(space, ModuleSpace):
+        return (
+            f"the space {space.name}: its architectures are torch modules and not described as "
+            f"data; ask for what a module gives, or write {expected}"
+        )
+    return (
+        f"the space {space.name} says nothing of its networks; expected a method "
+        f"module(self, index, classes, image_size) of its class, or {expected}"
+    )
 
 
 def module_of(name: str) -> str:
@@ -141,7 +175,7 @@ def module_of(name: str) -> str:
 
 
 def skeleton_of(name: str) -> str:
-    """Return the module that builds the networks of the space ``name``."""
+    """Return the module that describes the networks of the space ``name``, if anything does."""
     return _skeleton_beside(module_of(name))
 
 
@@ -156,8 +190,9 @@ def network_modules(name: str) -> list[str]:
 
 
 def _skeleton_beside(module: str) -> str:
-    """Return the module ``skeleton`` in the same folder, or for a space of others the very one."""
-    return module.rpartition(".")[0] + ".skeleton" if _is_own(module) else module
+    """Return the module ``skeleton`` in the same folder, or where there is none the very one."""
+    beside = module.rpartition(".")[0] + ".skeleton"
+    return beside if _is_own(module) and find_spec(beside) else module
 
 
 def _is_own(module: str) -> bool:

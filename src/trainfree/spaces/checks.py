@@ -6,6 +6,7 @@ is built.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import get_args
 
@@ -28,7 +29,14 @@ from trainfree.spaces.network import (
     Truncate,
     Zeros,
 )
-from trainfree.spaces.protocol import EdgeSpace, MutationRule, NamedSubsets, PublishedOrder, Space
+from trainfree.spaces.protocol import (
+    EdgeSpace,
+    ModuleSpace,
+    MutationRule,
+    NamedSubsets,
+    PublishedOrder,
+    Space,
+)
 
 MOST = 2**31 - 1
 """Architectures a space may have: files hold their indices in 32 bits."""
@@ -61,6 +69,28 @@ def check_space(space: Space, where: str) -> None:
             _require_indices("first_published", first, size)
         if isinstance(space, NamedSubsets):
             _check_subsets(space.subsets(), size)
+
+
+def check_module_method(space: ModuleSpace, where: str) -> None:
+    """Require a method ``module`` that can be called as it will be; no module is built for this.
+
+    Raises
+    ------
+    ConfigError
+        Naming what was found.
+    """
+    expected = "expected a method module(self, index, classes, image_size)"
+    with blamed_on(where):
+        if not callable(space.module):
+            raise ConfigError(f"{expected}, found {shown(space.module)}")
+        try:
+            signature = inspect.signature(space.module)
+        except ValueError:  # some built-in functions have none
+            return
+        try:
+            signature.bind(0, classes=2, image_size=8)
+        except TypeError as error:
+            raise ConfigError(f"{expected}, found module{signature}: {error}") from error
 
 
 def check_network(network: object, where: str, image_size: int, classes: int) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 MutationRule = Literal["edge", "node_then_edge", "published", "one_change"]
 """The rules of all spaces; a space says which ones it has."""
+Module: TypeAlias = Any
+"""A ``torch.nn.Module``; this room imports no torch."""
 
 
 class Space(Protocol):
@@ -50,6 +52,24 @@ class Space(Protocol):
 
     def neighbours(self, index: int) -> list[int]:
         """Return all architectures one change away from ``index``."""
+        ...
+
+
+@runtime_checkable
+class ModuleSpace(Space, Protocol):
+    """A space whose architectures are torch modules, whatever is in them.
+
+    Where networks are described as data besides (``build_network``), the engine computes these,
+    and modules are for training and looking at.
+    """
+
+    def module(self, index: int, *, classes: int, image_size: int) -> Module:
+        """Return a new module of architecture ``index``, with weights of its own.
+
+        Called with the keywords, under seeded generators of Python, NumPy and torch: what it draws
+        from these repeats. The module takes images, (B, 3, image_size, image_size), and returns
+        logits, (B, classes).
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainfree.errors import ArchitectureError
 from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.spaces.protocol import Space
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,13 +21,14 @@ ENCODINGS = (
 _NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
-def find_architecture(space: CellSpace, text: str, benchmark: xr.Dataset | None = None) -> int:
+def find_architecture(space: Space, text: str, benchmark: xr.Dataset | None = None) -> int:
     """Return the index of the architecture that ``text`` names.
 
     Parameters
     ----------
     text
-        In any of ``ENCODINGS``; tuples may stand in brackets.
+        Of a cell in any of ``ENCODINGS``; tuples may stand in brackets. Of any other space its
+        index, its string or its ``official:`` index.
     benchmark
         The benchmark file's content, which knows the official indices.
 
@@ -38,11 +40,11 @@ def find_architecture(space: CellSpace, text: str, benchmark: xr.Dataset | None 
     text = text.strip()
     if _NUMBER.fullmatch(text):
         return _checked(space, int(text))
-    if text.startswith("|"):
-        return space.parse(text)
     kind, colon, rest = text.partition(":")
     if colon and kind == "official":
         return _official(space, rest, benchmark)
+    if text.startswith("|") or not isinstance(space, CellSpace):
+        return space.parse(text)
     if colon and kind == "naslib":
         return space.from_naslib(_codes(rest, text))
     parts = _parts(text)
@@ -56,8 +58,11 @@ def find_architecture(space: CellSpace, text: str, benchmark: xr.Dataset | None 
     )
 
 
-def _checked(space: CellSpace, index: int) -> int:
-    space.digits(index)
+def _checked(space: Space, index: int) -> int:
+    if not 0 <= index < len(space):
+        raise ArchitectureError(
+            f"architecture index {index} is not in {space.name}: expected 0 to {len(space) - 1}"
+        )
     return index
 
 
@@ -73,7 +78,7 @@ def _codes(text: str, whole: str) -> Sequence[int]:
     return [int(part) for part in parts]
 
 
-def _official(space: CellSpace, text: str, benchmark: xr.Dataset | None) -> int:
+def _official(space: Space, text: str, benchmark: xr.Dataset | None) -> int:
     if not _NUMBER.fullmatch(text.strip()):
         raise ArchitectureError(
             f"architecture 'official:{text}': expected a number after the colon"

@@ -1,4 +1,4 @@
-"""``trainfree show``: one architecture, its cell, its accuracies, its scores and their ranks."""
+"""``trainfree show``: one architecture, what it is, its accuracies, its scores and their ranks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from trainfree.analysis.formats import MISSING, number, seconds
 from trainfree.analysis.inputs import outcome_title, status_names, texts
 from trainfree.benchmarks.load import accuracy_column, load_benchmark
-from trainfree.errors import ConfigError, DataFileError
+from trainfree.errors import DataFileError, ModelError
 from trainfree.files.reading import is_there
 from trainfree.files.storage import read_dataset
-from trainfree.spaces import load_space
+from trainfree.images.datasets import spec_of
+from trainfree.spaces import describes_networks, load_space
 from trainfree.spaces.nasbench201.canonical import canonical_form
 from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.spaces.protocol import Space
 from trainfree.terminal.architectures import find_architecture
 from trainfree.terminal.cell import cell_arrows, draw_cell
 from trainfree.terminal.run import Run
-from trainfree.terminal.screen import Screen
+from trainfree.terminal.screen import Screen, clean
 from trainfree.trainings import MEAN_SEED, known_outcomes
 
 if TYPE_CHECKING:
@@ -39,22 +41,19 @@ def show_architecture(text: str, run: Run, screen: Screen) -> None:
     ------
     ArchitectureError
         When ``text`` names no architecture of the space.
-    ConfigError
-        When the run is of a space whose cells have no operations on edges to draw.
     """
     space = load_space(run.space)
-    if not isinstance(space, CellSpace):
-        raise ConfigError(
-            f"show draws cells with an operation on each edge, which {run.space} does not have; "
-            "use it with nasbench201"
-        )
     benchmark, absent = _benchmark(run.benchmark)
     index = find_architecture(space, text, benchmark)
     screen.line(f"architecture {index} of {run.space}, 0 to {len(space) - 1}")
-    screen.title("Cell")
-    screen.drawing(draw_cell(cell_arrows(space, index)))
+    if isinstance(space, CellSpace):
+        screen.title("Cell")
+        screen.drawing(draw_cell(cell_arrows(space, index)))
     _show_names(space, index, benchmark, screen)
-    _show_class(space, index, screen)
+    if isinstance(space, CellSpace):
+        _show_class(space, index, screen)
+    elif not describes_networks(space):
+        _show_module(run, space, index, screen)
     screen.title("Accuracy")
     if benchmark is None:
         screen.line(absent)
@@ -83,17 +82,31 @@ def _benchmark(path: Path) -> tuple[xr.Dataset | None, str]:
         return None, str(error)
 
 
-def _show_names(space: CellSpace, index: int, benchmark: xr.Dataset | None, screen: Screen) -> None:
-    official = -1 if benchmark is None else int(benchmark["official_index"][index])
-    screen.title("Encodings")
-    screen.table(
-        ("encoding", "architecture"),
-        [
-            ("string", space.to_string(index)),
+def _show_names(space: Space, index: int, benchmark: xr.Dataset | None, screen: Screen) -> None:
+    names = [("string", space.to_string(index))]
+    if isinstance(space, CellSpace):
+        names += [
             ("operation codes", ",".join(map(str, space.digits(index)))),
             ("NASLib codes", ",".join(map(str, space.to_naslib(index)))),
-            ("official index", official if official >= 0 else "not in the benchmark file"),
-        ],
+        ]
+    official = -1 if benchmark is None else int(benchmark["official_index"][index])
+    known = str(official) if official >= 0 else "not in the benchmark file"
+    screen.title("Encodings")
+    screen.table(("encoding", "architecture"), [*names, ("official index", known)])
+
+
+def _show_module(run: Run, space: Space, index: int, screen: Screen) -> None:
+    """Write the layers of a torch module as torch prints them, or why there are none."""
+    from trainfree.scoring.architectures.modules import printed  # torch is needed for this alone
+
+    spec = spec_of(run.configured.first_dataset)
+    screen.title("Module")
+    try:
+        text = printed(space, index, spec.image_size, spec.classes)
+    except (ModelError, MemoryError) as error:
+        text = str(error)
+    screen.drawing(
+        " " * (len(line) - len(line.lstrip(" "))) + clean(line) for line in text.splitlines()
     )
 
 
@@ -182,7 +195,8 @@ def _score_rows(
 
 
 def _sizes(scores: xr.Dataset, place: int) -> str:
-    params, flops, units = (
-        number(float(scores[name][place]), 0) for name in ("params", "flops", "relu_units")
-    )
+    counts = [float(scores[name][place]) for name in ("params", "flops", "relu_units")]
+    if min(counts) < 0:
+        return "it could not be built, so nothing of it is counted"
+    params, flops, units = (number(count, 0) for count in counts)
     return f"{params} parameters, {flops} multiply-adds and {units} ReLU units for one image"

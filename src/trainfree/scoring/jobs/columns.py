@@ -33,7 +33,7 @@ from trainfree.proxies import PROXY_NAMES, module_of
 from trainfree.proxies.extra import PROXY
 from trainfree.scoring.clock import PHASES
 from trainfree.scoring.jobs.schema import Row, column_dataset
-from trainfree.scoring.settings.setting import Setting
+from trainfree.scoring.settings.setting import Setting, way_of
 from trainfree.scoring.status import Status
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,9 @@ def column_settings(
         "device": device,
         "threads": threads,
         "libraries": {name: versions.get(name, "") for name in COMPUTING_LIBRARIES},
-        "code": code_hash(SCORER, *spaces.network_modules(setting.space), *own),
+        "code": code_hash(
+            *(SCORER, way_of(setting.space), *spaces.network_modules(setting.space), *own)
+        ),
         "outside": outside_code(PROXY, [proxy])
         | outside_code(spaces.SPACE_KIND, [setting.space])
         | outside_code(DATASET_KIND, [setting.dataset]),

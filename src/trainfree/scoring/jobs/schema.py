@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from trainfree.scoring.clock import PHASES
 from trainfree.scoring.status import Status
+
+UNKNOWN = -1
+"""In place of a count of an architecture of which there is none to count."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,12 @@ class Row:
 
     @property
     def message(self) -> str:
-        """All messages as one text."""
-        return "; ".join(filter(None, self.messages))
+        """All messages as one text; what several proxies say stands there once."""
+        proxies: dict[str, list[str]] = {}
+        for message in filter(None, self.messages):
+            name, _, said = message.partition(": ")
+            proxies.setdefault(said, []).append(name)
+        return "; ".join(f"{', '.join(names)}: {said}" for said, names in proxies.items())
 
 
 def scores_dataset(rows: Sequence[Row], proxies: Sequence[str]) -> xr.Dataset:
@@ -85,13 +93,9 @@ def _dataset(
                 "measured scoring time of the proxy alone, shared work included",
                 "s",
             ),
-            "relu_units": variable(
-                ("arch",), [row.relu_units for row in rows], "ReLU units for one image"
-            ),
-            "params": variable(("arch",), [row.params for row in rows], "learnable parameters"),
-            "flops": variable(
-                ("arch",), [row.flops for row in rows], "multiply-adds for one image"
-            ),
+            "relu_units": _counts(rows, "relu_units", "ReLU units for one image"),
+            "params": _counts(rows, "params", "learnable parameters"),
+            "flops": _counts(rows, "flops", "multiply-adds for one image"),
         },
         coords={
             "arch": variable(("arch",), [row.arch for row in rows], "index in the space's order"),
@@ -99,6 +103,12 @@ def _dataset(
             "phase": np.array(PHASES, dtype=object),
         },
     )
+
+
+def _counts(rows: Sequence[Row], name: str, long_name: str) -> tuple[Any, ...]:
+    """Return a variable of counts, and what stands for those that are not known."""
+    counted = f"{long_name}; {UNKNOWN} where the architecture could not be built"
+    return variable(("arch",), [getattr(row, name) for row in rows], counted)
 
 
 def status_flags() -> dict[str, object]:

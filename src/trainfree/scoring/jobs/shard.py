@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import torch
 
-from trainfree.errors import ConfigError
+from trainfree.errors import ConfigError, ModelError
 from trainfree.files.storage import open_dataset, provenance_attributes, write_dataset
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import spec_of
@@ -22,18 +22,16 @@ from trainfree.parent_process import require_run
 from trainfree.progress import track
 from trainfree.proxies import is_own, load_proxy
 from trainfree.proxies.registry import Proxy, UndefinedScoreError, unchanged_registry
-from trainfree.randomness import stream
+from trainfree.scoring.architectures.architecture import Architecture
 from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.cpu_engine.memory import keep_freed_memory
-from trainfree.scoring.engine_backend import EngineBackend
 from trainfree.scoring.jobs.columns import ColumnStore, column_settings, completed_rows
 from trainfree.scoring.jobs.devices import processor_name
-from trainfree.scoring.jobs.schema import Row, scores_dataset
+from trainfree.scoring.jobs.schema import UNKNOWN, Row, scores_dataset
 from trainfree.scoring.settings.setting import Setting, scored_architectures, scoring_code_hash
 from trainfree.scoring.status import Status, judge, judge_failure
-from trainfree.scoring.weights import draw_weights
-from trainfree.spaces import build_network, load_space
+from trainfree.spaces import describes_networks, load_space
 from trainfree.spaces.protocol import Space
 
 log = logging.getLogger(__name__)
@@ -233,23 +231,34 @@ class Scorer:
         self._dataset = spec_of(setting.dataset)
         cuda = batch.device.type == "cuda"
         self._synchronize = torch.cuda.synchronize if cuda else lambda: None
+        self._attempt = attempt if describes_networks(space) else attempt_contained
 
     def warm_up(self) -> None:
         """Score an architecture, unrecorded, so that start-up costs are in no row."""
         self.row(self._space.warm_up_architecture)
 
     def row(self, arch: int) -> Row:
-        """Return the row of one architecture."""
+        """Return the row of one architecture.
+
+        A torch module of others that cannot be scored fails all its scores with one message.
+        """
         clock = PhaseClock(self._synchronize)
         start = clock.now()
-        candidate = self.candidate(arch, clock)
-        network = candidate.network
-        judged = [attempt(candidate, proxy, arch) for proxy in self._proxies]
+        try:
+            candidate = self.candidate(arch, clock)
+        except (ModelError, MemoryError) as error:
+            log.error("architecture %d cannot be scored: %s", arch, error)
+            counts = UNKNOWN, UNKNOWN, UNKNOWN
+            judged = [(*judge_failure(error), float("nan"))] * len(self._proxies)
+        else:
+            counts = candidate.relu_units, candidate.params, candidate.flops
+            judged = [self._attempt(candidate, proxy, arch) for proxy in self._proxies]
         clock.seconds["total"] = clock.now() - start
         messages = [
             f"{proxy.name}: {message}" if message else ""
             for proxy, (_, _, message, _) in zip(self._proxies, judged, strict=True)
         ]
+        relu_units, params, flops = counts
         return Row(
             arch=arch,
             architecture=self._space.to_string(arch),
@@ -258,28 +267,31 @@ class Scorer:
             messages=messages,
             seconds=clock.seconds,
             proxy_seconds=[seconds for _, _, _, seconds in judged],
-            relu_units=network.relu_units,
-            params=network.params,
-            flops=network.flops,
+            relu_units=relu_units,
+            params=params,
+            flops=flops,
         )
 
     def candidate(self, arch: int, clock: PhaseClock) -> CheckedCandidate:
-        """Return what proxies are handed of one architecture."""
-        size, classes = self._batch.shape[-1], self._dataset.classes
-        backend = EngineBackend(
-            build=lambda: build_network(self._space, arch, size, classes),
-            draw=lambda network: draw_weights(
-                network,
-                self._setting.initialization,
-                stream(self._setting.seed, "weights", arch),
-            ),
-            batch=self._batch,
-            clock=clock,
-            labels=self._labels,
-            initialization=self._setting.initialization,
-            stream=lambda purpose: stream(self._setting.seed, purpose, arch),
+        """Return what proxies are handed of one architecture.
+
+        Raises
+        ------
+        ModelError
+            When the torch module that a space of others makes of it cannot be scored.
+        MemoryError
+            When there is not enough memory for that module.
+        """
+        setting = self._setting
+        architecture = Architecture(
+            self._space,
+            arch,
+            image_size=self._batch.shape[-1],
+            classes=self._dataset.classes,
+            seed=setting.seed,
+            initialization=setting.initialization,
         )
-        return CheckedCandidate(backend)
+        return CheckedCandidate(architecture.backend(self._batch, self._labels, clock))
 
 
 def attempt(
@@ -287,7 +299,7 @@ def attempt(
 ) -> tuple[float, Status, str, float]:
     """Return score, status, message and seconds; whatever a proxy does, it does to itself alone."""
     if not is_own(proxy):
-        return _attempt_from_outside(candidate, proxy, arch)
+        return attempt_contained(candidate, proxy, arch)
     try:
         value, seconds = candidate.score(proxy)
     except UndefinedScoreError as error:
@@ -298,12 +310,13 @@ def attempt(
     return *judge(value), seconds
 
 
-def _attempt_from_outside(
+def attempt_contained(
     candidate: CheckedCandidate, proxy: Proxy, arch: int | str
 ) -> tuple[float, Status, str, float]:
-    """Do the same with code that nobody vouches for; see :mod:`trainfree.outside.foreign`.
+    """Do the same with a proxy or an architecture that runs code which nobody vouches for.
 
-    What it draws without saying from where is seeded by architecture, so that it repeats.
+    See :mod:`trainfree.outside.foreign`. What it draws without saying from where is seeded by
+    architecture, so that it repeats.
     """
     try:
         with contained(), unchanged_registry():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +20,12 @@ from trainfree.files.storage import open_dataset, write_dataset
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import TRAIN, spec_of
 from trainfree.outside.extensions import load_files
+from trainfree.outside.foreign import blamed_on
+from trainfree.outside.process_state import seed_global_generators
 from trainfree.parent_process import require_run
 from trainfree.progress import track
 from trainfree.randomness import stream
+from trainfree.scoring.architectures.architecture import Architecture, Trainable
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.jobs.chosen import choice_attributes, read_choice
 from trainfree.scoring.jobs.schema import status_flags, variable
@@ -29,9 +34,7 @@ from trainfree.scoring.quantities.log_determinant import log_abs_determinant
 from trainfree.scoring.settings.setting import scoring_code_hash
 from trainfree.scoring.settings.studies import TrainingSetting
 from trainfree.scoring.status import Status, judge
-from trainfree.scoring.trainable import TrainableNetwork
-from trainfree.scoring.weights import draw_weights
-from trainfree.spaces import build_network, load_space
+from trainfree.spaces import load_space
 
 
 class Epoch(NamedTuple):
@@ -129,9 +132,9 @@ def train_and_score(
 ) -> list[Epoch]:
     """Train architecture ``arch`` with plain SGD and return its record, initialisation first.
 
-    The first score is the engine's own of the untrained network. Later ones count the codes of
+    The first score is the suite's own of the untrained network. Later ones count the codes of
     the trained weights, learned scale and shift of batch normalisation included, on the same
-    mini-batch.
+    mini-batch. A torch module of others learns with what it drops out and is scored without.
 
     Parameters
     ----------
@@ -139,26 +142,53 @@ def train_and_score(
         (n, 3, y, x), channels last, and (n,); the first ones are the mini-batch.
     """
     base, space = setting.base, load_space(setting.base.space)
-    network = build_network(space, arch, images.shape[-1], spec_of(base.dataset).classes)
-    drawn = draw_weights(network, base.initialization, stream(base.seed, "weights", arch))
+    architecture = Architecture(
+        space,
+        arch,
+        image_size=images.shape[-1],
+        classes=spec_of(base.dataset).classes,
+        seed=base.seed,
+        initialization=base.initialization,
+    )
     batch = images[: base.batch_size]
     engine = Scorer(base, space, batch, labels[: base.batch_size])
     untrained = engine.candidate(arch, PhaseClock()).relu_kernel
     epochs = [Epoch(*_judged(untrained), np.nan, np.nan, np.nan)]
-    module = TrainableNetwork(network, drawn).to(images)
+    module = architecture.trainable(images)
     optimizer = torch.optim.SGD(module.parameters(), lr=setting.learning_rate)
     for epoch in track(range(1, setting.epochs + 1), title):
         require_run()
         order = stream(base.seed, "training/order", arch, epoch).permutation(len(images))
         start = time.perf_counter()
-        loss, accuracy = _epoch(module, optimizer, images, labels, order, setting.batch_size)
+        with _careful(architecture, epoch):
+            loss, accuracy = _epoch(module, optimizer, images, labels, order, setting.batch_size)
         seconds = time.perf_counter() - start
-        epochs.append(Epoch(*_judged(module.relu_kernel(batch)), loss, accuracy, seconds))
+        with _careful(architecture, epoch):
+            kernel = module.relu_kernel(batch)
+        epochs.append(Epoch(*_judged(kernel), loss, accuracy, seconds))
     return epochs
 
 
+@contextmanager
+def _careful(architecture: Architecture, epoch: int) -> Iterator[None]:
+    """Run a module of others inside, with what it draws (dropout) seeded for the epoch.
+
+    Raises
+    ------
+    ConfigError
+        When it fails.
+    """
+    if architecture.is_described:
+        yield
+        return
+    rng = stream(architecture.seed, "training/module", architecture.index, epoch)
+    with blamed_on(f"{architecture.called}: training"):
+        seed_global_generators(int(rng.integers(2**63)))
+        yield
+
+
 def _epoch(
-    module: TrainableNetwork,
+    module: Trainable,
     optimizer: torch.optim.Optimizer,
     images: Tensor,
     labels: Tensor,
@@ -166,6 +196,7 @@ def _epoch(
     batch_size: int,
 ) -> tuple[float, float]:
     """Train on all images once; return mean loss and percent right, as seen on the way."""
+    module.train()
     total, right = 0.0, 0
     for rows in torch.split(torch.from_numpy(order).to(images.device), batch_size):
         optimizer.zero_grad()

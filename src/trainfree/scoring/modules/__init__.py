@@ -1,4 +1,4 @@
-"""Every quantity of any torch module, found by what the module executes.
+"""Running and watching any torch module, and what may be handed in as one.
 
-This is what the quantities mean; the engine computes the same from networks as data, faster.
+What counts is found by what a module executes.
 """

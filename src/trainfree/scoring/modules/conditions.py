@@ -7,18 +7,22 @@ out, attention and recurrent layers are computed by plain products.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.utils.checkpoint
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
+
+from trainfree.outside.process_state import seed_global_generators
 
 
 @dataclass(frozen=True)
@@ -242,6 +246,17 @@ def _nothing_again() -> Iterator[None]:
 
 
 @contextmanager
+def _forked_generators() -> Iterator[None]:
+    """Put the generators of Python and NumPy back behind the ``with`` block."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  (models draw from it)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+@contextmanager
 def conditions(
     normalise: Normalisation, instead: dict[Any, Callable[..., Any]] | None = None
 ) -> Iterator[Conditions]:
@@ -262,11 +277,12 @@ def conditions(
     try:
         with (
             torch.random.fork_rng(),
+            _forked_generators(),
             sdpa_kernel(SDPBackend.MATH),
             _nothing_again(),
             Conditions(normalise, {**_USUAL, **(instead or {})}) as current,
         ):
-            torch.manual_seed(0)
+            seed_global_generators(0)
             yield current
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)

@@ -15,13 +15,14 @@ keyword arguments. Arguments may be nested themselves."""
 
 
 def call(model: nn.Module, inputs: Inputs, parameters: Mapping[str, Tensor] | None = None) -> Any:
-    """Return what the model makes of ``inputs``.
+    """Return what the model makes of ``inputs``, of which it gets a copy to change as it likes.
 
     Parameters
     ----------
     parameters
         Parameters and buffers to use in place of the model's own, by name.
     """
+    inputs = mapped(inputs, torch.clone)
     named = dict(inputs) if isinstance(inputs, Mapping) else {}
     placed = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
     if parameters is None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from trainfree.scoring.modules.conditions import OfBatch, conditions
 from trainfree.scoring.modules.head import Head
+from trainfree.scoring.modules.inputs import mapped
 
 
 class Rerun(nn.Module):
@@ -26,6 +28,7 @@ class Rerun(nn.Module):
         self.model, self._head = model, head
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Return the logits."""
+        """Return the logits; the inputs stay as they are."""
+        placed, named = mapped((args, kwargs), torch.clone)
         with conditions(OfBatch()):
-            return self._head.logits(self.model(*args, **kwargs))
+            return self._head.logits(self.model(*placed, **named))

@@ -13,9 +13,7 @@ from torch.nn import functional as F
 
 from trainfree.scoring.autodiff.backward import backward
 from trainfree.scoring.autodiff.forward import ForwardPass
-
-_EPSILON = 1e-8
-_TRAINABILITY_EPSILON = 1e-6
+from trainfree.scoring.quantities.formulas import entropy, trainability
 
 
 @torch.no_grad()
@@ -26,15 +24,6 @@ def block_entropies(forward: ForwardPass) -> NDArray[np.float64]:
     with p = λ / Σ λ the entropy is −Σ p ln(p + 1e−8). NaN for features without variance.
     """
     return np.array([entropy(_rows(forward.values[end])) for end in forward.network.blocks])
-
-
-def entropy(rows: Tensor) -> float:
-    """Return the entropy of the principal components of features, (positions, channels)."""
-    centred = rows - rows.mean(dim=0)
-    covariance = (centred.T @ centred).to(torch.float64) / len(rows)
-    eigenvalues = torch.linalg.eigvalsh(covariance).clamp(min=0)
-    share = eigenvalues / eigenvalues.sum()
-    return float(-(share * (share + _EPSILON).log()).sum())
 
 
 @torch.no_grad()
@@ -66,21 +55,6 @@ def _trainability(forward: ForwardPass, start: int, end: int, rng: np.random.Gen
     stride = incoming.shape[2] // outgoing.shape[2]
     incoming = F.pixel_unshuffle(incoming, stride) if stride > 1 else incoming
     return trainability(_rows(incoming), _rows(outgoing))
-
-
-def trainability(incoming: Tensor | None, outgoing: Tensor | None) -> float:
-    """Return −σ − 1/(σ + 1e−6) + 2 of gradients at a block's input and output.
-
-    Parameters
-    ----------
-    incoming, outgoing
-        (positions, channels) each; None where no path joins the two.
-    """
-    sigma = 0.0
-    if incoming is not None and outgoing is not None:
-        matrix = (incoming.T @ outgoing).to(torch.float64) / len(outgoing)
-        sigma = float(torch.linalg.svdvals(matrix).max())
-    return -sigma - 1 / (sigma + _TRAINABILITY_EPSILON) + 2
 
 
 def _rows(features: Tensor) -> Tensor:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from trainfree.scoring.autodiff.forward import ForwardPass
+from trainfree.scoring.quantities.formulas import smallest_eigenvalue_sum
 from trainfree.spaces.network import AvgPool, BatchNorm, Conv, MaxPool, Relu
 
 
@@ -26,24 +24,3 @@ def smallest_eigenvalues(forward: ForwardPass) -> float:
             times = node.modules if isinstance(node, Relu) else 1
             layers += [forward.first[number][0].flatten(1)] * times
     return smallest_eigenvalue_sum(layers)
-
-
-def smallest_eigenvalue_sum(layers: Sequence[Tensor]) -> float:
-    """Return Σ λ_min of the correlations of layers' channels, (channels, positions) each."""
-    groups: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
-    for features in layers:
-        groups[tuple(features.shape)].append(features.to(torch.float64))
-    total = 0.0
-    for members in groups.values():
-        correlation = _correlations(torch.stack(members))
-        smallest = torch.linalg.eigvalsh(correlation)[:, 0]
-        total += sum(float(value) for value in smallest)
-    return total
-
-
-def _correlations(features: Tensor) -> Tensor:
-    """Return the channels' correlations, (layers, C, positions) → (layers, C, C)."""
-    centred = features - features.mean(dim=2, keepdim=True)
-    norm = centred.square().sum(dim=2, keepdim=True).sqrt()
-    unit = torch.where(norm > 0, centred / norm, 0.0)
-    return unit @ unit.mT

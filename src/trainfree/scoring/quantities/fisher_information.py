@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from trainfree.scoring.autodiff.backward import backward_per_image
@@ -42,14 +40,6 @@ def first_entry_fisher(
     mean = weighted.sum(dim=1)
     per_image = jacobian.mT @ weighted - mean[:, :, None] * mean[:, None, :]
     return per_image.mean(dim=0)
-
-
-def ascending_eigenvalues(fisher: Tensor) -> NDArray[np.float64]:
-    """Return the eigenvalues, ascending; NaN where the information is not finite."""
-    if not bool(torch.isfinite(fisher).all()):
-        return np.full(len(fisher), np.nan)
-    found: NDArray[np.float64] = torch.linalg.eigvalsh(fisher).cpu().numpy()
-    return found
 
 
 class _FirstEntries:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from trainfree.compilation import compiled
 from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.autodiff.forward import ForwardPass
+from trainfree.scoring.quantities.formulas import distinct_patterns, distinct_rows, unit_words
 from trainfree.spaces.network import (
     AvgPool,
     Concat,
@@ -25,24 +23,10 @@ from trainfree.spaces.network import (
     Truncate,
 )
 
-_WORD = 64
-
 
 def distinct_unit_patterns(forward: ForwardPass) -> int:
     """Return the number of different columns of the matrix (images, all ReLU units)."""
     return distinct_patterns([unit_words(code) for code in _codes(forward)])
-
-
-def distinct_patterns(words: list[NDArray[np.uint64]]) -> int:
-    """Return the number of different patterns of units, each (units, words of 64 images)."""
-    if not words:
-        return 0
-    first, *others = np.concatenate(words).T
-    numbers, distinct = pd.factorize(first)
-    for word in others:
-        further, found = pd.factorize(word)
-        numbers, distinct = pd.factorize(numbers * len(found) + further)
-    return len(distinct)
 
 
 def distinct_image_codes(forward: ForwardPass) -> int:
@@ -106,30 +90,7 @@ def _shape(
 def _codes(forward: ForwardPass) -> list[NDArray[np.bool_]]:
     """Return where the ReLUs are open, one matrix (images, units) for each."""
     return [
-        (forward.values[number] > 0).permute(0, 2, 3, 1).flatten(1).cpu().numpy()  # noqa: PD011
+        (forward.values[number] > 0).permute(0, 2, 3, 1).flatten(1).cpu().numpy()
         for number, node in enumerate(forward.network.nodes)
         if isinstance(node, Relu)
     ]
-
-
-def distinct_rows(rows: NDArray[Any]) -> int:
-    """Return the number of different rows of a matrix."""
-    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
-    return len(np.unique(whole))
-
-
-def unit_words(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    """Return each unit's pattern over the images in words of 64 bits, (units, words)."""
-    words = [_pack(code[start : start + _WORD]) for start in range(0, len(code), _WORD)]
-    return np.stack(words, axis=1)
-
-
-@compiled(nogil=True)
-def _pack(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    images, units = code.shape
-    words = np.zeros(units, np.uint64)
-    for image in range(images):
-        shift = np.uint64(image)
-        for unit in range(units):
-            words[unit] |= np.uint64(code[image, unit]) << shift
-    return words

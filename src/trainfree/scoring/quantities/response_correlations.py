@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from trainfree.scoring.autodiff.backward import Gradients
 from trainfree.scoring.autodiff.forward import ForwardPass
+from trainfree.scoring.quantities.formulas import correlations
 from trainfree.spaces.network import Network, Relu
 
 
@@ -45,18 +45,6 @@ def _by_source(network: Network) -> dict[int, list[tuple[int, int]]]:
         if isinstance(node, Relu):
             found.setdefault(node.source, []).append((number, node.modules))
     return found
-
-
-def correlations(maps: Tensor) -> NDArray[np.float64]:
-    """Return Pearson's correlations of the images, (B, …) → (B, B); NaN for constant ones."""
-    # In the order in which maps lie in memory: any other would copy them.
-    flat = (maps.permute(0, 2, 3, 1) if maps.dim() == 4 else maps).flatten(1)
-    centred = flat - flat.mean(dim=1, keepdim=True)
-    products = (centred @ centred.T).to(torch.float64).cpu().numpy()
-    deviation = np.sqrt(products.diagonal())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlation: NDArray[np.float64] = products / deviation[:, None] / deviation[None, :]
-    return correlation
 
 
 def _block_of(network: Network, number: int) -> int:

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from trainfree.scoring.autodiff.forward import BATCH_NORM_EPSILON, ForwardPass, Parameters, record
+from trainfree.scoring.quantities.formulas import MIX, MOMENTUM
 from trainfree.spaces.network import GlobalAvgPool, Network
-
-MIX = 1e-2
-MOMENTUM = 0.1
 
 
 @torch.no_grad()

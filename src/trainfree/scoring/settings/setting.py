@@ -18,7 +18,7 @@ from trainfree.proxies.extra import PROXY
 from trainfree.randomness import stream
 from trainfree.settings import STRICT, Settings
 from trainfree.spaces import load_space
-from trainfree.spaces.protocol import PublishedOrder
+from trainfree.spaces.protocol import PublishedOrder, Space
 
 Initialization = Literal["pytorch", "xavier", "kaiming", "normal"]
 
@@ -100,14 +100,25 @@ def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:
     return np.sort(drawn)
 
 
+def way_of(space: Space | str) -> str:
+    """Return the module that computes the architectures of a space, given itself or its name.
+
+    Networks that are described as data are computed by the engine, torch modules by themselves.
+    """
+    way = "networks" if spaces.describes_networks(space) else "modules"
+    return f"trainfree.scoring.architectures.{way}"
+
+
 def scoring_code_hash(setting: Setting, job: str = "trainfree.scoring.jobs.shard") -> str:
     """Return the hash of all code of the suite that decides the scores of ``setting``.
 
-    That is the job's module with the engine, the space and the proxies. Installed proxies count
-    with their package's version; the code of extra files is hashed in the setting.
+    That is the job's module with the way in which architectures are computed, the space and the
+    proxies. Installed proxies count with their package's version; the code of extra files is
+    hashed in the setting.
     """
     return code_hash(
         job,
+        way_of(setting.space),
         *spaces.network_modules(setting.space),
         *(module_of(name) for name in setting.proxies if name in PROXY_NAMES),
         outside=versions_of(PROXY, setting.proxies)

@@ -13,12 +13,12 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
 
 from trainfree.proxies.registry import UndefinedScoreError
+from trainfree.scoring.module_quantities.gradients import constants
 from trainfree.scoring.modules.conditions import Normalisation, conditions
-from trainfree.scoring.modules.gradients import constants
 from trainfree.scoring.modules.inputs import Inputs, call, is_continuous, mapped
 from trainfree.scoring.modules.observer import Ends
 from trainfree.scoring.modules.structure import Structure
-from trainfree.scoring.quantities.blocks import entropy, trainability
+from trainfree.scoring.quantities.formulas import entropy, trainability
 
 
 class _Entropies(Ends):

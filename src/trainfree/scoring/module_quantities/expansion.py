@@ -22,7 +22,7 @@ from trainfree.scoring.modules.inputs import (
 )
 from trainfree.scoring.modules.observer import Observer
 from trainfree.scoring.modules.structure import Label, Structure
-from trainfree.scoring.quantities.zen import MIX, MOMENTUM
+from trainfree.scoring.quantities.formulas import MIX, MOMENTUM
 
 
 class _LastMap(Observer):

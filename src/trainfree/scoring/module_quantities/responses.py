@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainfree.scoring.module_quantities.gradients import Value, constants
 from trainfree.scoring.modules.conditions import Normalisation, conditions
-from trainfree.scoring.modules.gradients import Value, constants
 from trainfree.scoring.modules.inputs import (
     Inputs,
     batch_size,
@@ -24,7 +24,7 @@ from trainfree.scoring.modules.inputs import (
 )
 from trainfree.scoring.modules.observer import Observer
 from trainfree.scoring.modules.structure import Activation, Structure
-from trainfree.scoring.quantities.response_correlations import correlations
+from trainfree.scoring.quantities.formulas import correlations
 
 
 @dataclass

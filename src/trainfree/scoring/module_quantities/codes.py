@@ -22,7 +22,7 @@ from trainfree.scoring.modules.head import Head
 from trainfree.scoring.modules.inputs import Inputs, batch_size, call
 from trainfree.scoring.modules.observer import Observer
 from trainfree.scoring.modules.structure import Structure
-from trainfree.scoring.quantities.patterns import unit_words
+from trainfree.scoring.quantities.formulas import unit_words
 
 Code: TypeAlias = NDArray[np.bool_]
 """Of an activation, (B, units)."""

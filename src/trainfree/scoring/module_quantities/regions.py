@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainfree.scoring.modules.codes import Code, watch_codes
+from trainfree.scoring.module_quantities.codes import Code, watch_codes
 from trainfree.scoring.modules.conditions import OfBatch
 from trainfree.scoring.modules.inputs import Inputs, tensors
 from trainfree.scoring.modules.structure import examine
-from trainfree.scoring.quantities.patterns import distinct_rows
+from trainfree.scoring.quantities.formulas import distinct_rows
 
 Thinned: TypeAlias = Callable[[], tuple[nn.Module, tuple[int, ...]]]
 """Returns the thinned module, its weights drawn, and the shape of one input for it."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.func import jvp
 from torch.nn import functional as F
 
+from trainfree.scoring.module_quantities.gradients import Value, constants, trainable
 from trainfree.scoring.modules.conditions import conditions, plainly, standardised
-from trainfree.scoring.modules.gradients import Value, constants, trainable
 from trainfree.scoring.modules.inputs import Inputs, call
 
 _NEAR = 1e-2

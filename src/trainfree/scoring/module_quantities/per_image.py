@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainfree.scoring.backend import no_gradient
+from trainfree.scoring.module_quantities.gradients import trainable, weight_gradients
 from trainfree.scoring.modules.conditions import Normalisation
-from trainfree.scoring.modules.gradients import trainable, weight_gradients
 from trainfree.scoring.modules.inputs import Inputs, part
 
 IMAGES = 32

@@ -1,0 +1,192 @@
+"""The quantities of any torch module; see ``Backend`` for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainfree.proxies.registry import Key, UndefinedScoreError
+from trainfree.scoring.backend import named
+from trainfree.scoring.module_quantities import block_features, codes, flow
+from trainfree.scoring.module_quantities.curvature import gradient_curvature
+from trainfree.scoring.module_quantities.expansion import log_expansion
+from trainfree.scoring.module_quantities.first_entries import first_entry_fisher
+from trainfree.scoring.module_quantities.gradients import weight_gradients
+from trainfree.scoring.module_quantities.jacobian import input_jacobian
+from trainfree.scoring.module_quantities.passes import ModulePasses
+from trainfree.scoring.module_quantities.per_image import IMAGES, sign_agreement, tangent_kernel
+from trainfree.scoring.module_quantities.regions import linear_regions
+from trainfree.scoring.module_quantities.responses import weighted_response_kernel
+from trainfree.scoring.modules.conditions import OfBatch
+from trainfree.scoring.modules.inputs import batch_size, part
+from trainfree.scoring.quantities.formulas import (
+    ascending_eigenvalues,
+    distinct_patterns,
+    smallest_eigenvalue_sum,
+)
+
+_FEW = 3
+
+
+class ModuleBackend(ModulePasses):
+    """Computes from a torch module alone; see :class:`ModulePasses` for what it is made of."""
+
+    def relu_kernel(self) -> NDArray[np.float64]:
+        """Return K with each activation counted once, (B, B)."""
+        if not self.structure.activations:
+            raise UndefinedScoreError("the model executes no activation that sees the images")
+        return self.activations.kernel
+
+    def relu_kernel_official(self) -> NDArray[np.float64]:
+        """Return K of modules with "ReLU" in the name of their class, (B, B)."""
+
+        def run() -> NDArray[np.float64] | None:
+            with self.clock.phase("forward"):
+                return codes.official_kernel(self._model, self._inputs, self._statistics)
+
+        kernel = self.results.get("official kernel", run)
+        if kernel is None:
+            raise UndefinedScoreError('the model calls no module with "ReLU" in its class\'s name')
+        return kernel
+
+    def distinct_unit_patterns(self) -> int:
+        """Count the different patterns of a unit over the images."""
+        if not self.structure.activations:
+            raise UndefinedScoreError("the model executes no activation that sees the images")
+        return distinct_patterns(self.activations.words)
+
+    def smallest_correlation_eigenvalues(self) -> float:
+        """Return Σ over layers of λ_min of the channels' correlations."""
+        features = [found for found in self.activations.features if found.shape[1] > 1]
+        if not features:
+            raise UndefinedScoreError("no layer has more than one position")
+        return smallest_eigenvalue_sum(features)
+
+    def block_entropies(self) -> NDArray[np.float64]:
+        """Return the entropy of stem and blocks, (blocks + 1,)."""
+        return block_features.block_entropies(
+            self._model, self._inputs, self.structure, self._statistics
+        )
+
+    def half_gradients(self) -> Sequence[Mapping[Key, Tensor]]:
+        """Return the gradients of the loss of each half of the mini-batch."""
+        middle = batch_size(self._inputs) // 2
+        if not middle:
+            raise UndefinedScoreError("a mini-batch of one image has no halves")
+        halves = []
+        for images in (slice(None, middle), slice(middle, 2 * middle)):
+            halves.append(
+                weight_gradients(
+                    self._model,
+                    part(self._inputs, images),
+                    self.structure.weights,
+                    OfBatch(),
+                    self._value(self._labels_of(images), is_part=True),
+                )
+            )
+        first, second = halves
+        self._require_gradient([*first.values(), *second.values()])
+        return [named(half) for half in halves]
+
+    def gradient_curvature(self) -> float:
+        """Return gᵀ H w."""
+        few = slice(None, _FEW)
+        return gradient_curvature(
+            self._model,
+            self._inputs,
+            part(self._inputs, few),
+            self.loss.weights,
+            self._value(self._given),
+            None
+            if self._head.takes_all_labels
+            else self._value(self._labels_of(few), is_part=True),
+        )
+
+    def weighted_response_kernel(self) -> NDArray[np.float64]:
+        """Return the summed correlations of responses and their gradients, (B, B)."""
+        structure = self.structure
+        if not structure.activations:
+            raise UndefinedScoreError("the model executes no activation that sees the images")
+        self._require_gradient(self.loss.weights.values())
+        return weighted_response_kernel(
+            self._model, self._inputs, structure, OfBatch(), self._value(self._given)
+        )
+
+    def input_jacobian(self) -> NDArray[np.float64]:
+        """Return ∂ Σ logits / ∂ images, (B, D); UndefinedScoreError where it is zero."""
+        return input_jacobian(self._model, self._inputs, self._head.logits)
+
+    def block_trainabilities(self) -> NDArray[np.float64]:
+        """Return how blocks pass random gradients back, (blocks,)."""
+        rng = self.stream("proxy/az_trainability")
+        return block_features.block_trainabilities(
+            self._model, self._inputs, self.structure, OfBatch(), rng
+        )
+
+    def tangent_kernel(self) -> NDArray[np.float64]:
+        """Return the neural tangent kernel, (B, B)."""
+        self._require_trainable()
+        images = min(IMAGES, batch_size(self._inputs))
+        weights, fixed = self.structure.weights, self.fixed
+
+        def run() -> NDArray[np.float64]:
+            return tangent_kernel(
+                self._model, self._inputs, weights, fixed, self._head.logits, images
+            )
+
+        return self.once("tangent kernel", run)
+
+    def gradient_sign_agreement(self) -> float:
+        """Return Σ |Σ sign(∂ loss / ∂ w)|, 0 where no weight has a gradient."""
+        self._require_trainable()
+        images = min(IMAGES, batch_size(self._inputs))
+        weights, fixed = self.structure.weights, self.fixed
+
+        def value(output: Any, image: int) -> Tensor:
+            labels = self._labels_of(slice(image, image + 1))
+            return self._head.value(output, labels, is_part=True)
+
+        def run() -> float:
+            return sign_agreement(self._model, self._inputs, weights, fixed, value, images)
+
+        return self.once("sign agreement", run)
+
+    def fisher_eigenvalues(self) -> NDArray[np.float64]:
+        """Return the eigenvalues of the first entries' Fisher information, ascending."""
+        fixed = self.fixed
+        if self.counts.classes is None:
+            raise UndefinedScoreError("the output is no matrix of logits, so it has no classes")
+        if self.counts.classes == 1:
+            raise UndefinedScoreError("the output is one logit, whose softmax is always one")
+        fisher = first_entry_fisher(self._model, self._inputs, fixed, self._head.logits)
+        return ascending_eigenvalues(fisher)
+
+    def linear_regions(self) -> int:
+        """Count the codes of random inputs to the thinned network."""
+        if self._thinned is None:
+            raise UndefinedScoreError("a torch module cannot be thinned to one channel")
+        return linear_regions(self._thinned, self.stream("proxy/linear_regions"), self._inputs)
+
+    def log_gaussian_expansion(self) -> float:
+        """Return the Zen score."""
+        return log_expansion(
+            self._model,
+            self._inputs,
+            self.structure,
+            self.stream("proxy/zen weights"),
+            self.stream("proxy/zen"),
+        )
+
+    def log_synaptic_flow(self) -> float:
+        """Return ln Σ |θ ⊙ ∂R/∂θ| without batch normalisation."""
+        return flow.log_synaptic_flow(self._model, self._inputs, self.structure, self._head.logits)
+
+    def log_flow_normalised(self, reductions_only: bool) -> float:
+        """Return it with batch normalisation, all of it or that of blocks with a stride."""
+        return flow.log_normalised_flow(
+            self._model, self._inputs, self.structure, self._head.logits, reductions_only
+        )
