@@ -2,7 +2,7 @@
 # make test   the same environment, then all checks and tests
 # make test-slurm   one run on Debian's Slurm, installed and started for it (root, minutes)
 # make docs   the documentation, into site/ (opens from disk: site/index.html)
-# make bench  speed of the scoring engine against a plain reference
+# make bench  speed of the scoring engine and of torch modules against plain references, and their memory
 # make kills   20 runs killed at random moments, and what the next run makes of it
 # make damage  300 random damages to stored files, read by every command that reads them
 # make paper        the papers' settings in full (hours without a GPU)
@@ -89,6 +89,7 @@ docs: $(READY)
 
 bench: $(READY)
 	@python benchmarks/engine.py
+	@python benchmarks/modules.py
 
 damage: $(READY)
 	@python benchmarks/damage.py

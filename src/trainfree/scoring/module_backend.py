@@ -61,7 +61,7 @@ class ModuleBackend(ModulePasses):
 
     def smallest_correlation_eigenvalues(self) -> float:
         """Return Σ over layers of λ_min of the channels' correlations."""
-        features = [found for found in self.activations.features if found.shape[1] > 1]
+        features = [(1, found) for found in self.activations.features if found.shape[1] > 1]
         if not features:
             raise UndefinedScoreError("no layer has more than one position")
         return smallest_eigenvalue_sum(features)

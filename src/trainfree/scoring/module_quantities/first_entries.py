@@ -65,12 +65,33 @@ def first_entry_fisher(
 
 
 @dataclass(frozen=True)
+class _Slope:
+    """A derivative of an output, (images, places), at the places where it is not zero.
+
+    An entry of a convolution moves one of its channels: the rest would fill the memory.
+    """
+
+    places: Tensor
+    values: Tensor
+
+    @classmethod
+    def of(cls, rows: Tensor) -> _Slope:
+        """Return the slope with these (images, all places)."""
+        places = rows.any(dim=0).nonzero()[:, 0]
+        return cls(places, rows[:, places])
+
+    def along(self, adjoint: Tensor) -> Tensor:
+        """Return Σ over places of adjoint times slope, (images,)."""
+        return (adjoint[:, self.places] * self.values).sum(dim=1)
+
+
+@dataclass(frozen=True)
 class _Reading:
     """How an output of a function, images first, depends on the first entries it reads."""
 
     edge: GradientEdge
     layout: Layout
-    slopes: dict[int, Tensor]
+    slopes: dict[int, _Slope]
 
 
 def _jacobian(logits: Tensor, readings: list[_Reading], entries: int) -> Tensor:
@@ -89,7 +110,7 @@ def _jacobian(logits: Tensor, readings: list[_Reading], entries: int) -> Tensor:
                 continue
             rows = reading.layout.images_first(adjoint).flatten(1)
             for entry, slope in reading.slopes.items():
-                jacobian[:, label, entry] += (rows * slope).sum(dim=1)
+                jacobian[:, label, entry] += slope.along(rows)
     return jacobian
 
 
@@ -178,7 +199,7 @@ class _Reader(TorchFunctionMode):
             return
         layout.require(output, self._images)
         rows = {
-            entry: layout.images_first(slope).flatten(1)
+            entry: _Slope.of(layout.images_first(slope).flatten(1))
             for entry, slope in slopes.items()
             if slope is not None
         }

@@ -18,9 +18,9 @@ def smallest_eigenvalues(forward: ForwardPass) -> float:
     channels are correlated over the positions of the first image. A correlation with a constant
     channel counts as 0.
     """
-    layers: list[Tensor] = []
+    layers: list[tuple[int, Tensor]] = []
     for number, node in enumerate(forward.network.nodes):
         if isinstance(node, Conv | BatchNorm | Relu | AvgPool | MaxPool):
             times = node.modules if isinstance(node, Relu) else 1
-            layers += [forward.first[number][0].flatten(1)] * times
+            layers.append((times, forward.first[number][0].flatten(1)))
     return smallest_eigenvalue_sum(layers)

@@ -59,16 +59,21 @@ def trainability(incoming: Tensor | None, outgoing: Tensor | None) -> float:
     return -sigma - 1 / (sigma + _TRAINABILITY_EPSILON) + 2
 
 
-def smallest_eigenvalue_sum(layers: Sequence[Tensor]) -> float:
-    """Return Σ λ_min of the correlations of layers' channels, (channels, positions) each."""
-    groups: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
-    for features in layers:
-        groups[tuple(features.shape)].append(features.to(torch.float64))
+def smallest_eigenvalue_sum(layers: Sequence[tuple[int, Tensor]]) -> float:
+    """Return Σ λ_min of the correlations of layers' channels, (channels, positions) each.
+
+    With each layer stands how often it counts.
+    """
+    groups: dict[tuple[int, ...], list[tuple[int, Tensor]]] = defaultdict(list)
+    for times, features in layers:
+        groups[tuple(features.shape)].append((times, features.to(torch.float64)))
     total = 0.0
     for members in groups.values():
-        correlation = _correlations(torch.stack(members))
+        correlation = _correlations(torch.stack([features for _, features in members]))
         smallest = torch.linalg.eigvalsh(correlation)[:, 0]
-        total += sum(float(value) for value in smallest)
+        total += sum(
+            times * float(value) for (times, _), value in zip(members, smallest, strict=True)
+        )
     return total
 
 
