@@ -19,7 +19,7 @@ from trainfree.randomness import stream
 from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.jobs.shard import attempt
-from trainfree.scoring.modules.backend import ModuleBackend
+from trainfree.scoring.module_backend import ModuleBackend
 from trainfree.scoring.status import Status
 
 CLOSE = {"rel": 1e-9, "abs": 1e-12}
