@@ -494,3 +494,16 @@ def test_images_labels_and_models_are_left_as_they_are(images, labels, registere
     assert all(torch.equal(before[2][key], each) for key, each in model.state_dict().items())
     assert all(module.training for module in model.modules())
     assert torch.equal(model[0].weight.grad, torch.ones_like(model[0].weight))
+
+
+def test_each_model_has_random_numbers_of_its_own_whatever_else_is_scored(images):
+    def scores(*names: str) -> pd.Series:
+        models = {name: network() for name in names}
+        table = trainfree.score(models, images, proxies=["random", "l2_norm"], seeds=1)
+        return table.set_index(["model", "proxy"])["score"]
+
+    both, one = scores("a", "b"), scores("b")
+    assert both["a", "random"] != both["b", "random"]
+    assert both["a", "l2_norm"] != both["b", "l2_norm"]
+    assert both["b", "random"] == one["b", "random"]
+    assert both["b", "l2_norm"] == one["b", "l2_norm"]

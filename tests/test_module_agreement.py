@@ -1,10 +1,10 @@
 """Two implementations, one number: the engine's and the one that reads any torch module.
 
 Both compute in double precision on the same weights, so that they differ in the order of sums
-alone, and agree to 1e-6 of each value by far. Where they do not, the value itself has to be that
-unsteady: the engine's own, images and weights moved by a part in 10¹⁵, has to move as far. That
-happens where networks of NAS-Bench-101 pool maps for the maximum whose largest entries are equal
-but for rounding: the gradient goes to one of them.
+alone, and agree to 1e-6 of each value by far. Where they do not, the value has to be nothing but
+rounding: the engine's own, images and weights moved by a part in 10¹⁵, has to move as far. That
+happens where terms cancel (``synflow_bn``) and where next to nothing is left of an entropy
+(``vkdnw_entropy``).
 """
 
 from __future__ import annotations

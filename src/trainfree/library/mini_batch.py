@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from trainfree.errors import ModelError, TrainfreeError, UnknownNameError
 from trainfree.library.inputs import as_labels, as_tensors, content_hash, moved
-from trainfree.library.models import place_of
+from trainfree.library.models import place_of, stream_of
 from trainfree.library.record import name_of
-from trainfree.randomness import stream
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -139,7 +138,7 @@ class MiniBatch:
             images,
             PhaseClock(torch.cuda.synchronize if device.type == "cuda" else lambda: None),
             labels,
-            lambda purpose: stream(root_seed, purpose, 0),
+            lambda purpose: stream_of(name, root_seed, purpose),
             loss=self.loss,
             output=self.output,
             blocks=self._blocks_of(name),

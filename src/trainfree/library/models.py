@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,6 +12,7 @@ from trainfree.outside.process_state import seed_global_generators
 from trainfree.randomness import stream
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import nn
 
@@ -54,9 +56,7 @@ def drawn_model(
         A module is copied. A function is called under generators with a seed of their own; who
         calls this puts the process's generators back.
     name
-        For messages.
-    root_seed
-        Decides the weights that are drawn.
+        For messages; with the root seed it decides the weights that are drawn.
     initialization
         How they are drawn.
     anew
@@ -73,7 +73,7 @@ def drawn_model(
     from trainfree.scoring.modules.checks import check_model, copied
     from trainfree.scoring.modules.redraw import redraw
 
-    rng = stream(root_seed, "weights", 0)
+    rng = stream_of(name, root_seed, "weights")
     if isinstance(model, nn.Module):
         made = copied(model, name)
     else:
@@ -82,6 +82,16 @@ def drawn_model(
         check_model(made, name)
         anew = initialization != "pytorch"
     return made, redraw(made, initialization, rng) if anew else ()
+
+
+def stream_of(name: str, root_seed: int, purpose: str) -> np.random.Generator:
+    """Return a model's own random numbers for a purpose.
+
+    Its name is the key, as an architecture's index is in a space: they do not depend on which other
+    models are scored.
+    """
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
+    return stream(root_seed, purpose, key)
 
 
 def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:

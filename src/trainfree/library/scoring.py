@@ -117,9 +117,9 @@ def score(
     >>> import trainfree
     >>> from torch import nn
     >>> def narrow():
-    ...     return nn.Sequential(nn.Flatten(), nn.Linear(48, 8), nn.ReLU(), nn.Linear(8, 10))
+    ...     return nn.Sequential(nn.Flatten(), nn.Linear(48, 32), nn.ReLU(), nn.Linear(32, 10))
     >>> def wide():
-    ...     return nn.Sequential(nn.Flatten(), nn.Linear(48, 64), nn.ReLU(), nn.Linear(64, 10))
+    ...     return nn.Sequential(nn.Flatten(), nn.Linear(48, 256), nn.ReLU(), nn.Linear(256, 10))
     >>> images = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     >>> table = trainfree.score({"narrow": narrow, "wide": wide}, images, seeds=3,
     ...                         proxies=["naswot", "snip"])
