@@ -1,8 +1,9 @@
-"""What the gradient of each single image says, image by image.
+"""What the gradient of each single image says.
 
 Batch normalisation takes the statistics of the whole mini-batch, held fixed, so that an image's
-output, loss and gradient are its own. As many gradients are in memory as fit a budget; others are
-computed again when they meet.
+output, loss and gradient are its own. Weights that are factors of products go layer by layer, for
+all images at once; other modules image by image, with as many gradients in memory as fit a budget
+and others computed again when they meet.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from trainfree.scoring.backend import no_gradient
 from trainfree.scoring.module_quantities.gradients import trainable, weight_gradients
+from trainfree.scoring.module_quantities.layer_gradients import layer_rows, uses_of
 from trainfree.scoring.modules.conditions import Normalisation
 from trainfree.scoring.modules.inputs import Inputs, part
 
@@ -49,6 +51,19 @@ def tangent_kernel(
     UndefinedScoreError
         With −inf, when no weight is used.
     """
+    parameters = trainable(model, weights)
+    if not parameters:
+        raise no_gradient()
+    few = part(inputs, slice(None, images))
+    uses = uses_of(model, few, parameters, normalise)
+    layers = None
+    if uses is not None:
+        layers = layer_rows(model, few, uses, normalise, lambda output: logits(output).sum())
+    if layers is not None:
+        total = torch.zeros(images, images, dtype=torch.float64)
+        for layer in layers:
+            total += layer.products().cpu()
+        return total.numpy()
 
     def gradients(chosen: range) -> Tensor:
         found = torch.empty(len(chosen), size, dtype=dtype, device=device)
@@ -60,9 +75,6 @@ def tangent_kernel(
             _fill(row, parameters, of_image)
         return found
 
-    parameters = trainable(model, weights)
-    if not parameters:
-        raise no_gradient()
     one = next(iter(parameters.values()))
     size, dtype, device = sum(x.numel() for x in parameters.values()), one.dtype, one.device
     fit = _BUDGET // (size * one.element_size())
@@ -110,6 +122,13 @@ def sign_agreement(
     images: int,
 ) -> float:
     """Return Σ over weights |Σ over the first images sign(∂ loss / ∂ w)|; NaN where one is NaN."""
+    few = part(inputs, slice(None, images))
+    uses = uses_of(model, few, trainable(model, weights), normalise)
+    layers = None
+    if uses is not None:
+        layers = layer_rows(model, few, uses, normalise, partial(_summed, loss, images))
+    if layers is not None:
+        return sum(layer.agreement() for layer in layers)
     total: dict[str, Tensor] = {}
     for image in range(images):
         single = part(inputs, slice(image, image + 1))
@@ -121,3 +140,9 @@ def sign_agreement(
             signs = gradient.sign()
             total[name] = total[name].add_(signs) if name in total else signs
     return sum(float(signs.abs().sum(dtype=torch.float64)) for signs in total.values())
+
+
+def _summed(loss: ImageLoss, images: int, output: Any) -> Tensor:
+    """Return the sum of the losses of single images, each of its part of the output."""
+    losses = [loss(part(output, slice(i, i + 1)), i) for i in range(images)]
+    return torch.stack(losses).sum()
