@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -127,8 +127,83 @@ def synflow(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     return math.log(total) if total > 0 else -math.inf
 
 
-MEASURES: dict[str, Measure] = {
+def with_fixed_statistics(model: nn.Module, images: Tensor) -> nn.Module:
+    """A copy that normalises by the statistics of these images, whatever it is given."""
+    network, counts = fresh(model), {}
+
+    def count(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        counts[module] = args[0].numel() // args[0].shape[1]
+
+    norms = [module for module in network.modules() if isinstance(module, NORMALISATIONS)]
+    hooks = [norm.register_forward_pre_hook(count) for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        network(images)
+        for norm in norms:
+            norm.running_var *= (counts[norm] - 1) / counts[norm]  # torch divides by n - 1
+    for hook in hooks:
+        hook.remove()
+    return network.eval()
+
+
+def of_each_image(
+    model: nn.Module, images: Tensor, labels: Tensor | None
+) -> Iterator[list[Tensor]]:
+    """Gradients of the weights for each of the first 32 images: of Σ logits, or of the loss."""
+    network = with_fixed_statistics(model, images)
+    weights = [layer.weight for layer in layers(network)]
+    for image in range(min(32, len(images))):
+        logits = network(images[image : image + 1])
+        loss = logits.sum()
+        if labels is not None:
+            loss = F.cross_entropy(logits, labels[image : image + 1])
+        yield list(torch.autograd.grad(loss, weights))
+
+
+def ntk_condition(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    found = of_each_image(model, images, None)
+    rows = torch.stack([torch.cat([g.flatten() for g in gradients]) for gradients in found])
+    eigenvalues = torch.linalg.eigvalsh((rows @ rows.T).double())
+    return -float(eigenvalues[-1] / eigenvalues[0])
+
+
+def gradsign(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    total = [torch.zeros_like(layer.weight) for layer in layers(model)]
+    for gradients in of_each_image(model, images, labels):
+        for signs, gradient in zip(total, gradients, strict=True):
+            signs += gradient.sign()
+    return sum(float(signs.abs().sum()) for signs in total)
+
+
+def vkdnw_entropy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Backward passes for each class of each of 16 images; the first entry of each tensor."""
+    network = with_fixed_statistics(model, images)
+    parameters, fisher = list(network.parameters())[:128], []
+    for image in images[:16]:
+        logits = network(image[None])[0]
+        rows = []
+        for logit in logits:
+            found = torch.autograd.grad(logit, parameters, retain_graph=True)
+            rows.append(torch.stack([gradient.flatten()[0] for gradient in found]).double())
+        jacobian, share = torch.stack(rows), torch.softmax(logits.detach().double(), dim=0)
+        fisher.append(jacobian.T @ (torch.diag(share) - share[:, None] * share) @ jacobian)
+    eigenvalues = torch.linalg.eigvalsh(torch.stack(fisher).mean(dim=0)).numpy()
+    deciles = np.maximum(np.quantile(eigenvalues, np.arange(1, 10) / 10), 0)
+    share = deciles / deciles.sum()
+    return float(-(share * np.log(share + 1e-10)).sum())
+
+
+def vkdnw(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    return len(list(model.parameters())) + vkdnw_entropy(model, images, labels)
+
+
+OF_ZERO_COST_NAS: dict[str, Measure] = {
     measure.__name__: measure
     for measure in (*(l2_norm, grad_norm, snip, plain, grasp, fisher, jacob_cov, naswot, synflow),)
 }
-"""By the name of the suite's proxy; orientation and logarithm as there."""
+"""Those that zero-cost-nas has, and NASWOT as its descendants have it."""
+MEASURES = OF_ZERO_COST_NAS | {
+    measure.__name__: measure for measure in (ntk_condition, gradsign, vkdnw_entropy, vkdnw)
+}
+"""With those that other published code computes image by image."""

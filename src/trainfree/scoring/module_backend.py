@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainfree.proxies.registry import Key, UndefinedScoreError
 from trainfree.scoring.backend import named
-from trainfree.scoring.module_quantities import block_features, codes, flow
+from trainfree.scoring.module_quantities import block_features, flow
 from trainfree.scoring.module_quantities.curvature import gradient_curvature
 from trainfree.scoring.module_quantities.expansion import log_expansion
 from trainfree.scoring.module_quantities.first_entries import first_entry_fisher
@@ -43,12 +43,7 @@ class ModuleBackend(ModulePasses):
 
     def relu_kernel_official(self) -> NDArray[np.float64]:
         """Return K of modules with "ReLU" in the name of their class, (B, B)."""
-
-        def run() -> NDArray[np.float64] | None:
-            with self.clock.phase("forward"):
-                return codes.official_kernel(self._model, self._inputs, self._statistics)
-
-        kernel = self.results.get("official kernel", run)
+        kernel = self.activations.official
         if kernel is None:
             raise UndefinedScoreError('the model calls no module with "ReLU" in its class\'s name')
         return kernel
@@ -64,7 +59,10 @@ class ModuleBackend(ModulePasses):
         features = [(1, found) for found in self.activations.features if found.shape[1] > 1]
         if not features:
             raise UndefinedScoreError("no layer has more than one position")
-        return smallest_eigenvalue_sum(features)
+        # Of no more positions than channels the smallest eigenvalue is zero.
+        return smallest_eigenvalue_sum(
+            [(times, found) for times, found in features if found.shape[1] > found.shape[0]]
+        )
 
     def block_entropies(self) -> NDArray[np.float64]:
         """Return the entropy of stem and blocks, (blocks + 1,)."""
@@ -98,6 +96,7 @@ class ModuleBackend(ModulePasses):
         return gradient_curvature(
             self._model,
             self._inputs,
+            self.structure.values * batch_size(self._inputs),
             part(self._inputs, few),
             self.loss.weights,
             self._value(self._given),

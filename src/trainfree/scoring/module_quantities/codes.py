@@ -6,7 +6,9 @@ but all of them are small or flat on one side of zero and pass on what is on the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -93,6 +95,8 @@ class Seen:
     ----------
     kernel
         K with each activation counted once, (B, B).
+    official
+        K of what the published code counts, (B, B); None where it counts nothing.
     words
         The pattern of each activation's units over the images, (units, words of 64 images).
     features
@@ -102,6 +106,7 @@ class Seen:
     """
 
     kernel: NDArray[np.float64]
+    official: NDArray[np.float64] | None
     words: list[NDArray[np.uint64]]
     features: list[Tensor]
     logits: Tensor
@@ -120,13 +125,15 @@ class _Watched(Observer):
         super().__init__()
         self._structure, self._images = structure, images
         self._code, self._features = code, features
+        self._latest: tuple[weakref.ref[Tensor], Code] | None = None
 
     def before_activation(self, number: int, x: Tensor) -> None:
         """Hand on the code, (B, units), of an activation that sees the images."""
         activation = self._structure.activations.get(number)
         if activation is not None:
             activation.layout.require(x, self._images)
-            self._code(code_of(activation.layout.images_first(x)))
+            first = activation.layout.images_first(x)
+            self._code(self._code_of(x) if first is x else code_of(first))
 
     def layer(self, number: int, output: Tensor) -> None:
         """Hand on the first image's (channels, positions)."""
@@ -134,6 +141,31 @@ class _Watched(Observer):
             layout, channels = self._structure.layers[number]
             layout.require(output, self._images)
             self._features(layout.channels_second(output, channels)[0])
+
+    @contextmanager
+    def official(self, model: nn.Module, code: Callable[[Code], None]) -> Iterator[None]:
+        """Hand on what the published NASWOT code counts within the ``with`` block.
+
+        Its hook is attached to every module with "ReLU" in the name of its class and takes the sign
+        of what the module is given.
+        """
+
+        def hook(module: nn.Module, args: tuple[Any, ...]) -> None:
+            if args and isinstance(args[0], Tensor) and len(args[0]) == self._images:
+                with self.looking_away():
+                    code(self._code_of(args[0]))
+
+        with ExitStack() as hooks:
+            for module in model.modules():
+                if "ReLU" in str(type(module)):
+                    hooks.callback(module.register_forward_pre_hook(hook).remove)
+            yield
+
+    def _code_of(self, x: Tensor) -> Code:
+        """Return the code of a tensor; that of the latest is known when it is asked for again."""
+        if self._latest is None or self._latest[0]() is not x:
+            self._latest = weakref.ref(x), code_of(x)
+        return self._latest[1]
 
 
 @torch.no_grad()
@@ -147,19 +179,26 @@ def watch(
 ) -> Seen:
     """Run the inputs and return what was seen, in the phases ``forward`` and ``kernel``."""
     images = batch_size(inputs)
-    kernel, words, features = CodeKernel(images), [], []
+    kernel, official, words, features = CodeKernel(images), CodeKernel(images), [], []
 
     def note(code: Code) -> None:
         with clock.phase("kernel"):
             kernel.add(code)
         words.append(unit_words(code))
 
+    def note_official(code: Code) -> None:
+        with clock.phase("kernel"):
+            official.add(code)
+
     def keep(found: Tensor) -> None:
         features.append(found.clone())
 
-    with clock.phase("forward"), conditions(normalise), _Watched(structure, images, note, keep):
+    watched = _Watched(structure, images, note, keep)
+    hooks = watched.official(model, note_official)
+    with clock.phase("forward"), hooks, conditions(normalise), watched:
         logits = head.logits(call(model, inputs))
-    return Seen(kernel.matrix(), words, features, logits)
+    of_official = official.matrix() if official.units else None
+    return Seen(kernel.matrix(), of_official, words, features, logits)
 
 
 @torch.no_grad()
@@ -174,32 +213,3 @@ def watch_codes(
     watched = _Watched(structure, batch_size(inputs), code, lambda found: None)
     with conditions(normalise), watched:
         call(model, inputs)
-
-
-@torch.no_grad()
-def official_kernel(
-    model: nn.Module, inputs: Inputs, normalise: Normalisation
-) -> NDArray[np.float64] | None:
-    """Return K as the published NASWOT code counts it, (B, B); None where it counts nothing.
-
-    Its hook is attached to every module with "ReLU" in the name of its class and takes the sign of
-    what the module is given.
-    """
-    kernel = CodeKernel(batch_size(inputs))
-
-    def hook(module: nn.Module, args: tuple[Any, ...]) -> None:
-        if args and isinstance(args[0], Tensor) and len(args[0]) == batch_size(inputs):
-            kernel.add(code_of(args[0]))
-
-    handles = [
-        module.register_forward_pre_hook(hook)
-        for module in model.modules()
-        if "ReLU" in str(type(module))
-    ]
-    try:
-        with conditions(normalise):
-            call(model, inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return kernel.matrix() if kernel.units else None

@@ -1,5 +1,6 @@
-"""gᵀ H w by differentiating twice forward, which keeps nothing of the pass in memory.
+"""gᵀ H w by going back twice, or by differentiating twice forward where memory would not do.
 
+Going back twice keeps a multiple of the pass in memory, forward nothing of it.
 PyTorch's own forward derivatives of fused normalisations are right once and wrong when
 differentiated again, and some activations have none; these are computed in plain steps here.
 """
@@ -16,15 +17,20 @@ from torch.func import jvp
 from torch.nn import functional as F
 
 from trainfree.scoring.module_quantities.gradients import Value, constants, trainable
-from trainfree.scoring.modules.conditions import conditions, plainly, standardised
-from trainfree.scoring.modules.inputs import Inputs, call
+from trainfree.scoring.modules.conditions import OfBatch, conditions, plainly, standardised
+from trainfree.scoring.modules.inputs import Inputs, call, tensors
 
 _NEAR = 1e-2
+_BUDGET = 2**31
+"""Bytes that going back twice may take."""
+_COPIES = 4
+"""How often it keeps the values of a pass, about."""
 
 
 def gradient_curvature(
     model: nn.Module,
     inputs: Inputs,
+    values: int,
     few: Inputs,
     gradients: Mapping[str, Tensor],
     of: Value,
@@ -34,16 +40,18 @@ def gradient_curvature(
 
     Parameters
     ----------
+    values
+        Numbers that the model's operations make of the images: what going back keeps of.
     few
-        Some of the images, on which this way is compared with going back twice; that one, which
-        needs a multiple of the memory, is taken where they differ.
+        Some of the images, on which going forward is compared with going back twice, which is
+        taken where they differ.
     gradients
         g by weight.
     of, of_few
         The number, and the same of the output for ``few``; None where it cannot be had of those.
     """
     names = list(gradients)
-    if of_few is None:
+    if of_few is None or _COPIES * values * tensors(inputs)[0].element_size() < _BUDGET:
         return _backward_twice(model, inputs, names, gradients, of)
     try:
         twice = _forward_twice(model, few, gradients, of_few)
@@ -94,7 +102,7 @@ def _backward_twice_with_scale(
     """Return Σ w ⊙ H g and Σ |w ⊙ H g|."""
     parameters = trainable(model, names)
     leaves = list(parameters.values())
-    with torch.enable_grad(), conditions(plainly, _PLAIN):
+    with torch.enable_grad(), conditions(OfBatch(), _PLAIN):
         value = of(call(model, inputs))
         first = torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True)
         terms = [
@@ -107,12 +115,13 @@ def _backward_twice_with_scale(
         along = torch.stack(terms).sum()
         second = torch.autograd.grad(along, leaves, allow_unused=True)
     products = [
-        (leaf.detach() * change).to(torch.float64)
+        leaf.detach() * change
         for leaf, change in zip(leaves, second, strict=True)
         if change is not None
     ]
-    total = sum(float(product.sum()) for product in products)
-    return total, sum(float(product.abs().sum()) for product in products)
+    total = sum(float(product.sum(dtype=torch.float64)) for product in products)
+    scale = sum(float(product.norm(1)) for product in products)
+    return total, scale
 
 
 def _layer_norm(

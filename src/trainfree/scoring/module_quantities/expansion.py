@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.modules.conditions import OfBatch, conditions
+from trainfree.scoring.modules.dataflow import Label
 from trainfree.scoring.modules.inputs import (
     Inputs,
     batch_size,
@@ -21,7 +22,7 @@ from trainfree.scoring.modules.inputs import (
     tensors,
 )
 from trainfree.scoring.modules.observer import Observer
-from trainfree.scoring.modules.structure import Label, Structure
+from trainfree.scoring.modules.structure import Structure
 from trainfree.scoring.quantities.formulas import MIX, MOMENTUM
 
 

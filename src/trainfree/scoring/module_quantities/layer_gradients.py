@@ -25,10 +25,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainfree.scoring.modules import operations
 from trainfree.scoring.modules.conditions import Normalisation, conditions
+from trainfree.scoring.modules.dataflow import Label
 from trainfree.scoring.modules.inputs import Inputs, batch_size, call
 from trainfree.scoring.modules.layout import Layout, find_layout
 from trainfree.scoring.modules.observer import Observer
-from trainfree.scoring.modules.structure import Label, probes
+from trainfree.scoring.modules.structure import probes
 
 _IMAGES_FIRST = Layout(0, 1, True)
 _MOST_POSITIONS = 2048

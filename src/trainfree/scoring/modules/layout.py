@@ -40,7 +40,7 @@ class Layout:
     def images_first(self, tensor: Tensor) -> Tensor:
         """Return the tensor as (B, …)."""
         if self.others == 1:
-            return tensor.movedim(self.axis, 0)
+            return tensor.movedim(self.axis, 0) if self.axis else tensor
         images = tensor.shape[self.axis] // self.others
         shape = (images, self.others) if self.outer else (self.others, images)
         parts: Tensor = tensor.unflatten(self.axis, shape)
@@ -57,7 +57,7 @@ class Layout:
     def channels_second(self, tensor: Tensor, channels: int) -> Tensor:
         """Return the tensor as (B, channels, positions), its axis ``channels`` being those."""
         if channels == self.axis:  # both along one axis: what is not images is channels
-            return self.images_first(tensor).flatten(2).movedim(1, 1)
+            return self.images_first(tensor).flatten(2)
         last = tensor.movedim(channels, -1)
         axis = self.axis - (channels < self.axis)
         first = Layout(axis, self.others, self.outer).images_first(last)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainfree.scoring.modules import operations
-from trainfree.scoring.modules.structure import Label, Structure
+from trainfree.scoring.modules.dataflow import Label
+from trainfree.scoring.modules.structure import Structure
 
 
 class Observer(TorchDispatchMode):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import count
 from math import prod
 from typing import Any
 
@@ -22,11 +22,9 @@ from torch.utils.flop_counter import flop_registry
 from trainfree.errors import TrainfreeError
 from trainfree.scoring.modules import operations
 from trainfree.scoring.modules.conditions import Affine, OfBatch, conditions
+from trainfree.scoring.modules.dataflow import Label, Operation, cuts_of, ends_of
 from trainfree.scoring.modules.inputs import Inputs, call, part, tensors
 from trainfree.scoring.modules.layout import PROBES, Layout, constant_layout, find_layout
-
-Label = tuple[Any, int]
-"""An operation, and how many of the same kind came before it."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,8 @@ class Structure:
         Label of the pooling over all positions which everything passes through.
     reaches
         Whether the output depends on the images.
+    values
+        Numbers that operations make of an image, all together.
     """
 
     products: dict[int, Product]
@@ -96,6 +96,7 @@ class Structure:
     end_times: tuple[int, ...]
     pool: Label | None
     reaches: bool
+    values: int
 
     @property
     def units(self) -> int:
@@ -159,15 +160,6 @@ def _watch(
         ) from None
 
 
-@dataclass
-class _Operation:
-    label: Label
-    reads: set[int]
-    joins: bool
-    is_activation: bool
-    is_pool: bool
-
-
 class _Trace(TorchDispatchMode):
     """Notes each operation; tensors are told apart by their memory, which stays alive meanwhile."""
 
@@ -182,13 +174,14 @@ class _Trace(TorchDispatchMode):
         self._numbers = {kind: count() for kind in ("product", "activation", "layer")}
         self._axes: dict[tuple[int, ...], int] = {}
         self._fresh: set[int] = set()
-        self.operations: dict[int, _Operation] = {}
+        self.operations: dict[int, Operation] = {}
         self.products: dict[int, Product] = {}
         self.activations: dict[int, Activation] = {}
         self.layers: dict[int, tuple[Layout, int]] = {}
         self.used: set[str] = set()
         self.biases: set[str] = set()
         self.flops = 0
+        self.values = 0
         self.strides: list[int] = []
         self.last = 0
         self.time = 0
@@ -247,7 +240,8 @@ class _Trace(TorchDispatchMode):
                 self._maker[_memory(x)] = self.time
             joins = packet in operations.JOINS and len(sources) > 1
             is_pool = operations.is_global_pool(packet, args, made)
-            self.operations[self.time] = _Operation(label, sources, joins, is_activation, is_pool)
+            self.values += sum(x.numel() for x in written)
+            self.operations[self.time] = Operation(label, sources, joins, is_activation, is_pool)
             self.last = self.time
         if batched:
             return
@@ -329,8 +323,8 @@ class _Trace(TorchDispatchMode):
 
     def structure(self, normalisations: list[int], reached: list[tuple[str, int]]) -> Structure:
         """Return what was found, with ends of blocks at submodules where these are known."""
-        cuts = _cuts(self.operations, self.last)
-        times = [time for _, time in reached] or _ends(self.operations, cuts)
+        cuts = cuts_of(self.operations, self.last)
+        times = [time for _, time in reached] or ends_of(self.operations, cuts)
         labels: list[Label | str] = [name for name, _ in reached]
         labels = labels or [self.operations[time].label for time in times]
         pools = [time for time in cuts if self.operations[time].is_pool]
@@ -347,49 +341,8 @@ class _Trace(TorchDispatchMode):
             end_times=tuple(times),
             pool=self.operations[pools[-1]].label if pools else None,
             reaches=self.last > 0,
+            values=self.values // PROBES,
         )
-
-
-def _cuts(operations: dict[int, _Operation], last: int) -> list[int]:
-    """Return the times of operations whose value is all that later ones know of the images."""
-    useful, waiting = set[int](), [last]
-    while waiting:
-        time = waiting.pop()
-        if time in operations and time not in useful:
-            useful.add(time)
-            waiting += operations[time].reads
-    last_reader: dict[int, int] = {}
-    for time in sorted(useful):
-        for source in operations[time].reads:
-            last_reader[source] = time
-    found, latest = [], last_reader.get(0, 0)
-    for time in sorted(useful):
-        if latest <= time:
-            found.append(time)
-        latest = max(latest, last_reader.get(time, time))
-    return found
-
-
-def _ends(operations: dict[int, _Operation], cuts: list[int]) -> list[int]:
-    """Return the ends of stem and blocks: where branches have joined, and before the first do.
-
-    An activation that alone reads the joined value belongs to the block.
-    """
-    readers: Counter[int] = Counter()
-    for operation in operations.values():
-        readers.update(operation.reads)
-    joined = [time for time in cuts if operations[time].joins]
-    if not joined:
-        return []
-    before = [time for time in cuts if time < joined[0]]
-    stem = [before[-1]] if before else []
-    following = dict(pairwise(cuts))
-    ends = []
-    for time in joined:
-        after = following.get(time)
-        alone = after is not None and readers[time] == 1 and operations[after].is_activation
-        ends.append(after if alone and after is not None else time)
-    return sorted({*stem, *ends})
 
 
 def _memory(tensor: Tensor) -> int:
