@@ -102,7 +102,12 @@ class MiniBatch:
         ModelError
             With what is wrong, what was found and what to do.
         """
-        from trainfree.scoring.modules.checks import check_loss, check_output, first_output
+        from trainfree.scoring.modules.checks import (
+            SOME,
+            check_loss,
+            check_output,
+            first_output,
+        )
         from trainfree.scoring.modules.head import Head
 
         known = dict(model.named_modules())
@@ -113,14 +118,17 @@ class MiniBatch:
                     "list(dict(model.named_modules())) says which it has"
                 )
         images, labels = self._beside(model)
-        found = first_output(model.eval(), images, name)
+        of_all = self.loss is not None  # a loss of one's own may need all labels
+        found = first_output(model.eval(), images, name, of_all=of_all)
+        size = self.size if of_all else min(SOME, self.size)
+        labels = None if labels is None else labels[:size]
         head = Head(self.output, self.loss)
         try:
             logits = head.logits(found)
         except TrainfreeError as error:
             raise ModelError(f"model {name!r}: {error}") from error
-        check_output(logits, labels, self.size, name, own_loss=self.loss is not None)
-        if self.loss is not None:
+        check_output(logits, labels, size, name, own_loss=of_all)
+        if of_all:
             check_loss(lambda: head.value(found, labels), logits, labels, name)
 
     def candidate(self, model: nn.Module, name: str, root_seed: int) -> CheckedCandidate:

@@ -52,7 +52,7 @@ class ModuleBackend(ModulePasses):
         """Count the different patterns of a unit over the images."""
         if not self.structure.activations:
             raise UndefinedScoreError("the model executes no activation that sees the images")
-        return distinct_patterns(self.activations.words)
+        return distinct_patterns([code.patterns() for code in self.activations.codes])
 
     def smallest_correlation_eigenvalues(self) -> float:
         """Return Σ over layers of λ_min of the channels' correlations."""

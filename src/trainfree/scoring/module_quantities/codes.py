@@ -10,7 +10,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +27,31 @@ from trainfree.scoring.modules.observer import Observer
 from trainfree.scoring.modules.structure import Structure
 from trainfree.scoring.quantities.formulas import unit_words
 
-Code: TypeAlias = NDArray[np.bool_]
-"""Of an activation, (B, units)."""
+
+@dataclass
+class Code:
+    """Whether the units of an activation are active, as bits.
+
+    Parameters
+    ----------
+    words
+        (B, words of 64 units); spare bits are zero.
+    units
+        Number of units of an image.
+    """
+
+    words: NDArray[np.uint64]
+    units: int
+
+    @cached_property
+    def different(self) -> NDArray[np.int64]:
+        """How many bits of the images of each pair differ, (B, B)."""
+        return _differences(self.words)
+
+    def patterns(self) -> NDArray[np.uint64]:
+        """Return the pattern of each unit over the images, (units, words of 64 images)."""
+        bits = np.unpackbits(self.words.view(np.uint8), axis=1, count=self.units)
+        return unit_words(bits.view(np.bool_))
 
 
 class CodeKernel:
@@ -39,8 +63,8 @@ class CodeKernel:
 
     def add(self, code: Code) -> None:
         """Add a code."""
-        self._different += _differences(_packed(code))
-        self.units += code.shape[1]
+        self._different += code.different
+        self.units += code.units
 
     def matrix(self) -> NDArray[np.float64]:
         """Return K, whole numbers, (B, B)."""
@@ -54,15 +78,11 @@ def code_of(x: Tensor) -> Code:
         positive = x.detach().numpy() > 0  # NumPy compares several times as fast
     else:
         positive = (x > 0).cpu().numpy()
-    return positive.reshape(len(positive), -1)
-
-
-def _packed(code: Code) -> NDArray[np.uint64]:
-    """Return a code as bits, (B, words); spare bits are zero."""
-    octets = np.packbits(code, axis=1)
-    words = np.zeros((len(code), -(-octets.shape[1] // 8)), np.uint64)
+    rows = positive.reshape(len(positive), -1)
+    octets = np.packbits(rows, axis=1)
+    words = np.zeros((len(rows), -(-octets.shape[1] // 8)), np.uint64)
     words.view(np.uint8)[:, : octets.shape[1]] = octets
-    return words
+    return Code(words, rows.shape[1])
 
 
 @compiled(nogil=True)
@@ -97,8 +117,8 @@ class Seen:
         K with each activation counted once, (B, B).
     official
         K of what the published code counts, (B, B); None where it counts nothing.
-    words
-        The pattern of each activation's units over the images, (units, words of 64 images).
+    codes
+        Of each activation.
     features
         Of the first image in each layer, (channels, positions).
     logits
@@ -107,7 +127,7 @@ class Seen:
 
     kernel: NDArray[np.float64]
     official: NDArray[np.float64] | None
-    words: list[NDArray[np.uint64]]
+    codes: list[Code]
     features: list[Tensor]
     logits: Tensor
 
@@ -128,7 +148,7 @@ class _Watched(Observer):
         self._latest: tuple[weakref.ref[Tensor], Code] | None = None
 
     def before_activation(self, number: int, x: Tensor) -> None:
-        """Hand on the code, (B, units), of an activation that sees the images."""
+        """Hand on the code of an activation that sees the images."""
         activation = self._structure.activations.get(number)
         if activation is not None:
             activation.layout.require(x, self._images)
@@ -179,26 +199,26 @@ def watch(
 ) -> Seen:
     """Run the inputs and return what was seen, in the phases ``forward`` and ``kernel``."""
     images = batch_size(inputs)
-    kernel, official, words, features = CodeKernel(images), CodeKernel(images), [], []
+    kernel, official, found, features = CodeKernel(images), CodeKernel(images), [], []
 
     def note(code: Code) -> None:
         with clock.phase("kernel"):
             kernel.add(code)
-        words.append(unit_words(code))
+        found.append(code)
 
     def note_official(code: Code) -> None:
         with clock.phase("kernel"):
             official.add(code)
 
-    def keep(found: Tensor) -> None:
-        features.append(found.clone())
+    def keep(of_first: Tensor) -> None:
+        features.append(of_first.clone())
 
     watched = _Watched(structure, images, note, keep)
     hooks = watched.official(model, note_official)
     with clock.phase("forward"), hooks, conditions(normalise), watched:
         logits = head.logits(call(model, inputs))
     of_official = official.matrix() if official.units else None
-    return Seen(kernel.matrix(), of_official, words, features, logits)
+    return Seen(kernel.matrix(), of_official, found, features, logits)
 
 
 @torch.no_grad()

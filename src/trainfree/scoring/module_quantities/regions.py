@@ -33,10 +33,10 @@ def linear_regions(thinned: Thinned, rng: np.random.Generator, like: Inputs) -> 
     noise = torch.from_numpy(rng.standard_normal((INPUTS, *shape), dtype=np.float32))
     inputs = noise.to(tensors(like)[0])
     structure = examine(module.eval(), inputs, getattr(module, "blocks_end", None))
-    packed: list[NDArray[np.uint8]] = []
+    words: list[NDArray[np.uint64]] = []
 
     def note(code: Code) -> None:
-        packed.append(np.packbits(code, axis=1))
+        words.append(code.words)
 
     watch_codes(module, inputs, structure, OfBatch(), note)
-    return distinct_rows(np.concatenate(packed, axis=1)) if packed else 1
+    return distinct_rows(np.concatenate(words, axis=1)) if words else 1

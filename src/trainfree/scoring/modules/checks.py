@@ -21,9 +21,15 @@ from trainfree.outside.foreign import told
 from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.modules.inputs import batch_size, call, part
 from trainfree.scoring.modules.kinds import check_kind, check_tensor, no_module
-from trainfree.scoring.modules.words import described, kind_of, model_error, shape_of, type_of
+from trainfree.scoring.modules.words import (
+    described,
+    kind_of,
+    model_error,
+    remedy_of,
+    shape_of,
+)
 
-_FEWEST_IMAGES, _SOME = 2, 2
+_FEWEST_IMAGES, SOME = 2, 2
 
 
 def check_model(model: object, name: str) -> None:
@@ -140,13 +146,15 @@ def check_inputs(inputs: object, labels: object, name: str, *, own_loss: bool = 
         _check_labels(labels, batch, name, own_loss)
 
 
-def first_output(model: nn.Module, inputs: Any, name: str) -> Any:
-    """Return what a model returns for a mini-batch.
+def first_output(model: nn.Module, inputs: Any, name: str, *, of_all: bool = True) -> Any:
+    """Return what a model returns for a mini-batch, or for its first images.
 
     Parameters
     ----------
     model
         Is run as it is; in evaluation mode it keeps its buffers.
+    of_all
+        Whether the output for all images is wanted; that for the first ``SOME`` costs little.
 
     Raises
     ------
@@ -155,24 +163,29 @@ def first_output(model: nn.Module, inputs: Any, name: str) -> Any:
     """
     try:
         with torch.no_grad():
-            made = call(model, inputs)
+            made = call(model, part(inputs, slice(None, SOME)))
     except Exception as error:
-        found = ", ".join(described(tensor) for _, tensor in _leaves(inputs, "images", name))
+        _refuse_all(model, inputs, name)
         raise model_error(
             name,
-            f"its forward pass fails for these inputs ({found}): {told(error)}; "
-            f"{_remedy(model, inputs, error, name)}",
-        ) from error
-    try:
-        with torch.no_grad():
-            call(model, part(inputs, slice(None, _SOME)))
-    except Exception as error:
-        raise model_error(
-            name,
-            f"it can be run on all {batch_size(inputs)} images, but not on {_SOME} of them "
+            f"it can be run on all {batch_size(inputs)} images, but not on {SOME} of them "
             f"({told(error)}); hand in a model that takes any number of images",
         ) from error
-    return made
+    return _refuse_all(model, inputs, name) if of_all else made
+
+
+def _refuse_all(model: nn.Module, inputs: Any, name: str) -> Any:
+    """Return the output for all images, or say what is wrong with them."""
+    try:
+        with torch.no_grad():
+            return call(model, inputs)
+    except Exception as error:
+        given = [tensor for _, tensor in _leaves(inputs, "images", name)]
+        raise model_error(
+            name,
+            f"its forward pass fails for these inputs ({', '.join(map(described, given))}): "
+            f"{told(error)}; {remedy_of(model, given, error)}",
+        ) from error
 
 
 def check_loss(
@@ -362,35 +375,3 @@ def _check_labels(labels: object, batch: int, name: str, own_loss: bool) -> None
             "convert them with labels.long(), or for another task give its loss with loss=, as "
             "in loss=torch.nn.functional.mse_loss",
         )
-
-
-def _remedy(model: nn.Module, inputs: Any, error: Exception, name: str) -> str:
-    """Return what may help where a forward pass fails."""
-    tensors = [tensor for _, tensor in _leaves(inputs, "images", name)]
-    weight = next(model.parameters())
-    if isinstance(error, TypeError) and "forward()" in str(error):
-        return (
-            "several inputs are given as a tuple, in the order of the arguments of forward, or as "
-            "a dictionary by their names"
-        )
-    elsewhere = next((one for one in tensors if one.device != weight.device), None)
-    if elsewhere is not None:
-        return (
-            f"the weights lie on {weight.device}, an input on {elsewhere.device}: move one of "
-            "them with .to(device)"
-        )
-    other = next((one for one in tensors if one.is_floating_point()), None)
-    if other is not None and other.dtype != weight.dtype:
-        return (
-            f"the weights are {type_of(weight)}, an input {type_of(other)}: convert one of them, "
-            f"as in images.to({weight.dtype})"
-        )
-    if "indices" in str(error) and "embedding" in str(error):
-        return "if the inputs are tokens, convert them to whole numbers, as in tokens.long()"
-    if other is None:
-        return (
-            f"the inputs are whole numbers ({type_of(tensors[0])}): if they are pixels, convert "
-            "them, as in images.float() / 255; if they are tokens, to int64 below the size of "
-            "the vocabulary"
-        )
-    return "give inputs of the shape that the model is made for"
