@@ -25,6 +25,19 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.fixture
+def scratch_registry(monkeypatch) -> None:
+    """A registry of proxies that is forgotten behind the test.
+
+    All of the suite are in it: one that is first imported within the test would be forgotten, too.
+    """
+    from trainfree.proxies import PROXY_NAMES, load_proxy, registry
+
+    for name in PROXY_NAMES:
+        load_proxy(name)
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with real benchmark tables and images, or a skip with the reason."""

@@ -24,7 +24,6 @@ from trainfree.analysis.settings import AnalysisSettings
 from trainfree.cli import main, parser
 from trainfree.config import Config, load_config
 from trainfree.files.storage import SCHEMA_VERSIONS
-from trainfree.proxies import PROXY_NAMES, load_proxy, registry
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -129,14 +128,13 @@ def test_every_page_is_in_the_navigation_and_every_entry_is_a_page(hooks):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """A folder like a checkout in which the test configuration has run."""
+def folder(tmp_path, monkeypatch, scratch_registry) -> Path:
+    """A folder like a checkout in which the test configuration has run.
+
+    Proxies of earlier pages lie in folders of their own, where a reader has one folder.
+    """
     shutil.copytree(ROOT / "config", tmp_path / "config")
     monkeypatch.chdir(tmp_path)
-    # Proxies of earlier pages lie in folders of their own, where a reader has one folder.
-    for name in PROXY_NAMES:
-        load_proxy(name)  # or what is imported for a page would be forgotten with its registry
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
     (tmp_path / "accuracies.csv").write_text("1-1-1,61.5\n1-3-5,66\n3-3-3,68\n5-5-5,70.25\n")
     return tmp_path
 

@@ -129,12 +129,7 @@ def test_the_table_of_proxies_says_what_they_say_of_themselves():
     assert not table.loc["ntk_condition", "higher_is_better"]
 
 
-@pytest.fixture
-def registered(monkeypatch):
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
-
-
-def test_a_decorated_function_is_in_the_table(registered):
+def test_a_decorated_function_is_in_the_table(scratch_registry):
     @trainfree.proxy("depth_of_mine", cite="mine")
     def depth_of_mine(candidate):
         """Return one."""
@@ -144,7 +139,7 @@ def test_a_decorated_function_is_in_the_table(registered):
     assert row.tolist() == ["own", "", True, "mine", "Return one."]
 
 
-def test_a_cell_of_a_notebook_may_be_run_again_and_a_file_not_be_copied(registered):
+def test_a_cell_of_a_notebook_may_be_run_again_and_a_file_not_be_copied(scratch_registry):
     def defined(module: str, file: str):
         code = compile("def twice(candidate):\n    return 1.0\n", file, "exec")
         namespace = {"__name__": module}

@@ -20,7 +20,7 @@ import trainfree
 from trainfree.errors import ModelError, TrainfreeError, UnknownNameError
 from trainfree.library.scoring import COLUMNS
 from trainfree.library.storing import write_scores
-from trainfree.proxies import PROXY_NAMES, registry
+from trainfree.proxies import PROXY_NAMES
 from trainfree.scoring.status import Status
 
 SHAPE = (8, 3, 4, 4)
@@ -64,11 +64,6 @@ def same(first: pd.DataFrame, second: pd.DataFrame) -> bool:
     return first.drop(columns="seconds").equals(second.drop(columns="seconds"))
 
 
-@pytest.fixture
-def registered(monkeypatch):
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
-
-
 # ---------------------------------------------------------------- the table
 
 
@@ -91,7 +86,7 @@ def test_a_single_model_has_the_name_of_its_class_or_function(images):
     assert set(trainfree.score(network, images, proxies=["params"])["model"]) == {"network"}
 
 
-def test_higher_is_better_in_every_column(images, registered):
+def test_higher_is_better_in_every_column(images, scratch_registry):
     @trainfree.proxy("size_of_mine", needs=["weights"], higher_is_better=False, cite="")
     def size_of_mine(candidate):
         return float(candidate.params)
@@ -113,7 +108,7 @@ def test_a_proxy_that_needs_labels_is_undefined_without_any(images, labels):
     assert trainfree.score(network(), images, labels, proxies=["snip"]).iloc[0]["status"] == "ok"
 
 
-def test_a_proxy_fails_by_itself_and_says_why(images, registered):
+def test_a_proxy_fails_by_itself_and_says_why(images, scratch_registry):
     @trainfree.proxy("failing", cite="")
     def failing(candidate):
         raise RuntimeError("on purpose")
@@ -236,7 +231,9 @@ def test_a_parameter_that_nothing_draws_anew_is_said(images):
         ("return float('nan')", "not_finite", math.nan, "1 of 3 draws: the proxy returned NaN"),
     ],
 )
-def test_a_draw_that_failed_is_not_averaged_away(images, registered, raised, status, score, said):
+def test_a_draw_that_failed_is_not_averaged_away(
+    images, scratch_registry, raised, status, score, said
+):
     namespace: dict[str, object] = {"calls": []}
     exec(
         "def now_and_then(candidate):\n    calls.append(0)\n"
@@ -327,7 +324,7 @@ def test_what_cannot_be_scored_is_refused_with_a_sentence(images, arguments, kin
         trainfree.score(**given)
 
 
-def test_all_models_are_checked_before_any_is_scored(images, registered):
+def test_all_models_are_checked_before_any_is_scored(images, scratch_registry):
     asked = []
 
     @trainfree.proxy("noting", cite="")
@@ -429,7 +426,7 @@ class Interrupting(nn.Module):
 
 
 @pytest.mark.parametrize("inside", ["usual", "no_grad", "inference", "autocast", "double"])
-def test_the_process_is_as_it_was_whatever_it_was(images, labels, registered, inside):
+def test_the_process_is_as_it_was_whatever_it_was(images, labels, scratch_registry, inside):
     @trainfree.proxy("careless", needs=["weights"], cite="")
     def careless(candidate):
         torch.manual_seed(3)
@@ -458,7 +455,7 @@ def test_the_process_is_as_it_was_whatever_it_was(images, labels, registered, in
     assert same(found, expected)
 
 
-def test_the_process_is_as_it_was_after_an_interrupt(images, registered):
+def test_the_process_is_as_it_was_after_an_interrupt(images, scratch_registry):
     @trainfree.proxy("interrupted", cite="")
     def interrupted(candidate):
         os.kill(os.getpid(), signal.SIGINT)
@@ -475,7 +472,7 @@ def test_the_process_is_as_it_was_after_an_interrupt(images, registered):
     assert process_state() == before
 
 
-def test_images_labels_and_models_are_left_as_they_are(images, labels, registered):
+def test_images_labels_and_models_are_left_as_they_are(images, labels, scratch_registry):
     @trainfree.proxy("writing", needs=["weights", "labels"], cite="")
     def writing(candidate):
         candidate.images.zero_()

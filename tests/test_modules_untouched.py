@@ -138,9 +138,8 @@ def of_process() -> dict[str, object]:
 
 
 @pytest.fixture
-def own_proxies(monkeypatch) -> dict[str, Callable[..., Any]]:
+def own_proxies(scratch_registry) -> dict[str, Callable[..., Any]]:
     """Proxies of a user that misbehave."""
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
 
     def raising(candidate) -> float:
         candidate.module(torch.zeros(2, 3, 8, 8))

@@ -507,7 +507,7 @@ def test_a_space_of_torch_modules_goes_the_whole_way(fresh):
         text.write("\n# a comment\n")
         engine.write("\nEDITED = True\n")
     assert planned(fresh, *tables, *config) == {}
-    for path in (scoring / "modules" / "backend.py", space):
+    for path in (scoring / "module_backend.py", space):
         before = path.read_text()
         path.write_text(before + "\nEDITED = True\n")
         assert planned(fresh, *tables, *config).keys() >= anew
