@@ -18,7 +18,7 @@ from trainfree.scoring.module_quantities.first_entries import first_entry_fisher
 from trainfree.scoring.module_quantities.gradients import weight_gradients
 from trainfree.scoring.module_quantities.jacobian import input_jacobian
 from trainfree.scoring.module_quantities.passes import ModulePasses
-from trainfree.scoring.module_quantities.per_image import IMAGES, sign_agreement, tangent_kernel
+from trainfree.scoring.module_quantities.per_image import sign_agreement, tangent_kernel
 from trainfree.scoring.module_quantities.regions import linear_regions
 from trainfree.scoring.module_quantities.responses import weighted_response_kernel
 from trainfree.scoring.modules.conditions import OfBatch
@@ -37,8 +37,7 @@ class ModuleBackend(ModulePasses):
 
     def relu_kernel(self) -> NDArray[np.float64]:
         """Return K with each activation counted once, (B, B)."""
-        if not self.structure.activations:
-            raise UndefinedScoreError("the model executes no activation that sees the images")
+        self._require_activations()
         return self.activations.kernel
 
     def relu_kernel_official(self) -> NDArray[np.float64]:
@@ -50,8 +49,7 @@ class ModuleBackend(ModulePasses):
 
     def distinct_unit_patterns(self) -> int:
         """Count the different patterns of a unit over the images."""
-        if not self.structure.activations:
-            raise UndefinedScoreError("the model executes no activation that sees the images")
+        self._require_activations()
         return distinct_patterns([code.patterns() for code in self.activations.codes])
 
     def smallest_correlation_eigenvalues(self) -> float:
@@ -99,7 +97,7 @@ class ModuleBackend(ModulePasses):
             self.structure.values * batch_size(self._inputs),
             part(self._inputs, few),
             self.loss.weights,
-            self._value(self._given),
+            self._value(self._given_labels),
             None
             if self._head.takes_all_labels
             else self._value(self._labels_of(few), is_part=True),
@@ -107,12 +105,14 @@ class ModuleBackend(ModulePasses):
 
     def weighted_response_kernel(self) -> NDArray[np.float64]:
         """Return the summed correlations of responses and their gradients, (B, B)."""
-        structure = self.structure
-        if not structure.activations:
-            raise UndefinedScoreError("the model executes no activation that sees the images")
+        self._require_activations()
         self._require_gradient(self.loss.weights.values())
         return weighted_response_kernel(
-            self._model, self._inputs, structure, OfBatch(), self._value(self._given)
+            self._model,
+            self._inputs,
+            self.structure,
+            OfBatch(),
+            self._value(self._given_labels),
         )
 
     def input_jacobian(self) -> NDArray[np.float64]:
@@ -128,31 +128,18 @@ class ModuleBackend(ModulePasses):
 
     def tangent_kernel(self) -> NDArray[np.float64]:
         """Return the neural tangent kernel, (B, B)."""
-        self._require_trainable()
-        images = min(IMAGES, batch_size(self._inputs))
-        weights, fixed = self.structure.weights, self.fixed
-
-        def run() -> NDArray[np.float64]:
-            return tangent_kernel(
-                self._model, self._inputs, weights, fixed, self._head.logits, images
-            )
-
-        return self.once("tangent kernel", run)
+        few = self.singles
+        return self.once("tangent kernel", lambda: tangent_kernel(few, self._head.logits))
 
     def gradient_sign_agreement(self) -> float:
         """Return Σ |Σ sign(∂ loss / ∂ w)|, 0 where no weight has a gradient."""
-        self._require_trainable()
-        images = min(IMAGES, batch_size(self._inputs))
-        weights, fixed = self.structure.weights, self.fixed
+        few = self.singles
 
         def value(output: Any, image: int) -> Tensor:
             labels = self._labels_of(slice(image, image + 1))
             return self._head.value(output, labels, is_part=True)
 
-        def run() -> float:
-            return sign_agreement(self._model, self._inputs, weights, fixed, value, images)
-
-        return self.once("sign agreement", run)
+        return self.once("sign agreement", lambda: sign_agreement(few, value))
 
     def fisher_eigenvalues(self) -> NDArray[np.float64]:
         """Return the eigenvalues of the first entries' Fisher information, ascending."""

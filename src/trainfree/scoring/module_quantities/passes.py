@@ -15,15 +15,14 @@ from trainfree.scoring.backend import Backend, Counts, logit_gradient, named, re
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.module_quantities import codes
 from trainfree.scoring.module_quantities.gradients import LossPass, loss_pass, weight_gradients
+from trainfree.scoring.module_quantities.per_image import Singles, singles
 from trainfree.scoring.module_quantities.regions import Thinned
 from trainfree.scoring.modules.conditions import Fixed, OfBatch, conditions
 from trainfree.scoring.modules.head import Head, Loss, Pick
-from trainfree.scoring.modules.inputs import Inputs, call, part
+from trainfree.scoring.modules.inputs import Inputs, call
 from trainfree.scoring.modules.rerun import Rerun
 from trainfree.scoring.modules.structure import Structure, examine
 from trainfree.spaces.network import Network
-
-_FEW = 3
 
 
 class ModulePasses(Backend):
@@ -109,7 +108,11 @@ class ModulePasses(Backend):
 
         def run() -> LossPass:
             return loss_pass(
-                self._model, self._inputs, structure, self._statistics, self._value(self._given)
+                self._model,
+                self._inputs,
+                structure,
+                self._statistics,
+                self._value(self._given_labels),
             )
 
         found = self.once("loss gradients", run)
@@ -119,7 +122,7 @@ class ModulePasses(Backend):
     @property
     def kept_loss(self) -> LossPass:
         """The same with outputs of layers and their gradients."""
-        structure, of = self.structure, self._value(self._given)
+        structure, of = self.structure, self._value(self._given_labels)
 
         def run() -> LossPass:
             return loss_pass(self._model, self._inputs, structure, OfBatch(), of, keep_outputs=True)
@@ -138,18 +141,26 @@ class ModulePasses(Backend):
 
         return self.once("statistics", run)
 
+    @property
+    def singles(self) -> Singles:
+        """The first images and how weights are used, for the gradients of single images."""
+        self._require_trainable()
+        weights, fixed = self.structure.weights, self.fixed
+        return self.once("singles", lambda: singles(self._model, self._inputs, weights, fixed))
+
     # The architecture and its tensors
 
     @property
     def counts(self) -> Counts:
         """What can be counted of the model."""
         structure, parameters = self.structure, list(self._model.parameters())
+        shape = self._head.logits(structure.output).shape
         return Counts(
             sum(parameter.numel() for parameter in parameters),
             structure.flops,
             structure.units,
             len(parameters),
-            self._classes(self.once("outline", self._outline)),
+            shape[1] if len(shape) == 2 else None,
         )
 
     @property
@@ -220,24 +231,15 @@ class ModulePasses(Backend):
         """Return Σ over positions of output times its gradient, (B, channels) by weight."""
         return named(self.loss.channels)
 
-    @property
-    def _given(self) -> Tensor | None:
-        return self._given_labels
-
     def _labels_of(self, images: slice) -> Tensor | None:
         return None if self._given_labels is None else self._given_labels[images]
 
     def _value(self, labels: Tensor | None, is_part: bool = False) -> Callable[[Any], Tensor]:
         return lambda output: self._head.value(output, labels, is_part)
 
-    def _outline(self) -> tuple[int, ...]:
-        """Return the shape of the logits of a few images."""
-        with torch.no_grad(), conditions(OfBatch()):
-            few = part(self._inputs, slice(None, _FEW))
-            return tuple(self._head.logits(call(self._model, few)).shape)
-
-    def _classes(self, outline: tuple[int, ...]) -> int | None:
-        return outline[1] if len(outline) == 2 else None
+    def _require_activations(self) -> None:
+        if not self.structure.activations:
+            raise UndefinedScoreError("the model executes no activation that sees the images")
 
     def _require_trainable(self) -> None:
         if not any(parameter.requires_grad for parameter in self._model.parameters()):

@@ -9,6 +9,7 @@ and others computed again when they meet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,10 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainfree.scoring.backend import no_gradient
-from trainfree.scoring.module_quantities.gradients import trainable, weight_gradients
-from trainfree.scoring.module_quantities.layer_gradients import layer_rows, uses_of
+from trainfree.scoring.module_quantities.gradients import Value, trainable, weight_gradients
+from trainfree.scoring.module_quantities.layer_gradients import Rows, Use, layer_rows, uses_of
 from trainfree.scoring.modules.conditions import Normalisation
-from trainfree.scoring.modules.inputs import Inputs, part
+from trainfree.scoring.modules.inputs import Inputs, batch_size, part
 
 IMAGES = 32
 _BUDGET = 2**31
@@ -36,29 +37,73 @@ class ImageLoss(Protocol):
         """Return the loss of the image with this number."""
 
 
-def tangent_kernel(
-    model: nn.Module,
-    inputs: Inputs,
-    weights: Sequence[str],
-    normalise: Normalisation,
-    logits: Callable[[Any], Tensor],
-    images: int,
-) -> NDArray[np.float64]:
-    """Return Θ_ij = ⟨∂ Σ f(x_i)/∂w, ∂ Σ f(x_j)/∂w⟩ of the first images, (images, images).
+@dataclass(frozen=True)
+class Singles:
+    """The images whose gradients are looked at one by one, and what they are taken of.
+
+    Parameters
+    ----------
+    inputs
+        The first images of the mini-batch.
+    parameters
+        Weights that are not frozen, by name.
+    normalise
+        By fixed statistics, so that an image's output is its own.
+    uses
+        The products by these weights; None where they are used in other ways.
+    """
+
+    model: nn.Module
+    inputs: Inputs
+    parameters: dict[str, nn.Parameter]
+    normalise: Normalisation
+    uses: dict[int, Use] | None
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return batch_size(self.inputs)
+
+    def layers(self, of: Value) -> list[Rows] | None:
+        """Return what the gradients of a number of the output are products of; None where unknown.
+
+        The number is the sum of one for each image.
+        """
+        if self.uses is None:
+            return None
+        return layer_rows(self.model, self.inputs, self.uses, self.normalise, of)
+
+    def gradients(self, image: int, of: Value) -> dict[str, Tensor]:
+        """Return the gradients of a number of one image's output by weight."""
+        single = part(self.inputs, slice(image, image + 1))
+        return weight_gradients(self.model, single, list(self.parameters), self.normalise, of)
+
+
+def singles(
+    model: nn.Module, inputs: Inputs, weights: Sequence[str], normalise: Normalisation
+) -> Singles:
+    """Return the first images of the inputs, and how the weights are used."""
+    few, parameters = part(inputs, slice(None, IMAGES)), trainable(model, weights)
+    uses = uses_of(model, few, parameters, normalise)
+    return Singles(model, few, parameters, normalise, uses)
+
+
+def tangent_kernel(few: Singles, logits: Callable[[Any], Tensor]) -> NDArray[np.float64]:
+    """Return Θ_ij = ⟨∂ Σ f(x_i)/∂w, ∂ Σ f(x_j)/∂w⟩, (images, images).
 
     Raises
     ------
     UndefinedScoreError
         With −inf, when no weight is used.
     """
-    parameters = trainable(model, weights)
+    parameters, images = few.parameters, few.images
     if not parameters:
         raise no_gradient()
-    few = part(inputs, slice(None, images))
-    uses = uses_of(model, few, parameters, normalise)
-    layers = None
-    if uses is not None:
-        layers = layer_rows(model, few, uses, normalise, lambda output: logits(output).sum())
+
+    def of(output: Any) -> Tensor:
+        return logits(output).sum()
+
+    layers = few.layers(of)
     if layers is not None:
         total = torch.zeros(images, images, dtype=torch.float64)
         for layer in layers:
@@ -68,11 +113,7 @@ def tangent_kernel(
     def gradients(chosen: range) -> Tensor:
         found = torch.empty(len(chosen), size, dtype=dtype, device=device)
         for row, image in zip(found, chosen, strict=True):
-            single = part(inputs, slice(image, image + 1))
-            of_image = weight_gradients(
-                model, single, weights, normalise, lambda output: logits(output).sum()
-            )
-            _fill(row, parameters, of_image)
+            _fill(row, parameters, few.gradients(image, of))
         return found
 
     one = next(iter(parameters.values()))
@@ -113,28 +154,14 @@ def _fill(row: Tensor, parameters: dict[str, nn.Parameter], found: dict[str, Ten
         start += parameter.numel()
 
 
-def sign_agreement(
-    model: nn.Module,
-    inputs: Inputs,
-    weights: Sequence[str],
-    normalise: Normalisation,
-    loss: ImageLoss,
-    images: int,
-) -> float:
-    """Return Σ over weights |Σ over the first images sign(∂ loss / ∂ w)|; NaN where one is NaN."""
-    few = part(inputs, slice(None, images))
-    uses = uses_of(model, few, trainable(model, weights), normalise)
-    layers = None
-    if uses is not None:
-        layers = layer_rows(model, few, uses, normalise, partial(_summed, loss, images))
+def sign_agreement(few: Singles, loss: ImageLoss) -> float:
+    """Return Σ over weights |Σ over images sign(∂ loss / ∂ w)|; NaN where one is NaN."""
+    layers = few.layers(partial(_summed, loss, few.images))
     if layers is not None:
         return sum(layer.agreement() for layer in layers)
     total: dict[str, Tensor] = {}
-    for image in range(images):
-        single = part(inputs, slice(image, image + 1))
-        of = partial(loss, image=image)
-        found = weight_gradients(model, single, weights, normalise, of)
-        for name, gradient in found.items():
+    for image in range(few.images):
+        for name, gradient in few.gradients(image, partial(loss, image=image)).items():
             if bool(gradient.isnan().any()):
                 return float("nan")
             signs = gradient.sign()

@@ -82,6 +82,8 @@ class Structure:
         Whether the output depends on the images.
     values
         Numbers that operations make of an image, all together.
+    output
+        What the module returned for the three images.
     """
 
     products: dict[int, Product]
@@ -97,6 +99,7 @@ class Structure:
     pool: Label | None
     reaches: bool
     values: int
+    output: Any
 
     @property
     def units(self) -> int:
@@ -181,6 +184,7 @@ class _Trace(TorchDispatchMode):
         self.used: set[str] = set()
         self.biases: set[str] = set()
         self.flops = 0
+        self.output: Any = None
         self.values = 0
         self.strides: list[int] = []
         self.last = 0
@@ -316,7 +320,8 @@ class _Trace(TorchDispatchMode):
         return min(1, output.dim() - 1)
 
     def finish(self, output: Any) -> None:
-        """Note which operation made the output, or its first tensor."""
+        """Note the output, and which operation made it, or its first tensor."""
+        self.output = output
         made = [self._maker.get(_memory(x)) for x in tree_leaves(output) if isinstance(x, Tensor)]
         if made:
             self.last = made[0] or 0
@@ -342,6 +347,7 @@ class _Trace(TorchDispatchMode):
             pool=self.operations[pools[-1]].label if pools else None,
             reaches=self.last > 0,
             values=self.values // PROBES,
+            output=self.output,
         )
 
 
