@@ -18,7 +18,7 @@ from trainfree.config.section import (
     Seconds,
     Section,
 )
-from trainfree.scoring.settings.setting import Initialization
+from trainfree.scoring.settings.initialization import Initialization
 from trainfree.search.plan import SearchPlan, make_plan
 from trainfree.search.protocol import Overshoot
 from trainfree.trainings import ACCURACY

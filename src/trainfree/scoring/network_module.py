@@ -13,7 +13,7 @@ from torch.fx.node import Argument
 
 from trainfree.randomness import stream
 from trainfree.scoring.autodiff.forward import BATCH_NORM_EPSILON, Parameters
-from trainfree.scoring.settings.setting import Initialization
+from trainfree.scoring.settings.initialization import Initialization
 from trainfree.scoring.weights import Weights, draw_weights
 from trainfree.spaces import build_network
 from trainfree.spaces.network import (

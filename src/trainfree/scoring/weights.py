@@ -12,7 +12,7 @@ from math import prod, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from trainfree.scoring.settings.setting import Initialization
+from trainfree.scoring.settings.initialization import Initialization
 from trainfree.spaces.network import Conv, Linear, Network
 
 

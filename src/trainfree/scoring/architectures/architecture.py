@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from trainfree.randomness import stream
 from trainfree.scoring.backend import Backend
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.settings.setting import Initialization, way_of
+from trainfree.scoring.settings.initialization import Initialization
+from trainfree.scoring.settings.setting import way_of
 from trainfree.spaces import describes_networks
 from trainfree.spaces.protocol import Space
 

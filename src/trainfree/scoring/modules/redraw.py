@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from trainfree.outside.process_state import seed_global_generators, unchanged
-from trainfree.scoring.settings.setting import Initialization
+from trainfree.scoring.settings.initialization import Initialization
 from trainfree.scoring.weights import weight_scale
 
 _RESETS = ("reset_parameters", "_reset_parameters")
