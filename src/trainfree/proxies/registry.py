@@ -243,6 +243,16 @@ class Candidate(Protocol):
     def log_flow_normalised(self) -> float:
         """The same with all batch normalisation [weights]."""
 
+    def by_layer(
+        self, function: Callable[..., Tensor], *tensors: Mapping[Key, Tensor]
+    ) -> list[float]:
+        """Return ``function(tensors of a layer)`` for each key of the first mapping, as numbers.
+
+        On a GPU layers of one shape are computed together (``torch.func.vmap``) and all numbers
+        are read at once; ``float`` in a loop would wait for the GPU once a layer. The function
+        returns a tensor of one number and asks no tensor for its values on the way.
+        """
+
     def log_abs_determinant(self, matrix: NDArray[np.float64]) -> float:
         """Return ln |det matrix|, −inf for a singular one; timed as linear algebra."""
 

@@ -20,6 +20,7 @@ from trainfree.errors import TrainfreeError
 from trainfree.outside.foreign import told
 from trainfree.proxies.registry import Key, UndefinedScoreError
 from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.placement import on_cpu
 from trainfree.scoring.shared import SharedResults
 from trainfree.spaces.network import Network
 
@@ -236,8 +237,17 @@ class Backend(ABC):
 
 def refuse_zero(gradients: Iterable[Tensor]) -> None:
     """Raise UndefinedScoreError with −inf where all gradients are zero."""
-    if not any(bool(gradient.any()) for gradient in gradients):
+    if not any_gradient(gradients):
         raise no_gradient()
+
+
+def any_gradient(gradients: Iterable[Tensor]) -> bool:
+    """Whether any number of any gradient is not zero; a GPU is asked once."""
+    found = list(gradients)
+    if not found or on_cpu(found[0]):
+        return any(bool(gradient.any()) for gradient in found)
+    largest = torch._foreach_norm(found, torch.inf)
+    return bool((torch.stack(list(largest)) != 0).any())
 
 
 def no_gradient() -> UndefinedScoreError:

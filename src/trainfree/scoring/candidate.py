@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from trainfree.proxies.loss_gradients import LossGradients
 from trainfree.proxies.registry import NEEDS, Key, Need, Proxy, UndefinedScoreError
 from trainfree.scoring.backend import Backend, no_gradient
 from trainfree.scoring.copies import handed_out
+from trainfree.scoring.placement import numbers_by_layer
 from trainfree.scoring.quantities.log_determinant import log_abs_determinant
 from trainfree.spaces.network import Network
 
@@ -294,6 +295,12 @@ class CheckedCandidate(_Described):
         return self._backend.once(
             "flow, all", lambda: self._backend.log_flow_normalised(reductions_only=False)
         )
+
+    def by_layer(
+        self, function: Callable[..., Tensor], *tensors: Mapping[Key, Tensor]
+    ) -> list[float]:
+        """Return ``function(tensors of a layer)`` for each key, as numbers."""
+        return numbers_by_layer(function, *tensors)
 
     def log_abs_determinant(self, matrix: NDArray[np.float64]) -> float:
         """Return ln |det matrix|, −inf for a singular one."""

@@ -25,7 +25,7 @@ from trainfree.spaces.network import Network
 
 MEMBERS = frozenset(name for name in vars(Candidate) if not name.startswith("_"))
 """What a candidate has for proxies."""
-_METHODS = ("stream", "log_abs_determinant")
+_METHODS = ("stream", "by_layer", "log_abs_determinant")
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def handed_out(candidate: Candidate, proxy: Proxy) -> Iterator[Candidate]:
     def ask(name: str) -> object:
         if name in _METHODS:
             of_the_engine(name)
-            return lambda argument: of_the_engine(name)(argument)  # a bound one leads there, too
+            return lambda *given: of_the_engine(name)(*given)  # a bound one leads there, too
         if name == "loss_gradients":
             of_the_engine(name)
             return LossGradients(gradients, gradients_of)

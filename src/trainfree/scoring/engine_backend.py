@@ -13,9 +13,18 @@ from torch.nn import functional as F
 from trainfree.proxies.registry import Key, UndefinedScoreError
 from trainfree.scoring.autodiff.backward import Gradients, backward
 from trainfree.scoring.autodiff.forward import ForwardPass, Parameters, record
-from trainfree.scoring.backend import Backend, Counts, by_key, logit_gradient, refuse_zero
+from trainfree.scoring.backend import (
+    Backend,
+    Counts,
+    any_gradient,
+    by_key,
+    logit_gradient,
+    no_gradient,
+    refuse_zero,
+)
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.network_module import module_of
+from trainfree.scoring.placement import channels_last, to_cpu, to_device
 from trainfree.scoring.quantities import blocks, patterns, response_correlations, synflow
 from trainfree.scoring.quantities.channel_correlations import smallest_eigenvalues
 from trainfree.scoring.quantities.fisher_information import (
@@ -25,9 +34,13 @@ from trainfree.scoring.quantities.formulas import ascending_eigenvalues
 from trainfree.scoring.quantities.hessian_product import gradient_curvature
 from trainfree.scoring.quantities.per_image_gradients import ImageGradients, image_gradients
 from trainfree.scoring.quantities.relu_kernel import ReluKernels, relu_kernels
-from trainfree.scoring.quantities.synflow_bn import log_normalised_flow, normalisations
+from trainfree.scoring.quantities.synflow_bn import (
+    log_normalised_flow,
+    normalisations,
+    positive_weights,
+)
 from trainfree.scoring.quantities.zen import log_expansion
-from trainfree.scoring.settings.setting import Initialization
+from trainfree.scoring.settings.initialization import Initialization
 from trainfree.scoring.weights import Weights, draw_weights
 from trainfree.spaces.network import BatchNorm, Conv, Linear, Network, Node
 
@@ -82,7 +95,7 @@ class _Passes(Backend):
         def run() -> ForwardPass:
             network, parameters = self.network, self.parameters
             with self.clock.phase("forward"):
-                return record(network, parameters, self.batch)
+                return record(network, parameters, self.batch, keep_first=True)
 
         return self.results.get("forward", run)
 
@@ -90,7 +103,8 @@ class _Passes(Backend):
     def loss(self) -> Gradients:
         """Gradients of the mean cross-entropy."""
         gradients = self.once("loss gradients", lambda: _loss_of(self.forward, self.labels))
-        refuse_zero(gradients.weight.values())
+        if not self.once("a loss gradient", lambda: any_gradient(gradients.weight.values())):
+            raise no_gradient()
         return gradients
 
     @property
@@ -111,10 +125,16 @@ class _Passes(Backend):
     @property
     def counts(self) -> Counts:
         """What can be counted of the network."""
-        network = self.network
-        tensors = [1 if isinstance(node, Conv) else 2 for node in network.nodes if _learns(node)]
-        classes = network.shapes[-1][0]
-        return Counts(network.params, network.flops, network.relu_units, sum(tensors), classes)
+
+        def count() -> Counts:
+            network = self.network
+            tensors = [
+                1 if isinstance(node, Conv) else 2 for node in network.nodes if _learns(node)
+            ]
+            classes = network.shapes[-1][0]
+            return Counts(network.params, network.flops, network.relu_units, sum(tensors), classes)
+
+        return self.results.get("counts", count)
 
     @property
     def has_blocks(self) -> bool:
@@ -177,16 +197,12 @@ class _Passes(Backend):
             return self._as_parameters(drawn)
 
     def _as_parameters(self, drawn: Weights) -> Parameters:
+        arrays = [*drawn.weight.values(), *drawn.bias.values()]
+        tensors, count = channels_last(to_device(arrays, self.batch)), len(drawn.weight)
         return Parameters(
-            {number: self._on_device(value) for number, value in drawn.weight.items()},
-            {number: self._on_device(value) for number, value in drawn.bias.items()},
+            dict(zip(drawn.weight, tensors[:count], strict=True)),
+            dict(zip(drawn.bias, tensors[count:], strict=True)),
         )
-
-    def _on_device(self, values: NDArray[np.float32]) -> Tensor:
-        tensor = torch.from_numpy(values).to(self.batch)
-        if tensor.dim() == 4:
-            return tensor.contiguous(memory_format=torch.channels_last)
-        return tensor
 
 
 class EngineBackend(_Passes):
@@ -260,9 +276,9 @@ class EngineBackend(_Passes):
         forward = self.forward
         ones = {forward.network.output: torch.ones_like(forward.logits)}
         jacobian = backward(forward, ones, "input").output.get(0)
-        if jacobian is None or not bool(jacobian.any()):
+        rows = None if jacobian is None else jacobian.flatten(1).cpu().to(torch.float64).numpy()
+        if rows is None or not rows.any():
             raise UndefinedScoreError("the output does not depend on the input", score=-np.inf)
-        rows: NDArray[np.float64] = jacobian.flatten(1).to(torch.float64).cpu().numpy()
         return rows
 
     def block_trainabilities(self) -> NDArray[np.float64]:
@@ -287,7 +303,8 @@ class EngineBackend(_Passes):
         parameters = self._drawn_for(network, self._initialization, "proxy/linear_regions weights")
         shape = (REGION_INPUTS, *network.shapes[0])
         noise = self.stream("proxy/linear_regions").standard_normal(shape, dtype=np.float32)
-        return patterns.distinct_image_codes(record(network, parameters, self._on_device(noise)))
+        (images,) = channels_last(to_device([noise], self.batch))
+        return patterns.distinct_image_codes(record(network, parameters, images))
 
     def log_gaussian_expansion(self) -> float:
         """Return the Zen score."""
@@ -297,14 +314,16 @@ class EngineBackend(_Passes):
     def log_synaptic_flow(self) -> float:
         """Return ln Σ |θ ⊙ ∂R/∂θ| without batch normalisation."""
         network, weights = self.network, self.parameters.weight
-        arrays = {number: weight.cpu().numpy() for number, weight in weights.items()}
+        on_cpu = to_cpu(list(weights.values()))
+        arrays = {number: one.numpy() for number, one in zip(weights, on_cpu, strict=True)}
         return synflow.log_synaptic_flow(network, arrays)
 
     def log_flow_normalised(self, reductions_only: bool) -> float:
         """Return it with batch normalisation, all of it or that of blocks with a stride."""
         network = self.network
         stay = normalisations(network, reductions_only)
-        return log_normalised_flow(network, self.parameters, stay, self.batch.device)
+        positive = self.results.get("positive weights", lambda: positive_weights(self.parameters))
+        return log_normalised_flow(network, positive, stay)
 
 
 def _loss_of(forward: ForwardPass, labels: Tensor) -> Gradients:

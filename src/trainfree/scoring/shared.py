@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ class SharedResults:
         self._own_seconds: dict[str, float] = {}
         self._rests_on: dict[str, set[str]] = {}
         self._stack: list[_Frame] = []
+        self._asked: set[str] = set()
 
     def get(self, name: str, compute: Callable[[], T]) -> T:
         """Return the result called ``name``, computing it the first time."""
@@ -40,8 +41,26 @@ class SharedResults:
             self._rests_on[name] = frame.used | {name}
         if self._stack:
             self._stack[-1].used |= self._rests_on[name]
-        result: T = self._values[name]
+        if len(self._stack) == 1:
+            self._asked.add(name)
+        found = self._values[name]
+        if isinstance(found, MemoryError):
+            raise found
+        result: T = found
         return result
+
+    def put(self, name: str, value: object, seconds: float, rests_on: Iterable[str] = ()) -> None:
+        """Store a result that was computed elsewhere, what it cost, and on which others it rests.
+
+        A MemoryError in place of a result is raised when the result is asked for.
+        """
+        self._values[name], self._own_seconds[name] = value, seconds
+        self._rests_on[name] = {name}.union(*(self._rests_on[other] for other in rests_on))
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Names of the results that what was billed has asked for itself."""
+        return frozenset(self._asked)
 
     def bill(self, compute: Callable[[], T]) -> tuple[T, float]:
         """Run ``compute`` and return its result with the seconds it would have cost alone.

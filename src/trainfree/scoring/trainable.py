@@ -12,6 +12,7 @@ from trainfree.scoring.architectures.architecture import Trainable
 from trainfree.scoring.autodiff.forward import BATCH_NORM_EPSILON, Parameters, node_output
 from trainfree.scoring.cpu_engine.executors import float_products, packed
 from trainfree.scoring.cpu_engine.fused import code_products
+from trainfree.scoring.placement import on_cpu
 from trainfree.scoring.quantities.relu_kernel import KernelSum
 from trainfree.scoring.weights import Weights
 from trainfree.spaces.network import BatchNorm, Network, Relu
@@ -70,9 +71,10 @@ class TrainableNetwork(Trainable):
 
 
 def _products(code: Tensor) -> NDArray[np.int64]:
-    if code.device.type == "cpu":
+    if on_cpu(code):
         return code_products(packed(code.numpy()))
-    return float_products(code)
+    products: NDArray[np.int64] = float_products(code).to(torch.int64).cpu().numpy()
+    return products
 
 
 def _parameters(values: dict[int, Tensor]) -> nn.ParameterDict:

@@ -11,4 +11,4 @@ def l2_norm(candidate: Candidate) -> float:
     alone, not on the kernel, so that this counts layers; architectures with as many layers of each
     width are ordered by the draw of the weights.
     """
-    return sum(float(weight.norm()) for weight in candidate.weights.values())
+    return sum(candidate.by_layer(lambda weight: weight.norm(), candidate.weights))

@@ -2,7 +2,7 @@
 
 import math
 
-from trainfree.proxies.registry import Candidate, UndefinedScoreError, proxy
+from trainfree.proxies.registry import Candidate, Tensor, UndefinedScoreError, proxy
 
 
 @proxy("zico", needs=["gradients"], cite="Li et al., ICLR 2023")
@@ -16,13 +16,16 @@ def zico(candidate: Candidate) -> float:
     −inf where no weight has a gradient.
     """
     first, second = candidate.half_gradients
-    total = 0.0
-    for number, one in first.items():
-        other = second[number]
-        mean, deviation = (one.abs() + other.abs()) / 2, (one - other).abs() / 2
-        varies = deviation > 0
-        ratio = float((mean[varies] / deviation[varies]).double().sum())
-        total += math.log(ratio) if ratio > 0 else 0.0
+    ratios = candidate.by_layer(_ratio, first, second)
+    total = sum(math.log(ratio) for ratio in ratios if ratio > 0)
     if not math.isfinite(total):
         raise UndefinedScoreError("a ratio of mean to deviation is not finite")
     return total
+
+
+def _ratio(one: Tensor, other: Tensor) -> Tensor:
+    """Return Σ mean|g| / std(g) over the weights whose gradient varies."""
+    # Of the halves' sums: mean and deviation are half of both, and the ratio is the same.
+    deviation = (one - other).abs()
+    ratio = (one.abs() + other.abs()) / deviation
+    return ratio.where(deviation > 0, 0.0).double().sum()

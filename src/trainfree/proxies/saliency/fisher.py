@@ -17,8 +17,9 @@ def fisher(candidate: Candidate) -> float:
     broadcasts channels to weights. The original takes the activations behind the ReLU.
     −inf where no weight has a gradient.
     """
+    gates, weights = candidate.channel_gradients, candidate.weights
+    layers = candidate.by_layer(lambda gate: (0.5 * gate.square().mean(dim=0)).sum(), gates)
     total = 0.0
-    for key, gates in candidate.channel_gradients.items():
-        channels = 0.5 * gates.square().mean(dim=0)
-        total += float(channels.sum()) * (candidate.weights[key].numel() // len(channels))
+    for (key, gate), layer in zip(gates.items(), layers, strict=True):
+        total += layer * (weights[key].numel() // gate.shape[1])
     return total

@@ -9,4 +9,4 @@ def grad_norm(candidate: Candidate) -> float:
 
     A sum of norms, not the norm of the whole gradient. −inf where no weight has a gradient.
     """
-    return sum(float(gradient.norm()) for gradient in candidate.loss_gradients.values())
+    return sum(candidate.by_layer(lambda gradient: gradient.norm(), candidate.loss_gradients))

@@ -19,4 +19,4 @@ def plain(candidate: Candidate) -> float:
     draw of weights and images more than from the architecture. −inf where no weight has a gradient.
     """
     gradients = candidate.loss_gradients
-    return sum(float((candidate.weights[n] * g).sum()) for n, g in gradients.items())
+    return sum(candidate.by_layer(lambda g, w: (w * g).sum(), gradients, candidate.weights))

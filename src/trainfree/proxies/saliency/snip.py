@@ -15,4 +15,4 @@ def snip(candidate: Candidate) -> float:
     not, to compare networks, and neither do we. −inf where no weight has a gradient.
     """
     gradients = candidate.loss_gradients
-    return sum(float((candidate.weights[n] * g).abs().sum()) for n, g in gradients.items())
+    return sum(candidate.by_layer(lambda g, w: (w * g).abs().sum(), gradients, candidate.weights))

@@ -19,8 +19,8 @@ from trainfree.scoring.autodiff.forward import BATCH_NORM_EPSILON, ForwardPass
 from trainfree.scoring.cpu_engine.layers import (
     adjoint_below,
     average_below,
+    both_below,
     empty_map,
-    weight_gradient,
 )
 from trainfree.spaces.network import (
     Add,
@@ -111,9 +111,11 @@ class _Adjoints:
                 )
                 weight = self.forward.parameters.weight[number]
                 if with_weight:
-                    gradient = weight_gradient(adjoint, values[source], weight, node)
+                    below, gradient = both_below(adjoint, values[source], weight, node, to_input)
+                elif to_input:
+                    below = adjoint_below(adjoint, weight, node, self._shape(source))
                 if to_input:
-                    self._add(source, adjoint_below(adjoint, weight, node, self._shape(source)))
+                    self._add(source, below)
             case Linear(source=source):
                 gradient = adjoint.T @ values[source] if with_weight else None
                 self._add(source, adjoint @ self.forward.parameters.weight[number])
@@ -271,8 +273,9 @@ def _pull_fixed(
             else:
                 yield source, adjoint
         case Relu(source=source):
-            is_open = (forward.values[number] > 0).to(adjoint.dtype)
-            yield source, (_split(adjoint, count) * is_open).flatten(0, 1)
+            split, output = _split(adjoint, count), forward.values[number]
+            below = torch.ops.aten.threshold_backward(split, output.expand_as(split), 0)
+            yield source, below.flatten(0, 1)
         case AvgPool(source=source):
             yield source, average_below(adjoint, node, network.shapes[source])
         case MaxPool(source=source):

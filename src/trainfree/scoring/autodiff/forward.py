@@ -60,7 +60,8 @@ class ForwardPass:
         weights or a ReLU reads or makes, all that pooling for the maximum or over the whole map
         reads, and the ends of blocks.
     first
-        The output of every node for the first image, (1, C, height, width) or (1, features).
+        The output of every node for the first image, (1, C, height, width) or (1, features), of
+        a pass that was asked for them.
     statistics
         Of each active batch normalisation, by node number; where there are none it is the identity.
     """
@@ -88,6 +89,8 @@ def record(
     parameters: Parameters,
     batch: Tensor,
     normalised: Collection[int] | None = None,
+    *,
+    keep_first: bool = False,
 ) -> ForwardPass:
     """Run ``batch`` through all nodes of ``network``.
 
@@ -98,8 +101,10 @@ def record(
     normalised
         Numbers of the batch normalisations that are in effect, by default all; the others are
         left out.
+    keep_first
+        Whether every node's output for the first image is kept, too.
     """
-    run = _Run(network, parameters, batch, normalised)
+    run = _Run(network, parameters, batch, normalised, keep_first)
     for number in range(len(network.nodes)):
         run.execute(number)
     return ForwardPass(network, parameters, run.values, run.first, run.statistics)
@@ -180,6 +185,7 @@ class _Run:
     parameters: Parameters
     batch: Tensor
     normalised: Collection[int] | None
+    keep_first: bool
     values: dict[int, Tensor] = field(default_factory=dict)
     first: dict[int, Tensor] = field(default_factory=dict)
     statistics: dict[int, Statistics] = field(default_factory=dict)
@@ -193,7 +199,9 @@ class _Run:
         self.values[number] = node_output(
             self.network, number, self.values, self.batch, self.parameters, self._normalise
         )
-        self.first[number] = self.values[number][:1].clone()
+        if self.keep_first:
+            first = self.values[number][:1]
+            self.first[number] = first if number in self._kept else first.clone()
         for source in (*self.network.nodes[number].sources, number):
             if source not in self._kept and self._last_reader.get(source, number) == number:
                 self.values.pop(source, None)

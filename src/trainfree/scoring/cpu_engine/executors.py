@@ -35,6 +35,7 @@ from trainfree.scoring.cpu_engine.plan import (
     Term,
     TruncateStep,
 )
+from trainfree.scoring.placement import on_cpu
 from trainfree.spaces.network import AvgPool, Network
 
 BATCH_NORM_EPSILON = 1e-5
@@ -169,6 +170,11 @@ class CompiledExecutor:
 class TorchExecutor:
     """Steps as torch operations on any device, channels last in memory."""
 
+    @property
+    def images(self) -> int:
+        """Images of the mini-batch."""
+        return len(self._batch)
+
     def __init__(self, network: Network, weights: Mapping[int, Tensor], batch: Tensor) -> None:
         self._network, self._weights, self._batch = network, weights, batch
         self._maps = dict.fromkeys(network.inputs, batch)
@@ -186,9 +192,9 @@ class TorchExecutor:
 
     def products(self, code: Tensor) -> NDArray[np.int64]:
         """See :class:`Executor`."""
-        if code.device.type == "cpu":
+        if on_cpu(code):
             return code_products(packed(code.numpy()))
-        return float_products(code)
+        return float_products(code).to(torch.int64).cpu().numpy()
 
     def drop(self, number: int) -> None:
         """See :class:`Executor`."""
@@ -238,10 +244,15 @@ def packed(code: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return words
 
 
-def float_products(code: Tensor) -> NDArray[np.int64]:
-    """Return C Cᵀ for a code, (B, units); exact, as float32 holds whole numbers up to 2²⁴."""
-    products = np.zeros((len(code), len(code)), np.int64)
+def float_products(code: Tensor) -> Tensor:
+    """Return C Cᵀ for a code, (B, units), float64 where the code lies.
+
+    Exact, as float32 holds whole numbers up to 2²⁴.
+    """
+    total: Tensor | None = None
     for part in torch.split(code, _EXACT_IN_FLOAT32 - 1, dim=1):
         ones = part.to(torch.float32)
-        products += (ones @ ones.T).to(torch.int64).cpu().numpy()
-    return products
+        products = (ones @ ones.T).to(torch.float64)
+        total = products if total is None else total + products
+    assert total is not None  # torch splits even what is empty into one part
+    return total

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from trainfree.scoring.cpu_engine.convolution import can_tile, convolve_tiled
 from trainfree.scoring.cpu_engine.fused import average
+from trainfree.scoring.placement import on_cpu
 from trainfree.spaces.network import AvgPool, Conv
 
 
@@ -31,15 +32,25 @@ def adjoint_below(adjoint: Tensor, weight: Tensor, node: Conv, shape: tuple[int,
 
     With stride one that is a convolution with the windows turned round.
     """
-    turned = weight.flip(2, 3).transpose(0, 1)
-    if _is_own(adjoint, turned, node):
-        return _convolved(adjoint, turned)
-    return _torch_backward(adjoint, empty_map(adjoint, shape), weight, node, "input")
+    if on_cpu(adjoint):
+        turned = weight.flip(2, 3).transpose(0, 1)
+        if _is_own(adjoint, turned, node):
+            return _convolved(adjoint, turned)
+    return _torch_backward(adjoint, empty_map(adjoint, shape), weight, node, True, False)[0]
 
 
-def weight_gradient(adjoint: Tensor, x: Tensor, weight: Tensor, node: Conv) -> Tensor:
-    """Return the gradient of a convolution's weights, (out, C, kernel, kernel)."""
-    return _torch_backward(adjoint, x, weight, node, "weight")
+def both_below(
+    adjoint: Tensor, x: Tensor, weight: Tensor, node: Conv, to_input: bool
+) -> tuple[Tensor, Tensor]:
+    """Return what :func:`adjoint_below` does and the gradient of a convolution's weights.
+
+    The first is no map without ``to_input``; the second is (out, C, kernel, kernel).
+    """
+    if on_cpu(adjoint):
+        below = adjoint_below(adjoint, weight, node, tuple(x.shape[1:])) if to_input else adjoint
+        return below, _torch_backward(adjoint, x, weight, node, False, True)[1]
+    below, gradient, _ = _torch_backward(adjoint, x, weight, node, to_input, True)
+    return below, gradient
 
 
 def average_map(x: Tensor, node: AvgPool) -> Tensor:
@@ -73,7 +84,7 @@ def average_below(adjoint: Tensor, node: AvgPool, shape: tuple[int, ...]) -> Ten
 def _is_own_average(x: Tensor, node: AvgPool) -> bool:
     geometry = (node.kernel, node.stride, node.padding)
     whole = geometry == (3, 1, 1) and min(x.shape[2:]) > 1
-    return x.device.type == "cpu" and whole and not _is_traced(x)
+    return on_cpu(x) and whole and not _is_traced(x)
 
 
 def _neighbours(x: Tensor) -> Tensor:
@@ -109,7 +120,7 @@ def empty_map(like: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _is_own(x: Tensor, weight: Tensor, node: Conv) -> bool:
     geometry = (node.kernel, node.stride, node.padding)
-    own = x.device.type == "cpu" and can_tile(tuple(x.shape), weight.shape[0], geometry)
+    own = on_cpu(x) and can_tile(tuple(x.shape), weight.shape[0], geometry)
     return own and not _is_traced(x, weight)
 
 
@@ -122,8 +133,10 @@ def _convolved(x: Tensor, weight: Tensor) -> Tensor:
     return channels_first(convolve_tiled(channels_last(x), weight.detach().numpy()))
 
 
-def _torch_backward(adjoint: Tensor, x: Tensor, weight: Tensor, node: Conv, wanted: str) -> Tensor:
-    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+def _torch_backward(
+    adjoint: Tensor, x: Tensor, weight: Tensor, node: Conv, to_input: bool, to_weight: bool
+) -> tuple[Tensor, ...]:
+    found: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
         adjoint,
         x,
         weight,
@@ -134,6 +147,6 @@ def _torch_backward(adjoint: Tensor, x: Tensor, weight: Tensor, node: Conv, want
         False,
         [0, 0],
         1,
-        [wanted == "input", wanted == "weight", False],
+        [to_input, to_weight, False],
     )
-    return found[0] if wanted == "input" else found[1]
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import inf
 
@@ -13,7 +14,13 @@ from torch.nn import functional as F
 
 from trainfree.scoring.autodiff.backward import backward
 from trainfree.scoring.autodiff.forward import ForwardPass
-from trainfree.scoring.quantities.formulas import entropy, trainability
+from trainfree.scoring.placement import on_cpu, read_numbers, to_cpu, to_device
+from trainfree.scoring.quantities.formulas import (
+    component_entropy,
+    scatter,
+    trainability,
+    trainability_of,
+)
 
 
 @torch.no_grad()
@@ -23,7 +30,10 @@ def block_entropies(forward: ForwardPass) -> NDArray[np.float64]:
     The features (B · height · width, C) of a block's output have a covariance with eigenvalues λ;
     with p = λ / Σ λ the entropy is −Σ p ln(p + 1e−8). NaN for features without variance.
     """
-    return np.array([entropy(_rows(forward.values[end])) for end in forward.network.blocks])
+    features = [_rows(forward.values[end]) for end in forward.network.blocks]
+    scatters = to_cpu([scatter(each) for each in features])
+    pairs = zip(scatters, features, strict=True)
+    return np.array([component_entropy(each, len(rows)) for each, rows in pairs])
 
 
 @torch.no_grad()
@@ -35,26 +45,55 @@ def block_trainabilities(forward: ForwardPass, rng: np.random.Generator) -> NDAr
     stride, the input's positions that belong to one of the output count as channels. −inf for
     a block that passes everything on unchanged.
     """
-    ends = forward.network.blocks
-    return np.array([_trainability(forward, start, end, rng) for start, end in pairwise(ends)])
+    blocks = list(pairwise(forward.network.blocks))
+    found = np.full(len(blocks), -inf)
+    signs = _random_signs([forward.values[end] for start, end in blocks if start != end], rng)
+    products: dict[int, Tensor] = {}
+    positions: dict[int, int] = {}
+    changes: dict[int, Tensor] = {}
+    for place, (start, end) in enumerate(blocks):
+        if start == end:
+            continue
+        outgoing = next(signs)
+        incoming = backward(forward, {end: outgoing}, "input", stop=start).output.get(start)
+        if incoming is None:
+            found[place] = trainability(None, None)
+            continue
+        if incoming.shape == outgoing.shape:
+            changes[place] = (incoming != outgoing).any()
+        stride = incoming.shape[2] // outgoing.shape[2]
+        incoming = F.pixel_unshuffle(incoming, stride) if stride > 1 else incoming
+        products[place] = _rows(incoming).T @ _rows(outgoing)
+        positions[place] = len(outgoing) * outgoing.shape[2] * outgoing.shape[3]
+    unchanged = {
+        place
+        for place, changed in zip(changes, read_numbers(changes.values()), strict=True)
+        if not changed
+    }
+    for place, product in zip(products, to_cpu(list(products.values())), strict=True):
+        if place not in unchanged:
+            found[place] = trainability_of(product, positions[place])
+    return found
 
 
-def _trainability(forward: ForwardPass, start: int, end: int, rng: np.random.Generator) -> float:
-    output = forward.values[end]
-    if start == end:
-        return -inf
-    signs = np.unpackbits(np.frombuffer(rng.bytes(-(-output.numel() // 8)), np.uint8))
-    signs = signs[: output.numel()].reshape(output.permute(0, 2, 3, 1).shape)
-    outgoing = torch.from_numpy(signs).to(output).mul_(2).sub_(1).permute(0, 3, 1, 2)
-    adjoints = backward(forward, {end: outgoing}, "input", stop=start).output
-    if start not in adjoints:
-        return trainability(None, None)
-    incoming = adjoints[start]
-    if incoming.shape == outgoing.shape and bool((incoming == outgoing).all()):
-        return -inf
-    stride = incoming.shape[2] // outgoing.shape[2]
-    incoming = F.pixel_unshuffle(incoming, stride) if stride > 1 else incoming
-    return trainability(_rows(incoming), _rows(outgoing))
+def _random_signs(outputs: Sequence[Tensor], rng: np.random.Generator) -> Iterator[Tensor]:
+    """Yield random signs of the shape of each output, (B, C, height, width)."""
+    octets = (np.frombuffer(rng.bytes(-(-each.numel() // 8)), np.uint8) for each in outputs)
+    if outputs and not on_cpu(outputs[0]):
+        sent = to_device(list(octets), outputs[0].new_empty(0, dtype=torch.uint8))
+        sizes = [8 * len(each) for each in sent]
+        bits = iter(torch.split(_bits_of(torch.cat(sent)), sizes))
+    else:
+        bits = (torch.from_numpy(np.unpackbits(each)) for each in octets)
+    for output, each in zip(outputs, bits, strict=True):
+        signs = each[: output.numel()].reshape(output.permute(0, 2, 3, 1).shape)
+        yield signs.to(output).mul_(2).sub_(1).permute(0, 3, 1, 2)
+
+
+def _bits_of(octets: Tensor) -> Tensor:
+    """Return the bits of octets, highest first, uint8."""
+    shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=octets.device)
+    return (octets[:, None] >> shifts).bitwise_and_(1).flatten()
 
 
 def _rows(features: Tensor) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from trainfree.scoring.autodiff.backward import backward_per_image
 from trainfree.scoring.autodiff.forward import ForwardPass
-from trainfree.scoring.quantities.per_image_gradients import unfold
-from trainfree.spaces.network import BatchNorm, Conv, Linear
+from trainfree.spaces.network import BatchNorm, Conv, Linear, Node
 
 IMAGES = 16
 TENSORS = 128
@@ -30,11 +32,11 @@ def first_entry_fisher(
     """
     part = forward.of_first(images)
     classes = part.logits.shape[1]
-    entries = _FirstEntries(part)
+    entries = _FirstEntries(part, tensors)
     one_hot = torch.eye(classes, dtype=part.logits.dtype, device=part.logits.device)
     cotangents = one_hot[:, None, :].expand(classes, len(part.logits), classes)
     backward_per_image(part, cotangents, entries.visit)
-    jacobian = entries.jacobian(tensors).to(torch.float64)
+    jacobian = entries.jacobian().to(torch.float64)
     probability = torch.softmax(part.logits.to(torch.float64), dim=1)
     weighted = probability[:, :, None] * jacobian
     mean = weighted.sum(dim=1)
@@ -43,15 +45,23 @@ def first_entry_fisher(
 
 
 class _FirstEntries:
-    def __init__(self, forward: ForwardPass) -> None:
-        self._forward = forward
+    def __init__(self, forward: ForwardPass, tensors: int) -> None:
+        self._forward, self._tensors = forward, tensors
         self._columns: dict[int, list[Tensor]] = {}
+        learning = (
+            number
+            for number, node in enumerate(forward.network.nodes)
+            for _ in range(_tensors_of(node))
+        )
+        self._looked_at = set(islice(learning, tensors))
 
     def visit(self, number: int, x: Tensor, adjoints: Tensor) -> None:
         """Note the derivatives (K, B) with respect to the node's first entries."""
+        if number not in self._looked_at:
+            return
         node, first = self._forward.network.nodes[number], adjoints[:, :, 0]
         if isinstance(node, Conv):
-            seen = unfold(x[:, :1], node)[:, :, 0].reshape(len(x), *first.shape[2:])
+            seen = _first_seen(x[:, 0], node)
             self._columns[number] = [(first * seen).sum(dim=(2, 3))]
         elif isinstance(node, Linear):
             self._columns[number] = [first * x[:, 0], first]
@@ -60,14 +70,29 @@ class _FirstEntries:
             normal = (x[:, 0] - statistics.mean[0]) * statistics.inverse_deviation[0]
             self._columns[number] = [(first * normal).sum(dim=(2, 3)), first.sum(dim=(2, 3))]
 
-    def jacobian(self, tensors: int) -> Tensor:
+    def jacobian(self) -> Tensor:
         """Return J of each image, (B, K, P), zero for what no path joins to the output."""
         network = self._forward.network
         classes, images = self._forward.logits.shape[1], len(self._forward.logits)
         nothing = self._forward.logits.new_zeros(classes, images)
         columns = []
         for number, node in enumerate(network.nodes):
-            if isinstance(node, Conv | BatchNorm | Linear):
-                count = 1 if isinstance(node, Conv) else 2
-                columns += self._columns.get(number, [nothing] * count)
-        return torch.stack(columns[:tensors], dim=2).transpose(0, 1)
+            columns += self._columns.get(number, [nothing] * _tensors_of(node))
+        return torch.stack(columns[: self._tensors], dim=2).transpose(0, 1)
+
+
+def _first_seen(channel: Tensor, node: Conv) -> Tensor:
+    """Return what a kernel's upper left entry sees at each position, (B, height, width)."""
+    if not node.padding:
+        return channel[:, :: node.stride, :: node.stride]
+    pad = node.padding
+    padded = F.pad(channel, (pad,) * 4)
+    rows, columns = (side - node.kernel + 1 for side in padded.shape[1:])
+    return padded[:, : rows : node.stride, : columns : node.stride]
+
+
+def _tensors_of(node: Node) -> int:
+    """Return how many parameter tensors a node has."""
+    if isinstance(node, Conv):
+        return 1
+    return 2 if isinstance(node, BatchNorm | Linear) else 0

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainfree.compilation import compiled
+from trainfree.scoring.placement import to_cpu
 
 MIX = 1e-2
 """How much of a second Gaussian input is added to the first (Zen)."""
@@ -29,17 +30,27 @@ _WORD = 64
 
 def ascending_eigenvalues(fisher: Tensor) -> NDArray[np.float64]:
     """Return the eigenvalues, ascending; NaN where the information is not finite."""
-    if not bool(torch.isfinite(fisher).all()):
-        return np.full(len(fisher), np.nan)
-    found: NDArray[np.float64] = torch.linalg.eigvalsh(fisher).cpu().numpy()
+    matrix = fisher.cpu()  # where LAPACK takes less time than a GPU's solver
+    if not bool(torch.isfinite(matrix).all()):
+        return np.full(len(matrix), np.nan)
+    found: NDArray[np.float64] = torch.linalg.eigvalsh(matrix).numpy()
     return found
 
 
 def entropy(rows: Tensor) -> float:
     """Return the entropy of the principal components of features, (positions, channels)."""
+    return component_entropy(scatter(rows).cpu(), len(rows))
+
+
+def scatter(rows: Tensor) -> Tensor:
+    """Return positions · covariance of features, (positions, channels) → (channels, channels)."""
     centred = rows - rows.mean(dim=0)
-    covariance = (centred.T @ centred).to(torch.float64) / len(rows)
-    eigenvalues = torch.linalg.eigvalsh(covariance).clamp(min=0)
+    return centred.T @ centred
+
+
+def component_entropy(scatter: Tensor, positions: int) -> float:
+    """Return −Σ p ln(p + 1e−8), p the shares of the eigenvalues of a covariance, see `scatter`."""
+    eigenvalues = torch.linalg.eigvalsh(scatter.to(torch.float64) / positions).clamp(min=0)
     share = eigenvalues / eigenvalues.sum()
     return float(-(share * (share + _EPSILON).log()).sum())
 
@@ -52,28 +63,42 @@ def trainability(incoming: Tensor | None, outgoing: Tensor | None) -> float:
     incoming, outgoing
         (positions, channels) each; None where no path joins the two.
     """
-    sigma = 0.0
-    if incoming is not None and outgoing is not None:
-        matrix = (incoming.T @ outgoing).to(torch.float64) / len(outgoing)
-        sigma = float(torch.linalg.svdvals(matrix).max())
+    if incoming is None or outgoing is None:
+        return _trainability(0.0)
+    return trainability_of((incoming.T @ outgoing).cpu(), len(outgoing))
+
+
+def trainability_of(product: Tensor, positions: int) -> float:
+    """Return it of Σ g_in g_outᵀ over so many positions."""
+    return _trainability(float(torch.linalg.svdvals(product.to(torch.float64) / positions).max()))
+
+
+def _trainability(sigma: float) -> float:
     return -sigma - 1 / (sigma + _TRAINABILITY_EPSILON) + 2
 
 
 def smallest_eigenvalue_sum(layers: Sequence[tuple[int, Tensor]]) -> float:
     """Return Σ λ_min of the correlations of layers' channels, (channels, positions) each.
 
-    With each layer stands how often it counts.
+    With each layer stands how often it counts. Positions with their mean taken off have one
+    dimension less than there are positions, so where channels are as many λ_min is 0.
     """
     groups: dict[tuple[int, ...], list[tuple[int, Tensor]]] = defaultdict(list)
     for times, features in layers:
-        groups[tuple(features.shape)].append((times, features.to(torch.float64)))
+        groups[tuple(features.shape)].append((times, features))
+    matrices = []
+    for (channels, positions), members in groups.items():
+        features = torch.stack([each for _, each in members]).to(torch.float64)
+        if channels < positions:
+            matrices.append(_correlations(features))
+        else:
+            matrices.append(0 * features.sum(dim=(1, 2)))  # NaN where the features are
     total = 0.0
-    for members in groups.values():
-        correlation = _correlations(torch.stack([features for _, features in members]))
-        smallest = torch.linalg.eigvalsh(correlation)[:, 0]
-        total += sum(
-            times * float(value) for (times, _), value in zip(members, smallest, strict=True)
-        )
+    # LAPACK takes less time for so small matrices than a GPU's solver.
+    for members, matrix in zip(groups.values(), to_cpu(matrices), strict=True):
+        smallest = torch.linalg.eigvalsh(matrix)[:, 0] if matrix.dim() == 3 else matrix
+        counts = (times for times, _ in members)
+        total += sum(times * value for times, value in zip(counts, smallest.tolist(), strict=True))
     return total
 
 

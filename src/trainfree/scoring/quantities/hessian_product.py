@@ -9,8 +9,10 @@ derivative; ReLU units and maxima have none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from trainfree.compilation import compiled
 from trainfree.scoring.autodiff.backward import Gradients, largest_places, normalise_backward
 from trainfree.scoring.autodiff.forward import ForwardPass, Statistics
 from trainfree.scoring.cpu_engine.layers import average_map, convolve_map
+from trainfree.scoring.placement import on_cpu, read_numbers
 from trainfree.spaces.network import (
     Add,
     AvgPool,
@@ -60,17 +63,19 @@ def gradient_curvature(forward: ForwardPass, gradients: Gradients) -> float:
         if number in gradients.output:
             run.advance(number)
     along_gradient, along_weights = run.pairs[forward.network.output]
-    return run.total + _loss_curvature(forward.logits, along_gradient, along_weights)
+    of_loss = _loss_curvature(forward.logits, along_gradient, along_weights)
+    terms = run.terms if on_cpu(forward.logits) else _added(run.terms)
+    return sum(read_numbers([*terms, *_together(run.waiting), *of_loss]), start=0.0)
 
 
-def _loss_curvature(logits: Tensor, first: Tensor | None, second: Tensor | None) -> float:
+def _loss_curvature(logits: Tensor, first: Tensor | None, second: Tensor | None) -> list[Tensor]:
     """Return the second derivative of the mean cross-entropy along two changes of the logits."""
     if first is None or second is None:
-        return 0.0
+        return []
     probability = torch.softmax(logits, dim=1)
     mixed = (probability * first * second).sum(dim=1)
     means = (probability * first).sum(dim=1) * (probability * second).sum(dim=1)
-    return float((mixed - means).mean())
+    return [(mixed - means).mean()]
 
 
 class _Tangents:
@@ -83,10 +88,13 @@ class _Tangents:
             for source in self._nodes[number].sources
         }
         self.pairs: dict[int, _Pair] = {}
-        self.total = 0.0
+        self.terms: list[Tensor] = []
+        """Second-order terms of the nodes."""
+        self.waiting: list[_ChannelSums] = []
+        """On a GPU, what the terms of the normalisations are made of."""
 
     def advance(self, number: int) -> None:
-        """Compute both tangents of a node and add its second-order term to the total."""
+        """Compute both tangents of a node and its second-order term."""
         self.pairs[number] = self._pair(number)
         for source in self._nodes[number].sources:
             if self._last_reader.get(source) == number:
@@ -166,11 +174,11 @@ class _Tangents:
         first = apply(x, gradient)
         if along_gradient is not None:
             carried = apply(along_gradient, weight)
-            self.total += _dot(adjoint, carried)
+            self.terms.append(_dot(adjoint, carried))
             first += carried
         if along_weights is None:
             return first, apply(x, weight)
-        self.total += _dot(adjoint, apply(along_weights, gradient))
+        self.terms.append(_dot(adjoint, apply(along_weights, gradient)))
         return first, apply(x + along_weights, weight)
 
     def _normalised(self, number: int, source: int) -> _Pair:
@@ -181,8 +189,13 @@ class _Tangents:
         if first is None or second is None:
             return self._both(source, lambda x: normalise_backward(forward, number, source, x))
         x, adjoint = forward.values[source], self._gradients.output[number]
-        sums = _channel_sums(adjoint, x, first, second, forward.statistics[number])
-        self.total += sums.second_derivative()
+        maps, statistics = (x, first, second, adjoint), forward.statistics[number]
+        if not on_cpu(x):
+            self.waiting.append(_sums_on_device(maps, statistics))
+            return self._both(source, lambda x: normalise_backward(forward, number, source, x))
+        sums = _channel_sums(maps, statistics)
+        term = sums.second_derivative().sum()
+        self.terms.append(torch.tensor(term, dtype=torch.float64))
         return sums.push_forward(x, first), sums.push_forward(x, second, of_second=True)
 
 
@@ -192,12 +205,17 @@ def _at(x: Tensor, places: Tensor) -> Tensor:
     return found.contiguous(memory_format=torch.channels_last)
 
 
-def _dot(a: Tensor, b: Tensor) -> float:
-    """Return ⟨a, b⟩, added up image by image."""
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Return ⟨a, b⟩, added up image by image; on a GPU those of the images, (B, 1, 1)."""
     rows, columns = (
         value.permute(0, 2, 3, 1).flatten(1) if value.dim() == 4 else value for value in (a, b)
     )
-    return float((rows[:, None, :] @ columns[:, :, None]).sum(dtype=torch.float64))
+    by_image = rows[:, None, :] @ columns[:, :, None]
+    return by_image.sum(dtype=torch.float64) if on_cpu(by_image) else by_image
+
+
+def _added(by_image: Sequence[Tensor]) -> list[Tensor]:
+    return [torch.stack(list(by_image)).sum(dtype=torch.float64)] if by_image else []
 
 
 _SUMS = (
@@ -211,29 +229,32 @@ _SUMS = (
     "adjoint first",
     "adjoint second",
 )
+_AT_ONCE = 2**24
+"""Numbers of a map on a GPU that are multiplied with others at once."""
 
 
 @dataclass(frozen=True)
 class _ChannelSums:
     """Sums over images and positions of products of maps, (C,) each; x is centred.
 
+    Arrays on the CPU and tensors on a GPU, there for several normalisations, (normalisations, C).
+
     With c = x − mean, σ² = mean(c²) + ε and y = c/σ, for tangents c_s, c_t without their means:
     σ_s = mean(y c_s), y_s = (c_s − y σ_s)/σ, σ_st = (mean(c_s c_t) − σ_s σ_t)/σ and
     y_st = −(c_s σ_t + c_t σ_s)/σ² − y σ_st/σ + 2 y σ_s σ_t/σ².
     """
 
-    sums: Mapping[str, NDArray[np.float64]]
+    sums: Mapping[str, Any]
     count: int
-    mean: NDArray[np.float64]
-    inverse: NDArray[np.float64]
+    mean: Any
+    inverse: Any
 
-    def slope(self, tangent: str) -> NDArray[np.float64]:
+    def slope(self, tangent: str) -> Any:
         """Return σ_s, or σ_t, (C,)."""
-        slope: NDArray[np.float64] = self.inverse * self.sums[f"x {tangent}"] / self.count
-        return slope
+        return self.inverse * self.sums[f"x {tangent}"] / self.count
 
-    def second_derivative(self) -> float:
-        """Return ⟨adjoint, y_st⟩."""
+    def second_derivative(self) -> Any:
+        """Return ⟨adjoint, y_st⟩ of each channel, (C,)."""
         sums, inverse = self.sums, self.inverse
         mean_first, mean_second = sums["first"] / self.count, sums["second"] / self.count
         slope_first, slope_second = self.slope("first"), self.slope("second")
@@ -242,12 +263,11 @@ class _ChannelSums:
         to_first = sums["adjoint first"] - sums["adjoint"] * mean_first
         to_second = sums["adjoint second"] - sums["adjoint"] * mean_second
         to_output = inverse * sums["adjoint x"]
-        term = (
+        return (
             -(inverse**2) * (slope_second * to_first + slope_first * to_second)
             - inverse * slope_both * to_output
             + 2 * inverse**2 * slope_first * slope_second * to_output
         )
-        return float(term.sum())
 
     def push_forward(self, x: Tensor, tangent: Tensor, of_second: bool = False) -> Tensor:
         """Return y_s for the tangent of the input, in place of it."""
@@ -260,34 +280,51 @@ class _ChannelSums:
         return result.addcmul_(x, torch.from_numpy(along_x).to(x)[:, None, None].expand_as(x))
 
 
-def _channel_sums(
-    adjoint: Tensor, x: Tensor, first: Tensor, second: Tensor, statistics: Statistics
-) -> _ChannelSums:
-    mean, inverse = statistics.mean, statistics.inverse_deviation.to(torch.float64).cpu().numpy()
-    count, centre = x.numel() // x.shape[1], mean.to(torch.float64).cpu().numpy()
-    if x.device.type == "cpu":
-        maps = [_rows(value) for value in (x, first, second, adjoint)]
-        sums = dict(
-            zip(_SUMS, _add_up(maps[0], maps[1], maps[2], maps[3], mean.numpy()), strict=True)
+_Maps = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Input of a normalisation, its two tangents and the adjoint of its output."""
+
+
+def _channel_sums(maps: _Maps, statistics: Statistics) -> _ChannelSums:
+    x, first, second, adjoint = (_rows(value).numpy() for value in maps)
+    mean, inverse = statistics.mean, statistics.inverse_deviation
+    sums = _add_up(x, first, second, adjoint, mean.numpy())
+    means, inverses = (value.to(torch.float64).numpy() for value in (mean, inverse))
+    return _ChannelSums(dict(zip(_SUMS, sums, strict=True)), len(x), means, inverses)
+
+
+def _sums_on_device(maps: _Maps, statistics: Statistics) -> _ChannelSums:
+    """Do the same in six operations, which take longer to launch than to carry out."""
+    rows, total = [_rows(value) for value in maps], None
+    for start in range(0, len(rows[0]), max(1, _AT_ONCE // rows[0].shape[1])):
+        x, first, second, adjoint = (
+            each[start : start + max(1, _AT_ONCE // each.shape[1])] for each in rows
         )
-        return _ChannelSums(sums, count, centre, inverse)
-    values = {
-        "x": x - mean[None, :, None, None],
-        "first": first,
-        "second": second,
-        "adjoint": adjoint,
-    }
-    sums = {}
-    for name in _SUMS:
-        one, *other = name.split()
-        product = values[one] * values[other[0]] if other else values[one]
-        sums[name] = product.sum(dim=(0, 2, 3), dtype=torch.float64).cpu().numpy()
-    return _ChannelSums(sums, count, centre, inverse)
+        centred = x - statistics.mean
+        left = torch.stack([first, second, adjoint, first, adjoint, adjoint])
+        products = left * torch.stack([centred, centred, centred, second, first, second])
+        alone = left[:3].sum(dim=1, dtype=torch.float64)
+        part = torch.cat([alone, products.sum(dim=1, dtype=torch.float64)])
+        total = part if total is None else total + part
+    sums = dict(zip(_SUMS, () if total is None else total, strict=True))
+    return _ChannelSums(sums, len(rows[0]), statistics.mean, statistics.inverse_deviation)
 
 
-def _rows(value: Tensor) -> Rows:
-    rows: Rows = value.permute(0, 2, 3, 1).reshape(-1, value.shape[1]).numpy()
-    return rows
+def _together(waiting: Sequence[_ChannelSums]) -> list[Tensor]:
+    """Return ⟨adjoint, y_st⟩ of normalisations on a GPU, those of one size at once."""
+    sizes: dict[tuple[int, int], list[_ChannelSums]] = defaultdict(list)
+    for each in waiting:
+        sizes[each.count, len(each.inverse)].append(each)
+    terms = []
+    for (count, _), members in sizes.items():
+        sums = {name: torch.stack([each.sums[name] for each in members]) for name in _SUMS}
+        inverse = torch.stack([each.inverse for each in members]).to(torch.float64)
+        terms.append(_ChannelSums(sums, count, None, inverse).second_derivative().sum())
+    return terms
+
+
+def _rows(value: Tensor) -> Tensor:
+    """Return a map as rows of channels, (B · height · width, C)."""
+    return value.permute(0, 2, 3, 1).reshape(-1, value.shape[1])
 
 
 @compiled(nogil=True)

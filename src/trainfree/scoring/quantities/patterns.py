@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.autodiff.forward import ForwardPass
+from trainfree.scoring.placement import on_cpu, to_cpu
 from trainfree.scoring.quantities.formulas import distinct_patterns, distinct_rows, unit_words
 from trainfree.spaces.network import (
     AvgPool,
@@ -26,12 +29,33 @@ from trainfree.spaces.network import (
 
 def distinct_unit_patterns(forward: ForwardPass) -> int:
     """Return the number of different columns of the matrix (images, all ReLU units)."""
-    return distinct_patterns([unit_words(code) for code in _codes(forward)])
+    codes = _codes(forward)
+    if codes and not on_cpu(codes[0]):
+        return distinct_columns(torch.cat(codes, dim=1))
+    return distinct_patterns([unit_words(code.numpy()) for code in codes])
+
+
+def distinct_columns(code: Tensor) -> int:
+    """Count the different columns of a matrix on a GPU, (images, units) bool."""
+    numbers, *others = _column_words(code)
+    distinct, numbers = torch.unique(numbers, return_inverse=True)
+    for word in others:
+        found, further = torch.unique(word, return_inverse=True)
+        distinct, numbers = torch.unique(numbers * len(found) + further, return_inverse=True)
+    return len(distinct)
+
+
+def _column_words(code: Tensor) -> list[Tensor]:
+    """Return the columns as bits, a vector of int64 for each 64 rows."""
+    octets = F.pad(code.to(torch.uint8), (0, 0, 0, -len(code) % 64))
+    for width in (1, 2, 4):
+        octets = octets[::2] | (octets[1::2] << width)
+    return [part.T.contiguous().view(torch.int64)[:, 0] for part in torch.split(octets, 8)]
 
 
 def distinct_image_codes(forward: ForwardPass) -> int:
     """Return the number of different rows of the matrix (images, all ReLU units)."""
-    packed = [np.packbits(code, axis=1) for code in _codes(forward)]
+    packed = [np.packbits(code.numpy(), axis=1) for code in to_cpu(_codes(forward))]
     return distinct_rows(np.concatenate(packed, axis=1)) if packed else 1
 
 
@@ -87,10 +111,10 @@ def _shape(
     return (channels[number], side, side)
 
 
-def _codes(forward: ForwardPass) -> list[NDArray[np.bool_]]:
+def _codes(forward: ForwardPass) -> list[Tensor]:
     """Return where the ReLUs are open, one matrix (images, units) for each."""
     return [
-        (forward.values[number] > 0).permute(0, 2, 3, 1).flatten(1).cpu().numpy()
+        (forward.values[number] > 0).permute(0, 2, 3, 1).flatten(1)
         for number, node in enumerate(forward.network.nodes)
         if isinstance(node, Relu)
     ]

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from trainfree.scoring.autodiff.backward import backward_per_image
 from trainfree.scoring.autodiff.forward import ForwardPass
+from trainfree.scoring.placement import on_cpu, read_numbers, to_cpu
 from trainfree.spaces.network import BatchNorm, Conv, Linear
 
 IMAGES = 32
@@ -57,16 +58,17 @@ def image_gradients(forward: ForwardPass, labels: Tensor, images: int = IMAGES) 
     of_outputs = torch.ones_like(forward.logits)
     of_losses = torch.softmax(forward.logits, dim=1) - F.one_hot(labels, forward.logits.shape[1])
     backward_per_image(forward, torch.stack([of_outputs, of_losses]), summary.visit)
-    kernel = summary.kernel.to(torch.float64).cpu().numpy()
-    return ImageGradients(kernel, summary.agreement)
+    return summary.result()
 
 
 class _Summary:
+    """Adds up layer by layer; on a GPU the layers' sums are added up at the end."""
+
     def __init__(self, forward: ForwardPass) -> None:
         self._network = forward.network
         images = len(forward.logits)
-        self.kernel = torch.zeros(images, images, dtype=torch.float64, device=forward.logits.device)
-        self.agreement = 0.0
+        self._kernels = [forward.logits.new_zeros(images, images, dtype=torch.float64)]
+        self._agreements: list[Tensor] = []
 
     def visit(self, number: int, x: Tensor, adjoints: Tensor) -> None:
         """Add a layer's gradients; ``adjoints`` are those of outputs and of losses."""
@@ -76,7 +78,7 @@ class _Summary:
         of_outputs, of_losses = adjoints
         if isinstance(node, Linear):
             self._add(of_outputs[:, :, None] * x[:, None], of_losses[:, :, None] * x[:, None])
-        elif isinstance(node, Conv):
+        elif isinstance(node, Conv) and on_cpu(x):
             both = torch.cat([_rows(of_outputs), _rows(of_losses)], dim=2).mT
             size = (len(x), both.shape[1], node.kernel**2 * node.in_channels)
             found = torch.empty(size, dtype=x.dtype, device=x.device)
@@ -84,11 +86,29 @@ class _Summary:
                 part = slice(start, start + _IMAGES_AT_ONCE)
                 torch.bmm(both[part], unfold(x[part], node), out=found[part])
             self._add(found[:, : node.out_channels], found[:, node.out_channels :])
+        elif isinstance(node, Conv):
+            seen = unfold(x, node)
+            self._add(_rows(of_outputs).mT @ seen, _rows(of_losses).mT @ seen)
 
     def _add(self, of_outputs: Tensor, of_losses: Tensor) -> None:
         flat = of_outputs.flatten(1)
-        self.kernel += flat @ flat.T
-        self.agreement += float(of_losses.sign().sum(dim=0).abs().sum(dtype=torch.float64))
+        agreed = of_losses.sign().sum(dim=0)
+        if on_cpu(flat):
+            self._kernels[0] += flat @ flat.T
+            self._agreements.append(agreed.abs().sum(dtype=torch.float64))
+        else:
+            self._kernels.append(flat @ flat.T)
+            self._agreements.append(agreed.flatten())
+
+    def result(self) -> ImageGradients:
+        """Return kernel and agreement of all layers."""
+        zero, *kernels = self._kernels
+        if not kernels:
+            return ImageGradients(zero.cpu().numpy(), sum(read_numbers(self._agreements)))
+        kernel = torch.stack(kernels).sum(dim=0, dtype=torch.float64)
+        agreement = torch.cat(self._agreements).abs().sum(dtype=torch.float64)
+        found, agreed = (each.numpy() for each in to_cpu([kernel, agreement]))
+        return ImageGradients(found, float(agreed))
 
 
 def unfold(x: Tensor, node: Conv) -> Tensor:

@@ -23,9 +23,14 @@ from trainfree.scoring.cpu_engine.executors import (
     Executor,
     TorchExecutor,
     can_compile,
+    float_products,
 )
-from trainfree.scoring.cpu_engine.plan import MapStep, make_plan
+from trainfree.scoring.cpu_engine.plan import MapStep, Plan, make_plan
+from trainfree.scoring.placement import on_cpu, to_device
 from trainfree.spaces.network import Network
+
+_WAITING = 2**30
+"""Units of codes, all images together, that wait for their products at most."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,9 @@ def relu_kernels(
     """
     plan = make_plan(network)
     if compiled is None:
-        compiled = batch.device.type == "cpu" and can_compile(plan)
+        compiled = on_cpu(batch) and can_compile(plan)
+    if not on_cpu(batch):
+        return _on_device(TorchExecutor(network, weights, batch), plan, network, clock)
     executor: Executor = (CompiledExecutor if compiled else TorchExecutor)(network, weights, batch)
     once, official = KernelSum(len(batch)), KernelSum(len(batch))
     for step, dropped in plan:
@@ -82,6 +89,45 @@ def relu_kernels(
     return ReluKernels(once.matrix(), official.matrix())
 
 
+def _on_device(
+    executor: TorchExecutor, plan: Plan, network: Network, clock: PhaseClock
+) -> ReluKernels:
+    """Do the same on a GPU, which is asked for nothing but the two sums at the end."""
+    products: list[Tensor] = []
+    counts: list[tuple[int, int]] = []
+    units = np.zeros(2, np.int64)
+    waiting: list[Tensor] = []
+
+    def multiply() -> None:
+        with clock.phase("kernel"):
+            products.extend(float_products(code) for code in waiting)
+            waiting.clear()
+
+    with clock.phase("forward"):
+        for step, dropped in plan:
+            if isinstance(step, MapStep):
+                code = executor.combine(step, dropped)
+                if code is not None:
+                    waiting.append(code)
+                    counts.append((step.once, step.official))
+                    units += np.array(counts[-1]) * prod(network.shapes[step.number])
+                    if sum(each.numel() for each in waiting) > _WAITING:
+                        multiply()
+            else:
+                executor.make(step)
+            for number in dropped:
+                executor.drop(number)
+        multiply()
+    images = executor.images
+    if not products:
+        return ReluKernels(*np.zeros((2, images, images)))
+    with clock.phase("kernel"):
+        together = torch.stack(products).flatten(1)
+        (weights,) = to_device([np.array(counts, np.float64).T], together)
+        sums = (weights @ together).to(torch.int64).cpu().numpy().reshape(2, images, images)
+    return ReluKernels(*(kernel_of(*each) for each in zip(sums, units.tolist(), strict=True)))
+
+
 class KernelSum:
     """Σ weight · (C Cᵀ + (1 − C)(1 − C)ᵀ), from the products C Cᵀ."""
 
@@ -96,6 +142,19 @@ class KernelSum:
 
     def matrix(self) -> NDArray[np.float64]:
         """Return the sum, whole numbers, (B, B)."""
-        own = self._products.diagonal()
-        kernel = self._units - own[:, None] - own[None, :] + 2 * self._products
-        return kernel.astype(np.float64)
+        return kernel_of(self._products, self._units)
+
+
+def kernel_of(products: NDArray[np.integer], units: int) -> NDArray[np.float64]:
+    """Return Σ C Cᵀ + (1 − C)(1 − C)ᵀ, whole numbers, (B, B).
+
+    Parameters
+    ----------
+    products
+        Σ C Cᵀ, (B, B).
+    units
+        Columns of all codes C.
+    """
+    exact = products.astype(np.float64)
+    own = exact.diagonal()
+    return units - own[:, None] - own[None, :] + 2 * exact

@@ -10,38 +10,51 @@ from collections.abc import Collection
 from math import inf, log
 
 import torch
+from torch import Tensor
 
 from trainfree.scoring.autodiff.backward import backward
 from trainfree.scoring.autodiff.forward import Parameters, record
+from trainfree.scoring.placement import at_once, numbers_by_layer
 from trainfree.spaces.network import AvgPool, BatchNorm, Conv, MaxPool, Network
 
 
+@torch.no_grad()
+def positive_weights(parameters: Parameters) -> Parameters:
+    """Return the absolute values of all parameters, float64."""
+    given = [*parameters.weight.values(), *parameters.bias.values()]
+    made = at_once(lambda values: values.to(torch.float64).abs(), given)
+    count = len(parameters.weight)
+    return Parameters(
+        dict(zip(parameters.weight, made[:count], strict=True)),
+        dict(zip(parameters.bias, made[count:], strict=True)),
+    )
+
+
+@torch.no_grad()
 def log_normalised_flow(
-    network: Network, parameters: Parameters, normalised: Collection[int], device: torch.device
+    network: Network, positive: Parameters, normalised: Collection[int]
 ) -> float:
     """Return ln Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights; −inf for a sum of zero.
 
     Parameters
     ----------
-    parameters
-        Any sign: the absolute values are taken.
+    positive
+        From :func:`positive_weights`.
     normalised
         Numbers of the batch normalisations that stay.
     """
-    positive = Parameters(
-        {number: weight.to(torch.float64).abs() for number, weight in parameters.weight.items()},
-        {number: bias.to(torch.float64).abs() for number, bias in parameters.bias.items()},
-    )
+    device = next(iter(positive.weight.values())).device
     ones = torch.ones(1, *network.shapes[0], dtype=torch.float64, device=device)
     forward = record(
         network, positive, ones.contiguous(memory_format=torch.channels_last), normalised
     )
     gradients = backward(forward, {network.output: torch.ones_like(forward.logits)}, "weights")
-    flow = sum(
-        float((positive.weight[number] * gradient).abs().sum())
-        for number, gradient in gradients.weight.items()
-    )
+    flow = sum(numbers_by_layer(_moved, gradients.weight, positive.weight))
     return log(flow) if flow > 0 else -inf
+
+
+def _moved(gradient: Tensor, weight: Tensor) -> Tensor:
+    return (weight * gradient).abs().sum()
 
 
 def normalisations(network: Network, reductions_only: bool) -> set[int]:
