@@ -36,7 +36,7 @@ LEAVES = {
 # Rooms inside rooms: each may import those before it.
 INSIDE = {
     "scoring": (
-        *("settings", "cpu_engine", "autodiff", "quantities"),
+        *("settings", "cpu_engine", "autodiff", "quantities", "gpu_kernels", "gpu_engine"),
         *("modules", "module_quantities", "architectures", "jobs"),
     ),
     "analysis": ("statistics", "papers", "proxies", "searches", "spaces", "studies", "overview"),
