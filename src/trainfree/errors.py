@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Self
 
 
 class TrainfreeError(Exception):
@@ -28,6 +29,10 @@ class UnknownNameError(ConfigError):
             f"unknown {kind} {shown(name)}{near_match(name, self.known)}; "
             f"known are: {', '.join(self.known)}"
         )
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, list[str]]]:
+        """Return what makes it again in another process."""
+        return type(self), (self.kind, self.name, self.known)
 
 
 class SourceError(TrainfreeError):

@@ -9,9 +9,11 @@ after its last reader.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from trainfree.spaces.network import (
     Add,
@@ -141,10 +143,56 @@ class Plan:
         yield from zip(self.steps, self.dropped, strict=True)
 
 
+class UnsupportedStepError(TypeError):
+    """A node before a ReLU that no step computes."""
+
+
+class Demand(NamedTuple):
+    """What others than a network's own nodes want of one of its maps.
+
+    Parameters
+    ----------
+    once, official
+        How often its binary code counts there.
+    reads
+        How many of them read the map.
+    """
+
+    once: int
+    official: int
+    reads: int
+
+
 def make_plan(network: Network) -> Plan:
     """Return the steps that lead to every ReLU of ``network``."""
-    steps = tuple(_Planner(network).steps())
+    steps, _ = make_part(network, MappingProxyType({}))
     return Plan(steps, _last_reads(steps))
+
+
+def make_part(
+    network: Network, later: Mapping[int, Demand]
+) -> tuple[tuple[Step, ...], dict[int, Demand]]:
+    """Return the steps that lead to every ReLU of a part of a network, and to what follows it.
+
+    Parameters
+    ----------
+    later
+        By number of a node that is no ReLU, what the parts behind this one want of it.
+
+    Returns
+    -------
+    steps
+        Those of ``make_plan``.
+    inputs
+        What the part wants of each of its inputs.
+
+    Raises
+    ------
+    UnsupportedStepError
+        When a node that matters is of a kind that comes behind the last ReLU.
+    """
+    planner = _Planner(network, later)
+    return tuple(planner.steps()), planner.wanted_of_inputs()
 
 
 @dataclass
@@ -158,11 +206,24 @@ class _Readers:
 
 
 class _Planner:
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, later: Mapping[int, Demand]) -> None:
         self._nodes, self._shapes = network.nodes, network.shapes
         relus = [number for number, node in enumerate(network.nodes) if isinstance(node, Relu)]
-        self._needed = sorted(network.ancestors(relus))
+        self._needed = sorted(network.ancestors([*relus, *later]))
         self._readers = self._count_readers()
+        for number, demand in later.items():
+            entry = self._readers[number]
+            entry.once += demand.once
+            entry.official += demand.official
+            entry.others += demand.reads
+
+    def wanted_of_inputs(self) -> dict[int, Demand]:
+        """Return how the inputs that matter are read, by number."""
+        return {
+            number: Demand(entry.once, entry.official, entry.sums + entry.others)
+            for number, entry in self._readers.items()
+            if isinstance(self._nodes[number], Input)
+        }
 
     def steps(self) -> Iterator[Step]:
         for number in self._needed:
@@ -184,7 +245,9 @@ class _Planner:
                     yield self._map_step(number, self._terms(number), made=True)
                     continue
                 case _:
-                    raise TypeError(f"{type(node).__name__} before a ReLU is not supported here")
+                    raise UnsupportedStepError(
+                        f"{type(node).__name__} before a ReLU is not supported here"
+                    )
             if self._readers[number].once:
                 yield self._map_step(number, (Term(number, Joined.PLAIN),), made=False)
 

@@ -33,6 +33,10 @@ def build_network(space: CellSpace, index: int, image_size: int, classes: int) -
             "multiple of 4, since two residual blocks halve them; resize or pad the images"
         )
     operations = dict(zip(EDGES, space.operation_names(index), strict=True))
+    modules = [
+        sum(name in CONV_KERNELS for (_, origin), name in operations.items() if origin == source)
+        for source in range(NODES)
+    ]
     builder = NetworkBuilder()
     x = builder.input(3, image_size)
     x = builder.end_block(builder.batch_norm(builder.conv(x, space.stem_channels, kernel=3)))
@@ -40,15 +44,18 @@ def build_network(space: CellSpace, index: int, image_size: int, classes: int) -
         if stage > 0:
             x = builder.end_block(_residual_block(builder, x))
         for _ in range(space.cells_per_stage):
-            x = builder.end_block(_cell(builder, x, operations))
+            x = builder.end_block(_cell(builder, x, operations, modules))
     x = builder.relu(builder.batch_norm(x), modules=1, wrapped=False)
     builder.linear(builder.global_avg_pool(x), classes)
     return builder.network()
 
 
-def _cell(builder: NetworkBuilder, x: int, operations: dict[tuple[int, int], str]) -> int:
+def _cell(
+    builder: NetworkBuilder, x: int, operations: dict[tuple[int, int], str], modules: list[int]
+) -> int:
+    """Add a cell; ``modules`` are the convolutions that leave each of its nodes."""
     outputs = [x]
-    activated = {0: _activate(builder, x, 0, operations)}
+    activated = {0: _activate(builder, x, modules[0])}
     for target in range(1, NODES):
         summands = []
         for source in range(target):
@@ -62,17 +69,12 @@ def _cell(builder: NetworkBuilder, x: int, operations: dict[tuple[int, int], str
             elif name == "skip_connect":
                 summands.append(outputs[source])
         outputs.append(builder.add(summands) if summands else builder.zeros_like(x))
-        activated[target] = _activate(builder, outputs[target], target, operations)
+        activated[target] = _activate(builder, outputs[target], modules[target])
     return outputs[-1]
 
 
-def _activate(
-    builder: NetworkBuilder, x: int, source: int, operations: dict[tuple[int, int], str]
-) -> int:
-    """Add the ReLU that all convolutions leaving node ``source`` share; without any, nothing."""
-    modules = sum(
-        name in CONV_KERNELS for (_, origin), name in operations.items() if origin == source
-    )
+def _activate(builder: NetworkBuilder, x: int, modules: int) -> int:
+    """Add the ReLU that the convolutions leaving a node share; without any, nothing."""
     return builder.relu(x, modules, wrapped=True) if modules else x
 
 

@@ -1,0 +1,1 @@
+"""Blocks of a network: told apart, planned once for all that are equal, and placed in memory."""
