@@ -15,11 +15,11 @@ from trainfree.config import workflow_config
 from trainfree.errors import ConfigError, TrainfreeError
 from trainfree.images.code import images_code_hash
 from trainfree.provenance import code_hash
-from trainfree.scoring.jobs.devices import gpus_per_job
-from trainfree.scoring.jobs.demand import job_memory_mb, job_minutes
-from trainfree.scoring.settings.setting import scoring_code_hash
+from trainfree.scoring.jobs.demand import job_minutes
+from trainfree.scoring.settings.setting import scoring_code_hash, scoring_code_hashes
 from trainfree.search.plan import search_code_hash
 from trainfree.workflow import rerun, runs, studies
+from trainfree.workflow.devices import Devices
 from trainfree.workflow.environment import (
     export_environment,
     relative,
@@ -55,6 +55,7 @@ figure, figure_files = PATHS.figure, PATHS.figure_files
 of_datasets = RUN.of_datasets
 asked = partial(rerun.asked, workflow)
 scoring_asked = partial(rerun.scoring_asked, workflow)
+DEVICES = Devices(CONFIG.scoring)
 
 
 wildcard_constraints:
@@ -102,6 +103,11 @@ def setting_of(wildcards):
 def drawn_setting_of(wildcards):
     """Return the setting of scores that are drawn several times."""
     return RUN.stability[wildcards.dataset]
+
+
+def ablation_base_of(wildcards):
+    """Return how the suite itself would score what the ablation scores."""
+    return CONFIG.ablation_setting(wildcards.dataset).base
 
 
 def kernels_setting_of(wildcards):

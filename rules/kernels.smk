@@ -55,7 +55,8 @@ rule store_kernels:
         "../envs/trainfree.yaml"
     threads: 1
     resources:
-        gpu=gpus_per_job(CONFIG.scoring.device),
+        gpu=DEVICES.gpus(kernels_setting_of),
+        jobs_per_gpu=CONFIG.scoring.jobs_per_gpu,
         mem_mb=3000,
         runtime=30,
     params:
@@ -67,6 +68,7 @@ rule store_kernels:
     shell:
         "python -m trainfree store-kernels --choice {input.choice:q} --images {input.images:q}"
         " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
+        " --jobs-per-gpu {resources.jobs_per_gpu:q}"
         " --output {output:q} > {log:q} 2>&1"
 
 

@@ -71,6 +71,7 @@ rule score_draws:
             PATHS.draws,
             drawn_setting_of,
             "trainfree.scoring.jobs.draws",
+            CONFIG.scoring.precision,
         ),
     output:
         PATHS.draws,
@@ -82,23 +83,29 @@ rule score_draws:
         drawn=studies.draws_name(RUN),
     conda:
         "../envs/trainfree.yaml"
-    threads: 1
+    threads: DEVICES.threads(drawn_setting_of)
     resources:
-        gpu=gpus_per_job(CONFIG.scoring.device),
-        mem_mb=lambda wildcards: job_memory_mb(drawn_setting_of(wildcards)),
+        gpu=DEVICES.gpus(drawn_setting_of),
+        precision=CONFIG.scoring.precision,
+        gpu_memory=str(CONFIG.scoring.gpu_memory),
+        jobs_per_gpu=CONFIG.scoring.jobs_per_gpu,
+        mem_mb=DEVICES.memory_mb(drawn_setting_of),
         runtime=240,
     params:
         range=first_and_last,
         setting=lambda wildcards: drawn_setting_of(wildcards).json,
         draws=CONFIG.stability.draws,
         device=CONFIG.scoring.device,
+        torch_threads=DEVICES.torch_threads(drawn_setting_of),
         code=lambda wildcards: scoring_code_hash(
             drawn_setting_of(wildcards), "trainfree.scoring.jobs.draws"
         ),
     shell:
         "python -m trainfree score-draws --images {input.images:q} --draws {params.draws:q}"
         " --first {params.range[first]:q} --last {params.range[last]:q}"
-        " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
+        " --setting {params.setting:q} --device {params.device:q}"
+        " --threads {params.torch_threads:q} --helpers {threads} --precision {resources.precision:q}"
+        " --gpu-memory {resources.gpu_memory:q} --jobs-per-gpu {resources.jobs_per_gpu:q}"
         " --store data/scores --output {output:q} > {log:q} 2>&1"
 
 

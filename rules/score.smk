@@ -4,7 +4,7 @@
 rule score_shard:
     input:
         images=IMAGES,
-        other=scoring_asked(PATHS.shard, setting_of),
+        other=scoring_asked(PATHS.shard, setting_of, precision=CONFIG.scoring.precision),
     output:
         PATHS.shard,
     log:
@@ -13,27 +13,35 @@ rule score_shard:
         logged("benchmarks/score_shard/{space}/{dataset}/{setting}/{shard}.tsv")
     conda:
         "../envs/trainfree.yaml"
-    threads: 1
+    threads: DEVICES.threads(setting_of)
     resources:
-        gpu=gpus_per_job(CONFIG.scoring.device),
-        mem_mb=lambda wildcards: job_memory_mb(setting_of(wildcards)),
+        gpu=DEVICES.gpus(setting_of),
+        precision=CONFIG.scoring.precision,
+        gpu_memory=str(CONFIG.scoring.gpu_memory),
+        jobs_per_gpu=CONFIG.scoring.jobs_per_gpu,
+        mem_mb=DEVICES.memory_mb(setting_of),
         runtime=lambda wildcards: job_minutes(setting_of(wildcards)),
     params:
         range=first_and_last,
         setting=lambda wildcards: setting_of(wildcards).json,
         device=CONFIG.scoring.device,
+        torch_threads=DEVICES.torch_threads(setting_of),
         code=lambda wildcards: scoring_code_hash(setting_of(wildcards)),
     shell:
         "python -m trainfree score-shard --images {input.images:q}"
         " --first {params.range[first]:q} --last {params.range[last]:q}"
-        " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
+        " --setting {params.setting:q} --device {params.device:q}"
+        " --threads {params.torch_threads:q} --helpers {threads} --precision {resources.precision:q}"
+        " --gpu-memory {resources.gpu_memory:q} --jobs-per-gpu {resources.jobs_per_gpu:q}"
         " --store data/scores --output {output:q} > {log:q} 2>&1"
 
 
 rule merge_scores:
     input:
         shards=shards_of,
-        other=scoring_asked(PATHS.scores, setting_of),
+        other=scoring_asked(
+            PATHS.scores, setting_of, precision=CONFIG.scoring.precision
+        ),
     output:
         PATHS.scores,
     log:

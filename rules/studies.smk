@@ -45,8 +45,9 @@ rule score_ablation:
         other=asked(
             PATHS.ablation,
             lambda wildcards: CONFIG.ablation_setting(wildcards.dataset).values,
-            lambda wildcards: scoring_code_hash(
-                CONFIG.ablation_setting(wildcards.dataset).base,
+            lambda wildcards: scoring_code_hashes(
+                ablation_base_of(wildcards),
+                CONFIG.scoring.precision,
                 "trainfree.scoring.jobs.ablation",
             ),
         ),
@@ -58,21 +59,26 @@ rule score_ablation:
         logged("benchmarks/score_ablation/{space}/{dataset}.tsv")
     conda:
         "../envs/trainfree.yaml"
-    threads: 1
+    threads: DEVICES.threads(ablation_base_of)
     resources:
-        gpu=gpus_per_job(CONFIG.scoring.device),
+        gpu=DEVICES.gpus(ablation_base_of),
+        precision=CONFIG.scoring.precision,
+        gpu_memory=str(CONFIG.scoring.gpu_memory),
+        jobs_per_gpu=CONFIG.scoring.jobs_per_gpu,
         mem_mb=4000,
         runtime=240,
     params:
         setting=lambda wildcards: CONFIG.ablation_setting(wildcards.dataset).json,
         device=CONFIG.scoring.device,
+        torch_threads=DEVICES.torch_threads(ablation_base_of),
         code=lambda wildcards: scoring_code_hash(
-            CONFIG.ablation_setting(wildcards.dataset).base,
-            "trainfree.scoring.jobs.ablation",
+            ablation_base_of(wildcards), "trainfree.scoring.jobs.ablation"
         ),
     shell:
         "python -m trainfree score-ablation --choice {input.choice:q} --images {input.images:q}"
-        " --setting {params.setting:q} --device {params.device:q} --threads {threads}"
+        " --setting {params.setting:q} --device {params.device:q}"
+        " --threads {params.torch_threads:q} --helpers {threads} --precision {resources.precision:q}"
+        " --gpu-memory {resources.gpu_memory:q} --jobs-per-gpu {resources.jobs_per_gpu:q}"
         " --store data/scores --output {output:q} > {log:q} 2>&1"
 
 
@@ -99,7 +105,8 @@ rule train_architecture:
         "../envs/trainfree.yaml"
     threads: 1
     resources:
-        gpu=gpus_per_job(CONFIG.scoring.device),
+        gpu=DEVICES.gpus_of_training,
+        jobs_per_gpu=CONFIG.scoring.jobs_per_gpu,
         mem_mb=4000,
         runtime=2880,
     params:
@@ -111,7 +118,8 @@ rule train_architecture:
     shell:
         "python -m trainfree train-architecture --place {wildcards.place:q}"
         " --choice {input.choice:q} --images {input.images:q} --setting {params.setting:q}"
-        " --device {params.device:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
+        " --device {params.device:q} --threads {threads}"
+        " --jobs-per-gpu {resources.jobs_per_gpu:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule plot_ablation:

@@ -251,6 +251,17 @@ class TestTiming:
         assert np.isnan(found.loc[("proxy alone", "x"), "published_10"])
         assert np.isnan(total["published_10"])
 
+    @pytest.mark.parametrize("shared", [False, True])
+    def test_it_is_said_whether_architectures_were_timed_alone(
+        self, tmp_path: Path, shared: bool
+    ) -> None:
+        note = {"clock_note": "seconds of a group are shared"} if shared else {}
+        scores = write_scores(tmp_path / "s.h5", {"naswot": [1.0] * 4}, **note)
+        found = tabulate("timing", tmp_path, scores=scores)
+        words = "shares of groups" if shared else "each alone"
+        assert set(found["clock"]) == {words}
+        assert words in (tmp_path / "timing.md").read_text()
+
     def test_without_proxy_seconds_published_stands_beside_the_total(
         self, tmp_path: Path, published: Path
     ) -> None:

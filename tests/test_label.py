@@ -48,6 +48,11 @@ def test_other_settings_or_other_code_are_seen(stored, change, code):
     assert was_made_otherwise(stored, {**SETTINGS, **change}, code)
 
 
+def test_code_may_be_any_of_several(stored):
+    assert not was_made_otherwise(stored, SETTINGS, "other", "c0de")
+    assert was_made_otherwise(stored, SETTINGS, "other", "another")
+
+
 @pytest.mark.parametrize("harm", ["absent", "empty", "no label", "cut", "folder", "pipe", "link"])
 def test_what_cannot_say_anything_is_left_to_its_readers(stored, harm):
     content = stored.read_bytes()

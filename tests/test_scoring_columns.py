@@ -142,7 +142,7 @@ def test_other_images_other_libraries_and_other_code_are_not_found(
     for module, name, value in (
         ("trainfree.scoring.jobs.columns", "library_versions", lambda: {"torch": "0"}),
         ("trainfree.scoring.jobs.columns", "code_hash", lambda *modules: "other"),
-        ("trainfree.scoring.jobs.shard", "_device_name", lambda device: "another processor"),
+        ("trainfree.scoring.jobs.shard", "device_name", lambda device: "another processor"),
     ):
         computed.clear()
         with monkeypatch.context() as patch:

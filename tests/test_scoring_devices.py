@@ -17,7 +17,13 @@ from trainfree.errors import TrainfreeError
 from trainfree.processes import Process
 from trainfree.scoring.jobs import devices
 from trainfree.scoring.jobs.demand import ENGINE_MB, job_memory_mb, job_minutes
-from trainfree.scoring.jobs.devices import device_slot, gpus_per_job, visible_gpus, why_no_gpu
+from trainfree.scoring.jobs.devices import (
+    capabilities,
+    device_slot,
+    gpus_per_job,
+    visible_gpus,
+    why_no_gpu,
+)
 from trainfree.scoring.settings.setting import Setting
 
 HOLD = """
@@ -29,17 +35,17 @@ def told(seconds):
     print("waits", flush=True)
     sleep(seconds)
 time.sleep = told
-with device_slot("auto", Path(sys.argv[1])) as device:
+with device_slot("auto", Path(sys.argv[1]), jobs_per_gpu=int(sys.argv[2])) as device:
     print(device, os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
     sys.stdin.readline()
 """
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def hold(folder: Path, jobs_per_gpu: int = 1) -> Iterator[subprocess.Popen[str]]:
     """A process that takes a slot, says which, and keeps it until it is told to let it go."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)],
+        [sys.executable, "-c", HOLD, str(folder), str(jobs_per_gpu)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -87,6 +93,20 @@ def test_concurrent_jobs_get_different_devices_and_wait_for_one_that_is_let_go(t
                 assert waits(fourth)
                 second.communicate("\n")
                 assert slot(fourth) == other
+
+
+@pytest.mark.usefixtures("_two_gpus")
+def test_several_jobs_hold_a_gpu_where_that_is_wanted_and_spread_over_all(tmp_path):
+    with ExitStack() as stack:
+        holders = [stack.enter_context(hold(tmp_path, 2)) for _ in range(2)]
+        assert {slot(holder) for holder in holders} == {"cuda 3", "cuda 7"}
+        more = [stack.enter_context(hold(tmp_path, 2)) for _ in range(2)]
+        assert {slot(holder) for holder in more} == {"cuda 3", "cuda 7"}
+        fifth = stack.enter_context(hold(tmp_path, 2))
+        assert waits(fifth)
+        more[0].communicate("\n")
+        assert slot(fifth) in ("cuda 3", "cuda 7")
+        assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_the_one_device_of_a_batch_job_is_taken_by_one_scoring_job_at_a_time(tmp_path, monkeypatch):
@@ -191,6 +211,95 @@ def test_gpus_are_listed_by_the_driver_program(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert visible_gpus() == ["0", "1"]
+
+
+CAPABLE = """#!/bin/sh
+case "$1" in
+-L) echo 'GPU 0: A (UUID: GPU-aa)'; echo 'GPU 1: B (UUID: GPU-bb)';;
+*) echo '0, GPU-aa, 9.0'; echo '1, GPU-bb, 7.5';;
+esac
+"""
+SILENT = "#!/bin/sh\nif [ \"$1\" = -L ]; then echo 'GPU 0: A'; else exit 6; fi\n"
+
+
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """Put a program in the place of the driver's."""
+
+    def install(content: str) -> None:
+        program = tmp_path / "nvidia-smi"
+        program.write_text(content)
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        monkeypatch.setattr(devices, "has_triton", lambda: True)
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("visible", "found"),
+    [
+        (None, [(9, 0), (7, 5)]),
+        ("", []),
+        ("0", [(9, 0)]),
+        ("1,0", [(7, 5), (9, 0)]),
+        ("GPU-bb", [(7, 5)]),
+        ("MIG-of-which", [(7, 5)]),
+    ],
+)
+def test_compute_capabilities_are_those_of_the_visible_gpus(driver, monkeypatch, visible, found):
+    driver(CAPABLE)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert capabilities() == found
+
+
+@pytest.mark.parametrize("content", [SILENT, "#!/bin/sh\necho 'GPU 0: A'\n"])
+def test_a_capability_that_is_not_told_is_not_known(driver, content):
+    driver(content)
+    assert capabilities() == [None]
+    assert gpus_per_job("auto", "engine") == 0
+    assert gpus_per_job("auto", "passes") == gpus_per_job("cuda", "engine") == 1
+
+
+def test_without_the_drivers_program_a_named_gpu_has_no_known_capability(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert capabilities() == [None, None]
+
+
+def test_a_driver_that_hangs_is_asked_for_capabilities_once(driver, monkeypatch, tmp_path):
+    asked = tmp_path / "asked"
+    driver(f"#!/bin/sh\necho >> {asked}; sleep 600\n")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(devices, "_PROBE_SECONDS", 0.5)
+    assert capabilities() == [None]
+    devices._told_capabilities.cache_clear()  # a job's process has not asked itself
+    assert capabilities() == [None]
+    assert len(asked.read_text()) == 1
+
+
+@pytest.mark.parametrize(
+    ("visible", "work", "device", "words"),
+    [
+        ("0", "engine", "cuda", "scoring on a GPU: its compute capability is 9.0"),
+        ("1", "engine", "cpu", "scoring on the processor: the GPU's compute capability is 7.5"),
+        ("0", "none", "cpu", "scoring on the processor: no proxy runs a network"),
+        ("1", "passes", "cuda", "scoring on a GPU: a proxy needs passes"),
+    ],
+)
+def test_scheduler_and_job_take_the_same_device_and_the_log_says_why(
+    driver, monkeypatch, tmp_path, caplog, visible, work, device, words
+):
+    driver(CAPABLE)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpus_per_job("auto", work) == (device == "cuda")
+    caplog.set_level("INFO")
+    with device_slot("auto", tmp_path / "locks", work=work) as found:
+        assert found == device
+    (said,) = caplog.messages
+    assert said.startswith(words)
 
 
 HANGS = "#!/bin/sh\nsleep 600 & echo $! > {pid}; sleep 600\n"

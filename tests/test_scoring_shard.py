@@ -151,6 +151,8 @@ def test_attributes_tell_where_the_scores_come_from(images, tmp_path):
     data = run(images, tmp_path / "a.h5")
     assert data.attrs["device"] == processor_name()
     assert data.attrs["setting"] == "b8-pytorch-images-s0"
+    assert data.attrs["precision"] == "float32"
+    assert "clock_note" not in data.attrs
     assert len(data.attrs["code_hash"]) == 16
     assert data.attrs["image_count"] > 0
     for name in ("score", "seconds", "status"):
@@ -251,6 +253,32 @@ def test_a_merged_file_names_every_device_that_scored(scored, tmp_path):
     merge_shards([shards[0], other, *shards[2:]], SETTING, tmp_path / "m.h5")
     first = read_dataset(shards[0], "scores").attrs["device"]
     assert read_dataset(tmp_path / "m.h5", "scores").attrs["device"] == f"{first}, another chip"
+
+
+def of_groups(path: Path, target: Path, **attributes) -> Path:
+    told = {"clock_note": "shared", "precision": "tf32x3", "code_hash": "of groups"}
+    return rewritten(path, target, device="a GPU", **{**told, **attributes})
+
+
+def test_shards_of_processors_and_of_gpus_make_one_file_that_says_so(scored, tmp_path):
+    shards, _ = scored(100)
+    gpus = [of_groups(shards[n], tmp_path / f"{n}.h5") for n in (1, 2)]
+    merge_shards([shards[0], *gpus, *shards[3:]], SETTING, tmp_path / "m.h5")
+    merged = read_dataset(tmp_path / "m.h5", "scores").attrs
+    assert merged["code_hash"] == "of groups"
+    assert merged["precision"] == "float32, tf32x3"
+    assert merged["clock_note"] == "shared"
+    assert merged["device"].endswith(", a GPU")
+
+
+def test_gpus_of_two_precisions_do_not_make_one_file(scored, tmp_path):
+    shards, _ = scored(100)
+    gpus = [
+        of_groups(shards[1], tmp_path / "1.h5"),
+        of_groups(shards[2], tmp_path / "2.h5", code_hash="of tf32", precision="tf32"),
+    ]
+    with pytest.raises(DataFileError, match=r"2\.h5: expected code_hash = 'of groups'"):
+        merge_shards([shards[0], *gpus, *shards[3:]], SETTING, tmp_path / "m.h5")
 
 
 def test_merge_refuses_another_schema_version(scored, tmp_path, monkeypatch):

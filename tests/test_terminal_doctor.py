@@ -18,6 +18,7 @@ from unprivileged import run_unprivileged
 
 from trainfree import cli
 from trainfree.errors import ConfigError
+from trainfree.scoring.jobs import devices
 from trainfree.sources.checksums import Checksum
 from trainfree.sources.delivery import SourceSettings
 from trainfree.sources.mirror import MirrorFile, MirrorSource
@@ -111,8 +112,32 @@ def test_torch_is_asked_in_a_process_of_its_own(tmp_path):
 def test_a_gpu_is_missing_only_where_one_is_demanded(monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(checks, "check_torch", lambda **_: checks.Check("torch", "ok", ""))
-    states = {choice: [c.state for c in check_devices(choice)] for choice in ("auto", "cuda")}
+    states = {
+        choice: [check.state for check in check_devices(choice, "engine")]
+        for choice in ("auto", "cuda")
+    }
     assert states == {"auto": ["ok"] * 3, "cuda": ["ok", "missing", "ok"]}
+
+
+def test_it_is_said_which_device_scores_and_why(monkeypatch, tmp_path):
+    told = "case \"$1\" in -L) echo 'GPU 0: A';; *) echo '0, GPU-a, 7.5';; esac\n"
+    monkeypatch.setenv("PATH", str(Path(script(tmp_path / "nvidia-smi", told)).parent), prepend=":")
+    monkeypatch.setenv("TRAINFREE_GPU_PROBE", "")
+    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
+    asked: list[bool] = []
+
+    def torch(*, needs_cuda: bool) -> checks.Check:
+        asked.append(needs_cuda)
+        return checks.Check("torch starts", "ok", "")
+
+    monkeypatch.setattr(checks, "check_torch", torch)
+    monkeypatch.setattr(devices, "has_triton", lambda: True)
+    found = {work: list(check_devices("auto", work))[2] for work in ("engine", "passes")}
+    assert found["engine"].detail.startswith("on the CPU: the GPU's compute capability is 7.5")
+    assert found["passes"].detail.startswith("on a GPU")
+    assert list(check_devices("cuda", "engine"))[2].detail == "on a GPU: scoring.device is cuda"
+    assert asked == [False, True, True]
 
 
 def test_folders_are_tried_by_writing(tmp_path):

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trainfree.files.storage import read_dataset
+from trainfree.files.storage import read_dataset, write_dataset
+from trainfree.scoring.jobs.schema import SHARED_CLOCK
+from trainfree.scoring.settings.setting import Setting, scoring_code_hash
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 RESULTS = Path("results", "test")
@@ -188,6 +190,48 @@ def test_an_edit_of_how_torch_modules_are_scored_recomputes_nothing_of_the_engin
     assert planned(copy) == {}
 
 
+OTHERWISE = "scoring={precision: tf32, gpu_memory: 0.25, jobs_per_gpu: 3, gpu_threads: 2}"
+KERNELS = Path("src", "trainfree", "scoring", "gpu_kernels", "launches.py")
+
+
+def edit_kernels(copy: Path) -> None:
+    path = copy / KERNELS
+    path.write_text(path.read_text() + "\nEDITED = True\n")
+
+
+def give_gpu(folder: Path, monkeypatch) -> None:
+    """Have a GPU listed by a program in the place of the driver's."""
+    folder.mkdir()
+    program = folder / "nvidia-smi"
+    told = "case $1 in -L) echo 'GPU 0: A';; *) echo '0, GPU-a, 9.0';; esac"
+    program.write_text(f"#!/bin/sh\n{told}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def test_how_a_gpu_is_used_recomputes_no_scores_of_a_processor(copy, tmp_path, monkeypatch):
+    edit_kernels(copy)
+    assert planned(copy, "--config", OTHERWISE) == {}
+    give_gpu(tmp_path / "driver", monkeypatch)
+    assert planned(copy, "--config", OTHERWISE) == {}
+
+
+def test_another_precision_and_edited_kernels_recompute_scores_of_a_gpu(copy):
+    """Scores of a processor stand in for them, with the attributes that a GPU's have."""
+    setting = Setting.from_json(read_dataset(copy / MERGED, "scores").attrs["config"])
+    code = scoring_code_hash(setting, groups="tf32x3")
+    for path in (*(copy / SHARDS).glob("*.h5"), copy / MERGED):
+        times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+        told = {"code_hash": code, "precision": "tf32x3", "clock_note": SHARED_CLOCK}
+        write_dataset(read_dataset(path, "scores").assign_attrs(told), path, "scores")
+        os.utime(path, ns=times)
+    assert planned(copy) == {}
+    assert planned(copy, "--config", OTHERWISE)["score_shard"] == 3
+    edit_kernels(copy)
+    assert planned(copy)["score_shard"] == 3
+
+
 def test_an_edited_template_writes_only_the_report(copy):
     template = copy / "reports" / "templates" / "report.html.j2"
     template.write_text(template.read_text().replace("</body>", "<!-- edited --></body>"))
@@ -302,7 +346,10 @@ def test_a_new_proxy_computes_its_own_column_and_going_back_none(copy, tmp_path)
         more.write_text(yaml.safe_dump({"scoring": {"proxies": list(proxies)}}))
         done = snakemake(copy, "--configfile", "config/test.yaml", str(more), "--", "scores")
         assert done.returncode == 0, done.stdout + done.stderr
-        return [path.read_text().splitlines()[0] for path in sorted(logs.glob("*.log"))]
+        return [
+            next(line for line in path.read_text().splitlines() if "columns are known" in line)
+            for path in sorted(logs.glob("*.log"))
+        ]
 
     before = scores_of(copy)
     for line in computed(*values, "l2_norm"):

@@ -273,7 +273,22 @@ def test_scores_are_asked_for_by_the_setting_of_their_place(monkeypatch):
         workflow, run.paths.scores, lambda wildcards: run.settings[wildcards.dataset]
     )
     look(Wildcards(space=MINI, dataset="cifar10", setting=run.setting_name))
-    ((path, settings, code),) = asked_for
+    ((path, settings, *codes),) = asked_for
     assert str(path) == run.score_files[0]
     assert settings == asdict(run.settings["cifar10"])
-    assert code == scoring_code_hash(run.settings["cifar10"])
+    assert codes == [scoring_code_hash(run.settings["cifar10"])]
+
+
+def test_scores_of_a_gpu_are_as_good_as_those_of_a_processor(monkeypatch):
+    asked_for = []
+    monkeypatch.setattr(rerun, "was_made_otherwise", lambda *what: asked_for.append(what) or False)
+    run = configured()
+    setting = run.settings["cifar10"]
+    workflow = SimpleNamespace(is_main_process=True)
+    look = rerun.scoring_asked(
+        workflow, run.paths.scores, lambda wildcards: setting, precision="tf32"
+    )
+    look(Wildcards(space=MINI, dataset="cifar10", setting=run.setting_name))
+    ((_, _, *codes),) = asked_for
+    assert codes == [scoring_code_hash(setting), scoring_code_hash(setting, groups="tf32")]
+    assert scoring_code_hash(setting, groups="tf32x3") not in codes

@@ -6,10 +6,12 @@ Handlers import their rooms themselves, so that no command pays for another's li
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from trainfree.scoring.settings.precision import GroupOptions, Precision
 from trainfree.workflow.paths import Paths
 
 DEFAULT_CONFIG = Path("config/config.yaml")
@@ -18,6 +20,7 @@ Handler = Callable[[argparse.Namespace], int | None]
 
 if TYPE_CHECKING:  # not a class that can be subscribed at run time
     from trainfree.scoring.jobs.columns import ColumnStore
+    from trainfree.scoring.settings.setting import Setting
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -43,6 +46,50 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     """Let a subcommand say where it computes."""
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--jobs-per-gpu", type=int, default=1, help="how many may hold a GPU at a time"
+    )
+
+
+def add_groups(parser: argparse.ArgumentParser) -> None:
+    """Let a subcommand say how a GPU computes groups of architectures."""
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default=GroupOptions.precision,
+        help="of a GPU's convolutions",
+    )
+    parser.add_argument(
+        "--gpu-memory",
+        type=float,
+        default=GroupOptions.memory,
+        help="share of a GPU's memory for groups, of all jobs on it together",
+    )
+    parser.add_argument(
+        "--helpers",
+        type=int,
+        default=GroupOptions.threads,
+        help="processor threads beside a GPU; without one they are not used",
+    )
+
+
+def group_options(arguments: argparse.Namespace) -> GroupOptions:
+    """Return how a subcommand uses its share of a GPU."""
+    memory = arguments.gpu_memory / arguments.jobs_per_gpu
+    return GroupOptions(arguments.precision, memory, arguments.helpers)
+
+
+@contextmanager
+def device_for(arguments: argparse.Namespace, setting: Setting) -> Iterator[str]:
+    """Hold the device that a subcommand scores ``setting`` on; before torch is imported."""
+    from trainfree.outside.extensions import load_files
+    from trainfree.scoring.jobs.devices import scoring_device
+    from trainfree.scoring.settings.setting import scoring_work
+
+    load_files(Path(path) for path, _ in setting.extra)
+    work, jobs = scoring_work(setting), arguments.jobs_per_gpu
+    with scoring_device(arguments.device, work=work, jobs_per_gpu=jobs) as device:
+        yield device
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:

@@ -54,7 +54,7 @@ def _score(arguments: argparse.Namespace) -> None:
     from trainfree.outside.extensions import load_files
     from trainfree.scoring.jobs.devices import scoring_device
 
-    with scoring_device(arguments.device) as device:
+    with scoring_device(arguments.device, jobs_per_gpu=arguments.jobs_per_gpu) as device:
         import torch  # it must see the slot's device only
 
         from trainfree.library.from_text import images_of, labels_of, models_in

@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import add_device, add_store, command, store_of
+from trainfree.cli.command import (
+    add_device,
+    add_groups,
+    add_store,
+    command,
+    device_for,
+    group_options,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -22,6 +30,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--first", type=int, required=True, help="first architecture index")
         parser.add_argument("--last", type=int, required=True, help="last architecture index")
         add_device(parser)
+        add_groups(parser)
         add_store(parser)
     merge = command(commands, "merge-scores", _merge_scores, "join shards into one file")
     merge.add_argument("shards", type=Path, nargs="+")
@@ -31,11 +40,10 @@ def add_commands(commands: Commands) -> None:
 
 
 def _score_shard(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.jobs.devices import scoring_device
     from trainfree.scoring.settings.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
-    with scoring_device(arguments.device) as device:
+    with device_for(arguments, setting) as device:
         from trainfree.scoring.jobs.shard import (
             score_shard,  # torch must see the slot's device only
         )
@@ -49,15 +57,15 @@ def _score_shard(arguments: argparse.Namespace) -> None:
             device=device,
             threads=arguments.threads,
             store=store_of(arguments),
+            options=group_options(arguments),
         )
 
 
 def _score_draws(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.jobs.devices import scoring_device
     from trainfree.scoring.settings.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
-    with scoring_device(arguments.device) as device:
+    with device_for(arguments, setting) as device:
         from trainfree.scoring.jobs.draws import (
             score_draws,  # torch must see the slot's device only
         )
@@ -72,6 +80,7 @@ def _score_draws(arguments: argparse.Namespace) -> None:
             device=device,
             threads=arguments.threads,
             store=store_of(arguments),
+            options=group_options(arguments),
         )
 
 

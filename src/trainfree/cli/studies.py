@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import add_device, add_store, command, store_of
+from trainfree.cli.command import (
+    add_device,
+    add_groups,
+    add_store,
+    command,
+    device_for,
+    group_options,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -32,6 +40,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--images", type=Path, required=True, help="prepared image set")
         add_device(parser)
     add_store(ablation)
+    add_groups(ablation)
     for parser in (choice, ablation, training):
         parser.add_argument("--output", type=Path, required=True)
     readers = {
@@ -75,11 +84,10 @@ def _choose(arguments: argparse.Namespace) -> None:
 
 
 def _score_ablation(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.jobs.devices import scoring_device
     from trainfree.scoring.settings.studies import AblationSetting
 
     setting = AblationSetting.from_json(arguments.setting)
-    with scoring_device(arguments.device) as device:
+    with device_for(arguments, setting.base) as device:
         from trainfree.scoring.jobs.ablation import (
             score_ablation,  # torch must see the slot's device only
         )
@@ -92,6 +100,7 @@ def _score_ablation(arguments: argparse.Namespace) -> None:
             device=device,
             threads=arguments.threads,
             store=store_of(arguments),
+            options=group_options(arguments),
         )
 
 
@@ -100,7 +109,7 @@ def _train(arguments: argparse.Namespace) -> None:
     from trainfree.scoring.settings.studies import TrainingSetting
 
     setting = TrainingSetting.from_json(arguments.setting)
-    with scoring_device(arguments.device) as device:
+    with scoring_device(arguments.device, jobs_per_gpu=arguments.jobs_per_gpu) as device:
         from trainfree.scoring.jobs.training import train_architecture  # as above
 
         train_architecture(
@@ -127,11 +136,10 @@ def _plot_training(arguments: argparse.Namespace) -> None:
 
 
 def _store_kernels(arguments: argparse.Namespace) -> None:
-    from trainfree.scoring.jobs.devices import scoring_device
     from trainfree.scoring.settings.setting import Setting
 
     setting = Setting.from_json(arguments.setting)
-    with scoring_device(arguments.device) as device:
+    with device_for(arguments, setting) as device:
         from trainfree.scoring.jobs.kernels import (
             store_kernels,  # torch must see the slot's device only
         )

@@ -11,15 +11,19 @@ from trainfree.config.section import (
     Batches,
     Draws,
     Epochs,
+    JobsPerGpu,
     Names,
     Percent,
     Positive,
     Section,
     Several,
+    Share,
+    Threads,
 )
 from trainfree.images.datasets import InputKind
-from trainfree.scoring.jobs.devices import DeviceChoice
-from trainfree.scoring.settings.setting import Initialization
+from trainfree.scoring.settings.gpu import DeviceChoice
+from trainfree.scoring.settings.initialization import Initialization
+from trainfree.scoring.settings.precision import Precision
 
 
 class ScoringConfig(Section):
@@ -44,7 +48,27 @@ class ScoringConfig(Section):
     shard_size: Positive = Field(
         default=1000, description="Architectures per job; does not change any score."
     )
-    device: DeviceChoice = Field(default="auto", description="auto takes a GPU where there is one.")
+    device: DeviceChoice = Field(
+        default="auto", description="auto takes a GPU where there is one and it pays."
+    )
+    precision: Precision = Field(
+        default="tf32x3",
+        description="How exactly a GPU multiplies in the convolutions of groups of architectures; "
+        "a processor always does in float32.",
+    )
+    gpu_memory: Share = Field(
+        default=0.5,
+        description="Share of a GPU's memory that groups of architectures may take, of all jobs "
+        "on it together; does not change any score.",
+    )
+    jobs_per_gpu: JobsPerGpu = Field(
+        default=1, description="Scoring jobs on one GPU at a time; does not change any score."
+    )
+    gpu_threads: Threads = Field(
+        default=4,
+        description="Processor threads of a job on a GPU, which plan groups and compute "
+        "determinants; does not change any score.",
+    )
 
 
 class AgreementConfig(Section):

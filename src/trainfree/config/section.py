@@ -58,6 +58,11 @@ Timeout = Annotated[float, Field(gt=0, le=86_400)]
 Margin = Annotated[float, Field(gt=0, le=1_000_000)]
 Percent = Annotated[float, Field(ge=0, lt=100), AfterValidator(lambda value: value + 0.0)]
 """Below 100; -0.0 is 0."""
+Share = Annotated[float, Field(gt=0, le=1)]
+"""Of a whole."""
+JobsPerGpu = Annotated[int, Field(ge=1, le=16)]
+"""Each has a start and a share of the memory of its own."""
+Threads = Annotated[int, Field(ge=1, le=256)]
 
 ONCE = (AfterValidator(each_once), Field(json_schema_extra={"uniqueItems": True}))
 RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]

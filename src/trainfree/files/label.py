@@ -26,7 +26,7 @@ def label_of(attributes: Mapping[Any, Any]) -> bytes:
     return _MARK + json.dumps(told, sort_keys=True).encode()
 
 
-def was_made_otherwise(path: Path, settings: Mapping[str, Any], code: str) -> bool:
+def was_made_otherwise(path: Path, settings: Mapping[str, Any], *codes: str) -> bool:
     """Whether a data file is there whose label says other settings or other code.
 
     A file that is not there, cannot be read or has no label is none: whoever reads it says what is
@@ -37,8 +37,8 @@ def was_made_otherwise(path: Path, settings: Mapping[str, Any], code: str) -> bo
     settings
         What the file should have been made with. The file may say more than that, for example the
         hashes of its inputs.
-    code
-        Hash of the code that should have made it.
+    codes
+        Hashes of the code that should have made it, any of them.
     """
     try:
         told = _read(path)
@@ -48,7 +48,7 @@ def was_made_otherwise(path: Path, settings: Mapping[str, Any], code: str) -> bo
     if not isinstance(recorded, dict) or not recorded:
         return False
     asked = json.loads(json.dumps(dict(settings)))
-    return told["code_hash"] != code or any(
+    return told["code_hash"] not in codes or any(
         key not in recorded or recorded[key] != asked[key] for key in asked
     )
 

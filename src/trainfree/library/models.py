@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from trainfree.scoring.settings.setting import Initialization
+    from trainfree.scoring.settings.initialization import Initialization
 
 Model: TypeAlias = "nn.Module | Callable[[], nn.Module]"
 """A module, which is copied, or a function that returns one, which is called for each draw."""

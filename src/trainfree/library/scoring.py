@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from trainfree.scoring.candidate import CheckedCandidate
-    from trainfree.scoring.settings.setting import Initialization
+    from trainfree.scoring.settings.initialization import Initialization
     from trainfree.scoring.status import Status
 
 
@@ -272,7 +272,7 @@ def _decorated(function: object) -> Proxy:
 
 def _check_numbers(seeds: object, seed: object, initialization: str) -> None:
     """Refuse numbers of draws, root seeds and initialisations that there are not."""
-    from trainfree.scoring.settings.setting import Initialization
+    from trainfree.scoring.settings.initialization import Initialization
 
     for argument, value in (("seeds", seeds), ("seed", seed)):
         number = whole_number(value)

@@ -14,7 +14,7 @@ from trainfree.spaces import build_network, load_space
 if TYPE_CHECKING:
     from torch import nn
 
-    from trainfree.scoring.settings.setting import Initialization
+    from trainfree.scoring.settings.initialization import Initialization
     from trainfree.spaces.network import Network
     from trainfree.spaces.protocol import Space
 

@@ -22,7 +22,8 @@ from trainfree.caches import is_writable, user_cache
 from trainfree.errors import TrainfreeError, UnreadableFileError
 from trainfree.files.reading import is_there
 from trainfree.scoring import cpu_engine
-from trainfree.scoring.jobs.devices import visible_gpus, why_no_gpu
+from trainfree.scoring.jobs.devices import planned_device, visible_gpus, why_no_gpu
+from trainfree.scoring.settings.gpu import DeviceChoice, Work
 from trainfree.sources.probing import is_usable, probe
 from trainfree.sources.recipes import RECIPES
 from trainfree.terminal.run import Run
@@ -102,8 +103,14 @@ def check_program(name: str, use: str, *, needed: bool) -> Check:
     return Check(what, "missing" if needed else "note", f"not found; needed {use}")
 
 
-def check_devices(choice: str) -> Iterator[Check]:
-    """Check processors, memory and GPUs against ``scoring.device``."""
+def check_devices(choice: DeviceChoice, work: Work) -> Iterator[Check]:
+    """Check processors, memory and GPUs against ``scoring.device``.
+
+    Parameters
+    ----------
+    work
+        What the run's scoring has to do.
+    """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     yield Check("processors", "ok", f"{os.cpu_count()}, {memory / 2**30:.1f} GiB of memory")
     gpus = visible_gpus()
@@ -116,7 +123,11 @@ def check_devices(choice: str) -> Iterator[Check]:
     else:
         state: State = "note" if reason else "ok"
         yield Check("GPUs", state, f"{none}; scoring.device is {choice}, so the CPU scores")
-    yield check_torch(needs_cuda=bool(gpus) and choice != "cpu")
+    planned = planned_device(choice, work)
+    if gpus:
+        where = "a GPU" if planned.device == "cuda" else "the CPU"
+        yield Check("scoring", "ok", f"on {where}: {planned.why}")
+    yield check_torch(needs_cuda=bool(gpus) and planned.device == "cuda")
 
 
 def check_torch(*, needs_cuda: bool, python: str = sys.executable) -> Check:

@@ -8,6 +8,7 @@ from pathlib import Path
 from trainfree import __version__
 from trainfree.analysis.formats import count_of
 from trainfree.errors import TrainfreeError
+from trainfree.scoring.settings.setting import scoring_work
 from trainfree.terminal.checks import (
     PINS,
     Check,
@@ -67,7 +68,8 @@ def _sections(
         return
     names = ", ".join(map(str, run.configuration))
     yield "Configuration", [Check("configuration", "ok", names)]
-    yield "Devices", check_devices(run.config.scoring.device)
+    work = scoring_work(run.settings[run.configured.first_dataset])
+    yield "Devices", check_devices(run.config.scoring.device, work)
     yield "Sources", check_sources(run, online=not offline)
 
 

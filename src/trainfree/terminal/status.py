@@ -18,7 +18,7 @@ from trainfree.files.reading import is_there
 from trainfree.files.storage import open_dataset, read_dataset
 from trainfree.progress import duration
 from trainfree.provenance import canonical_json
-from trainfree.scoring.settings.setting import scoring_code_hash
+from trainfree.scoring.settings.setting import scoring_code_hashes
 from trainfree.search.plan import search_code_hash
 from trainfree.terminal.logs import (
     NO_MESSAGE,
@@ -52,6 +52,8 @@ STATES = (
 * outdated: its files are there, made otherwise or of what is not there any more
 * to do: its files are not there, and it has not begun, or has ended well and they were removed
 """
+Wanted = Mapping[str, Sequence[str]]
+"""Attributes of a file and the values each of them may have."""
 _GRAVE = ("failed", "damaged", "unreadable")
 _SHOWN = 6
 
@@ -131,9 +133,7 @@ def _findings(run: Run, since: float | None) -> Iterable[Finding]:
         yield finding
 
 
-def _judge(
-    job: Job, wanted: tuple[str, Mapping[str, str]], failed: set[Path], since: float | None
-) -> Finding:
+def _judge(job: Job, wanted: tuple[str, Wanted], failed: set[Path], since: float | None) -> Finding:
     """Return the state of a job.
 
     Parameters
@@ -167,7 +167,7 @@ def _judge_log(job: Job, failed: set[Path], since: float | None) -> Finding:
     return Finding(job, "stopped", "interrupted; run again to go on")
 
 
-def _judge_content(job: Job, kind: str, attributes: Mapping[str, str]) -> Finding:
+def _judge_content(job: Job, kind: str, attributes: Wanted) -> Finding:
     if not kind:
         return Finding(job, "done")
     path = job.outputs[0]
@@ -178,7 +178,7 @@ def _judge_content(job: Job, kind: str, attributes: Mapping[str, str]) -> Findin
         raise
     except DataFileError as error:
         return Finding(job, "damaged", str(error))
-    different = [key for key, value in attributes.items() if _attribute(found, key) != value]
+    different = [key for key, value in attributes.items() if _attribute(found, key) not in value]
     if different:
         reason = "made by other code" if different == ["code_hash"] else "made with other settings"
         return Finding(job, "outdated", f"{reason}; the next run makes it anew")
@@ -202,12 +202,12 @@ def _parsed(text: str) -> dict[str, object]:
     return values if isinstance(values, dict) else {}
 
 
-def _wanted_attributes(run: Run) -> dict[Path, tuple[str, dict[str, str]]]:
+def _wanted_attributes(run: Run) -> dict[Path, tuple[str, Wanted]]:
     """Return the kind of each data file and the attributes that the configuration asks for."""
-    wanted: dict[Path, tuple[str, dict[str, str]]] = {run.benchmark: ("benchmark", {})}
+    wanted: dict[Path, tuple[str, Wanted]] = {run.benchmark: ("benchmark", {})}
     for dataset, setting in run.settings.items():
-        code = scoring_code_hash(setting)
-        attributes = {"config_hash": setting.hash, "code_hash": code}
+        codes = scoring_code_hashes(setting, run.config.scoring.precision)
+        attributes = {"config_hash": [setting.hash], "code_hash": codes}
         wanted[run.images(dataset)] = ("images", {})
         for path in (*run.shards(dataset), run.scores(dataset)):
             wanted[path] = ("scores", attributes)
@@ -216,8 +216,8 @@ def _wanted_attributes(run: Run) -> dict[Path, tuple[str, dict[str, str]]]:
             wanted[run.search(dataset, name)] = (
                 "search",
                 {
-                    "config": canonical_json(settings),
-                    "code_hash": search_code_hash(plan, run.space),
+                    "config": [canonical_json(settings)],
+                    "code_hash": [search_code_hash(plan, run.space)],
                 },
             )
     return wanted

@@ -2,6 +2,9 @@
 
 One pass scores all proxies of a setting. The phases say where its time goes; beside them stands,
 where the file has it, what each proxy would have cost alone, shared work included.
+
+A GPU computes architectures in groups. The seconds of a group are shared among its architectures
+in proportion to the elements that their steps read and write, and the column ``clock`` says so.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 BUDGETS = (10, 100, 1000)
 TOTAL = "total"
 PHASE, PROXY = "phase", "proxy alone"
+ALONE, SHARED = "each alone", "shares of groups"
 
 
 def _beside_published(n: int) -> dict[str, Cell]:
@@ -41,6 +45,7 @@ def _beside_published(n: int) -> dict[str, Cell]:
         *numbers("architectures", "mean", "median", "percentile_95", "sum", "share"),
         *text("device"),
         *numbers("threads", "batch_size"),
+        *text("clock"),
         *numbers(*(f"expected_{n}" for n in BUDGETS), *(f"published_{n}" for n in BUDGETS)),
         *text("comparable"),
     ),
@@ -57,9 +62,10 @@ def _beside_published(n: int) -> dict[str, Cell]:
         "Share (%)": decimal("share", 1, scale=100),
         **{title: cell for n in BUDGETS for title, cell in _beside_published(n).items()},
         "Device": plain("device"),
+        "Architectures timed": plain("clock"),
         "Comparable": plain("comparable"),
     },
-    once=("Data set", "Setting", "Architectures", "Device"),
+    once=("Data set", "Setting", "Architectures", "Device", "Architectures timed"),
     reads=("scores", "published"),
     section="timing",
     rank=1,
@@ -87,6 +93,7 @@ def _file_rows(
         "device": str(scored.attrs.get("device", "")),
         "threads": int(scored.attrs.get("threads", 0)),
         "batch_size": int(scored.attrs.get("batch_size", 0)),
+        "clock": SHARED if "clock_note" in scored.attrs else ALONE,
     }
     measured = _measured(scored)
     whole = float(np.nansum(measured.get((PHASE, TOTAL), [np.nan])))

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -16,8 +15,8 @@ from trainfree.progress import track
 from trainfree.scoring.jobs.chosen import choice_attributes, read_choice
 from trainfree.scoring.jobs.columns import ColumnStore
 from trainfree.scoring.jobs.schema import status_flags, variable
-from trainfree.scoring.jobs.shard import ScoringJob, measured_attributes
-from trainfree.scoring.settings.setting import scoring_code_hash
+from trainfree.scoring.jobs.shard import ScoringJob
+from trainfree.scoring.settings.precision import GroupOptions
 from trainfree.scoring.settings.studies import (
     AblationSetting,
     Arm,
@@ -36,6 +35,7 @@ def score_ablation(
     device: str,
     threads: int,
     store: ColumnStore | None = None,
+    options: GroupOptions | None = None,
 ) -> None:
     """Score the chosen architectures under every draw of every arm and write the file.
 
@@ -49,6 +49,8 @@ def score_ablation(
         It appears when all draws are scored.
     store
         Where columns of scores are kept and looked for.
+    options
+        How a GPU is used.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def score_ablation(
     scores = np.full((*shape, len(setting.base.proxies)), np.nan)
     statuses = np.full(scores.shape, Status.ERROR.value, np.int8)
     messages = np.full(shape, "", dtype=object)
-    job = ScoringJob(images, device, threads, store)
+    job = ScoringJob(images, device, threads, store, options or GroupOptions())
     for draw, places in track(list(distinct_draws(arms).items()), output.stem):
         drawn = replace(draw.setting, seed=draw.weights_seed)
         rows = job.rows(drawn, draw.setting.seed, architectures, warm_up=False)
@@ -72,14 +74,8 @@ def score_ablation(
                 scores[arm, place, column], statuses[arm, place, column] = row.scores, row.statuses
                 messages[arm, place, column] = row.message
     attributes = {
-        **measured_attributes(
-            setting.base,
-            setting.values,
-            scoring_code_hash(setting.base, __name__),
-            images,
-            torch.device(device),
-            threads,
-            {"choice": str(chosen.attrs["config_hash"])},
+        **job.attributes(
+            setting.base, setting.values, __name__, {"choice": str(chosen.attrs["config_hash"])}
         ),
         **choice_attributes(chosen),
     }

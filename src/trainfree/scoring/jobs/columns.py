@@ -33,7 +33,9 @@ from trainfree.proxies import PROXY_NAMES, module_of
 from trainfree.proxies.extra import PROXY
 from trainfree.scoring.clock import PHASES
 from trainfree.scoring.jobs.schema import Row, column_dataset
-from trainfree.scoring.settings.setting import Setting, way_of
+from trainfree.scoring.settings.gpu import is_of_groups, rests_on_precision
+from trainfree.scoring.settings.precision import Precision
+from trainfree.scoring.settings.setting import GROUPS, Setting, way_of
 from trainfree.scoring.status import Status
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,13 @@ Column = dict[int, Entry]
 
 
 def column_settings(
-    setting: Setting, proxy: str, batch_seed: int, images: str, device: str, threads: int
+    setting: Setting,
+    proxy: str,
+    batch_seed: int,
+    images: str,
+    device: str,
+    threads: int,
+    groups: Precision | None = None,
 ) -> dict[str, Any]:
     """Return everything that decides a column of scores.
 
@@ -89,10 +97,16 @@ def column_settings(
         Hash of the content of the image set.
     device
         The device's name: scores of different ones differ in their last digits.
+    groups
+        Where a GPU computes groups of architectures, their precision. It and the code of groups
+        are part of the columns that may come from them.
     """
     versions = library_versions()
     own = [module_of(proxy)] if proxy in PROXY_NAMES else []
-    return {
+    in_groups = groups is not None and spaces.describes_networks(setting.space)
+    if in_groups and is_of_groups(proxy):
+        own.append(GROUPS)
+    column = {
         "proxy": proxy,
         "space": setting.space,
         "dataset": setting.dataset,
@@ -112,6 +126,9 @@ def column_settings(
         | outside_code(spaces.SPACE_KIND, [setting.space])
         | outside_code(DATASET_KIND, [setting.dataset]),
     }
+    if in_groups and rests_on_precision(proxy):
+        column["precision"] = groups
+    return column
 
 
 class ColumnStore:

@@ -23,17 +23,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Literal
 from urllib.parse import quote
 
 from trainfree.errors import TrainfreeError
 from trainfree.files.locks import open_lock, try_lock
+from trainfree.scoring.settings.gpu import (
+    Capability,
+    Chosen,
+    Device,
+    DeviceChoice,
+    Work,
+    chosen_device,
+    has_triton,
+)
 
 logger = logging.getLogger(__name__)
 
-DeviceChoice = Literal["auto", "cpu", "cuda"]
 _WAIT_SECONDS = 0.1
 _PROBE_SECONDS = 10.0
+_LIST = ("-L",)
+_CAPABILITIES = ("--query-gpu=index,uuid,compute_cap", "--format=csv,noheader")
 _HANGS = "TRAINFREE_GPU_PROBE"
 _PROCESSORS = Path("/proc/cpuinfo")
 # What identifies a batch job: Slurm, PBS, LSF and Grid Engine, the last two with the array's index.
@@ -63,22 +72,25 @@ def probed_gpus() -> tuple[list[str], str]:
     program = shutil.which("nvidia-smi")
     if program is None:
         return [], ""
-    host, _, reason = os.environ.get(_HANGS, "").partition(":")
-    if reason and host == socket.gethostname():
+    if reason := _hung():
         return [], reason
     gpus, reason = _listed(program)
     return list(gpus), reason
 
 
+def _hung() -> str:
+    """Return why the driver's program is not asked again: on this machine it gave no answer."""
+    host, _, reason = os.environ.get(_HANGS, "").partition(":")
+    return reason if host == socket.gethostname() else ""
+
+
 @cache
 def _listed(program: str) -> tuple[tuple[str, ...], str]:
+    gpus: tuple[str, ...] = ()
     try:
-        said = _said(program)
-    except subprocess.TimeoutExpired:
-        gpus, reason = (), f"{program} gave no answer in {_PROBE_SECONDS:g} s"
-        os.environ[_HANGS] = f"{socket.gethostname()}:{reason}"  # the jobs need not wait as long
+        said = _said(program, *_LIST)
     except (OSError, subprocess.SubprocessError) as error:
-        gpus, reason = (), f"{program} cannot be run ({error})"
+        reason = _why_silent(program, error)
     else:
         gpus = tuple(re.findall(r"^GPU (\d+):", said, flags=re.MULTILINE | re.ASCII))
         reason = (
@@ -89,14 +101,60 @@ def _listed(program: str) -> tuple[tuple[str, ...], str]:
     return gpus, reason
 
 
-def _said(program: str) -> str:
-    """Return what ``nvidia-smi -L`` says; raises SubprocessError or OSError where it fails.
+def _why_silent(program: str, error: Exception) -> str:
+    """Return in words why the driver's program failed; the jobs need not wait as long."""
+    if not isinstance(error, subprocess.TimeoutExpired):
+        return f"{program} cannot be run ({error})"
+    reason = f"{program} gave no answer in {_PROBE_SECONDS:g} s"
+    os.environ[_HANGS] = f"{socket.gethostname()}:{reason}"
+    return reason
+
+
+def capabilities() -> list[Capability | None]:
+    """Return the compute capability of each visible GPU, None where the driver does not tell it.
+
+    A name that the driver's program does not list, as that of a part of a GPU, may be any of them.
+    """
+    names = visible_gpus()
+    program = shutil.which("nvidia-smi")
+    if not names or program is None or _hung():
+        return [None] * len(names)
+    told = _told_capabilities(program)
+    least = min(told.values(), default=None)
+    return [told.get(name, least) for name in names]
+
+
+@cache
+def _told_capabilities(program: str) -> dict[str, Capability]:
+    """Return the compute capability of each GPU by its number and by its UUID."""
+    try:
+        said = _said(program, *_CAPABILITIES)
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.warning("the GPU's compute capability is not known: %s", _why_silent(program, error))
+        return {}
+    pattern = r"^(\d+), *([^,\s]+), *(\d+)\.(\d+) *$"
+    found = re.findall(pattern, said, flags=re.MULTILINE | re.ASCII)
+    by_number = {number: (int(major), int(minor)) for number, _, major, minor in found}
+    return by_number | {uuid: by_number[number] for number, uuid, _, _ in found}
+
+
+def planned_device(choice: DeviceChoice, work: Work) -> Chosen:
+    """Return where jobs with such work score on this machine, and why, without importing torch.
+
+    See :func:`~trainfree.scoring.settings.gpu.chosen_device`.
+    """
+    gpus = capabilities() if choice == "auto" else []
+    return chosen_device(choice, work, gpus, triton=has_triton())
+
+
+def _said(program: str, *arguments: str) -> str:
+    """Return what ``nvidia-smi`` says; raises SubprocessError or OSError where it fails.
 
     Neither it nor what it started is waited for once its time is over: a process that hangs in
     the driver cannot even be killed.
     """
     process = subprocess.Popen(
-        [program, "-L"],
+        [program, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -121,11 +179,9 @@ def why_no_gpu() -> str:
     return probed_gpus()[1] if asked else ""
 
 
-def gpus_per_job(choice: DeviceChoice) -> int:
-    """Return how many GPUs a scoring job asks the scheduler for."""
-    if choice == "auto":
-        return 1 if visible_gpus() else 0
-    return 1 if choice == "cuda" else 0
+def gpus_per_job(choice: DeviceChoice, work: Work = "passes") -> int:
+    """Return how many GPUs, or parts of one, a scoring job asks the scheduler for."""
+    return int(planned_device(choice, work).device == "cuda")
 
 
 def processor_name() -> str:
@@ -140,51 +196,79 @@ def processor_name() -> str:
 
 
 @contextmanager
-def device_slot(choice: DeviceChoice, lock_folder: Path | None = None) -> Iterator[str]:
+def device_slot(
+    choice: DeviceChoice,
+    lock_folder: Path | None = None,
+    *,
+    work: Work = "passes",
+    jobs_per_gpu: int = 1,
+) -> Iterator[Device]:
     """Hold a device for the length of the ``with`` block; yields ``"cpu"`` or ``"cuda"``.
 
     Enter it before torch is imported: the device is chosen through ``CUDA_VISIBLE_DEVICES``.
+
+    Parameters
+    ----------
+    work
+        What is to be done there, for ``auto``.
+    jobs_per_gpu
+        How many may hold the same GPU at a time.
 
     Raises
     ------
     TrainfreeError
         When ``cuda`` is demanded and no GPU is visible.
     """
-    gpus = visible_gpus() if choice != "cpu" else []
-    if not gpus:
-        if choice == "cuda":
-            raise TrainfreeError(
-                "scoring.device is 'cuda' but no GPU is visible (nvidia-smi lists none, or "
-                "CUDA_VISIBLE_DEVICES is empty, or Slurm assigned none: the profile's resources "
-                "have to ask for one); use 'auto' or 'cpu'"
-            )
-        yield "cpu"
+    device, why = planned_device(choice, work)
+    logger.info("scoring on %s: %s", "a GPU" if device == "cuda" else "the processor", why)
+    if device == "cpu":
+        yield device
         return
+    gpus = visible_gpus()
+    if not gpus:
+        raise TrainfreeError(
+            "scoring.device is 'cuda' but no GPU is visible (nvidia-smi lists none, or "
+            "CUDA_VISIBLE_DEVICES is empty, or Slurm assigned none: the profile's resources "
+            "have to ask for one); use 'auto' or 'cpu'"
+        )
     # Without a fixed workspace cuBLAS may choose its algorithm, and so the bits, by chance.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    job = _batch_job()
     folder = lock_folder or _own_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    with _any_lock([folder / f"{quote(job + gpu, safe='')}.lock" for gpu in gpus]) as taken:
+    with _any_lock(_slots(folder, gpus, jobs_per_gpu)) as taken:
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[taken]
-        yield "cuda"
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[taken % len(gpus)]
+        yield device
+
+
+def _slots(folder: Path, gpus: list[str], jobs_per_gpu: int) -> list[Path]:
+    """Return the locks of all slots: the first one of each GPU, then the second one of each."""
+    job = _batch_job()
+    ends = ["", *(f".{place}" for place in range(1, jobs_per_gpu))]
+    return [folder / f"{quote(job + gpu, safe='')}{end}.lock" for end in ends for gpu in gpus]
 
 
 @contextmanager
-def scoring_device(choice: DeviceChoice) -> Iterator[str]:
+def scoring_device(
+    choice: DeviceChoice, *, work: Work = "passes", jobs_per_gpu: int = 1
+) -> Iterator[Device]:
     """Hold a device that works, for the length of the ``with`` block: ``"cpu"`` or ``"cuda"``.
 
     Of a GPU that is named (``CUDA_VISIBLE_DEVICES=0`` on a machine without one, a number or a
     UUID that no device has) torch tells only when it is used. With ``auto`` the CPU scores then,
     and the log says why. Enter it before torch is imported.
 
+    Parameters
+    ----------
+    work, jobs_per_gpu
+        As for :func:`device_slot`.
+
     Raises
     ------
     TrainfreeError
         When ``cuda`` is demanded and no GPU is visible or the one that is does not work.
     """
-    with device_slot(choice) as device:
+    with device_slot(choice, work=work, jobs_per_gpu=jobs_per_gpu) as device:
         problem = _cuda_problem() if device == "cuda" else ""
         if not problem:
             yield device

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 import xarray as xr
 
 from trainfree.errors import ConfigError
@@ -18,8 +17,9 @@ from trainfree.files.storage import write_dataset
 from trainfree.progress import track
 from trainfree.scoring.jobs.columns import ColumnStore
 from trainfree.scoring.jobs.schema import scores_dataset
-from trainfree.scoring.jobs.shard import ScoringJob, chosen_architectures, measured_attributes
-from trainfree.scoring.settings.setting import Setting, scoring_code_hash
+from trainfree.scoring.jobs.shard import ScoringJob, chosen_architectures
+from trainfree.scoring.settings.precision import GroupOptions
+from trainfree.scoring.settings.setting import Setting
 
 
 def drawn_seeds(seed: int, draws: int) -> list[tuple[int, int]]:
@@ -54,6 +54,7 @@ def score_draws(
     device: str,
     threads: int,
     store: ColumnStore | None = None,
+    options: GroupOptions | None = None,
 ) -> None:
     """Score the architectures ``first`` to ``last``, both included, under every draw.
 
@@ -65,7 +66,7 @@ def score_draws(
     ----------
     draws
         Draws of each kind, the first one shared by all kinds.
-    setting, first, last, images, output, device, threads, store
+    setting, first, last, images, output, device, threads, store, options
         As for :func:`~trainfree.scoring.jobs.shard.score_shard`.
 
     Raises
@@ -75,7 +76,7 @@ def score_draws(
     """
     seeds = drawn_seeds(setting.seed, draws)
     architectures = chosen_architectures(setting, first, last)
-    job = ScoringJob(images, device, threads, store)
+    job = ScoringJob(images, device, threads, store, options or GroupOptions())
     parts: list[xr.Dataset] = []
     for image_seed, weight_seed in track(seeds, output.stem):
         drawn = replace(setting, seed=weight_seed)
@@ -85,12 +86,5 @@ def score_draws(
         image_seed=("draw", np.array([seed for seed, _ in seeds])),
         weight_seed=("draw", np.array([seed for _, seed in seeds])),
     )
-    attributes = measured_attributes(
-        setting,
-        setting.values,
-        scoring_code_hash(setting, __name__),
-        images,
-        torch.device(device),
-        threads,
-    )
+    attributes = job.attributes(setting, setting.values, __name__)
     write_dataset(dataset.assign_attrs({**attributes, "draws": draws}), output, "draws")

@@ -16,8 +16,8 @@ from trainfree.parent_process import require_run
 from trainfree.progress import track
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.jobs.chosen import choice_attributes, read_choice
-from trainfree.scoring.jobs.schema import status_flags, variable
-from trainfree.scoring.jobs.shard import Scorer, measured_attributes, prepare_torch
+from trainfree.scoring.jobs.schema import measured_attributes, status_flags, variable
+from trainfree.scoring.jobs.shard import Scorer, device_name, prepare_torch
 from trainfree.scoring.quantities.log_determinant import log_abs_determinant
 from trainfree.scoring.settings.setting import Setting, scoring_code_hash
 from trainfree.scoring.status import judge
@@ -58,7 +58,7 @@ def store_kernels(
         {**setting.values, "choice": str(chosen.attrs["config_hash"])},
         scoring_code_hash(setting, __name__),
         images,
-        torch.device(device),
+        device_name(torch.device(device)),
         threads,
         {"choice": str(chosen.attrs["config_hash"])},
     )

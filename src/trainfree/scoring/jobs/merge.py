@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +22,34 @@ def merge_shards(shards: Sequence[Path], setting: Setting, output: Path) -> None
     ------
     DataFileError
         When a shard is missing, damaged, of another schema version or setting, was scored on
-        other images or by other code, or when an architecture is missing or there twice.
+        other images or by other code, or when an architecture is missing or there twice. Shards
+        of processors and of GPUs have one code each, that of a GPU being all of a processor's
+        with more to it, and so the merged file's.
     """
     load_files(Path(path) for path, _ in setting.extra)
     parts = [
         _with_free_strings(read_dataset(path, "scores", {"config_hash": setting.hash}))
         for path in shards
     ]
-    for key in ("code_hash", "source_hashes"):
-        _require_equal(parts, shards, key)
+    _require_equal(parts, shards, "source_hashes")
+    for in_groups in (False, True):
+        alike = [n for n, part in enumerate(parts) if _is_of_groups(part) == in_groups]
+        _require_equal([parts[n] for n in alike], [shards[n] for n in alike], "code_hash")
     merged = xr.concat(parts, dim="arch", combine_attrs="drop_conflicts").sortby("arch")
-    merged.attrs["device"] = ", ".join(dict.fromkeys(part.attrs["device"] for part in parts))
+    merged.attrs["device"] = _each_once(part.attrs["device"] for part in parts)
+    merged.attrs["precision"] = _each_once(part.attrs.get("precision", "float32") for part in parts)
+    merged.attrs["code_hash"] = max(parts, key=_is_of_groups).attrs["code_hash"]
     _require_all(merged, setting, output)
     write_dataset(merged, output, "scores")
+
+
+def _each_once(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(values))
+
+
+def _is_of_groups(part: xr.Dataset) -> bool:
+    """Whether a GPU computed the shard's architectures in groups."""
+    return "clock_note" in part.attrs
 
 
 def _with_free_strings(part: xr.Dataset) -> xr.Dataset:
@@ -44,8 +59,8 @@ def _with_free_strings(part: xr.Dataset) -> xr.Dataset:
 
 
 def _require_equal(parts: Sequence[xr.Dataset], shards: Sequence[Path], key: str) -> None:
-    expected = parts[0].attrs[key]
     for part, path in zip(parts, shards, strict=True):
+        expected = parts[0].attrs[key]
         if part.attrs[key] != expected:
             raise DataFileError(
                 f"{path}: expected {key} = {expected!r} as in {shards[0]}, found "

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trainfree.files.storage import open_dataset, provenance_attributes
 from trainfree.scoring.clock import PHASES
+from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.status import Status
 
 UNKNOWN = -1
 """In place of a count of an architecture of which there is none to count."""
+
+SHARED_CLOCK = (
+    "seconds of a group on a GPU are shared among its architectures in proportion to the elements "
+    "that their steps read and write"
+)
+"""Attribute ``clock_note`` of a file with scores of groups."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,53 @@ def column_dataset(rows: Sequence[Row], place: int) -> xr.Dataset:
         np.array([row.proxy_seconds[place] for row in rows]),
         [row.messages[place] for row in rows],
     )
+
+
+def measured_attributes(
+    setting: Setting,
+    settings: Mapping[str, Any],
+    code: str,
+    images: Path,
+    device: str,
+    threads: int,
+    sources: Mapping[str, str] | None = None,
+) -> dict[str, str | int]:
+    """Return the attributes of a file of scores: provenance, the setting and the images.
+
+    The precision is that of a processor and of torch; groups on a GPU may have another.
+
+    Parameters
+    ----------
+    settings
+        Everything that decides the content.
+    images
+        Prepared image set.
+    device
+        Its name.
+    sources
+        Hashes of what was read beside the images.
+    """
+    with open_dataset(images, "images") as source:
+        return {
+            **provenance_attributes(
+                settings=settings,
+                code=code,
+                source_hashes={"images": source.attrs["content_sha256"], **(sources or {})},
+                seed=setting.seed,
+                device=device,
+                threads=threads,
+            ),
+            "space": setting.space,
+            "dataset": setting.dataset,
+            "setting": setting.name,
+            "batch_size": setting.batch_size,
+            "initialization": setting.initialization,
+            "input": setting.input,
+            "precision": "float32",
+            "image_count": int(source.sizes["n"]),
+            "image_source": str(source.attrs["source_note"]),
+            "stand_in": int(source.attrs["stand_in"]),
+        }
 
 
 def _dataset(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +12,7 @@ from typing import Any, Self
 import torch
 
 from trainfree.errors import ConfigError, ModelError
-from trainfree.files.storage import open_dataset, provenance_attributes, write_dataset
+from trainfree.files.storage import open_dataset, write_dataset
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import spec_of
 from trainfree.outside.extensions import load_files
@@ -23,13 +23,29 @@ from trainfree.progress import track
 from trainfree.proxies import is_own, load_proxy
 from trainfree.proxies.registry import Proxy, UndefinedScoreError, unchanged_registry
 from trainfree.scoring.architectures.architecture import Architecture
+from trainfree.scoring.backend import Backend
 from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.cpu_engine.memory import keep_freed_memory
 from trainfree.scoring.jobs.columns import ColumnStore, column_settings, completed_rows
 from trainfree.scoring.jobs.devices import processor_name
-from trainfree.scoring.jobs.schema import UNKNOWN, Row, scores_dataset
-from trainfree.scoring.settings.setting import Setting, scored_architectures, scoring_code_hash
+from trainfree.scoring.jobs.group_rows import Tell, group_rows, untold
+from trainfree.scoring.jobs.schema import (
+    SHARED_CLOCK,
+    UNKNOWN,
+    Row,
+    measured_attributes,
+    scores_dataset,
+)
+from trainfree.scoring.settings.gpu import OLDEST_CAPABILITY, has_triton
+from trainfree.scoring.settings.precision import GroupOptions, Precision
+from trainfree.scoring.settings.setting import (
+    Setting,
+    group_precision,
+    scored_architectures,
+    scores_in_groups,
+    scoring_code_hash,
+)
 from trainfree.scoring.status import Status, judge, judge_failure
 from trainfree.spaces import describes_networks, load_space
 from trainfree.spaces.protocol import Space
@@ -46,6 +62,7 @@ def score_shard(
     device: str,
     threads: int,
     store: ColumnStore | None = None,
+    options: GroupOptions | None = None,
 ) -> None:
     """Score the architectures ``first`` to ``last``, both included, and write the shard.
 
@@ -63,17 +80,12 @@ def score_shard(
         CPU threads torch may use.
     store
         Where columns of scores are kept and looked for; without one everything is computed.
+    options
+        How a GPU is used.
     """
     architectures = chosen_architectures(setting, first, last)
-    attributes = measured_attributes(
-        setting,
-        setting.values,
-        scoring_code_hash(setting),
-        images,
-        torch.device(device),
-        threads,
-    )
-    job = ScoringJob(images, device, threads, store)
+    job = ScoringJob(images, device, threads, store, options or GroupOptions())
+    attributes = job.attributes(setting, setting.values, __name__)
     rows = job.rows(setting, setting.seed, architectures, title=output.stem)
     write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
 
@@ -92,12 +104,15 @@ class ScoringJob:
         CPU threads torch may use.
     store
         Where columns are kept and looked for; without one everything is computed.
+    options
+        How a GPU is used.
     """
 
     images: Path
     device: str
     threads: int
     store: ColumnStore | None = None
+    options: GroupOptions = field(default_factory=GroupOptions)
 
     def rows(
         self,
@@ -127,26 +142,69 @@ class ScoringJob:
             if warm_up:
                 scorer.warm_up()
             rows = []
-            for arch in track(missing, title) if title else missing:
+            found = scorer.rows(missing, self.options)
+            for _ in track(missing, title) if title else missing:
                 require_run()
-                rows.append(scorer.row(arch))
+                rows.append(next(found))
             return rows
 
         if self.store is None:
             return score(setting.proxies, architectures)
-        name = _device_name(torch.device(self.device))
+        name = device_name(torch.device(self.device))
         settings = {
             proxy: column_settings(
-                setting, proxy, batch_seed, self._content_hash, name, self.threads
+                *(setting, proxy, batch_seed, self._content_hash, name, self.threads),
+                groups=self.groups,
             )
             for proxy in setting.proxies
         }
         return completed_rows(settings, architectures, self.store, score)
 
     @cached_property
+    def groups(self) -> Precision | None:
+        """The precision of groups where the device computes them, otherwise None."""
+        return self.options.precision if can_group(torch.device(self.device)) else None
+
+    def attributes(
+        self,
+        setting: Setting,
+        settings: Mapping[str, Any],
+        job: str,
+        sources: Mapping[str, str] | None = None,
+    ) -> dict[str, str | int]:
+        """Return the attributes of a file of the job's scores.
+
+        Parameters
+        ----------
+        settings, sources
+            As for :func:`measured_attributes`.
+        job
+            The module that writes the file.
+        """
+        code = scoring_code_hash(setting, job, self.groups)
+        name = device_name(torch.device(self.device))
+        attributes = measured_attributes(
+            setting, settings, code, self.images, name, self.threads, sources
+        )
+        if precision := group_precision(setting, self.groups):
+            attributes["precision"] = precision
+        if self.groups is not None and scores_in_groups(setting):
+            attributes["clock_note"] = SHARED_CLOCK
+        return attributes
+
+    @cached_property
     def _content_hash(self) -> str:
         with open_dataset(self.images, "images") as source:
             return str(source.attrs["content_sha256"])
+
+
+def can_group(device: torch.device) -> bool:
+    """Whether a device is a GPU that computes groups: Triton is there and it has TF32."""
+    return (
+        device.type == "cuda"
+        and has_triton()
+        and torch.cuda.get_device_capability(device) >= OLDEST_CAPABILITY
+    )
 
 
 def chosen_architectures(setting: Setting, first: int, last: int) -> list[int]:
@@ -166,46 +224,6 @@ def chosen_architectures(setting: Setting, first: int, last: int) -> list[int]:
         )
     chosen: list[int] = architectures[first : last + 1].tolist()
     return chosen
-
-
-def measured_attributes(
-    setting: Setting,
-    settings: Mapping[str, Any],
-    code: str,
-    images: Path,
-    device: torch.device,
-    threads: int,
-    sources: Mapping[str, str] | None = None,
-) -> dict[str, str | int]:
-    """Return the attributes of a file of scores: provenance, the setting and the images.
-
-    Parameters
-    ----------
-    settings
-        Everything that decides the content.
-    sources
-        Hashes of what was read beside the images.
-    """
-    with open_dataset(images, "images") as source:
-        return {
-            **provenance_attributes(
-                settings=settings,
-                code=code,
-                source_hashes={"images": source.attrs["content_sha256"], **(sources or {})},
-                seed=setting.seed,
-                device=_device_name(device),
-                threads=threads,
-            ),
-            "space": setting.space,
-            "dataset": setting.dataset,
-            "setting": setting.name,
-            "batch_size": setting.batch_size,
-            "initialization": setting.initialization,
-            "input": setting.input,
-            "image_count": int(source.sizes["n"]),
-            "image_source": str(source.attrs["source_note"]),
-            "stand_in": int(source.attrs["stand_in"]),
-        }
 
 
 class Scorer:
@@ -232,20 +250,37 @@ class Scorer:
         cuda = batch.device.type == "cuda"
         self._synchronize = torch.cuda.synchronize if cuda else lambda: None
         self._attempt = attempt if describes_networks(space) else attempt_contained
+        self.in_groups = describes_networks(space) and can_group(batch.device)
+        self.in_threads = all(map(is_own, self._proxies))
 
     def warm_up(self) -> None:
         """Score an architecture, unrecorded, so that start-up costs are in no row."""
         self.row(self._space.warm_up_architecture)
 
-    def row(self, arch: int) -> Row:
+    def rows(self, architectures: Sequence[int], options: GroupOptions) -> Iterator[Row]:
+        """Yield the rows of architectures in their order; a GPU computes them in groups."""
+        if not self.in_groups:
+            return map(self.row, architectures)
+        classes = self._dataset.classes
+        return group_rows(self, self._setting, classes, self._batch, architectures, options)
+
+    def row(self, arch: int, tell: Tell = untold, waits: bool = True) -> Row:
         """Return the row of one architecture.
 
         A torch module of others that cannot be scored fails all its scores with one message.
+
+        Parameters
+        ----------
+        tell
+            Tells the backend what is known of the architecture already.
+        waits
+            Whether seconds are read when the device has done its work. What is known needs no
+            device, which may be at other work.
         """
-        clock = PhaseClock(self._synchronize)
+        clock = PhaseClock(self._synchronize) if waits else PhaseClock()
         start = clock.now()
         try:
-            candidate = self.candidate(arch, clock)
+            candidate = self.candidate(arch, clock, tell)
         except (ModelError, MemoryError) as error:
             log.error("architecture %d cannot be scored: %s", arch, error)
             counts = UNKNOWN, UNKNOWN, UNKNOWN
@@ -253,7 +288,7 @@ class Scorer:
         else:
             counts = candidate.relu_units, candidate.params, candidate.flops
             judged = [self._attempt(candidate, proxy, arch) for proxy in self._proxies]
-        clock.seconds["total"] = clock.now() - start
+        clock.seconds["total"] += clock.now() - start
         messages = [
             f"{proxy.name}: {message}" if message else ""
             for proxy, (_, _, message, _) in zip(self._proxies, judged, strict=True)
@@ -272,7 +307,16 @@ class Scorer:
             flops=flops,
         )
 
-    def candidate(self, arch: int, clock: PhaseClock) -> CheckedCandidate:
+    def asked(self) -> frozenset[str]:
+        """Return the names of the shared results that the proxies ask of an architecture."""
+        arch = self._space.warm_up_architecture
+        backend = self._backend(arch, PhaseClock(self._synchronize))
+        candidate = CheckedCandidate(backend)
+        for proxy in self._proxies:
+            self._attempt(candidate, proxy, arch)
+        return backend.results.asked
+
+    def candidate(self, arch: int, clock: PhaseClock, tell: Tell = untold) -> CheckedCandidate:
         """Return what proxies are handed of one architecture.
 
         Raises
@@ -282,16 +326,15 @@ class Scorer:
         MemoryError
             When there is not enough memory for that module.
         """
-        setting = self._setting
-        architecture = Architecture(
-            self._space,
-            arch,
-            image_size=self._batch.shape[-1],
-            classes=self._dataset.classes,
-            seed=setting.seed,
-            initialization=setting.initialization,
-        )
-        return CheckedCandidate(architecture.backend(self._batch, self._labels, clock))
+        backend = self._backend(arch, clock)
+        tell(backend)
+        return CheckedCandidate(backend)
+
+    def _backend(self, arch: int, clock: PhaseClock) -> Backend:
+        setting, classes = self._setting, self._dataset.classes
+        drawn = (setting.seed, setting.initialization)
+        architecture = Architecture(self._space, arch, self._batch.shape[-1], classes, *drawn)
+        return architecture.backend(self._batch, self._labels, clock)
 
 
 def attempt(
@@ -347,5 +390,6 @@ def compute_exactly() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """Return the name of a GPU or of the processor."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()

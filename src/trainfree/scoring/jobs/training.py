@@ -28,8 +28,8 @@ from trainfree.randomness import stream
 from trainfree.scoring.architectures.architecture import Architecture, Trainable
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.jobs.chosen import choice_attributes, read_choice
-from trainfree.scoring.jobs.schema import status_flags, variable
-from trainfree.scoring.jobs.shard import Scorer, measured_attributes, prepare_torch
+from trainfree.scoring.jobs.schema import measured_attributes, status_flags, variable
+from trainfree.scoring.jobs.shard import Scorer, device_name, prepare_torch
 from trainfree.scoring.quantities.log_determinant import log_abs_determinant
 from trainfree.scoring.settings.setting import scoring_code_hash
 from trainfree.scoring.settings.studies import TrainingSetting
@@ -96,7 +96,7 @@ def train_architecture(
             setting.values,
             scoring_code_hash(setting.base, __name__),
             images,
-            torch.device(device),
+            device_name(torch.device(device)),
             threads,
             {"choice": str(chosen.attrs["config_hash"])},
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,16 @@ from trainfree.provenance import code_hash, settings_hash
 from trainfree.proxies import PROXY_NAMES, module_of
 from trainfree.proxies.extra import PROXY
 from trainfree.randomness import stream
+from trainfree.scoring.settings.gpu import OF_GROUPS, Work, rests_on_precision, work_of
+from trainfree.scoring.settings.initialization import Initialization
+from trainfree.scoring.settings.precision import Precision
 from trainfree.settings import STRICT, Settings
 from trainfree.spaces import load_space
 from trainfree.spaces.protocol import PublishedOrder, Space
 
-Initialization = Literal["pytorch", "xavier", "kaiming", "normal"]
+GROUPS = "trainfree.scoring.architectures.groups"
+"""The module that computes groups of architectures on a GPU; like the two ways it is imported by
+name, so that it is no part of the code of scores from a processor."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -109,22 +114,69 @@ def way_of(space: Space | str) -> str:
     return f"trainfree.scoring.architectures.{way}"
 
 
-def scoring_code_hash(setting: Setting, job: str = "trainfree.scoring.jobs.shard") -> str:
+def scoring_code_hash(
+    setting: Setting,
+    job: str = "trainfree.scoring.jobs.shard",
+    groups: Precision | None = None,
+) -> str:
     """Return the hash of all code of the suite that decides the scores of ``setting``.
 
     That is the job's module with the way in which architectures are computed, the space and the
     proxies. Installed proxies count with their package's version; the code of extra files is
     hashed in the setting.
+
+    Parameters
+    ----------
+    groups
+        Where a GPU computes groups of architectures, their precision: it and the code of groups
+        count then, if a proxy is computed so. None otherwise.
     """
+    outside = {
+        **versions_of(PROXY, setting.proxies),
+        **versions_of(spaces.SPACE_KIND, [setting.space]),
+        **versions_of(DATASET_KIND, [setting.dataset]),
+    }
+    of_groups = groups is not None and scores_in_groups(setting)
+    precision = group_precision(setting, groups)
+    if precision is not None:
+        outside["precision"] = precision
     return code_hash(
         job,
         way_of(setting.space),
         *spaces.network_modules(setting.space),
         *(module_of(name) for name in setting.proxies if name in PROXY_NAMES),
-        outside=versions_of(PROXY, setting.proxies)
-        | versions_of(spaces.SPACE_KIND, [setting.space])
-        | versions_of(DATASET_KIND, [setting.dataset]),
+        *([GROUPS] if of_groups else []),
+        outside=outside,
     )
+
+
+def scoring_code_hashes(
+    setting: Setting, precision: Precision | None, job: str = "trainfree.scoring.jobs.shard"
+) -> list[str]:
+    """Return the hashes of the code on a processor and of that of groups on a GPU, each once.
+
+    A file of scores is up to date with either: the device is no part of the setting.
+    """
+    both = (scoring_code_hash(setting, job, groups) for groups in (None, precision))
+    return list(dict.fromkeys(both))
+
+
+def scoring_work(setting: Setting) -> Work:
+    """Return what scoring has to do, for the choice of a device."""
+    return work_of(setting.proxies, described=spaces.describes_networks(setting.space))
+
+
+def scores_in_groups(setting: Setting) -> bool:
+    """Whether a GPU computes architectures in groups: they are data, and a proxy profits."""
+    profits = (name in OF_GROUPS or name not in PROXY_NAMES for name in setting.proxies)
+    return spaces.describes_networks(setting.space) and any(profits)
+
+
+def group_precision(setting: Setting, groups: Precision | None) -> Precision | None:
+    """Return the precision of groups if a score of ``setting`` may depend on it, else None."""
+    if groups is None or not spaces.describes_networks(setting.space):
+        return None
+    return groups if any(map(rests_on_precision, setting.proxies)) else None
 
 
 def shard_ranges(architectures: int, shard_size: int) -> list[str]:
