@@ -3,6 +3,7 @@
 # make test-slurm   one run on Debian's Slurm, installed and started for it (root, minutes)
 # make docs   the documentation, into site/ (opens from disk: site/index.html)
 # make bench  speed of the scoring engine and of torch modules against plain references, and their memory
+# make bench-gpu   speed and agreement on a GPU in under 4 minutes; needs torch and triton, not the environment
 # make kills   20 runs killed at random moments, and what the next run makes of it
 # make damage  300 random damages to stored files, read by every command that reads them
 # make paper        the papers' settings in full (hours without a GPU)
@@ -20,7 +21,7 @@ CONSTRAINTS := requirements/constraints.txt
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables test test-slurm lint docs bench damage kills constraints clean
+.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables test test-slurm lint docs bench bench-gpu damage kills constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -90,6 +91,9 @@ docs: $(READY)
 bench: $(READY)
 	@python benchmarks/engine.py
 	@python benchmarks/modules.py
+
+bench-gpu:
+	@$(PYTHON) benchmarks/gpu.py
 
 damage: $(READY)
 	@python benchmarks/damage.py

@@ -110,7 +110,7 @@ def relu_kernel(network: nn.Module, batch: Tensor, official: bool) -> np.ndarray
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         code = (inputs[0].reshape(size, -1) > 0).double()
         both = code @ code.T + (1 - code) @ (1 - code).T
-        kernel[...] += both.numpy()
+        kernel[...] += both.cpu().numpy()
 
     handles = [
         module.register_forward_hook(hook)
@@ -129,7 +129,8 @@ def published_kernel(network: nn.Module, batch: Tensor) -> np.ndarray:
     """K in the way of the published code: the yardstick of the benchmarks.
 
     A forward and a backward pass mark the modules that gradients visit, a second forward pass
-    takes the codes of marked modules; both products are float32, the sum is NumPy's.
+    takes the codes of marked modules; both products are float32, the sum is NumPy's, on the host
+    wherever the network is.
     """
     size = len(batch)
     kernel = np.zeros((size, size))
@@ -140,7 +141,7 @@ def published_kernel(network: nn.Module, batch: Tensor) -> np.ndarray:
         if counting and module in visited:
             code = (inputs[0].reshape(size, -1) > 0).float()
             both = code @ code.T, (1.0 - code) @ (1.0 - code).T
-            kernel[...] += both[0].numpy() + both[1].numpy()
+            kernel[...] += both[0].cpu().numpy() + both[1].cpu().numpy()
 
     def backward_hook(module: nn.Module, *gradients: object) -> None:
         visited.add(module)
