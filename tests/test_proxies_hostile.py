@@ -186,17 +186,20 @@ def test_what_a_proxy_edits_in_place_no_other_sees(order):
 
 def test_a_proxy_from_outside_is_handed_what_the_suites_own_are():
     candidate, seen = small_candidate(ALIVE), {}
+    methods = {"stream", "by_layer", "log_abs_determinant"}
+    sums = [float(weight.sum()) for weight in candidate.weights.values()]
 
     def look(handed: Any) -> float:
-        seen.update({name: digest(getattr(handed, name)) for name in MEMBERS - {"stream"}})
+        seen.update({name: digest(getattr(handed, name)) for name in MEMBERS - methods})
         seen["stream"] = digest(handed.stream("x").random(3))
         assert handed.log_abs_determinant(np.eye(3)) == 0.0
+        assert handed.by_layer(lambda weight: weight.sum(), handed.weights) == sums
         with pytest.raises(AttributeError, match="a candidate has no '_backend'"):
             _ = handed._backend
         return 1.0
 
     assert candidate.score(made(look))[0] == 1.0
-    for name in MEMBERS - {"stream", "log_abs_determinant"}:
+    for name in MEMBERS - methods:
         assert seen[name] == digest(getattr(candidate, name)), name
     assert seen["stream"] == digest(candidate.stream("x").random(3))
     undeclared = Proxy("made", lambda c: c.weights, frozenset())
