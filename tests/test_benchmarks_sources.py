@@ -24,8 +24,8 @@ import xarray as xr
 from trainfree.benchmarks.analog import FURTHER, read_analog
 from trainfree.benchmarks.checks import check_percentages
 from trainfree.benchmarks.load import accuracy_column, load_benchmark
-from trainfree.benchmarks.mirror_table import ACCURACY_COLUMNS, read_mirror_table
-from trainfree.benchmarks.nats_archive import FOLDER_NAME, read_nats_archive
+from trainfree.benchmarks.nats_bench.archive import FOLDER_NAME, read_nats_archive
+from trainfree.benchmarks.nats_bench.topology_table import ACCURACY_COLUMNS, read_mirror_table
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import ForbiddenPickleError, SourceError, UnknownNameError

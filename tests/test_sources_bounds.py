@@ -77,7 +77,7 @@ def test_a_bzip2_bomb_in_the_nats_archive_takes_no_memory(tmp_path):
     path.write_bytes(bz2.compress(bytes(BLOCK)) * TWO_GIGABYTES)
     assert path.stat().st_size < 100_000
     told, peak = refused(
-        """from trainfree.benchmarks.nats_archive import read_nats_archive
+        """from trainfree.benchmarks.nats_bench.archive import read_nats_archive
     from trainfree.sources.delivery import Delivery
     from trainfree.spaces import load_space
     delivery = Delivery("official", "nats-archive", {"archive": Path(sys.argv[1])})
@@ -229,7 +229,7 @@ def test_a_table_that_unpacks_to_gigabytes_is_left(tmp_path):
     path = tmp_path / "table.csv.gz"
     path.write_bytes(gzip.compress(b"index,arch_str\n") + gzip.compress(b"1" * BLOCK) * 16)
     told, peak = refused(
-        """from trainfree.benchmarks.mirror_table import read_mirror_table
+        """from trainfree.benchmarks.nats_bench.topology_table import read_mirror_table
     from trainfree.sources.delivery import Delivery
     from trainfree.spaces import load_space
     delivery = Delivery("mirror", "nb201-table", {"table": Path(sys.argv[1])})

@@ -10,7 +10,7 @@ import struct
 
 import pytest
 
-from trainfree.benchmarks.nats_archive import read_nats_archive
+from trainfree.benchmarks.nats_bench.archive import read_nats_archive
 from trainfree.errors import SourceError
 from trainfree.sources.delivery import Delivery
 from trainfree.sources.formats.unpickling import load_bz2_pickle, load_pickle

@@ -24,10 +24,10 @@ import pytest
 from unprivileged import as_somebody
 
 from trainfree.benchmarks.analog import read_analog
-from trainfree.benchmarks.mirror_table import read_mirror_table
 from trainfree.benchmarks.nasbench101.mirror import read_mirror
 from trainfree.benchmarks.nasbench101.prepared import read_trained_cells
-from trainfree.benchmarks.nats_archive import FOLDER_NAME, read_nats_archive
+from trainfree.benchmarks.nats_bench.archive import FOLDER_NAME, read_nats_archive
+from trainfree.benchmarks.nats_bench.topology_table import read_mirror_table
 from trainfree.errors import SourceError
 from trainfree.images.datasets import DATASETS
 from trainfree.images.readers import read_images

@@ -10,8 +10,8 @@ from trainfree.benchmarks.analog import read_analog
 from trainfree.benchmarks.checks import check_benchmark, without_accuracy
 from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.benchmarks.generated import generate_benchmark
-from trainfree.benchmarks.mirror_table import read_mirror_table
-from trainfree.benchmarks.nats_archive import read_nats_archive
+from trainfree.benchmarks.nats_bench.topology_table import read_mirror_table
+from trainfree.benchmarks.nats_bench.archive import read_nats_archive
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import SourceError
 from trainfree.files.storage import provenance_attributes, write_dataset

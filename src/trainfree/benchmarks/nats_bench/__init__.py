@@ -1,0 +1,1 @@
+"""NATS-Bench (Dong et al., TPAMI 2021): the official archive, and tables of its two spaces."""
