@@ -172,6 +172,25 @@ def test_scores_of_a_shard_have_no_rank_yet(tmp_path):
     assert "ranks need the merged scores" in stream.getvalue()
 
 
+def test_what_a_sample_has_not_is_said_to_be_left_out(tmp_path):
+    run = make_run(tmp_path)
+    values = np.arange(50) * 1.0
+    write_run_scores(run, {"naswot": values, "params": values})
+    for index, said in ((49, "1 of 50"), (100, "not among the 50 architectures")):
+        shown, stream = screen()
+        show_architecture(str(index), run, shown)
+        assert said in stream.getvalue()
+
+
+def test_shards_are_looked_into_whatever_their_places_are(tmp_path):
+    run = make_run(tmp_path)
+    values = np.arange(243) * 1.0
+    write_run_scores(run, {"naswot": values, "params": values}, run.shards("generated")[1])
+    shown, stream = screen()
+    show_architecture("100", run, shown)
+    assert "ranks need the merged scores" in stream.getvalue()
+
+
 MODULES = """
 from torch import nn
 from trainfree.spaces.choices import ChoiceSpace

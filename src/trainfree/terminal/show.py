@@ -168,14 +168,27 @@ def _show_scores(run: Run, dataset: str, index: int, screen: Screen) -> None:
 
 
 def _scores_with(merged: Path, shards: Sequence[Path], index: int) -> tuple[xr.Dataset, bool]:
-    """Return scores that hold the architecture, and whether they are those of the whole space."""
+    """Return scores that hold the architecture, and whether they are all that the run has.
+
+    Raises
+    ------
+    DataFileError
+        When it is not scored, yet or at all.
+    """
     if is_there(merged):
-        return read_dataset(merged, "scores"), True
-    for path in shards:
-        first, last = map(int, path.stem.split("-"))
-        if first <= index <= last and is_there(path):
-            return read_dataset(path, "scores"), False
-    raise DataFileError(f"not scored yet: neither {merged} nor the shard with {index} is there")
+        scores = read_dataset(merged, "scores")
+        if index in scores["arch"]:
+            return scores, True
+        raise DataFileError(
+            f"not scored: it is not among the {scores.sizes['arch']:,} architectures of {merged}, "
+            "a sample of the space"
+        )
+    # The names of shards are places in the list of what is scored, which may be a sample.
+    for path in filter(is_there, shards):
+        scores = read_dataset(path, "scores")
+        if index in scores["arch"]:
+            return scores, False
+    raise DataFileError(f"not scored yet: neither {merged} nor a shard with {index} is there")
 
 
 def _score_rows(
