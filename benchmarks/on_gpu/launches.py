@@ -133,9 +133,9 @@ def work_of(timed: Timed) -> tuple[float, float]:
     """
     rows = timed.table.cpu().tolist()
     match timed.geometry:
-        case Convolution(height, width, kernel, stride):
+        case Convolution(height, width, kernel) as geometry:
             inside = timed.images * height * width
-            outside = timed.images * -(-height // stride) * -(-width // stride)
+            outside = timed.images * geometry.size_out[0] * geometry.size_out[1]
             elements = sum(inside * row[4] + outside * row[5] for row in rows)
             multiplied = sum(outside * row[4] * row[5] * kernel**2 for row in rows)
             return float(timed.word * elements), float(multiplied)

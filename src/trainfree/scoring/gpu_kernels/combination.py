@@ -50,8 +50,7 @@ def combine(
     channels = geometry.channels
     pixels = images * geometry.height * geometry.width
     at_once = _ELEMENTS // channels.block
-    blocks = channels.exact // channels.block if channels.exact else 1
-    _combine[(triton.cdiv(pixels, at_once), blocks, len(table))](
+    _combine[(triton.cdiv(pixels, at_once), channels.programs, len(table))](
         table,
         maps,
         maps if codes is None else codes,

@@ -94,13 +94,12 @@ def convolve(
     TrainfreeError
         When a map has 2³¹ elements or more.
     """
-    height, width = _size_out(geometry)
+    height, width = geometry.size_out
     _check_size(geometry, images)
     narrow, wide = geometry.channels_in, geometry.channels_out
     choice = _CHOICES[precision][wide.block > _NARROW]
     depth = geometry.kernel**2 * (narrow.exact or narrow.block)
-    blocks = wide.exact // wide.block if wide.exact else 1
-    grid = (triton.cdiv(images * height * width, TILE), blocks, len(table))
+    grid = (triton.cdiv(images * height * width, TILE), wide.programs, len(table))
     _convolve[grid](
         table,
         maps,
@@ -125,13 +124,6 @@ def convolve(
         STAGES=choice.stages,
         num_warps=choice.warps,
     )
-
-
-def _size_out(geometry: Convolution) -> tuple[int, int]:
-    outer = 2 * (geometry.kernel // 2) - geometry.kernel
-    return tuple(
-        (side + outer) // geometry.stride + 1 for side in (geometry.height, geometry.width)
-    )  # type: ignore[return-value]
 
 
 def _check_size(geometry: Convolution, images: int) -> None:

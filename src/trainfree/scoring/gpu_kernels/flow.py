@@ -45,10 +45,10 @@ def flow_convolve(table: Tensor, geometry: Convolution, flow: Tensor, weights: T
     weights
         Buffer of weights, float32.
     """
-    pixels = _after(geometry.height, geometry) * _after(geometry.width, geometry)
+    height, width = geometry.size_out
     read, made = geometry.channels_in, geometry.channels_out
     places, channels = _tile(capability_of(flow.device))
-    tiles = triton.cdiv(pixels, places)
+    tiles = triton.cdiv(height * width, places)
     _convolve[(len(table) * tiles,)](
         *(table, flow, weights),
         FIELDS=FIELDS[Kind.FLOW_CONVOLVE],
@@ -78,7 +78,7 @@ def flow_max_pool(table: Tensor, geometry: Pooling, flow: Tensor) -> None:
     flow
         Buffer of maps, float64.
     """
-    height, width = _pooled(geometry.height, geometry), _pooled(geometry.width, geometry)
+    height, width = geometry.size_out
     tiles = triton.cdiv(height * width, _PIXELS)
     _max_pool[(len(table) * tiles,)](
         *(table, flow),
@@ -146,14 +146,6 @@ def _tile(capability: tuple[int, int]) -> tuple[int, int]:
 
 def _exactness(name: str, width: Width) -> dict[str, int]:
     return {name: width.exact, f"{name}_ALIGNED": width.aligned}
-
-
-def _after(side: int, geometry: Convolution) -> int:
-    return -(-side // geometry.stride)
-
-
-def _pooled(side: int, geometry: Pooling) -> int:
-    return (side + 2 * geometry.padding - geometry.kernel) // geometry.stride + 1
 
 
 @triton.jit

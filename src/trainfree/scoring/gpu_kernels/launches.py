@@ -77,6 +77,11 @@ class Width:
     exact: int
     aligned: int
 
+    @property
+    def programs(self) -> int:
+        """How many programs share the channels; a number that only the row tells has one."""
+        return self.exact // self.block if self.exact else 1
+
 
 def width_of(channels: int) -> Width:
     """Return how kernels go through ``channels`` channels."""
@@ -85,6 +90,12 @@ def width_of(channels: int) -> Width:
         block *= 2
     aligned = next(power for power in (16, 8, 4, 2, 1) if channels % power == 0)
     return Width(block, channels if channels % block == 0 else 0, aligned)
+
+
+def _size_out(height: int, width: int, kernel: int, stride: int, padding: int) -> tuple[int, int]:
+    """Return height and width of what windows over a padded map make."""
+    outer = 2 * padding - kernel
+    return (height + outer) // stride + 1, (width + outer) // stride + 1
 
 
 @dataclass(frozen=True, order=True)
@@ -99,6 +110,11 @@ class Pooling:
     average: bool
     relu: bool
     channels: Width
+
+    @property
+    def size_out(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        return _size_out(self.height, self.width, self.kernel, self.stride, self.padding)
 
 
 @dataclass(frozen=True, order=True)
@@ -134,6 +150,11 @@ class Convolution:
     moments: bool
     channels_in: Width
     channels_out: Width
+
+    @property
+    def size_out(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        return _size_out(self.height, self.width, self.kernel, self.stride, self.kernel // 2)
 
 
 @dataclass(frozen=True, order=True)

@@ -40,8 +40,7 @@ def normalise(table: Tensor, geometry: Normalisation, maps: Tensor, images: int)
         B.
     """
     channels = geometry.channels
-    blocks = channels.exact // channels.block if channels.exact else 1
-    _normalise[(blocks, len(table))](
+    _normalise[(channels.programs, len(table))](
         table,
         maps,
         images * geometry.pixels,

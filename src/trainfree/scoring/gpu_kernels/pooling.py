@@ -28,13 +28,9 @@ def pool(table: Tensor, geometry: Pooling, maps: Tensor, images: int) -> None:
         B, or 2 for the synaptic flow.
     """
     channels = geometry.channels
-    height, width = (
-        (side + 2 * geometry.padding - geometry.kernel) // geometry.stride + 1
-        for side in (geometry.height, geometry.width)
-    )
+    height, width = geometry.size_out
     pixels, at_once = images * height * width, _ELEMENTS // channels.block
-    blocks = channels.exact // channels.block if channels.exact else 1
-    _pool[(triton.cdiv(pixels, at_once), blocks, len(table))](
+    _pool[(triton.cdiv(pixels, at_once), channels.programs, len(table))](
         table,
         maps,
         pixels,
@@ -70,8 +66,7 @@ def copy(table: Tensor, geometry: Copying, maps: Tensor, images: int) -> None:
     """
     channels = geometry.channels
     pixels, at_once = images * geometry.height * geometry.width, _ELEMENTS // channels.block
-    blocks = channels.exact // channels.block if channels.exact else 1
-    _copy[(triton.cdiv(pixels, at_once), blocks, len(table))](
+    _copy[(triton.cdiv(pixels, at_once), channels.programs, len(table))](
         table,
         maps,
         pixels,
