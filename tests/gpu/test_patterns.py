@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainfree.scoring.gpu_engine.patterns import distinct_patterns
 from trainfree.scoring.quantities import formulas
+from trainfree.scoring.quantities.patterns import distinct_words
 
 EDGES = [-(2**31), -1, 0, 1, 2**31 - 1]
 
@@ -22,7 +22,7 @@ EDGES = [-(2**31), -1, 0, 1, 2**31 - 1]
     )
 )
 def test_as_many_as_different_rows(rows):
-    assert distinct_patterns(torch.tensor(rows, dtype=torch.int32)) == len(set(map(tuple, rows)))
+    assert distinct_words(torch.tensor(rows, dtype=torch.int32)) == len(set(map(tuple, rows)))
 
 
 @pytest.mark.parametrize("images", [1, 31, 64, 65, 128])
@@ -35,8 +35,8 @@ def test_as_many_as_on_the_cpu(images):
     bits[:, :images] = codes.T
     packed = np.packbits(bits, axis=1, bitorder="little").view(np.int32)
     expected = formulas.distinct_patterns([formulas.unit_words(codes)])
-    assert distinct_patterns(torch.from_numpy(packed)) == expected
+    assert distinct_words(torch.from_numpy(packed)) == expected
 
 
 def test_no_units_have_no_patterns():
-    assert distinct_patterns(torch.zeros((0, 4), dtype=torch.int32)) == 0
+    assert distinct_words(torch.zeros((0, 4), dtype=torch.int32)) == 0

@@ -15,8 +15,8 @@ from trainfree.scoring.clock import GroupClock, shared_seconds
 from trainfree.scoring.gpu_engine.executor import Outputs, execute
 from trainfree.scoring.gpu_engine.grouping import Request, plan_groups
 from trainfree.scoring.gpu_engine.host_weights import host_weights
-from trainfree.scoring.gpu_engine.patterns import distinct_patterns
 from trainfree.scoring.gpu_kernels.launches import Geometry, GroupPlan, Kind, Launch
+from trainfree.scoring.quantities.patterns import distinct_words
 from trainfree.scoring.quantities.relu_kernel import ReluKernels, kernel_of
 from trainfree.scoring.settings.precision import Precision
 from trainfree.spaces import build_network, load_space
@@ -248,7 +248,7 @@ class _Launched:
                 found.append(0)
                 continue
             own = self.outputs.patterns[first : first + units * words]
-            found.append(distinct_patterns(own.view(units, words)))
+            found.append(distinct_words(own.view(units, words)))
         return found
 
 

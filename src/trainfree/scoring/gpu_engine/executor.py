@@ -12,7 +12,6 @@ from itertools import groupby
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from trainfree.scoring.clock import GroupClock
@@ -40,6 +39,7 @@ from trainfree.scoring.gpu_kernels.launches import (
     Pooling,
     Product,
 )
+from trainfree.scoring.placement import to_device
 from trainfree.scoring.settings.precision import Precision
 
 FLOW_IMAGES = 2
@@ -184,18 +184,17 @@ def execute(
     """
     device = images.device
     with clock.phase("build"):
-        seeds = plan.seeds.view(np.int64)
-        forward, passed, (draws, streams) = _on_device(
-            ([launch.table for launch in part] for part in (plan.forward, plan.flow)),
-            [plan.draws, seeds],
-            device,
+        tables = [launch.table for launch in (*plan.forward, *plan.flow)]
+        whole_numbers = torch.empty(0, dtype=torch.int64, device=device)
+        *sent, draws, streams = to_device(
+            [*tables, plan.draws, plan.seeds.view(np.int64)], whole_numbers
         )
         if weights is None:
             weights = torch.empty(plan.weight_elements, dtype=torch.float32, device=device)
             drawing.draw(draws, streams, weights)
     work = Pass(plan, images, batch, weights, precision, clock)
-    sums, patterns = work.forward(forward) if plan.forward else (None, None)
-    results = work.flow(passed) if plan.flow else None
+    sums, patterns = work.forward(sent[: len(plan.forward)]) if plan.forward else (None, None)
+    results = work.flow(sent[len(plan.forward) :]) if plan.flow else None
     with clock.phase("kernel"):
         return Outputs(_to_host(sums), _to_host(results), patterns)
 
@@ -203,24 +202,6 @@ def execute(
 def phase_of(kind: Kind) -> str:
     """Return the phase that a step of the mini-batch's pass belongs to."""
     return "kernel" if kind in _KERNEL_KINDS else "forward"
-
-
-def _on_device(
-    parts: Iterator[list[NDArray[np.int64]]], last: list[NDArray[np.int64]], device: torch.device
-) -> tuple[list[Tensor], ...]:
-    """Return tables on the device, in the lists they came in, by one copy."""
-    lists = [*parts, last]
-    flat = torch.from_numpy(np.concatenate([table.ravel() for part in lists for table in part]))
-    if device.type == "cuda":
-        flat = flat.pin_memory().to(device, non_blocking=True)
-    found: list[list[Tensor]] = []
-    start = 0
-    for part in lists:
-        found.append([])
-        for table in part:
-            found[-1].append(flat[start : start + table.size].view(table.shape))
-            start += table.size
-    return tuple(found)
 
 
 def _to_host(tensor: Tensor | None) -> Tensor | None:

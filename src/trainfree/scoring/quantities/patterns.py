@@ -26,6 +26,8 @@ from trainfree.spaces.network import (
     Truncate,
 )
 
+_LOWER = (1 << 32) - 1
+
 
 def distinct_unit_patterns(forward: ForwardPass) -> int:
     """Return the number of different columns of the matrix (images, all ReLU units)."""
@@ -37,12 +39,28 @@ def distinct_unit_patterns(forward: ForwardPass) -> int:
 
 def distinct_columns(code: Tensor) -> int:
     """Count the different columns of a matrix on a GPU, (images, units) bool."""
-    numbers, *others = _column_words(code)
-    distinct, numbers = torch.unique(numbers, return_inverse=True)
-    for word in others:
-        found, further = torch.unique(word, return_inverse=True)
-        distinct, numbers = torch.unique(numbers * len(found) + further, return_inverse=True)
-    return len(distinct)
+    return distinct_words(torch.stack(_column_words(code), dim=1).view(torch.int32))
+
+
+def distinct_words(words: Tensor) -> int:
+    """Return the number of different rows; the device is waited for once.
+
+    Parameters
+    ----------
+    words
+        Patterns as bits, (units, words) int32.
+    """
+    units, length = words.shape
+    if not units or not length:
+        return min(units, 1)
+    order = torch.arange(units, device=words.device)
+    for first in range(0, length, 2):  # a stable sort by each pair keeps the order of those before
+        pair = words[:, first].to(torch.int64) << 32
+        if first + 1 < length:
+            pair |= words[:, first + 1].to(torch.int64) & _LOWER
+        order = order[torch.sort(pair[order], stable=True).indices]
+    ranked = words[order]
+    return 1 + int((ranked[1:] != ranked[:-1]).any(dim=1).sum())
 
 
 def _column_words(code: Tensor) -> list[Tensor]:
