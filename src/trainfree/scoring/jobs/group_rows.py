@@ -67,7 +67,8 @@ def group_rows(
         partial(maker.row, result.architecture, partial(way.tell, result, classes), not ahead)
         for result in results
     )
-    made = _in_threads(tasks, options.threads) if ahead and maker.in_threads else _each(tasks)
+    in_threads = ahead and maker.in_threads
+    made = _in_threads(tasks, options.threads) if in_threads else (task() for task in tasks)
     yield from _completed(made, architectures, maker)
 
 
@@ -80,11 +81,6 @@ def _completed(rows: Iterator[Row], architectures: Sequence[int], maker: RowMake
             upcoming = next(rows, None)
         else:
             yield maker.row(arch)
-
-
-def _each(tasks: Iterable[Callable[[], Row]]) -> Iterator[Row]:
-    for task in tasks:
-        yield task()
 
 
 def _in_threads(tasks: Iterable[Callable[[], Row]], threads: int) -> Iterator[Row]:

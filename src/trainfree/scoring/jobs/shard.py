@@ -139,7 +139,7 @@ class ScoringJob:
             prepare_torch(self.threads)
             wanted = replace(setting, proxies=proxies)
             scorer = Scorer.on_images(wanted, self.images, batch_seed, self.device)
-            if warm_up:
+            if warm_up and not scorer.in_groups:  # what groups ask first warms up, too
                 scorer.warm_up()
             rows = []
             found = scorer.rows(missing, self.options)
