@@ -18,6 +18,8 @@ from trainfree.provenance import code_hash
 from trainfree.scoring.jobs.demand import job_minutes
 from trainfree.scoring.settings.setting import scoring_code_hash, scoring_code_hashes
 from trainfree.search.plan import search_code_hash
+from trainfree.spaces import load_space
+from trainfree.spaces.listed import ListedSpace
 from trainfree.workflow import rerun, runs, studies
 from trainfree.workflow.devices import Devices
 from trainfree.workflow.environment import (
@@ -98,6 +100,12 @@ def folder_of_first(wildcards, output):
 def setting_of(wildcards):
     """Return the setting of a scores file."""
     return RUN.settings_by_place[wildcards.space, wildcards.dataset, wildcards.setting]
+
+
+def members_of(wildcards):
+    """Return the file that lists the architectures of a space, if the space is such a list."""
+    is_list = isinstance(load_space(wildcards.space), ListedSpace)
+    return [ACCURACIES.format(space=wildcards.space)] if is_list else []
 
 
 def drawn_setting_of(wildcards):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from trainfree.benchmarks.analog import read_analog
 from trainfree.benchmarks.checks import check_benchmark, without_accuracy
 from trainfree.benchmarks.code import benchmark_code_hash
-from trainfree.benchmarks.generated import generate_benchmark
-from trainfree.benchmarks.nats_bench.archive import read_nats_archive
-from trainfree.benchmarks.nats_bench.size_table import read_size_table
-from trainfree.benchmarks.nats_bench.topology_table import read_mirror_table
+from trainfree.benchmarks.readers import reader_of
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
-from trainfree.errors import SourceError
+from trainfree.errors import ArchitectureError, SourceError
 from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.outside.extensions import load_files
 from trainfree.outside.foreign import blamed_on
@@ -23,15 +18,8 @@ from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import SPACE_NAMES, definition_of, load_space
+from trainfree.spaces.listed import ListedSpace
 from trainfree.spaces.protocol import Space
-
-READERS: Mapping[str, Callable[[Delivery, Any], BenchmarkTable]] = {
-    "nb201-table": read_mirror_table,
-    "sss-table": read_size_table,
-    "nats-archive": read_nats_archive,
-    "analog-nasbench": read_analog,
-    "generated": generate_benchmark,
-}
 
 
 def prepare_benchmark(
@@ -83,9 +71,12 @@ def prepare_benchmark(
 
         def read(delivery: Delivery) -> tuple[Delivery, BenchmarkTable]:
             where = ", ".join(map(str, delivery.files.values())) or delivery.form
-            return delivery, check_benchmark(known, READERS[delivery.form](delivery, known), where)
+            given = reader_of(delivery.form)(delivery, known)
+            listed = with_members(known, given, where)
+            return delivery, check_benchmark(listed, given, where)
 
         delivery, table = fetch(item, order, cache, settings, read)
+        known = with_members(known, table, space)
     else:
         raise SourceError(
             f"{space}: its accuracies are in one large file that is named rather than fetched; "
@@ -99,6 +90,24 @@ def prepare_benchmark(
     note = "; ".join(part for part in (delivery.note, table.remark) if part)
     attributes |= {"space": space, "source": delivery.source, "source_note": note}
     write_dataset(benchmark_dataset(known, table, attributes), output, "benchmark")
+
+
+def with_members(space: Space, table: BenchmarkTable, where: str) -> Space:
+    """Return a space that is a list with the architectures of its table; others as they are.
+
+    Raises
+    ------
+    SourceError
+        When the table has no such list, one of another length, or an architecture twice.
+    """
+    if not isinstance(space, ListedSpace):
+        return space
+    if table.architectures is None:
+        raise SourceError(f"{where}: expected the architectures of {space.name}, found no list")
+    try:
+        return space.with_members(table.architectures)
+    except ArchitectureError as error:
+        raise SourceError(f"{where}: {error}") from error
 
 
 def _accuracies_of_own(space: Space) -> BenchmarkTable:

@@ -46,6 +46,9 @@ class BenchmarkTable:
         SHA-256 of what was read beyond the delivered files.
     remark
         What a reader must know besides the source's note.
+    architectures
+        Names of the architectures in the order of the columns, of a
+        :class:`~trainfree.spaces.listed.ListedSpace` and of no other: it is this list.
     partial
         Whether architectures may be without any accuracy: a source that has a part of the space
         says so. Otherwise a table with fewer is refused.
@@ -60,6 +63,7 @@ class BenchmarkTable:
     further: Mapping[str, tuple[Column, str]] = field(default_factory=dict)
     source_hashes: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
+    architectures: tuple[str, ...] | None = None
     partial: bool = False
 
 

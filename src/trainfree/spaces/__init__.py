@@ -109,7 +109,9 @@ def describes_networks(space: Space | str) -> bool:
     architectures of a :class:`~trainfree.spaces.protocol.ModuleSpace` are torch modules.
     """
     if isinstance(space, str):
-        return space in _FOLDERS or describes_networks(load_space(space))
+        if space in _FOLDERS:
+            return skeleton_of(space) != module_of(space)
+        return describes_networks(load_space(space))
     return _builder(space) is not None
 
 
@@ -186,7 +188,11 @@ def encoding_modules(name: str) -> list[str]:
 
 
 def network_modules(name: str) -> list[str]:
-    """Return the suite's modules behind a space and its networks, for code hashes."""
+    """Return the suite's modules behind a space and its networks, for code hashes.
+
+    A space of the suite describes its networks in ``skeleton`` beside it, or builds them as torch
+    modules in ``modules`` beside it, which it imports when one is asked for.
+    """
     return [module for module in (module_of(name), skeleton_of(name)) if _is_own(module)]
 
 

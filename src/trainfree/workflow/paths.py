@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainfree.analysis.origins import SUFFIXES
+from trainfree.spaces.listed import MEMBERS_FILE
 
 IMAGES = "data/images/{dataset}.h5"
 """Prepared images."""
-ACCURACIES = "data/benchmarks/{space}.h5"
+ACCURACIES = MEMBERS_FILE
 """Accuracies of trained networks."""
 HARDWARE = "data/benchmarks/hardware-{space}.h5"
 """What networks cost on hardware."""

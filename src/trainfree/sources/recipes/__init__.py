@@ -1,0 +1,35 @@
+"""Which sources have which item: every address, package, file name and published hash.
+
+A file for each family of data, so that a new one touches no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from trainfree.sources.delivery import Source
+from trainfree.sources.generated import GeneratedSource
+from trainfree.sources.recipes.images import CIFAR10, CIFAR100, IMAGENET16_120
+from trainfree.sources.recipes.nasbench201 import (
+    ACCURACIES,
+    ARTIFICIAL_ACCURACIES,
+    ARTIFICIAL_COSTS,
+    DEPLOYED_ACCURACIES,
+    HARDWARE_COSTS,
+)
+from trainfree.sources.recipes.nats_sss import SIZE_ACCURACIES
+
+RECIPES: Mapping[str, Sequence[Source]] = {
+    "cifar10-images": CIFAR10,
+    "cifar100-images": CIFAR100,
+    "imagenet16-120-images": IMAGENET16_120,
+    "generated-images": (GeneratedSource("artificial images made up for tests: uniform noise"),),
+    "nasbench201-accuracies": ACCURACIES,
+    "nats_sss-accuracies": SIZE_ACCURACIES,
+    "nasbench201-hardware": HARDWARE_COSTS,
+    "nasbench201-deployed": DEPLOYED_ACCURACIES,
+    # The miniature networks were never trained by anybody.
+    "nasbench201_mini-accuracies": (GeneratedSource(ARTIFICIAL_ACCURACIES),),
+    "nasbench201_mini-hardware": (GeneratedSource(ARTIFICIAL_COSTS),),
+    "nasbench201_mini-deployed": (GeneratedSource(ARTIFICIAL_COSTS),),
+}
