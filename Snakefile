@@ -65,6 +65,7 @@ localrules:
     landscape,
     ablation,
     training,
+    spaces,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -158,6 +159,12 @@ rule ablation:
     input:
         TABLES.files("ablation"),
         figure_files(*of_datasets("ablation")),
+
+
+# Proxies on several spaces beside each other.
+rule spaces:
+    input:
+        TABLES.files("spaces"),
 
 
 # The score after every epoch of training.
