@@ -32,6 +32,7 @@ include: "rules/kernels.smk"
 include: "rules/report.smk"
 include: "rules/figures.smk"
 include: "rules/nasbench101.smk"
+include: "rules/spaces.smk"
 include: "rules/studies.smk"
 
 
@@ -165,6 +166,7 @@ rule ablation:
 rule spaces:
     input:
         TABLES.files("spaces"),
+        figure_files("spaces"),
 
 
 # The score after every epoch of training.

@@ -40,7 +40,11 @@ def test_ndcg_is_the_mean_over_all_orders(pairs, share):
     if accuracy.min() == accuracy.max():
         assert np.isnan(ndcg(score, accuracy, share))
         return
-    gain = (accuracy - accuracy.min()) / (accuracy.max() - accuracy.min())
+    gain = [
+        (sum(other < own for other in accuracy) + 0.5 * (sum(accuracy == own) - 1))
+        / (len(accuracy) - 1)
+        for own in accuracy
+    ]
     count = ceil(share * len(score))
 
     def dcg(order):

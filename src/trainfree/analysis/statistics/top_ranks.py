@@ -11,6 +11,8 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from trainfree.analysis.statistics.rank_statistics import mean_ranks
+
 Floats = NDArray[np.float64]
 TOP = 0.1
 """The share of the architectures that counts as the best."""
@@ -35,18 +37,18 @@ def ndcg(score: Floats, accuracy: Floats, share: float = TOP) -> float:
     """Return the normalised discounted cumulative gain of the best by score.
 
     Σⱼ gⱼ / log₂(1 + j) over the first places j of the ranking, over the largest possible sum
-    (Järvelin and Kekäläinen, 2002). The gain g is linear: 1 for the best accuracy, 0 for the worst,
-    so that it means the same in every space. NaN where all accuracies are equal.
+    (Järvelin and Kekäläinen, 2002). The gain g is the share of the other architectures whose
+    accuracy is lower, an equal one counting half: so it means the same in every space, whatever the
+    accuracies are and however bad the worst is. NaN where all accuracies are equal.
 
     Parameters
     ----------
     score, accuracy, share
         As of :func:`top_precision`.
     """
-    spread = accuracy.max() - accuracy.min()
-    if not spread > 0:
+    if not accuracy.max() > accuracy.min():
         return float("nan")
-    gain = (accuracy - accuracy.min()) / spread
+    gain = (mean_ranks(accuracy) - 1) / (len(accuracy) - 1)
     count = ceil(share * len(score))
     discount = np.zeros(len(score))
     discount[:count] = 1 / np.log2(np.arange(2, count + 2))
