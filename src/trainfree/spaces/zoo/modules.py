@@ -38,12 +38,25 @@ def build(package: str, name: str, classes: int, image_size: int) -> nn.Module:
         When the package is not installed, or has no builder of that name.
     """
     try:
-        return _BUILDERS[package](name, classes, image_size)
+        return _without_masks(_BUILDERS[package](name, classes, image_size))
     except ModuleNotFoundError as error:
         raise ModelError(
             f"{name}: the package {package} builds it, and {error.name or package} is not "
             "installed; install it with pip install 'trainfree[zoo]'"
         ) from error
+
+
+def _without_masks(model: nn.Module) -> nn.Module:
+    """Make buffers of parameters that no training changes, such as the masks of X-DenseNet.
+
+    The published numbers of parameters are without them, and they are no weights to draw.
+    """
+    for module in model.modules():
+        for name, parameter in list(module._parameters.items()):
+            if parameter is not None and not parameter.requires_grad:
+                del module._parameters[name]
+                module.register_buffer(name, parameter.detach())
+    return model
 
 
 def _of_pytorchcv(name: str, classes: int, image_size: int) -> nn.Module:
