@@ -30,6 +30,7 @@ Kind = Literal[
     "scores",
     "searches",
     "benchmark",
+    "benchmarks",
     "published",
     "hardware",
     "draws",
@@ -39,7 +40,7 @@ Kind = Literal[
     "published_scores",
     "published_landscape",
 ]
-Of = Literal["run", "agreement", "space"]
+Of = Literal["run", "agreement", "zoo", "space"]
 RESAMPLING = ("seed", "bootstrap_resamples")
 JUDGING = ("margin_percent", "margin_correlation", "margin_score", "coarsest")
 """Settings of tables with intervals, and of those with verdicts."""
@@ -56,6 +57,8 @@ class Inputs:
     ----------
     scores, searches, benchmark
         Merged scores, search files, trained accuracies.
+    benchmarks
+        Trained accuracies of several spaces.
     published
         Files of the papers' numbers, in the papers' order.
     hardware, draws, ablation, training, landscape
@@ -73,6 +76,7 @@ class Inputs:
     scores: tuple[Path, ...] = ()
     searches: tuple[Path, ...] = ()
     benchmark: Path | None = None
+    benchmarks: tuple[Path, ...] = ()
     published: tuple[Path, ...] = ()
     hardware: Path | None = None
     draws: tuple[Path, ...] = ()
@@ -230,7 +234,7 @@ class Table:
         version's columns are told in the caption where all rows say the same.
     reads, after, of
         Kinds of files and names of tables that it is made from, and of what: the run, or the sample
-        that others scored, one space.
+        that others scored, the model zoos, one space.
     settings
         Names of the :class:`~trainfree.analysis.settings.AnalysisSettings` that decide it.
     target

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SEVERAL = {
     "scores": "merged scores",
     "searches": "search files",
+    "benchmarks": "trained accuracies of several spaces",
     "published": "files of the papers' numbers",
     "draws": "several draws of the same architectures",
     "ablation": "files of the ablation",

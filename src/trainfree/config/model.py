@@ -18,6 +18,7 @@ from trainfree.config.scoring import (
     ScoringConfig,
     StabilityConfig,
     TrainingConfig,
+    ZooConfig,
 )
 from trainfree.config.searching import NasBench101Config, SearchConfig
 from trainfree.config.section import Name, Names, RunName, Section, Seed
@@ -53,6 +54,7 @@ class Config(Section):
     images: ImagesConfig = ImagesConfig()
     scoring: ScoringConfig = ScoringConfig()
     agreement: AgreementConfig = AgreementConfig()
+    zoo: ZooConfig = ZooConfig()
     stability: StabilityConfig = StabilityConfig()
     kernels: KernelsConfig = KernelsConfig()
     nasbench101: NasBench101Config = NasBench101Config()
@@ -88,6 +90,23 @@ class Config(Section):
     def search_files(self, plan: SearchPlan) -> list[str]:
         """Return the file of the user's own that a search's algorithm is in, if it is in one."""
         return [path for path in self.search.extra if Path(path).stem == plan.algorithm]
+
+    def zoo_setting(self, space: str) -> Setting:
+        """Return what decides the scores of a model zoo."""
+        dataset, sample = self.zoo.spaces[space], self.zoo.sample or 0
+        files = [*self.proxies.extra, *_files_with(SPACE_KIND, space, self.spaces.extra)]
+        return Setting(
+            space=space,
+            dataset=dataset,
+            proxies=tuple(self.zoo.proxies),
+            batch_size=self.zoo.batch_size,
+            initialization="pytorch",
+            input=self.zoo.input,
+            seed=self.seed,
+            sample=min(sample, len(load_space(space))),
+            sample_seed=self.seed if sample else 0,
+            extra=hashed([*files, *self.image_files(dataset)]),
+        )
 
     def stability_setting(self, dataset: str) -> Setting:
         """Return what decides the scores that are drawn several times."""
@@ -167,13 +186,14 @@ class Config(Section):
         spaces = [Path(path) for path in self.spaces.extra]
         algorithms = [Path(path) for path in self.search.extra]
         images = [Path(path) for path in self.images.extra]
-        _require("space", [self.space], space_names(spaces))
-        _require("data set", self.datasets, dataset_names(images))
+        zoos = self.zoo.spaces
+        _require("space", [self.space, *zoos], space_names(spaces))
+        _require("data set", [*self.datasets, *zoos.values()], dataset_names(images))
         algorithm_names(algorithms)  # the plans ask for algorithms by name themselves
         load_files([*spaces, *algorithms, *images])
         known = proxy_names([Path(path) for path in self.proxies.extra])
-        for proxies in (self.scoring.proxies, self.nasbench101.proxies, self.ablation.proxies):
-            _require("proxy", proxies, known)
+        for part in (self.scoring, self.nasbench101, self.ablation, self.zoo):
+            _require("proxy", part.proxies, known)
         return self
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from trainfree.config.section import (
     Draws,
     Epochs,
     JobsPerGpu,
+    Name,
     Names,
     Percent,
     Positive,
@@ -81,6 +82,28 @@ class AgreementConfig(Section):
     )
     batch_size: Batch = Field(default=64, description="Images; the others used 64.")
     shard_size: Positive = Field(default=50, description="Architectures per job.")
+
+
+class ZooConfig(Section):
+    """Networks that people use (target ``zoo``)."""
+
+    spaces: dict[Name, Name] = Field(
+        default={},
+        description="Model zoos, each with the image set that its networks are scored on.",
+    )
+    proxies: Names = Field(
+        default=["naswot", "synflow", "grad_norm", "snip", "params", "flops"],
+        description="Proxies to compute for every network.",
+    )
+    batch_size: Batch = Field(default=8, description="Images in the one mini-batch.")
+    input: InputKind = Field(
+        default="images", description="Mini-batch of images, or standard normal noise."
+    )
+    sample: Positive | None = Field(
+        default=None,
+        description="Only so many networks of each zoo, drawn uniformly; all where it has fewer.",
+    )
+    shard_size: Positive = Field(default=5, description="Networks per job.")
 
 
 class StabilityConfig(Section):

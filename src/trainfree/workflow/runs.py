@@ -81,6 +81,11 @@ class ConfiguredRun:
         )
 
     @cached_property
+    def zoos(self) -> Mapping[str, Setting]:
+        """What decides the scores of the configured model zoos, by space."""
+        return {name: self.config.zoo_setting(name) for name in self.config.zoo.spaces}
+
+    @cached_property
     def stability(self) -> Mapping[str, Setting]:
         """Of architectures that are scored under several draws of images and weights."""
         return {name: self.config.stability_setting(name) for name in self.config.datasets}
@@ -104,6 +109,7 @@ class ConfiguredRun:
             # Each job puts all cells into the published order first, which takes a minute.
             self.nasbench101_first: 10 * cells,
             **dict.fromkeys(self.agreement, self.config.agreement.shard_size),
+            **dict.fromkeys(self.zoos.values(), self.config.zoo.shard_size),
             **dict.fromkeys(self.settings.values(), self.config.scoring.shard_size),
         }
 
@@ -122,7 +128,8 @@ class ConfiguredRun:
         if len(by_place) < len(self.shard_sizes):
             raise ConfigError(
                 "two scores files have the same name: scoring.sample and agreement.sample, or "
-                "batch sizes, agree while the proxies differ; change one of them"
+                "batch sizes, of the run or of zoo, agree while the proxies differ; change one of "
+                "them"
             )
         return by_place
 

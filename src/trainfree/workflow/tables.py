@@ -19,6 +19,7 @@ from trainfree.workflow.paths import ACCURACIES, PUBLISHED_SCORES
 from trainfree.workflow.runs import ConfiguredRun
 
 Files = Mapping[str, str | list[str]]
+_WITH_A_RULE = ("run", "agreement", "zoo")
 ORIGINS = "origins"
 """What is behind the tables that a table is made from: an input, but no option of the command."""
 
@@ -40,8 +41,8 @@ class RunTables:
 
     @property
     def with_a_rule(self) -> list[Table]:
-        """The tables of the configured space, and those beside scores that others published."""
-        return [table for table in tables().values() if table.of in ("run", "agreement")]
+        """All tables but those of one space, whose rules name it."""
+        return [table for table in tables().values() if table.of in _WITH_A_RULE]
 
     def names(self, target: str = RUN) -> list[str]:
         """Return the names of the tables of a target."""
@@ -60,7 +61,7 @@ class RunTables:
 
     def inputs(self, table: Table) -> dict[str, str | list[str]]:
         """Return the files that a table is made from, by kind."""
-        known = self._of_agreement if table.of == "agreement" else self._of_run
+        known = {"agreement": self._of_agreement, "zoo": self._of_zoo}.get(table.of, self._of_run)
         found: dict[str, str | list[str]] = {kind: known[kind] for kind in table.reads}
         if before := tables_before(table, self.papers):
             found["tables"] = [self.run.paths.table(f"{name}.csv") for name in before]
@@ -97,6 +98,14 @@ class RunTables:
             "scores": studies.agreement_files(self.run),
             "benchmark": ACCURACIES.format(space="nasbench201"),
             "published_scores": PUBLISHED_SCORES,
+        }
+
+    @property
+    def _of_zoo(self) -> Files:
+        zoos = self.run.zoos
+        return {
+            "scores": [self.run.scores(setting) for setting in zoos.values()],
+            "benchmarks": [ACCURACIES.format(space=space) for space in zoos],
         }
 
 
