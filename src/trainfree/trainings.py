@@ -35,6 +35,7 @@ TRAININGS: dict[str, tuple[str, ...]] = {
     "generated": ("cifar10-valid", "cifar10"),
     "cifar100": ("cifar100",),
     "imagenet16-120": ("ImageNet16-120",),
+    "imagenet-noise": ("ImageNet-1k",),
 }
 """The benchmark's names of the trainings on an image set; validation is read from the first,
 the test accuracy rather from the last. A data set of the user's own has its own name there."""

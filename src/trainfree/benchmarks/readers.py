@@ -20,6 +20,10 @@ READERS = {
     "nb201-table": "nats_bench.topology_table:read_mirror_table",
     "sss-table": "nats_bench.size_table:read_size_table",
     "nats-archive": "nats_bench.archive:read_nats_archive",
+    "pytorchcv-table": "zoo.tables:read_pytorchcv_mirror",
+    "pytorchcv-package": "zoo.tables:read_pytorchcv_package",
+    "torchvision-table": "zoo.tables:read_torchvision",
+    "timm-table": "zoo.tables:read_timm",
     "analog-nasbench": "analog:read_analog",
     "generated": "generated:generate_benchmark",
 }

@@ -13,6 +13,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +30,10 @@ _FOLDERS = {
     "nasbench201": "nasbench201",
     "nasbench201_mini": "nasbench201",
     "nats_sss": "nats_sss",
+    "zoo_pytorchcv_cifar10": "zoo",
+    "zoo_pytorchcv_cifar100": "zoo",
+    "zoo_torchvision": "zoo",
+    "zoo_timm": "zoo",
 }
 SPACE_NAMES = list(_FOLDERS)
 _MEMBERS = (
@@ -194,6 +199,20 @@ def network_modules(name: str) -> list[str]:
     modules in ``modules`` beside it, which it imports when one is asked for.
     """
     return [module for module in (module_of(name), skeleton_of(name)) if _is_own(module)]
+
+
+def packages_of(name: str) -> dict[str, str]:
+    """Return the version of the installed package that builds the networks of a space, by its name.
+
+    It decides scores as code does. A package that is not there has the version ``"none"``.
+    """
+    package = getattr(definition_of(name), "PACKAGES", {}).get(name) if name in _FOLDERS else None
+    if package is None:
+        return {}
+    try:
+        return {package: metadata.version(package)}
+    except metadata.PackageNotFoundError:
+        return {package: "none"}
 
 
 def _skeleton_beside(module: str) -> str:

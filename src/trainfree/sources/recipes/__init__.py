@@ -18,6 +18,11 @@ from trainfree.sources.recipes.nasbench201 import (
     HARDWARE_COSTS,
 )
 from trainfree.sources.recipes.nats_sss import SIZE_ACCURACIES
+from trainfree.sources.recipes.zoo import (
+    PYTORCHCV_ACCURACIES,
+    TIMM_ACCURACIES,
+    TORCHVISION_ACCURACIES,
+)
 
 RECIPES: Mapping[str, Sequence[Source]] = {
     "cifar10-images": CIFAR10,
@@ -26,6 +31,10 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "generated-images": (GeneratedSource("artificial images made up for tests: uniform noise"),),
     "nasbench201-accuracies": ACCURACIES,
     "nats_sss-accuracies": SIZE_ACCURACIES,
+    "zoo_pytorchcv_cifar10-accuracies": PYTORCHCV_ACCURACIES,
+    "zoo_pytorchcv_cifar100-accuracies": PYTORCHCV_ACCURACIES,
+    "zoo_torchvision-accuracies": TORCHVISION_ACCURACIES,
+    "zoo_timm-accuracies": TIMM_ACCURACIES,
     "nasbench201-hardware": HARDWARE_COSTS,
     "nasbench201-deployed": DEPLOYED_ACCURACIES,
     # The miniature networks were never trained by anybody.
