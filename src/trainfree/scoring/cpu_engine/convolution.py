@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from trainfree.compilation import compiled
 from trainfree.scoring.cpu_engine.fused import Moments
 from trainfree.scoring.cpu_engine.memory import empty, zeros
-from trainfree.scoring.cpu_engine.simd import CHAINS, LANES, ROWS, add_differences, multiply_rows
+from trainfree.scoring.cpu_engine.simd import (
+    CHAINS,
+    HALF,
+    LANES,
+    ROWS,
+    add_differences,
+    multiply_rows,
+    span,
+)
 from trainfree.scoring.cpu_engine.winograd import (
     POSITIONS,
     TILE,
@@ -38,8 +46,8 @@ _PIXELS_A_ROW = 128
 
 
 def can_convolve(weight: Floats) -> bool:
-    """Whether :func:`convolve` takes these weights: outputs must fill whole vectors."""
-    return int(weight.shape[0]) % LANES == 0
+    """Whether :func:`convolve` takes these weights: outputs must fill whole short vectors."""
+    return int(weight.shape[0]) % HALF == 0
 
 
 def convolve(
@@ -53,7 +61,7 @@ def convolve(
         Images, (B, height, width, C), contiguous.
     weight
         (out, C, kernel, kernel); ``out`` is a multiple of
-        :data:`~trainfree.scoring.cpu_engine.simd.LANES`.
+        :data:`~trainfree.scoring.cpu_engine.simd.HALF`.
     relu
         Whether max(x, 0) is convolved.
 
@@ -92,7 +100,7 @@ def can_tile(shape: tuple[int, ...], outputs: int, geometry: tuple[int, int, int
     """
     images, channels, height, width = shape
     whole = height % TILE == 0 and width % TILE == 0
-    full = channels % LANES == 0 and outputs % LANES == 0
+    full = channels % HALF == 0 and outputs % HALF == 0
     many = images * height * width >= _FEWEST_PIXELS
     return geometry == (3, 1, 1) and whole and full and many
 
@@ -135,15 +143,25 @@ def _ordered(weight: Floats) -> Floats:
 def _scratch(x: Floats, outputs: int) -> tuple[Floats, Floats, Floats]:
     """Return room for the patches and products of a group of images, and for a padded image."""
     _, height, width, channels = x.shape
-    tiles = height * width // (TILE * TILE)
-    group = max(1, _TILES_A_GROUP // tiles)
-    rows = -(-group * tiles // ROWS) * ROWS
+    rows = -(-_tiles_a_group(height, width) // ROWS) * ROWS
     # One vector more than needed keeps positions from falling onto the same lines of the cache.
     return (
         zeros((POSITIONS, rows * channels + LANES), x.dtype),
         zeros((POSITIONS, rows * outputs + LANES), x.dtype),
         zeros(((height + 2) * (width + 2) * channels,), x.dtype),
     )
+
+
+@compiled(nogil=True)
+def _tiles_a_group(height: int, width: int) -> int:
+    """Return how many tiles are made together: whole images, or whole rows of one."""
+    across, tiles = width // TILE, height * width // (TILE * TILE)
+    if tiles <= _TILES_A_GROUP:
+        return _TILES_A_GROUP // tiles * tiles
+    rows = max(1, _TILES_A_GROUP // across)
+    while tiles // across % rows:
+        rows -= 1
+    return rows * across
 
 
 def _transformed(weight: Floats) -> Floats:
@@ -158,7 +176,7 @@ def _transformed(weight: Floats) -> Floats:
 def _transform_weights(weight: Floats, out: Floats) -> None:
     stride = out.shape[0] // POSITIONS
     for start in range(0, stride, LANES):
-        transform_weights(weight, start, stride, out, start)
+        transform_weights(weight, start, stride, out, start, stride - start)
 
 
 @compiled(nogil=True)
@@ -196,37 +214,42 @@ def _convolve_tiles(
     patches, products, kernel = patches.reshape(-1), products.reshape(-1), weight.reshape(-1)
     tiles_across = width // TILE
     tiles, size = height // TILE * tiles_across, height * width
-    group = max(1, _TILES_A_GROUP // tiles)
-    for begin in range(0, images, group):
-        count = min(group, images - begin)
-        for image in range(count):
-            _pad(x[begin + image], 1, relu, padded)
-            for tile in range(tiles):
-                corner = tile // tiles_across * TILE * across
-                corner += tile % tiles_across * TILE * channels
-                for lane in range(0, channels, LANES):
-                    place = (image * tiles + tile) * channels + lane
-                    transform_patch(padded, corner + lane, across, channels, patches, place, pitch)
+    group = _tiles_a_group(height, width)
+    for begin in range(0, images * tiles, group):
+        count = min(group, images * tiles - begin)
+        for row in range(count):
+            image, tile = divmod(begin + row, tiles)
+            if tile == 0:
+                _pad(x[image], 1, relu, padded)
+            corner = tile // tiles_across * TILE * across
+            corner += tile % tiles_across * TILE * channels
+            for lane in range(0, channels, LANES):
+                transform_patch(
+                    padded, corner + lane, across, channels,
+                    patches, row * channels + lane, pitch, channels - lane,
+                )  # fmt: skip
         for position in range(POSITIONS):
-            for lane in range(0, outputs, LANES):
-                for row in range(0, count * tiles, ROWS):
+            lane = 0
+            while lane < outputs:
+                for row in range(0, count, ROWS):
                     multiply_rows(
                         patches, position * pitch + row * channels, channels, 0,
                         kernel, position * channels * outputs + lane, outputs,
                         products, position * out_pitch + row * outputs + lane, outputs,
-                        1, channels,
+                        1, channels, outputs - lane,
                     )  # fmt: skip
-        for image in range(count):
-            for tile in range(tiles):
-                corner = (begin + image) * size + tile // tiles_across * TILE * width
-                corner = (corner + tile % tiles_across * TILE) * outputs
-                for lane in range(0, outputs, LANES):
-                    place = (image * tiles + tile) * outputs + lane
-                    transform_tile(
-                        products, place, out_pitch, out, corner + lane, width * outputs, outputs
-                    )
+                lane += span(outputs - lane)
+        for row in range(count):
+            image, tile = divmod(begin + row, tiles)
+            corner = image * size + tile // tiles_across * TILE * width
+            corner = (corner + tile % tiles_across * TILE) * outputs
+            for lane in range(0, outputs, LANES):
+                transform_tile(
+                    products, row * outputs + lane, out_pitch,
+                    out, corner + lane, width * outputs, outputs, outputs - lane,
+                )  # fmt: skip
         if sums.size:
-            _add_moments(out, begin * size, count * size, pivot, sums)
+            _add_moments(out, begin * TILE * TILE, count * TILE * TILE, pivot, sums)
 
 
 @compiled(nogil=True)
@@ -250,13 +273,16 @@ def _convolve_rows(
         _pad(x[image], padding, relu, padded)
         for row in range(out_height):
             begin, end = row * stride * across, (image * out_height + row) * out_width
-            for lane in range(0, outputs, LANES):
+            lane = 0
+            while lane < outputs:
                 # The last pixels of a row may run into the next one, which is written after it.
                 for column in range(0, out_width, ROWS):
                     multiply_rows(
                         padded, begin + column * step, step, across, weight, lane, outputs,
                         out, (end + column) * outputs + lane, outputs, kernel, kernel * channels,
+                        outputs - lane,
                     )  # fmt: skip
+                lane += span(outputs - lane)
         if sums.size:
             size = out_height * out_width
             _add_moments(out, image * size, size, pivot, sums)
@@ -280,7 +306,7 @@ def _add_moments(
             chain = min(_ROWS_A_BLOCK, rows - block) // CHAINS
             add_differences(
                 flat, start + block * channels + lane, channels, chain,
-                pivot, lane, totals, lane, channels + lane,
+                pivot, lane, totals, lane, channels + lane, channels - lane,
             )  # fmt: skip
     for row in range(rows // CHAINS * CHAINS, rows):
         for channel in range(channels):
