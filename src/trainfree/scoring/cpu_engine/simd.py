@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numba
 from llvmlite import binding, ir
 from numba import extending
 from numba.core import cgutils, types
@@ -32,12 +31,13 @@ def intrinsic(function: Callable[..., Any]) -> Any:
     return extending.intrinsic(function)
 
 
-_WIDE = bool(binding.get_host_cpu_features().get("avx512f"))
-"""Whether the processor has 32 registers that hold a vector each."""
-ROWS = 8 if _WIDE else 6
-"""Rows that :func:`multiply_rows` makes at once: as many sums as fit into the registers."""
-SPAN = 2 * LANES if _WIDE else LANES
-"""Columns that it makes at once, at most."""
+def _rows_a_product() -> int:
+    """Return how many rows of sums fit into the processor's registers."""
+    return 8 if binding.get_host_cpu_features().get("avx512f") else 6
+
+
+ROWS = _rows_a_product()
+"""Rows that :func:`multiply_rows` makes at once."""
 
 
 class Emitter:
@@ -127,14 +127,6 @@ def for_width(
             for_width(builder, left, widths[1:], write)
 
 
-@numba.njit(inline="always")
-def span(left: int) -> int:
-    """Return how many columns :func:`multiply_rows` makes where so many are left."""
-    if left >= SPAN:
-        return SPAN
-    return LANES if left >= LANES else HALF
-
-
 @intrinsic
 def multiply_rows(
     typing_context: Any,
@@ -152,7 +144,7 @@ def multiply_rows(
     length: Any,
     left: Any,
 ) -> Any:
-    """Write C = A B for :data:`ROWS` rows of A and :func:`span` columns of B.
+    """Write C = A B for :data:`ROWS` rows of A and a vector of columns of B.
 
     Arguments: A, its start, distance of rows, distance of segments; B, its start, distance of rows;
     C, its start, distance of rows; number of segments and length of each; columns that are left. A
@@ -164,41 +156,27 @@ def multiply_rows(
         av, a_start, a_stride, a_segment, bv, b_start, b_stride = arguments[:7]
         cv, c_start, c_stride, segments, length, left = arguments[7:]
 
-        def write(columns: int) -> None:
-            lanes = min(columns, LANES)
-            places, emit = range(0, columns, lanes), Emitter(context, builder, a, lanes)
-            sums = {
-                (row, place): cgutils.alloca_once(builder, emit.type)
-                for row in range(ROWS)
-                for place in places
-            }
-            for total in sums.values():
+        def write(lanes: int) -> None:
+            emit = Emitter(context, builder, a, lanes)
+            sums = [cgutils.alloca_once(builder, emit.type) for _ in range(ROWS)]
+            for total in sums:
                 builder.store(emit.constant(0), total)
             with cgutils.for_range(builder, segments) as segment:
                 begin = builder.add(a_start, builder.mul(a_segment, segment.index))
-                ours = [
-                    emit.pointer(a, av, stepped(builder, begin, (a_stride, row)))
-                    for row in range(ROWS)
-                ]
+                starts = [stepped(builder, begin, (a_stride, row)) for row in range(ROWS)]
+                ours = [emit.pointer(a, av, start) for start in starts]
                 above = builder.mul(builder.mul(segment.index, length), b_stride)
                 theirs = emit.pointer(b, bv, builder.add(b_start, above))
                 with cgutils.for_range(builder, length) as inner:
-                    here = builder.gep(theirs, [builder.mul(inner.index, b_stride)])
-                    weights = {
-                        place: emit.load(builder.gep(here, [ir.IntType(64)(place)]))
-                        for place in places
-                    }
-                    numbers = [emit.spread(builder.gep(row, [inner.index])) for row in ours]
-                    for (row, place), total in sums.items():
-                        value = emit.multiply_add(numbers[row], weights[place], builder.load(total))
-                        builder.store(value, total)
-            for (row, place), total in sums.items():
+                    weight = emit.load(builder.gep(theirs, [builder.mul(inner.index, b_stride)]))
+                    for row, total in zip(ours, sums, strict=True):
+                        number = emit.spread(builder.gep(row, [inner.index]))
+                        builder.store(emit.multiply_add(number, weight, builder.load(total)), total)
+            for row, total in enumerate(sums):
                 offset = stepped(builder, c_start, (c_stride, row))
-                offset = builder.add(offset, ir.IntType(64)(place))
                 emit.store(builder.load(total), emit.pointer(c, cv, offset))
 
-        widths = sorted({SPAN, LANES, HALF}, reverse=True)
-        for_width(builder, left, widths, write)
+        for_width(builder, left, (LANES, HALF), write)
         return context.get_dummy_value()
 
     three = (INDEX,) * 3
@@ -313,6 +291,25 @@ def add_differences(
 
     starts = (INDEX, INDEX, INDEX)
     return types.void(x, *starts, pivot, INDEX, sums, *starts), generate
+
+
+@intrinsic
+def expect_writes(typing_context: Any, array: Any, start: Any) -> Any:
+    """Fetch the cache line of the number at ``start``, which will be written to."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = Emitter(context, builder, array).pointer(array, *arguments)
+        place, number = builder.bitcast(place, ir.IntType(8).as_pointer()), ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [place.type, *[number] * 3]),
+            "llvm.prefetch.p0i8",
+        )
+        to_write, in_second_cache, data = number(1), number(2), number(1)
+        builder.call(function, [place, to_write, in_second_cache, data])
+        return context.get_dummy_value()
+
+    return types.void(array, INDEX), generate
 
 
 @intrinsic
