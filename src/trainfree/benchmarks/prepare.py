@@ -11,7 +11,7 @@ from trainfree.benchmarks.analog import read_analog
 from trainfree.benchmarks.checks import check_benchmark, without_accuracy
 from trainfree.benchmarks.code import benchmark_code_hash
 from trainfree.benchmarks.generated import generate_benchmark
-from trainfree.benchmarks.nats_bench.archive import read_nats_archive
+from trainfree.benchmarks.nats_bench.archive import read_nats_archive, read_nats_size_archive
 from trainfree.benchmarks.nats_bench.size_table import read_size_table
 from trainfree.benchmarks.nats_bench.topology_table import read_mirror_table
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
@@ -29,6 +29,7 @@ READERS: Mapping[str, Callable[[Delivery, Any], BenchmarkTable]] = {
     "nb201-table": read_mirror_table,
     "sss-table": read_size_table,
     "nats-archive": read_nats_archive,
+    "nats-size-archive": read_nats_size_archive,
     "analog-nasbench": read_analog,
     "generated": generate_benchmark,
 }
@@ -43,6 +44,7 @@ def prepare_benchmark(
     mirror: str | None,
     nats_archive: str | None,
     timeout: float,
+    nats_size_archive: str | None = None,
     extra: Sequence[Path] = (),
 ) -> None:
     """Write the benchmark file of a space.
@@ -55,15 +57,17 @@ def prepare_benchmark(
         The file to write, of kind "benchmark".
     order
         Sources in the order in which they are tried: "mirror" is the tabulated copy, "official"
-        the NATS-Bench archive, "registry" the PyPI package analog-nasbench.
+        a NATS-Bench archive, "registry" the PyPI package analog-nasbench.
     cache
         Folder for downloads.
     mirror
         Folder with local copies; the environment variable TRAINFREE_MIRROR wins.
     nats_archive
-        Folder or .tar file of the official NATS-Bench archive.
+        Folder or .tar file of the official NATS-Bench archive of the topology space.
     timeout
         Seconds to wait for a source's answer.
+    nats_size_archive
+        That of the size space.
     extra
         The file of a space of the user's own, which brings its accuracies along.
 
@@ -76,7 +80,12 @@ def prepare_benchmark(
     """
     load_files(extra)
     known = load_space(space)
-    settings = source_settings(mirror=mirror, nats_archive=nats_archive, timeout=timeout)
+    settings = source_settings(
+        mirror=mirror,
+        nats_archive=nats_archive,
+        nats_size_archive=nats_size_archive,
+        timeout=timeout,
+    )
     if space not in SPACE_NAMES:
         delivery, table = Delivery("extra", "extra"), _accuracies_of_own(known)
     elif (item := f"{space}-accuracies") in RECIPES:
