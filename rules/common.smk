@@ -158,6 +158,15 @@ def extra_option(files):
     return ["--extra", *files] if files else []
 
 
+def named_archives():
+    """Return the official NATS-Bench archives that are named, as options of a command."""
+    named = {
+        "--nats-archive": CONFIG.sources.nats_archive,
+        "--nats-size-archive": CONFIG.sources.nats_size_archive,
+    }
+    return [word for option in named.items() if option[1] for word in option]
+
+
 def caption_of(table):
     """Return the caption of a table in Snakemake's own report: a text of its own, or of any."""
     own = BASE / "reports" / "captions" / f"{table.name}.rst"

@@ -20,6 +20,7 @@ READERS = {
     "nb201-table": "nats_bench.topology_table:read_mirror_table",
     "sss-table": "nats_bench.size_table:read_size_table",
     "nats-archive": "nats_bench.archive:read_nats_archive",
+    "nats-size-archive": "nats_bench.archive:read_nats_size_archive",
     "pytorchcv-table": "zoo.tables:read_pytorchcv_mirror",
     "pytorchcv-package": "zoo.tables:read_pytorchcv_package",
     "torchvision-table": "zoo.tables:read_torchvision",
