@@ -88,7 +88,7 @@ class SpaceAgreementConfig(Section):
     """The same comparison on other spaces (target ``space_agreement``)."""
 
     samples: dict[Name, Positive | None] = Field(
-        default={},
+        default={"nasbench301": 350},
         description="Architectures to score beside each set of published scores, drawn from its "
         "space; null drops one.",
     )
