@@ -16,7 +16,7 @@ from trainfree.outside.extensions import load_files
 from trainfree.outside.foreign import blamed_on
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
-from trainfree.sources.recipes import RECIPES
+from trainfree.sources.recipes import NOT_TRAINED, RECIPES
 from trainfree.spaces import SPACE_NAMES, definition_of, load_space
 from trainfree.spaces.listed import ListedSpace
 from trainfree.spaces.protocol import Space
@@ -85,6 +85,8 @@ def prepare_benchmark(
 
         delivery, table = fetch(item, order, cache, settings, read)
         known = with_members(known, table, space)
+    elif space in NOT_TRAINED:
+        raise SourceError(f"{space} has no trained accuracies: {NOT_TRAINED[space]}")
     else:
         raise SourceError(
             f"{space}: its accuracies are in one large file that is named rather than fetched; "

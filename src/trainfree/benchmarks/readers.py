@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 READERS = {
     "nb201-table": "nats_bench.topology_table:read_mirror_table",
     "sss-table": "nats_bench.size_table:read_size_table",
+    "darts-bench545": "darts.tables:read_bench545",
+    "darts-swap": "darts.tables:read_swap",
+    "darts-random214": "darts.tables:read_random214",
+    "nasbench301-suite-zero": "darts.tables:read_nasbench301",
     "nats-archive": "nats_bench.archive:read_nats_archive",
     "nats-size-archive": "nats_bench.archive:read_nats_size_archive",
     "pytorchcv-table": "zoo.tables:read_pytorchcv_mirror",

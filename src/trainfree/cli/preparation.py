@@ -29,6 +29,7 @@ def add_commands(commands: Commands) -> None:
         _prepare_published_scores,
         "fetch others' proxy scores",
     )
+    others.add_argument("--name", required=True, help="which, a file name without .csv.gz")
     others.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
     others.add_argument("--output", type=Path, required=True)
     for parser in (images, benchmark):
@@ -88,4 +89,4 @@ def _sources(arguments: argparse.Namespace) -> dict[str, Any]:
 def _prepare_published_scores(arguments: argparse.Namespace) -> None:
     from trainfree.sources.published_proxy_scores import prepare_published_scores
 
-    prepare_published_scores(arguments.output, arguments.mirror)
+    prepare_published_scores(arguments.name, arguments.output, arguments.mirror)

@@ -26,9 +26,15 @@ from trainfree.spaces.network import Network
 from trainfree.spaces.protocol import ModuleSpace, Space
 
 _FOLDERS = {
+    "darts": "darts",
+    "darts_bench545": "darts",
+    "darts_random214": "darts",
+    "darts_small": "darts",
+    "darts_swap": "darts",
     "nasbench101": "nasbench101",
     "nasbench201": "nasbench201",
     "nasbench201_mini": "nasbench201",
+    "nasbench301": "darts",
     "nats_sss": "nats_sss",
     "zoo_pytorchcv_cifar10": "zoo",
     "zoo_pytorchcv_cifar100": "zoo",

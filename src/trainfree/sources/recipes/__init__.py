@@ -9,6 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from trainfree.sources.delivery import Source
 from trainfree.sources.generated import GeneratedSource
+from trainfree.sources.recipes.darts import (
+    DARTS_BENCH545,
+    DARTS_RANDOM214,
+    DARTS_SWAP,
+    NASBENCH301,
+)
+from trainfree.sources.recipes.darts import NOT_TRAINED as NOT_TRAINED_DARTS
 from trainfree.sources.recipes.images import CIFAR10, CIFAR100, IMAGENET16_120
 from trainfree.sources.recipes.nasbench201 import (
     ACCURACIES,
@@ -35,6 +42,10 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "zoo_pytorchcv_cifar100-accuracies": PYTORCHCV_ACCURACIES,
     "zoo_torchvision-accuracies": TORCHVISION_ACCURACIES,
     "zoo_timm-accuracies": TIMM_ACCURACIES,
+    "darts_bench545-accuracies": DARTS_BENCH545,
+    "darts_swap-accuracies": DARTS_SWAP,
+    "darts_random214-accuracies": DARTS_RANDOM214,
+    "nasbench301-accuracies": NASBENCH301,
     "nasbench201-hardware": HARDWARE_COSTS,
     "nasbench201-deployed": DEPLOYED_ACCURACIES,
     # The miniature networks were never trained by anybody.
@@ -42,3 +53,6 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "nasbench201_mini-hardware": (GeneratedSource(ARTIFICIAL_COSTS),),
     "nasbench201_mini-deployed": (GeneratedSource(ARTIFICIAL_COSTS),),
 }
+
+NOT_TRAINED: Mapping[str, str] = {**NOT_TRAINED_DARTS}
+"""Spaces that nobody has accuracies of, with the reason."""
