@@ -29,6 +29,8 @@ _FOLDERS = {
     "nasbench201": "nasbench201",
     "nasbench201_mini": "nasbench201",
     "nats_sss": "nats_sss",
+    "transnas101_macro": "transnas101.macro",
+    "transnas101_micro": "transnas101.micro",
 }
 SPACE_NAMES = list(_FOLDERS)
 _MEMBERS = (
