@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 READERS = {
     "nb201-table": "nats_bench.topology_table:read_mirror_table",
     "sss-table": "nats_bench.size_table:read_size_table",
+    "transnas101-table": "transnas101.results_table:read_results",
     "nats-archive": "nats_bench.archive:read_nats_archive",
     "analog-nasbench": "analog:read_analog",
     "generated": "generated:generate_benchmark",

@@ -18,14 +18,20 @@ from trainfree.sources.recipes.nasbench201 import (
     HARDWARE_COSTS,
 )
 from trainfree.sources.recipes.nats_sss import SIZE_ACCURACIES
+from trainfree.sources.recipes.transnas101 import MACRO_RESULTS, MICRO_RESULTS, TASK_IMAGES
 
 RECIPES: Mapping[str, Sequence[Source]] = {
     "cifar10-images": CIFAR10,
     "cifar100-images": CIFAR100,
     "imagenet16-120-images": IMAGENET16_120,
     "generated-images": (GeneratedSource("artificial images made up for tests: uniform noise"),),
+    "taskonomy-scene-images": TASK_IMAGES,
+    "taskonomy-object-images": TASK_IMAGES,
+    "taskonomy-layout-images": TASK_IMAGES,
     "nasbench201-accuracies": ACCURACIES,
     "nats_sss-accuracies": SIZE_ACCURACIES,
+    "transnas101_macro-accuracies": MACRO_RESULTS,
+    "transnas101_micro-accuracies": MICRO_RESULTS,
     "nasbench201-hardware": HARDWARE_COSTS,
     "nasbench201-deployed": DEPLOYED_ACCURACIES,
     # The miniature networks were never trained by anybody.
