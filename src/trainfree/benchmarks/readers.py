@@ -23,6 +23,7 @@ READERS = {
     "darts-swap": "darts.tables:read_swap",
     "darts-random214": "darts.tables:read_random214",
     "nasbench301-suite-zero": "darts.tables:read_nasbench301",
+    "transnas101-table": "transnas101.results_table:read_results",
     "nats-archive": "nats_bench.archive:read_nats_archive",
     "nats-size-archive": "nats_bench.archive:read_nats_size_archive",
     "pytorchcv-table": "zoo.tables:read_pytorchcv_mirror",

@@ -40,6 +40,8 @@ _FOLDERS = {
     "zoo_pytorchcv_cifar100": "zoo",
     "zoo_torchvision": "zoo",
     "zoo_timm": "zoo",
+    "transnas101_macro": "transnas101.macro",
+    "transnas101_micro": "transnas101.micro",
 }
 SPACE_NAMES = list(_FOLDERS)
 _MEMBERS = (

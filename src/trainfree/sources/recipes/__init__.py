@@ -25,6 +25,7 @@ from trainfree.sources.recipes.nasbench201 import (
     HARDWARE_COSTS,
 )
 from trainfree.sources.recipes.nats_sss import SIZE_ACCURACIES
+from trainfree.sources.recipes.transnas101 import MACRO_RESULTS, MICRO_RESULTS, TASK_IMAGES
 from trainfree.sources.recipes.zoo import (
     PYTORCHCV_ACCURACIES,
     TIMM_ACCURACIES,
@@ -36,6 +37,9 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "cifar100-images": CIFAR100,
     "imagenet16-120-images": IMAGENET16_120,
     "generated-images": (GeneratedSource("artificial images made up for tests: uniform noise"),),
+    "taskonomy-scene-images": TASK_IMAGES,
+    "taskonomy-object-images": TASK_IMAGES,
+    "taskonomy-layout-images": TASK_IMAGES,
     "nasbench201-accuracies": ACCURACIES,
     "nats_sss-accuracies": SIZE_ACCURACIES,
     "zoo_pytorchcv_cifar10-accuracies": PYTORCHCV_ACCURACIES,
@@ -46,6 +50,8 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "darts_swap-accuracies": DARTS_SWAP,
     "darts_random214-accuracies": DARTS_RANDOM214,
     "nasbench301-accuracies": NASBENCH301,
+    "transnas101_macro-accuracies": MACRO_RESULTS,
+    "transnas101_micro-accuracies": MICRO_RESULTS,
     "nasbench201-hardware": HARDWARE_COSTS,
     "nasbench201-deployed": DEPLOYED_ACCURACIES,
     # The miniature networks were never trained by anybody.
