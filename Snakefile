@@ -32,6 +32,7 @@ include: "rules/kernels.smk"
 include: "rules/report.smk"
 include: "rules/figures.smk"
 include: "rules/nasbench101.smk"
+include: "rules/spaces.smk"
 include: "rules/studies.smk"
 
 
@@ -65,6 +66,7 @@ localrules:
     landscape,
     ablation,
     training,
+    spaces,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -158,6 +160,13 @@ rule ablation:
     input:
         TABLES.files("ablation"),
         figure_files(*of_datasets("ablation")),
+
+
+# Proxies on several spaces beside each other.
+rule spaces:
+    input:
+        TABLES.files("spaces"),
+        figure_files("spaces"),
 
 
 # The score after every epoch of training.

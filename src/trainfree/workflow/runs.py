@@ -81,6 +81,16 @@ class ConfiguredRun:
         )
 
     @cached_property
+    def across(self) -> list[Setting]:
+        """On several spaces beside each other, in their order."""
+        spaces = self.config.across.named
+        return [
+            self.config.across_setting(name, dataset)
+            for name, space in spaces.items()
+            for dataset in space.datasets
+        ]
+
+    @cached_property
     def stability(self) -> Mapping[str, Setting]:
         """Of architectures that are scored under several draws of images and weights."""
         return {name: self.config.stability_setting(name) for name in self.config.datasets}
@@ -99,7 +109,12 @@ class ConfiguredRun:
     def shard_sizes(self) -> Mapping[Setting, int]:
         """How many architectures a job scores, for each scores file."""
         cells = self.config.nasbench101.shard_size
+        across = self.config.across
         return {
+            **{
+                setting: across.named[setting.space].shard_size or across.shard_size
+                for setting in self.across
+            },
             self.nasbench101: cells,
             # Each job puts all cells into the published order first, which takes a minute.
             self.nasbench101_first: 10 * cells,
@@ -227,7 +242,7 @@ class ConfiguredRun:
 
     def files_of_space(self, space: str) -> list[str]:
         """Return the files of the user's own that a space is in."""
-        return self.config.space_files if space == self.space else []
+        return self.config.files_with_space(space)
 
     def files_of_search(self, space: str, dataset: str, name: str) -> list[str]:
         """Return the files of the user's own that a search is made with."""

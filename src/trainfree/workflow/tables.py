@@ -40,8 +40,8 @@ class RunTables:
 
     @property
     def with_a_rule(self) -> list[Table]:
-        """The tables of the configured space, and those beside scores that others published."""
-        return [table for table in tables().values() if table.of in ("run", "agreement")]
+        """All tables but those of one space that a wildcard names."""
+        return [table for table in tables().values() if table.of != "space"]
 
     def names(self, target: str = RUN) -> list[str]:
         """Return the names of the tables of a target."""
@@ -60,7 +60,8 @@ class RunTables:
 
     def inputs(self, table: Table) -> dict[str, str | list[str]]:
         """Return the files that a table is made from, by kind."""
-        known = self._of_agreement if table.of == "agreement" else self._of_run
+        by_kind = {"agreement": self._of_agreement, "across": self._of_several}
+        known = by_kind.get(table.of, self._of_run)
         found: dict[str, str | list[str]] = {kind: known[kind] for kind in table.reads}
         if before := tables_before(table, self.papers):
             found["tables"] = [self.run.paths.table(f"{name}.csv") for name in before]
@@ -97,6 +98,17 @@ class RunTables:
             "scores": studies.agreement_files(self.run),
             "benchmark": ACCURACIES.format(space="nasbench201"),
             "published_scores": PUBLISHED_SCORES,
+        }
+
+    @property
+    def _of_several(self) -> Files:
+        folders = {paper.path.parent for paper in self.papers}
+        return {
+            "scores": [self.run.scores(setting) for setting in self.run.across],
+            "benchmarks": [ACCURACIES.format(space=name) for name in self.run.config.across.named],
+            "published_across": [
+                relative(folder / "across" / "rankings.yaml") for folder in sorted(folders)
+            ],
         }
 
 
