@@ -31,6 +31,7 @@ def prepare_benchmark(
     mirror: str | None,
     nats_archive: str | None,
     timeout: float,
+    nds: str | None = None,
     extra: Sequence[Path] = (),
 ) -> None:
     """Write the benchmark file of a space.
@@ -52,6 +53,8 @@ def prepare_benchmark(
         Folder or .tar file of the official NATS-Bench archive.
     timeout
         Seconds to wait for a source's answer.
+    nds
+        Folder or .zip file of the official files of NDS.
     extra
         The file of a space of the user's own, which brings its accuracies along.
 
@@ -64,7 +67,7 @@ def prepare_benchmark(
     """
     load_files(extra)
     known = load_space(space)
-    settings = source_settings(mirror=mirror, nats_archive=nats_archive, timeout=timeout)
+    settings = source_settings(mirror=mirror, nats_archive=nats_archive, timeout=timeout, nds=nds)
     if space not in SPACE_NAMES:
         delivery, table = Delivery("extra", "extra"), _accuracies_of_own(known)
     elif (item := f"{space}-accuracies") in RECIPES:

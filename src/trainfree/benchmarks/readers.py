@@ -20,6 +20,7 @@ READERS = {
     "nb201-table": "nats_bench.topology_table:read_mirror_table",
     "sss-table": "nats_bench.size_table:read_size_table",
     "nats-archive": "nats_bench.archive:read_nats_archive",
+    "nds-file": "nds.official_file:read_official_file",
     "analog-nasbench": "analog:read_analog",
     "generated": "generated:generate_benchmark",
 }

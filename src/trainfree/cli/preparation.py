@@ -22,6 +22,7 @@ def add_commands(commands: Commands) -> None:
     )
     benchmark.add_argument("--space", required=True)
     benchmark.add_argument("--nats-archive", help="official NATS-tss folder or .tar")
+    benchmark.add_argument("--nds", help="official files of NDS, a folder or .zip")
     others = command(
         commands,
         "prepare-published-scores",
@@ -64,6 +65,7 @@ def _prepare_benchmark(arguments: argparse.Namespace) -> None:
         arguments.output,
         **_sources(arguments),
         nats_archive=arguments.nats_archive,
+        nds=arguments.nds,
         extra=arguments.extra,
     )
 

@@ -74,6 +74,8 @@ def run_of(arguments: argparse.Namespace) -> Run:
         configured=ConfiguredRun(config),
         configuration=files,
         folder=arguments.folder,
-        sources=source_settings(sources.mirror, sources.nats_archive, sources.timeout_seconds),
+        sources=source_settings(
+            sources.mirror, sources.nats_archive, sources.timeout_seconds, sources.nds
+        ),
         paper_tables=tuple(table_names(papers)),
     )

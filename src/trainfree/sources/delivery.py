@@ -25,6 +25,8 @@ class SourceSettings:
         Folder with local copies, or None.
     nats_archive
         The official NATS-Bench folder or .tar file, or None.
+    nds
+        The official NDS folder or .zip file, or None.
     timeout
         Seconds to wait for an answer before the next source is tried.
     """
@@ -32,10 +34,14 @@ class SourceSettings:
     mirror: Path | None = None
     nats_archive: Path | None = None
     timeout: float = 10.0
+    nds: Path | None = None
 
 
 def source_settings(
-    mirror: str | None = None, nats_archive: str | None = None, timeout: float = 10.0
+    mirror: str | None = None,
+    nats_archive: str | None = None,
+    timeout: float = 10.0,
+    nds: str | None = None,
 ) -> SourceSettings:
     """Return the settings, where the environment variable TRAINFREE_MIRROR wins over ``mirror``.
 
@@ -49,6 +55,7 @@ def source_settings(
         mirror=Path(mirror) if mirror else None,
         nats_archive=Path(real_path(nats_archive)) if nats_archive else None,
         timeout=timeout,
+        nds=Path(real_path(nds)) if nds else None,
     )
 
 

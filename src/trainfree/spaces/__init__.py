@@ -29,6 +29,16 @@ _FOLDERS = {
     "nasbench201": "nasbench201",
     "nasbench201_mini": "nasbench201",
     "nats_sss": "nats_sss",
+    **dict.fromkeys(
+        (
+            *("nds_amoeba", "nds_darts", "nds_enas", "nds_nasnet", "nds_pnas"),
+            *("nds_darts_fix_w_d", "nds_enas_fix_w_d", "nds_pnas_fix_w_d"),
+            *("nds_amoeba_in", "nds_darts_in", "nds_enas_in", "nds_nasnet_in", "nds_pnas_in"),
+            *("nds_resnet", "nds_resnext_a", "nds_resnext_b", "nds_vanilla"),
+            *("nds_resnet_as_scored", "nds_vanilla_as_scored"),
+        ),
+        "nds",
+    ),
 }
 SPACE_NAMES = list(_FOLDERS)
 _MEMBERS = (

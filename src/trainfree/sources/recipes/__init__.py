@@ -18,6 +18,7 @@ from trainfree.sources.recipes.nasbench201 import (
     HARDWARE_COSTS,
 )
 from trainfree.sources.recipes.nats_sss import SIZE_ACCURACIES
+from trainfree.sources.recipes.nds import NDS_ACCURACIES
 
 RECIPES: Mapping[str, Sequence[Source]] = {
     "cifar10-images": CIFAR10,
@@ -26,6 +27,7 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "generated-images": (GeneratedSource("artificial images made up for tests: uniform noise"),),
     "nasbench201-accuracies": ACCURACIES,
     "nats_sss-accuracies": SIZE_ACCURACIES,
+    **NDS_ACCURACIES,
     "nasbench201-hardware": HARDWARE_COSTS,
     "nasbench201-deployed": DEPLOYED_ACCURACIES,
     # The miniature networks were never trained by anybody.

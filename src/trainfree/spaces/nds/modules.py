@@ -161,7 +161,7 @@ class Cells(nn.Module):
                 nn.ReLU(),
                 *_convolution(width // 2, width, 3, 2),
             )
-            self.second = nn.Sequential(nn.ReLU(), *_convolution(width, width, 3, 2))
+            self.second: nn.Module = nn.Sequential(nn.ReLU(), *_convolution(width, width, 3, 2))
         else:
             self.stem = _convolution(3, 3 * width, 3)
             self.second = nn.Identity()
