@@ -159,13 +159,9 @@ def extra_option(files):
     return ["--extra", *files] if files else []
 
 
-def named_archives():
-    """Return the official NATS-Bench archives that are named, as options of a command."""
-    named = {
-        "--nats-archive": CONFIG.sources.nats_archive,
-        "--nats-size-archive": CONFIG.sources.nats_size_archive,
-    }
-    return [word for option in named.items() if option[1] for word in option]
+def named_files(files):
+    """Return those files as options that the configuration names; the shell line quotes them."""
+    return [part for option, path in files.items() if path for part in (option, path)]
 
 
 def caption_of(table):

@@ -32,6 +32,7 @@ def prepare_benchmark(
     nats_archive: str | None,
     timeout: float,
     nats_size_archive: str | None = None,
+    nds: str | None = None,
     extra: Sequence[Path] = (),
 ) -> None:
     """Write the benchmark file of a space.
@@ -55,6 +56,8 @@ def prepare_benchmark(
         Seconds to wait for a source's answer.
     nats_size_archive
         That of the size space.
+    nds
+        Folder or .zip file of the official files of NDS.
     extra
         The file of a space of the user's own, which brings its accuracies along.
 
@@ -72,6 +75,7 @@ def prepare_benchmark(
         nats_archive=nats_archive,
         nats_size_archive=nats_size_archive,
         timeout=timeout,
+        nds=nds,
     )
     if space not in SPACE_NAMES:
         delivery, table = Delivery("extra", "extra"), _accuracies_of_own(known)

@@ -30,6 +30,7 @@ READERS = {
     "pytorchcv-package": "zoo.tables:read_pytorchcv_package",
     "torchvision-table": "zoo.tables:read_torchvision",
     "timm-table": "zoo.tables:read_timm",
+    "nds-file": "nds.official_file:read_official_file",
     "analog-nasbench": "analog:read_analog",
     "generated": "generated:generate_benchmark",
 }

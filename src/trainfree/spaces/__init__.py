@@ -42,6 +42,16 @@ _FOLDERS = {
     "zoo_timm": "zoo",
     "transnas101_macro": "transnas101.macro",
     "transnas101_micro": "transnas101.micro",
+    **dict.fromkeys(
+        (
+            *("nds_amoeba", "nds_darts", "nds_enas", "nds_nasnet", "nds_pnas"),
+            *("nds_darts_fix_w_d", "nds_enas_fix_w_d", "nds_pnas_fix_w_d"),
+            *("nds_amoeba_in", "nds_darts_in", "nds_enas_in", "nds_nasnet_in", "nds_pnas_in"),
+            *("nds_resnet", "nds_resnext_a", "nds_resnext_b", "nds_vanilla"),
+            *("nds_resnet_as_scored", "nds_vanilla_as_scored"),
+        ),
+        "nds",
+    ),
 }
 SPACE_NAMES = list(_FOLDERS)
 _MEMBERS = (

@@ -25,6 +25,7 @@ from trainfree.sources.recipes.nasbench201 import (
     HARDWARE_COSTS,
 )
 from trainfree.sources.recipes.nats_sss import SIZE_ACCURACIES
+from trainfree.sources.recipes.nds import NDS_ACCURACIES
 from trainfree.sources.recipes.transnas101 import MACRO_RESULTS, MICRO_RESULTS, TASK_IMAGES
 from trainfree.sources.recipes.zoo import (
     PYTORCHCV_ACCURACIES,
@@ -52,6 +53,7 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "nasbench301-accuracies": NASBENCH301,
     "transnas101_macro-accuracies": MACRO_RESULTS,
     "transnas101_micro-accuracies": MICRO_RESULTS,
+    **NDS_ACCURACIES,
     "nasbench201-hardware": HARDWARE_COSTS,
     "nasbench201-deployed": DEPLOYED_ACCURACIES,
     # The miniature networks were never trained by anybody.
