@@ -33,6 +33,7 @@ include: "rules/report.smk"
 include: "rules/figures.smk"
 include: "rules/nasbench101.smk"
 include: "rules/studies.smk"
+include: "rules/zoo.smk"
 
 
 onstart:
@@ -65,6 +66,7 @@ localrules:
     landscape,
     ablation,
     training,
+    zoo,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -165,3 +167,10 @@ rule training:
     input:
         TABLES.files("training"),
         figure_files(f"training-{CONFIG.space}-{CONFIG.datasets[0]}"),
+
+
+# Whether proxies rank networks that people use.
+rule zoo:
+    input:
+        TABLES.files("zoo"),
+        figure_files("zoo"),

@@ -61,7 +61,7 @@ class RunTables:
 
     def inputs(self, table: Table) -> dict[str, str | list[str]]:
         """Return the files that a table is made from, by kind."""
-        known = {"agreement": self._of_agreement, "zoo": self._of_zoo}.get(table.of, self._of_run)
+        known = {"agreement": self._of_agreement, "zoo": self.of_zoo}.get(table.of, self._of_run)
         found: dict[str, str | list[str]] = {kind: known[kind] for kind in table.reads}
         if before := tables_before(table, self.papers):
             found["tables"] = [self.run.paths.table(f"{name}.csv") for name in before]
@@ -101,7 +101,8 @@ class RunTables:
         }
 
     @property
-    def _of_zoo(self) -> Files:
+    def of_zoo(self) -> Files:
+        """The files of the configured model zoos, by kind."""
         zoos = self.run.zoos
         return {
             "scores": [self.run.scores(setting) for setting in zoos.values()],

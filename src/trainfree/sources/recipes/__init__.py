@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from trainfree.sources.delivery import Source
 from trainfree.sources.generated import GeneratedSource
-from trainfree.sources.recipes.images import CIFAR10, CIFAR100, IMAGENET16_120
+from trainfree.sources.recipes.images import CIFAR10, CIFAR100, IMAGENET16_120, NOISE_OF_IMAGENET
 from trainfree.sources.recipes.nasbench201 import (
     ACCURACIES,
     ARTIFICIAL_ACCURACIES,
@@ -28,6 +28,7 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "cifar10-images": CIFAR10,
     "cifar100-images": CIFAR100,
     "imagenet16-120-images": IMAGENET16_120,
+    "imagenet-noise-images": (GeneratedSource(NOISE_OF_IMAGENET),),
     "generated-images": (GeneratedSource("artificial images made up for tests: uniform noise"),),
     "nasbench201-accuracies": ACCURACIES,
     "nats_sss-accuracies": SIZE_ACCURACIES,
