@@ -32,6 +32,7 @@ include: "rules/kernels.smk"
 include: "rules/report.smk"
 include: "rules/figures.smk"
 include: "rules/nasbench101.smk"
+include: "rules/spaces.smk"
 include: "rules/studies.smk"
 include: "rules/zoo.smk"
 
@@ -58,6 +59,7 @@ localrules:
     scores,
     searches,
     proxy_agreement,
+    space_agreement,
     proxy_tables,
     proxy_figures,
     proxy_stability,
@@ -67,6 +69,7 @@ localrules:
     ablation,
     training,
     zoo,
+    spaces,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -115,6 +118,12 @@ rule proxy_agreement:
         TABLES.files("proxy_agreement"),
 
 
+# The same on other spaces.
+rule space_agreement:
+    input:
+        TABLES.files("space_agreement"),
+
+
 # Proxies beside each other, with everything that is known of the trained networks.
 rule proxy_tables:
     input:
@@ -160,6 +169,13 @@ rule ablation:
     input:
         TABLES.files("ablation"),
         figure_files(*of_datasets("ablation")),
+
+
+# Proxies on several spaces beside each other.
+rule spaces:
+    input:
+        TABLES.files("spaces"),
+        figure_files("spaces"),
 
 
 # The score after every epoch of training.

@@ -1,9 +1,9 @@
-"""Networks that people use: the target ``zoo``. What is scored is declared in zoo of the configuration."""
+"""The figure of proxies on networks that people use: the target ``zoo``."""
 
 
 rule plot_zoo:
     input:
-        **TABLES.of_zoo,
+        **TABLES.inputs(declared_tables()["zoo"]),
         table=table("zoo.csv"),
         origin=table("zoo.json"),
     output:

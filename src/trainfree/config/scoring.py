@@ -84,26 +84,16 @@ class AgreementConfig(Section):
     shard_size: Positive = Field(default=50, description="Architectures per job.")
 
 
-class ZooConfig(Section):
-    """Networks that people use (target ``zoo``)."""
+class SpaceAgreementConfig(Section):
+    """The same comparison on other spaces (target ``space_agreement``)."""
 
-    spaces: dict[Name, Name] = Field(
-        default={},
-        description="Model zoos, each with the image set that its networks are scored on.",
+    samples: dict[Name, Positive | None] = Field(
+        default={"nasbench301": 350},
+        description="Architectures to score beside each set of published scores, drawn from its "
+        "space; null drops one.",
     )
-    proxies: Names = Field(
-        default=["naswot", "synflow", "grad_norm", "snip", "params", "flops"],
-        description="Proxies to compute for every network.",
-    )
-    batch_size: Batch = Field(default=8, description="Images in the one mini-batch.")
-    input: InputKind = Field(
-        default="images", description="Mini-batch of images, or standard normal noise."
-    )
-    sample: Positive | None = Field(
-        default=None,
-        description="Only so many networks of each zoo, drawn uniformly; all where it has fewer.",
-    )
-    shard_size: Positive = Field(default=5, description="Networks per job.")
+    batch_size: Batch = Field(default=32, description="Images in the one mini-batch.")
+    shard_size: Positive = Field(default=25, description="Architectures per job.")
 
 
 class StabilityConfig(Section):

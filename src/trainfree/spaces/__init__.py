@@ -26,14 +26,32 @@ from trainfree.spaces.network import Network
 from trainfree.spaces.protocol import ModuleSpace, Space
 
 _FOLDERS = {
+    "darts": "darts",
+    "darts_bench545": "darts",
+    "darts_random214": "darts",
+    "darts_small": "darts",
+    "darts_swap": "darts",
     "nasbench101": "nasbench101",
     "nasbench201": "nasbench201",
     "nasbench201_mini": "nasbench201",
+    "nasbench301": "darts",
     "nats_sss": "nats_sss",
     "zoo_pytorchcv_cifar10": "zoo",
     "zoo_pytorchcv_cifar100": "zoo",
     "zoo_torchvision": "zoo",
     "zoo_timm": "zoo",
+    "transnas101_macro": "transnas101.macro",
+    "transnas101_micro": "transnas101.micro",
+    **dict.fromkeys(
+        (
+            *("nds_amoeba", "nds_darts", "nds_enas", "nds_nasnet", "nds_pnas"),
+            *("nds_darts_fix_w_d", "nds_enas_fix_w_d", "nds_pnas_fix_w_d"),
+            *("nds_amoeba_in", "nds_darts_in", "nds_enas_in", "nds_nasnet_in", "nds_pnas_in"),
+            *("nds_resnet", "nds_resnext_a", "nds_resnext_b", "nds_vanilla"),
+            *("nds_resnet_as_scored", "nds_vanilla_as_scored"),
+        ),
+        "nds",
+    ),
 }
 SPACE_NAMES = list(_FOLDERS)
 _MEMBERS = (

@@ -44,6 +44,8 @@ from trainfree.randomness import stream
 if TYPE_CHECKING:
     import xarray as xr
 
+ZOO = "zoo_"
+"""What the names of spaces begin with that are model zoos."""
 FAMILY = "family "
 """What the names of parts of a space begin with that are families."""
 FEWEST_OF_A_FAMILY = 4
@@ -90,7 +92,7 @@ def _best_first(frame: pd.DataFrame) -> pd.DataFrame:
     shown=_best_first,
     once=("Setting",),
     reads=("scores", "benchmarks"),
-    of="zoo",
+    of="across",
     target="zoo",
     settings=RESAMPLING,
     section="proxies",
@@ -109,10 +111,12 @@ def zoo(inputs: Inputs) -> Made:
     DataFileError
         When no zoo is configured, or a file is missing, damaged or of another space.
     """
-    if not inputs.scores:
-        raise DataFileError("no zoo is named; name some in zoo.spaces, as config/zoo.yaml does")
-    scores = {path: read_scores(path) for path in inputs.scores}
-    trained = {path: read_benchmark(path) for path in inputs.some("benchmarks")}
+    every = {path: read_scores(path) for path in inputs.scores}
+    scores = {path: data for path, data in every.items() if _is_zoo(data)}
+    if not scores:
+        raise DataFileError("no zoo is named; name some in across.spaces, as config/zoo.yaml does")
+    every = {path: read_benchmark(path) for path in inputs.some("benchmarks")}
+    trained = {path: data for path, data in every.items() if _is_zoo(data)}
     by_space = {str(found.attrs["space"]): path for path, found in trained.items()}
     rows: list[dict[str, Any]] = []
     for path, scored in scores.items():
@@ -122,6 +126,10 @@ def zoo(inputs: Inputs) -> Made:
         known = by_space[space]
         rows += _Zoo(path, scored, known, trained[known], inputs.settings).rows()
     return Made(rows, data_line([*scores.values(), *trained.values()], apart="setting"))
+
+
+def _is_zoo(data: xr.Dataset) -> bool:
+    return str(data.attrs.get("space", "")).startswith(ZOO)
 
 
 class _Zoo:

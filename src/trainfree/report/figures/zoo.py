@@ -49,9 +49,13 @@ def plot_zoo(
     DataFileError
         When a file is missing or damaged, or the table has no row.
     """
+    rows = read_rows("zoo", table)
+    zoos = set(rows["space"])
     attributes = [read_header(path, "scores")[0] for path in scores]
     trained = [read_header(path, "benchmark")[0] for path in benchmarks]
-    rows = read_rows("zoo", table)
+    attributes, trained = (
+        [found for found in files if found.get("space") in zoos] for files in (attributes, trained)
+    )
     if rows.empty:
         raise DataFileError(f"{table}: has no rows, so there is nothing to draw; make it again")
     panels = {str(name): part for name, part in rows.groupby("space", sort=False)}
