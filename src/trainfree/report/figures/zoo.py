@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.origins import data_files, files_behind
 from trainfree.analysis.registry import read_rows
@@ -119,8 +118,8 @@ def _caption(
         f"{span(rows['families'])} of them.",
         "The networks differ in their training as well as in their architecture.",
         f"Settings {', '.join(settings)}.",
-        f"{number(len(lost), 0)} proxies lack a score of some networks; the table says of how "
-        "many, and why."
+        f"{', '.join(dict.fromkeys(lost['proxy']))}: without a score of some networks; the table "
+        "says of how many, and why."
         if len(lost)
         else "",
         image_notes(attributes),
