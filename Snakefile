@@ -58,6 +58,7 @@ localrules:
     scores,
     searches,
     proxy_agreement,
+    space_agreement,
     proxy_tables,
     proxy_figures,
     proxy_stability,
@@ -113,6 +114,12 @@ rule paper_figures:
 rule proxy_agreement:
     input:
         TABLES.files("proxy_agreement"),
+
+
+# The same on other spaces.
+rule space_agreement:
+    input:
+        TABLES.files("space_agreement"),
 
 
 # Proxies beside each other, with everything that is known of the trained networks.

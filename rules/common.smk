@@ -69,6 +69,7 @@ wildcard_constraints:
     proxy=r"[a-z0-9_]+",
     analysed=r"nasbench[a-z0-9_]+",
     printed=r"naswot_[a-z0-9_]+",
+    published=r"[a-z0-9_]+",
 
 
 SEARCHES = RUN.searches

@@ -63,6 +63,7 @@ rule prepare_benchmark:
         archive=lambda wildcards: named_files(
             {
                 "--nats-archive": CONFIG.sources.nats_archive,
+                "--nats-size-archive": CONFIG.sources.nats_size_archive,
                 "--nds": CONFIG.sources.nds,
             }
         ),

@@ -31,6 +31,10 @@ class SourcesConfig(Section):
         default=None,
         description="Path of the official NATS-tss-v1_0-3ffb9-simple folder or .tar file.",
     )
+    nats_size_archive: FilePath | None = Field(
+        default=None,
+        description="Path of the official NATS-sss-v1_0-50262-simple folder or .tar file.",
+    )
     nasbench101: FilePath | None = Field(
         default=None,
         description="Path of an official NAS-Bench-101 .tfrecord file; without one, the mirror's "
