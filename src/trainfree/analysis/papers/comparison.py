@@ -178,8 +178,10 @@ def _measure_and_judge(
     nothing = Measured(np.nan, np.nan, np.nan, np.nan, 0)
     if measure.kind == "none":
         return nothing, Verdict(NOT_COMPARABLE, np.nan, stated_obstacle(measure))
+    if measure.space and not run.is_of(measure.space):
+        return nothing, Verdict(NOT_COMPARABLE, np.nan, "not run here, another space")
     try:
-        run.require_space(table.space)
+        run.require_space(measure.space or table.space)
         measured = measure_cell(run, measure, settings)
     except AbsentError as absent:
         return nothing, Verdict(MISSING, np.nan, str(absent))
