@@ -179,6 +179,9 @@ def _measure_and_judge(
     if measure.kind == "none":
         return nothing, Verdict(NOT_COMPARABLE, np.nan, stated_obstacle(measure))
     try:
+        if table.elsewhere and run.space != table.space:
+            obstacle = f"not of this run's space but of {table.space}: a run of that has it"
+            return nothing, Verdict(NOT_COMPARABLE, np.nan, obstacle)
         run.require_space(table.space)
         measured = measure_cell(run, measure, settings)
     except AbsentError as absent:
