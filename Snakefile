@@ -32,6 +32,7 @@ include: "rules/kernels.smk"
 include: "rules/report.smk"
 include: "rules/figures.smk"
 include: "rules/nasbench101.smk"
+include: "rules/spaces.smk"
 include: "rules/studies.smk"
 
 
@@ -57,6 +58,7 @@ localrules:
     scores,
     searches,
     proxy_agreement,
+    space_agreement,
     proxy_tables,
     proxy_figures,
     proxy_stability,
@@ -65,6 +67,7 @@ localrules:
     landscape,
     ablation,
     training,
+    spaces,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -113,6 +116,12 @@ rule proxy_agreement:
         TABLES.files("proxy_agreement"),
 
 
+# The same on other spaces.
+rule space_agreement:
+    input:
+        TABLES.files("space_agreement"),
+
+
 # Proxies beside each other, with everything that is known of the trained networks.
 rule proxy_tables:
     input:
@@ -158,6 +167,13 @@ rule ablation:
     input:
         TABLES.files("ablation"),
         figure_files(*of_datasets("ablation")),
+
+
+# Proxies on several spaces beside each other.
+rule spaces:
+    input:
+        TABLES.files("spaces"),
+        figure_files("spaces"),
 
 
 # The score after every epoch of training.

@@ -18,6 +18,8 @@ from trainfree.provenance import code_hash
 from trainfree.scoring.jobs.demand import job_minutes
 from trainfree.scoring.settings.setting import scoring_code_hash, scoring_code_hashes
 from trainfree.search.plan import search_code_hash
+from trainfree.spaces import load_space
+from trainfree.spaces.listed import ListedSpace
 from trainfree.workflow import rerun, runs, studies
 from trainfree.workflow.devices import Devices
 from trainfree.workflow.environment import (
@@ -67,6 +69,7 @@ wildcard_constraints:
     proxy=r"[a-z0-9_]+",
     analysed=r"nasbench[a-z0-9_]+",
     printed=r"naswot_[a-z0-9_]+",
+    published=r"[a-z0-9_]+",
 
 
 SEARCHES = RUN.searches
@@ -98,6 +101,12 @@ def folder_of_first(wildcards, output):
 def setting_of(wildcards):
     """Return the setting of a scores file."""
     return RUN.settings_by_place[wildcards.space, wildcards.dataset, wildcards.setting]
+
+
+def members_of(wildcards):
+    """Return the file that lists the architectures of a space, if the space is such a list."""
+    is_list = isinstance(load_space(wildcards.space), ListedSpace)
+    return [ACCURACIES.format(space=wildcards.space)] if is_list else []
 
 
 def drawn_setting_of(wildcards):
@@ -150,13 +159,9 @@ def extra_option(files):
     return ["--extra", *files] if files else []
 
 
-def named_archives():
-    """Return the official NATS-Bench archives that are named, as options of a command."""
-    named = {
-        "--nats-archive": CONFIG.sources.nats_archive,
-        "--nats-size-archive": CONFIG.sources.nats_size_archive,
-    }
-    return [word for option in named.items() if option[1] for word in option]
+def named_files(files):
+    """Return those files as options that the configuration names; the shell line quotes them."""
+    return [part for option, path in files.items() if path for part in (option, path)]
 
 
 def caption_of(table):

@@ -40,6 +40,7 @@ rule store_kernels:
     input:
         choice=CHOSEN_FOR_KERNELS,
         images=IMAGES,
+        members=members_of,
         other=scoring_asked(
             PATHS.kernels,
             kernels_setting_of,

@@ -67,6 +67,7 @@ rule plot_proxies:
 rule score_draws:
     input:
         images=IMAGES,
+        members=members_of,
         other=scoring_asked(
             PATHS.draws,
             drawn_setting_of,

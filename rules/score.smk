@@ -4,6 +4,7 @@
 rule score_shard:
     input:
         images=IMAGES,
+        members=members_of,
         other=scoring_asked(PATHS.shard, setting_of, precision=CONFIG.scoring.precision),
     output:
         PATHS.shard,

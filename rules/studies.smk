@@ -42,6 +42,7 @@ rule score_ablation:
     input:
         choice=filled(PATHS.choice, study="ablation"),
         images=IMAGES,
+        members=members_of,
         other=asked(
             PATHS.ablation,
             lambda wildcards: CONFIG.ablation_setting(wildcards.dataset).values,
@@ -86,6 +87,7 @@ rule train_architecture:
     input:
         choice=filled(PATHS.choice, study="training"),
         images=IMAGES,
+        members=members_of,
         other=asked(
             PATHS.training,
             CONFIG.training_setting().values,

@@ -25,7 +25,8 @@ from trainfree.benchmarks.generated import generate_benchmark, generate_hardware
 from trainfree.benchmarks.landscape import prepare_landscape
 from trainfree.benchmarks.nasbench101.mirror import SAMPLE_NAME, read_mirror
 from trainfree.benchmarks.nasbench101.prepared import prepare_nasbench101, read_trained_cells
-from trainfree.benchmarks.prepare import READERS, prepare_benchmark
+from trainfree.benchmarks.prepare import prepare_benchmark
+from trainfree.benchmarks.readers import reader_of
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
 from trainfree.errors import DataFileError, SourceError
 from trainfree.files.storage import provenance_attributes, write_dataset
@@ -250,7 +251,7 @@ def test_seeds_without_end_are_refused(tmp_path):
     record = {"arch_index": 0, "arch_str": FULL.to_string(7), "all_results": trainings}
     (tmp_path / "000000.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps({"200": record})))
     with pytest.raises(SourceError, match="at most 16 different ones, found 16"):
-        READERS["nats-archive"](Delivery("official", "nats", {"archive": tmp_path}), FULL)
+        reader_of("nats-archive")(Delivery("official", "nats", {"archive": tmp_path}), FULL)
 
 
 def test_a_table_of_fractions_is_named_as_such(tmp_path, monkeypatch):
@@ -258,7 +259,9 @@ def test_a_table_of_fractions_is_named_as_such(tmp_path, monkeypatch):
     fractions = replace(
         GENERATED, accuracy={key: column / 100 for key, column in GENERATED.accuracy.items()}
     )
-    monkeypatch.setitem(READERS, "generated", lambda delivery, space: fractions)
+    monkeypatch.setattr(
+        "trainfree.benchmarks.generated.generate_benchmark", lambda delivery, space: fractions
+    )
     with pytest.raises(SourceError, match=r"none of the sources.*\n.*look like fractions"):
         prepare("nasbench201_mini", tmp_path / "x.h5", ["generated"])
     assert not (tmp_path / "x.h5").exists()
@@ -392,6 +395,6 @@ def test_a_mirror_table_with_a_time_of_nothing(tmp_path):
         writer = csv.DictWriter(stream, SMALL_COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    table = READERS["nb201-table"](Delivery("mirror", "t", {"table": path}), MINI)
+    table = reader_of("nb201-table")(Delivery("mirror", "t", {"table": path}), MINI)
     with pytest.raises(SourceError, match=r"x: train_seconds .*: expected seconds of a whole tr"):
         check_benchmark(MINI, table, "x")

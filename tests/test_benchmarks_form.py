@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 
 from trainfree.benchmarks.load import accuracy_column, load_benchmark
-from trainfree.benchmarks.prepare import READERS, prepare_benchmark
+from trainfree.benchmarks.prepare import prepare_benchmark
+from trainfree.benchmarks.readers import READERS, reader_of
 from trainfree.errors import SourceError, UnknownNameError
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import SPACE_NAMES
@@ -92,3 +93,4 @@ def test_unknown_space_and_every_form_has_a_reader(tmp_path):
         prepare("nasbench101", tmp_path / "x.h5", ["generated"])
     for space in set(SPACE_NAMES) - {"nasbench101"}:
         assert {source.form for source in RECIPES[f"{space}-accuracies"]} <= set(READERS)
+    assert all(callable(reader_of(form)) for form in READERS)

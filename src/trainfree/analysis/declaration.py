@@ -38,8 +38,10 @@ Kind = Literal[
     "landscape",
     "published_scores",
     "published_landscape",
+    "benchmarks",
+    "published_across",
 ]
-Of = Literal["run", "agreement", "space"]
+Of = Literal["run", "agreement", "space_agreement", "across", "space"]
 RESAMPLING = ("seed", "bootstrap_resamples")
 JUDGING = ("margin_percent", "margin_correlation", "margin_score", "coarsest")
 """Settings of tables with intervals, and of those with verdicts."""
@@ -60,8 +62,10 @@ class Inputs:
         Files of the papers' numbers, in the papers' order.
     hardware, draws, ablation, training, landscape
         Files of these kinds.
-    published_scores, published_landscape
-        Proxy scores that others published, and published numbers of a whole space.
+    benchmarks
+        Trained accuracies of several spaces.
+    published_scores, published_landscape, published_across
+        Proxy scores that others published, published numbers of a whole space, and of several.
     tables
         CSV files of the tables that are made from other tables.
     settings
@@ -79,8 +83,10 @@ class Inputs:
     ablation: tuple[Path, ...] = ()
     training: tuple[Path, ...] = ()
     landscape: Path | None = None
-    published_scores: Path | None = None
+    published_scores: tuple[Path, ...] = ()
     published_landscape: Path | None = None
+    benchmarks: tuple[Path, ...] = ()
+    published_across: Path | None = None
     tables: tuple[Path, ...] = ()
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
     leave_out: bool = False
@@ -229,8 +235,8 @@ class Table:
         Its caption; the columns of the CSV file; what makes the readable version; which of that
         version's columns are told in the caption where all rows say the same.
     reads, after, of
-        Kinds of files and names of tables that it is made from, and of what: the run, or the sample
-        that others scored, one space.
+        Kinds of files and names of tables that it is made from, and of what: the run, the sample
+        that others scored, several spaces, one space.
     settings
         Names of the :class:`~trainfree.analysis.settings.AnalysisSettings` that decide it.
     target

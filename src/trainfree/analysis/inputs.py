@@ -39,6 +39,15 @@ DATASET_TITLES = {
     "cifar100": "CIFAR-100",
     "imagenet16-120": "ImageNet16-120",
     "generated": "generated images",
+    "class_scene": "scene classes",
+    "class_object": "object classes",
+    "room_layout": "room layout",
+    "segmentsemantic": "semantic segmentation",
+    "normal": "surface normals",
+    "autoencoder": "autoencoder",
+    "taskonomy-scene": "scene classes (64 pixels)",
+    "taskonomy-object": "object classes (64 pixels)",
+    "taskonomy-layout": "room layout (64 pixels)",
 }
 
 

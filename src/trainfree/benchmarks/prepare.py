@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from trainfree.benchmarks.analog import read_analog
 from trainfree.benchmarks.checks import check_benchmark, without_accuracy
 from trainfree.benchmarks.code import benchmark_code_hash
-from trainfree.benchmarks.generated import generate_benchmark
-from trainfree.benchmarks.nats_bench.archive import read_nats_archive, read_nats_size_archive
-from trainfree.benchmarks.nats_bench.size_table import read_size_table
-from trainfree.benchmarks.nats_bench.topology_table import read_mirror_table
+from trainfree.benchmarks.readers import reader_of
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
-from trainfree.errors import SourceError
+from trainfree.errors import ArchitectureError, SourceError
 from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.outside.extensions import load_files
 from trainfree.outside.foreign import blamed_on
 from trainfree.sources.delivery import Delivery, source_settings
 from trainfree.sources.fetching import fetch
-from trainfree.sources.recipes import RECIPES
+from trainfree.sources.recipes import NOT_TRAINED, RECIPES
 from trainfree.spaces import SPACE_NAMES, definition_of, load_space
+from trainfree.spaces.listed import ListedSpace
 from trainfree.spaces.protocol import Space
-
-READERS: Mapping[str, Callable[[Delivery, Any], BenchmarkTable]] = {
-    "nb201-table": read_mirror_table,
-    "sss-table": read_size_table,
-    "nats-archive": read_nats_archive,
-    "nats-size-archive": read_nats_size_archive,
-    "analog-nasbench": read_analog,
-    "generated": generate_benchmark,
-}
 
 
 def prepare_benchmark(
@@ -45,6 +32,7 @@ def prepare_benchmark(
     nats_archive: str | None,
     timeout: float,
     nats_size_archive: str | None = None,
+    nds: str | None = None,
     extra: Sequence[Path] = (),
 ) -> None:
     """Write the benchmark file of a space.
@@ -68,6 +56,8 @@ def prepare_benchmark(
         Seconds to wait for a source's answer.
     nats_size_archive
         That of the size space.
+    nds
+        Folder or .zip file of the official files of NDS.
     extra
         The file of a space of the user's own, which brings its accuracies along.
 
@@ -85,6 +75,7 @@ def prepare_benchmark(
         nats_archive=nats_archive,
         nats_size_archive=nats_size_archive,
         timeout=timeout,
+        nds=nds,
     )
     if space not in SPACE_NAMES:
         delivery, table = Delivery("extra", "extra"), _accuracies_of_own(known)
@@ -92,9 +83,14 @@ def prepare_benchmark(
 
         def read(delivery: Delivery) -> tuple[Delivery, BenchmarkTable]:
             where = ", ".join(map(str, delivery.files.values())) or delivery.form
-            return delivery, check_benchmark(known, READERS[delivery.form](delivery, known), where)
+            given = reader_of(delivery.form)(delivery, known)
+            listed = with_members(known, given, where)
+            return delivery, check_benchmark(listed, given, where)
 
         delivery, table = fetch(item, order, cache, settings, read)
+        known = with_members(known, table, space)
+    elif space in NOT_TRAINED:
+        raise SourceError(f"{space} has no trained accuracies: {NOT_TRAINED[space]}")
     else:
         raise SourceError(
             f"{space}: its accuracies are in one large file that is named rather than fetched; "
@@ -108,6 +104,24 @@ def prepare_benchmark(
     note = "; ".join(part for part in (delivery.note, table.remark) if part)
     attributes |= {"space": space, "source": delivery.source, "source_note": note}
     write_dataset(benchmark_dataset(known, table, attributes), output, "benchmark")
+
+
+def with_members(space: Space, table: BenchmarkTable, where: str) -> Space:
+    """Return a space that is a list with the architectures of its table; others as they are.
+
+    Raises
+    ------
+    SourceError
+        When the table has no such list, one of another length, or an architecture twice.
+    """
+    if not isinstance(space, ListedSpace):
+        return space
+    if table.architectures is None:
+        raise SourceError(f"{where}: expected the architectures of {space.name}, found no list")
+    try:
+        return space.with_members(table.architectures)
+    except ArchitectureError as error:
+        raise SourceError(f"{where}: {error}") from error
 
 
 def _accuracies_of_own(space: Space) -> BenchmarkTable:

@@ -43,6 +43,9 @@ def add_commands(commands: Commands) -> None:
     panels.add_argument("--published", type=Path, help="the paper's numbers, to stand beside")
     tau = command(commands, "plot-tau", _plot_tau, "plot Kendall's tau of all proxies")
     tau.add_argument("--correlations", type=Path, required=True, help="table (CSV)")
+    spaces = command(commands, "plot-spaces", _plot_spaces, "draw proxies on several spaces")
+    spaces.add_argument("--spaces", type=Path, required=True, help="table (CSV)")
+    spaces.add_argument("--ranks", type=Path, required=True, help="table of mean ranks (CSV)")
     for parser in (panels, tau):
         parser.add_argument("--scores", type=Path, nargs="+", required=True)
         parser.add_argument("--benchmark", type=Path, required=True)
@@ -51,7 +54,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--suffix", required=True, help="of their names: what was scored")
     for parser in (panels, searches):
         parser.add_argument("--settings", default="{}", help="settings of the tables as JSON")
-    for parser in (stability, panels, tau):
+    for parser in (stability, panels, tau, spaces):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     report = command(commands, "report", _report, "write the HTML report from what there is")
     report.add_argument("--results", type=Path, help="folder, default: the configuration's own")
@@ -128,6 +131,12 @@ def _plot_stability(arguments: argparse.Namespace) -> None:
     from trainfree.report.figures.proxies import plot_stability
 
     plot_stability(arguments.draws, arguments.table, arguments.stem)
+
+
+def _plot_spaces(arguments: argparse.Namespace) -> None:
+    from trainfree.report.figures.spaces import plot_spaces
+
+    plot_spaces(arguments.spaces, arguments.ranks, arguments.stem)
 
 
 def _report(arguments: argparse.Namespace) -> None:

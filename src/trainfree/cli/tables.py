@@ -27,14 +27,16 @@ SEVERAL = {
     "draws": "several draws of the same architectures",
     "ablation": "files of the ablation",
     "training": "files of the training study",
+    "benchmarks": "trained accuracies of several spaces",
+    "published_scores": "proxy scores that others published",
     "tables": "CSV files of tables made before",
 }
 ONE = {
     "benchmark": "trained accuracies",
     "hardware": "what is known on hardware",
     "landscape": "walks through a space",
-    "published_scores": "proxy scores that others published",
     "published_landscape": "published numbers of a space",
+    "published_across": "published rank correlations on several spaces",
 }
 """Kinds of files that tables are made from, see :class:`trainfree.analysis.declaration.Inputs`."""
 

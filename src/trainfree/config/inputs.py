@@ -40,6 +40,11 @@ class SourcesConfig(Section):
         description="Path of an official NAS-Bench-101 .tfrecord file; without one, the mirror's "
         "nasbench101/nb101_108ep.npz.",
     )
+    nds: FilePath | None = Field(
+        default=None,
+        description="Path of the official files of NDS, a folder with Amoeba.json and others or "
+        "the data.zip that they come in; without one, the mirror's nds/.",
+    )
     timeout_seconds: Timeout = Field(
         default=10.0, description="Seconds to wait for a connection before the next source."
     )

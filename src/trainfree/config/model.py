@@ -9,13 +9,16 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_SCORES
 from trainfree.analysis.settings import AnalysisSettings
+from trainfree.config.across import AcrossConfig
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
 from trainfree.config.scoring import (
     AblationConfig,
     AgreementConfig,
     KernelsConfig,
     ScoringConfig,
+    SpaceAgreementConfig,
     StabilityConfig,
     TrainingConfig,
 )
@@ -53,9 +56,11 @@ class Config(Section):
     images: ImagesConfig = ImagesConfig()
     scoring: ScoringConfig = ScoringConfig()
     agreement: AgreementConfig = AgreementConfig()
+    space_agreement: SpaceAgreementConfig = SpaceAgreementConfig()
     stability: StabilityConfig = StabilityConfig()
     kernels: KernelsConfig = KernelsConfig()
     nasbench101: NasBench101Config = NasBench101Config()
+    across: AcrossConfig = AcrossConfig()
     ablation: AblationConfig = AblationConfig()
     training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()
@@ -79,7 +84,11 @@ class Config(Section):
     @property
     def space_files(self) -> list[str]:
         """Those of ``spaces.extra`` that the space is in."""
-        return _files_with(SPACE_KIND, self.space, self.spaces.extra)
+        return self.files_with_space(self.space)
+
+    def files_with_space(self, space: str) -> list[str]:
+        """Return those of ``spaces.extra`` that a space is in."""
+        return _files_with(SPACE_KIND, space, self.spaces.extra)
 
     def image_files(self, dataset: str) -> list[str]:
         """Return those of ``images.extra`` that a data set is in."""
@@ -109,6 +118,25 @@ class Config(Section):
             sample_seed=self.seed,
             sample_of=first_hashes,
             extra=hashed(self.proxies.extra),
+        )
+
+    def across_setting(self, name: str, dataset: str) -> Setting:
+        """Return what decides the scores of one of several spaces on a data set."""
+        across, space = self.across, self.across.named[name]
+        size = len(load_space(name))
+        sample = min(space.sample or across.sample, size)
+        files = [*self.proxies.extra, *self.files_with_space(name), *self.image_files(dataset)]
+        return Setting(
+            space=name,
+            dataset=dataset,
+            proxies=across.proxies_of(space),
+            batch_size=space.batch_size or across.batch_size,
+            initialization=space.initialization or across.initialization,
+            input=space.input or across.input,
+            seed=self.seed,
+            sample=sample if sample < size else 0,
+            sample_seed=self.seed if sample < size else 0,
+            extra=hashed(files),
         )
 
     def ablation_setting(self, dataset: str) -> AblationSetting:
@@ -168,12 +196,18 @@ class Config(Section):
         algorithms = [Path(path) for path in self.search.extra]
         images = [Path(path) for path in self.images.extra]
         _require("space", [self.space], space_names(spaces))
-        _require("data set", self.datasets, dataset_names(images))
+        _require("published scores", list(self.space_agreement.samples), list(PUBLISHED_SCORES))
+        _require("space", list(self.across.named), space_names(spaces))
+        several = [name for space in self.across.named.values() for name in space.datasets]
+        _require("data set", [*self.datasets, *several], dataset_names(images))
         algorithm_names(algorithms)  # the plans ask for algorithms by name themselves
         load_files([*spaces, *algorithms, *images])
         known = proxy_names([Path(path) for path in self.proxies.extra])
         for proxies in (self.scoring.proxies, self.nasbench101.proxies, self.ablation.proxies):
             _require("proxy", proxies, known)
+        _require("proxy", self.across.proxies, known)
+        for space in self.across.named.values():
+            _require("proxy", [*(space.proxies or []), *(space.without or [])], known)
         return self
 
     @model_validator(mode="after")

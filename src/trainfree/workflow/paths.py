@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainfree.analysis.origins import SUFFIXES
+from trainfree.spaces.listed import MEMBERS_FILE
 
 IMAGES = "data/images/{dataset}.h5"
 """Prepared images."""
-ACCURACIES = "data/benchmarks/{space}.h5"
+ACCURACIES = MEMBERS_FILE
 """Accuracies of trained networks."""
 HARDWARE = "data/benchmarks/hardware-{space}.h5"
 """What networks cost on hardware."""
-PUBLISHED_SCORES = "data/published_scores/suite_zero_cifar10.csv.gz"
+PUBLISHED_SCORES = "data/published_scores/{published}.csv.gz"
 """Proxy scores that others published."""
 FIGURE_SUFFIXES = (".svg", ".png", ".json")
 

@@ -10,6 +10,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from trainfree.analysis.declaration import RUN, Inputs, Table
+from trainfree.analysis.proxies.published_proxy_scores import NASBENCH201_SCORES
+from trainfree.analysis.proxies.published_proxy_scores import (
+    PUBLISHED_SCORES as PUBLISHED_SCORES_OF,
+)
 from trainfree.analysis.published import Published
 from trainfree.analysis.registry import table_names, tables, tables_before, tables_of
 from trainfree.provenance import canonical_json
@@ -40,8 +44,8 @@ class RunTables:
 
     @property
     def with_a_rule(self) -> list[Table]:
-        """The tables of the configured space, and those beside scores that others published."""
-        return [table for table in tables().values() if table.of in ("run", "agreement")]
+        """All tables but those of one space that a wildcard names."""
+        return [table for table in tables().values() if table.of != "space"]
 
     def names(self, target: str = RUN) -> list[str]:
         """Return the names of the tables of a target."""
@@ -60,7 +64,12 @@ class RunTables:
 
     def inputs(self, table: Table) -> dict[str, str | list[str]]:
         """Return the files that a table is made from, by kind."""
-        known = self._of_agreement if table.of == "agreement" else self._of_run
+        by_kind = {
+            "agreement": self._of_agreement,
+            "space_agreement": self._of_space_agreement,
+            "across": self._of_several,
+        }
+        known = by_kind.get(table.of, self._of_run)
         found: dict[str, str | list[str]] = {kind: known[kind] for kind in table.reads}
         if before := tables_before(table, self.papers):
             found["tables"] = [self.run.paths.table(f"{name}.csv") for name in before]
@@ -96,7 +105,28 @@ class RunTables:
         return {
             "scores": studies.agreement_files(self.run),
             "benchmark": ACCURACIES.format(space="nasbench201"),
-            "published_scores": PUBLISHED_SCORES,
+            "published_scores": PUBLISHED_SCORES.format(published=NASBENCH201_SCORES),
+        }
+
+    @property
+    def _of_space_agreement(self) -> Files:
+        published = [PUBLISHED_SCORES_OF[name].file for name in self.run.space_agreement]
+        return {
+            "scores": studies.space_agreement_files(self.run),
+            "published_scores": [
+                PUBLISHED_SCORES.format(published=file) for file in dict.fromkeys(published)
+            ],
+        }
+
+    @property
+    def _of_several(self) -> Files:
+        folders = {paper.path.parent for paper in self.papers}
+        return {
+            "scores": [self.run.scores(setting) for setting in self.run.across],
+            "benchmarks": [ACCURACIES.format(space=name) for name in self.run.config.across.named],
+            "published_across": [
+                relative(folder / "across" / "rankings.yaml") for folder in sorted(folders)
+            ],
         }
 
 

@@ -5,7 +5,7 @@ Each is drawn from the table of the same name; captions say what the scores were
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from trainfree.analysis.formats import number
-from trainfree.analysis.inputs import Floats, outcome_title
+from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.origins import DataFile, data_files, files_behind
 from trainfree.analysis.proxies.proxy_outcomes import outcome_name
 from trainfree.analysis.proxies.proxy_stability import ARMS
@@ -29,15 +28,13 @@ from trainfree.analysis.tables import rows_of_setting
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_header
 from trainfree.report.style.captions import accuracy_note, image_notes, sentences, span
-from trainfree.report.style.colours import GROUND, INK, MUTED, RULE, SERIES
+from trainfree.report.style.colours import GROUND, MUTED, RULE, SERIES
+from trainfree.report.style.heat_map import draw_heat_map
 from trainfree.report.style.labels import label_points
 from trainfree.report.style.look import figure_style, new_figure, rule_lines, write_figure
 
 WIDTH = 6.6
 ROW = 0.19
-DIVERGING = "RdBu_r"  # ColorBrewer's, which the colour-blind can read
-UNDEFINED = "#c9c9c9"
-ON_LIGHT, ON_DARK = "#111111", "#ffffff"  # not the theme's: the cells keep their colours
 NUMBERED = 14
 WRAP = 24
 Attributes = Mapping[str, Any]
@@ -71,7 +68,7 @@ def plot_pairs(scores: Path, pairs: Path, output_stem: Path) -> None:
     with figure_style():
         side = 1.9 + max(ROW * len(names), 1.6)
         figure = new_figure(side + 0.5, side)
-        _heat_map(figure, values, names, names, numbered=len(names) <= NUMBERED)
+        draw_heat_map(figure, values, names, names, numbered=len(names) <= NUMBERED)
         caption = sentences(
             f"Spearman's ρ of the scores of {number(float(attributes['n']), 0)} architectures, "
             "proxies ordered by average-linkage clustering of 1 − ρ.",
@@ -110,7 +107,7 @@ def plot_outcomes(scores: Path, benchmark: Path, outcomes: Path, output_stem: Pa
     counts = sorted(set(rows["n"]))
     with figure_style():
         figure = new_figure(2.2 + 0.38 * len(columns), 1.9 + ROW * len(names))
-        _heat_map(figure, square.to_numpy(dtype=float), names, columns, numbered=True)
+        draw_heat_map(figure, square.to_numpy(dtype=float), names, columns, numbered=True)
         caption = sentences(
             "Spearman's ρ of score and quantity, proxies ordered by the first column. A high score "
             "is meant to be a good one: a positive ρ with latency or energy says that what scores "
@@ -294,31 +291,6 @@ def clustered(square: pd.DataFrame) -> list[str]:
     np.fill_diagonal(distance, 0.0)
     tree = linkage(squareform(distance, checks=False), "average", optimal_ordering=True)
     return [str(square.index[place]) for place in leaves_list(tree)]
-
-
-def _heat_map(
-    figure: Figure, values: Floats, rows: Sequence[str], columns: Sequence[str], *, numbered: bool
-) -> None:
-    axes = figure.subplots()
-    axes.set_facecolor(UNDEFINED)
-    shown = np.ma.masked_invalid(values)
-    image = axes.imshow(
-        shown, cmap=DIVERGING, vmin=-1, vmax=1, aspect="auto", interpolation="nearest"
-    )
-    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
-    axes.set_yticks(range(len(rows)), rows, fontsize=7)
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    if numbered:
-        for (row, column), value in np.ndenumerate(values):
-            text = "–" if np.isnan(value) else number(float(value), 2).replace("0.", ".", 1)
-            colour = ON_DARK if abs(value) > 0.65 else ON_LIGHT
-            axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=25, pad=0.02)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=7, length=2)
-    bar.set_label("Spearman's ρ", color=INK, fontsize=7.5)
 
 
 def _with_interval(axes: Axes, rows: pd.DataFrame, name: str, places: Any, colour: str) -> None:

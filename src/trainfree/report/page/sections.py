@@ -109,6 +109,13 @@ SECTIONS = (
         drawn=("search*",),
     ),
     Plan(
+        "spaces",
+        "Does it hold elsewhere?",
+        "Spaces",
+        "The same proxies on samples of other spaces, with the trained accuracies of each.",
+        figures=("space*",),
+    ),
+    Plan(
         "timing",
         "What does scoring cost?",
         "Time",

@@ -22,6 +22,7 @@ from trainfree.scoring.modules.head import Head
 from trainfree.scoring.modules.redraw import redraw
 from trainfree.scoring.modules.words import model_error
 from trainfree.scoring.status import is_out_of_memory
+from trainfree.spaces import SPACE_NAMES
 from trainfree.spaces.protocol import Space
 
 
@@ -97,9 +98,9 @@ def built(architecture: Architecture, batch: Tensor) -> nn.Module:
     """Return the module of an architecture, in evaluation mode, where ``batch`` lies.
 
     Its own code draws the weights, from generators that are seeded for it; with another
-    initialisation than PyTorch's they are drawn anew. It is built twice: so a module that shares
-    weights with another, or draws them from elsewhere, is found out whatever was built before it,
-    and scores cannot depend on the order of architectures.
+    initialisation than PyTorch's they are drawn anew. That of a space of others is built twice: so
+    a module that shares weights with another, or draws them from elsewhere, is found out whatever
+    was built before it, and scores cannot depend on the order of architectures.
 
     Raises
     ------
@@ -108,10 +109,10 @@ def built(architecture: Architecture, batch: Tensor) -> nn.Module:
     MemoryError
         When there is not enough memory.
     """
-    first, second = (_called(architecture) for _ in range(2))
+    first = _called(architecture)
     with _blamed(architecture, lambda error: f"it cannot be used: {told(error)}"):
-        _require_own_weights(architecture, first, second)
-        del second
+        if architecture.space.name not in SPACE_NAMES:
+            _require_own_weights(architecture, first, _called(architecture))
         model = copied(first, architecture.called).eval().to(batch.device, batch.dtype)
         if architecture.initialization != "pytorch":
             redraw(model, architecture.initialization, architecture.stream("weights"))

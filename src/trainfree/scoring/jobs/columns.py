@@ -262,7 +262,7 @@ def row_of(arch: int, entries: Sequence[Entry]) -> Row:
 
 def completed_rows(
     settings: Mapping[str, Mapping[str, Any]],
-    architectures: Sequence[int],
+    architectures: Mapping[int, str],
     store: ColumnStore,
     score: Callable[[tuple[str, ...], Sequence[int]], list[Row]],
 ) -> list[Row]:
@@ -272,10 +272,19 @@ def completed_rows(
     ----------
     settings
         What decides each proxy's column.
+    architectures
+        Their names: an entry of another name is of another list of networks, and not taken.
     score
         Scores architectures with proxies.
     """
-    columns = {proxy: store.known(every, architectures) for proxy, every in settings.items()}
+    columns = {
+        proxy: {
+            arch: entry
+            for arch, entry in store.known(every, list(architectures)).items()
+            if entry.architecture == architectures[arch]
+        }
+        for proxy, every in settings.items()
+    }
     lacking = tuple(
         proxy for proxy, column in columns.items() if any(a not in column for a in architectures)
     )

@@ -158,7 +158,10 @@ class ScoringJob:
             )
             for proxy in setting.proxies
         }
-        return completed_rows(settings, architectures, self.store, score)
+        names = map(load_space(setting.space).to_string, architectures)
+        return completed_rows(
+            settings, dict(zip(architectures, names, strict=True)), self.store, score
+        )
 
     @cached_property
     def groups(self) -> Precision | None:

@@ -28,6 +28,10 @@ GROUPS = "trainfree.scoring.architectures.groups"
 name, so that it is no part of the code of scores from a processor."""
 
 
+_LARGEST_SHUFFLED = 10_000_000
+"""Architectures that are shuffled as a whole for a sample; of more they are drawn one by one."""
+
+
 @dataclass(frozen=True, config=STRICT)
 class Setting(Settings):
     """Everything that decides a score: its hash is the ``config_hash`` of the scores file.
@@ -93,7 +97,7 @@ def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:
             f"a sample of {setting.sample} architectures is more than {setting.space} has "
             f"to draw from ({pool}); choose a smaller one"
         )
-    drawn = stream(setting.sample_seed, "architecture-sample").permutation(pool)[: setting.sample]
+    drawn = _drawn(setting, pool)
     if setting.sample_of:
         space = load_space(setting.space)
         if not isinstance(space, PublishedOrder):
@@ -103,6 +107,17 @@ def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:
             )
         drawn = space.first_published(pool)[drawn]
     return np.sort(drawn)
+
+
+def _drawn(setting: Setting, pool: int) -> NDArray[np.int64]:
+    """Return the sample, of ``pool`` architectures, in the order in which it was drawn."""
+    rng = stream(setting.sample_seed, "architecture-sample")
+    if pool <= _LARGEST_SHUFFLED:
+        return rng.permutation(pool)[: setting.sample]
+    drawn: dict[int, None] = {}
+    while len(drawn) < setting.sample:
+        drawn[int(rng.integers(pool))] = None
+    return np.array(list(drawn), dtype=np.int64)
 
 
 def way_of(space: Space | str) -> str:
@@ -134,6 +149,7 @@ def scoring_code_hash(
     outside = {
         **versions_of(PROXY, setting.proxies),
         **versions_of(spaces.SPACE_KIND, [setting.space]),
+        **spaces.packages_of(setting.space),
         **versions_of(DATASET_KIND, [setting.dataset]),
     }
     of_groups = groups is not None and scores_in_groups(setting)
