@@ -48,6 +48,8 @@ class Measure(_Entry):
         How it is read: see the head of the files.
     quantity
         What of a search or of sampled architectures is read.
+    space
+        The search space, where it is another than the file's.
     dataset
         The image set that was scored or searched.
     outcome
@@ -65,6 +67,7 @@ class Measure(_Entry):
 
     kind: Kind
     quantity: Quantity = "accuracy"
+    space: str = ""
     dataset: str = ""
     outcome: str = ""
     search: str = ""
