@@ -17,8 +17,8 @@ from trainfree.analysis.published import (
     Cell,
     Measure,
     Published,
+    PublishedTable,
     as_published,
-    cells_of_kind,
     comparable,
 )
 from trainfree.analysis.run_files import AbsentError, RunFiles
@@ -107,7 +107,7 @@ def published_correlations(
     """Return the papers' correlations of one kind, in their order."""
     return [
         PublishedCorrelation(cell, measure, measure.space or table.space, table.batch_size)
-        for table, cell, measure in cells_of_kind(papers, kind)
+        for table, cell, measure in _cells_of_kind(papers, kind)
     ]
 
 
@@ -172,3 +172,16 @@ def rows_with_other_spaces(run: RunFiles, papers: Iterable[Published]) -> Iterat
             continue
         for proxy in run.proxies("tau", space, dataset, outcome):
             yield Row(Correlated(dataset, proxy, outcome), None)
+
+
+def _cells_of_kind(
+    papers: Iterable[Published], kind: Kind
+) -> list[tuple[PublishedTable, Cell, Measure]]:
+    """Return the published cells with one reading, and the table of each."""
+    return [
+        (table, cell, measure)
+        for paper in papers
+        for table in paper.tables
+        for cell, measure in table.cells
+        if measure.kind == kind
+    ]

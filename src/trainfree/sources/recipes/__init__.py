@@ -16,7 +16,7 @@ from trainfree.sources.recipes.darts import (
     NASBENCH301,
 )
 from trainfree.sources.recipes.darts import NOT_TRAINED as NOT_TRAINED_DARTS
-from trainfree.sources.recipes.images import CIFAR10, CIFAR100, IMAGENET16_120
+from trainfree.sources.recipes.images import CIFAR10, CIFAR100, IMAGENET16_120, NOISE_OF_IMAGENET
 from trainfree.sources.recipes.nasbench201 import (
     ACCURACIES,
     ARTIFICIAL_ACCURACIES,
@@ -37,6 +37,7 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "cifar10-images": CIFAR10,
     "cifar100-images": CIFAR100,
     "imagenet16-120-images": IMAGENET16_120,
+    "imagenet-noise-images": (GeneratedSource(NOISE_OF_IMAGENET),),
     "generated-images": (GeneratedSource("artificial images made up for tests: uniform noise"),),
     "taskonomy-scene-images": TASK_IMAGES,
     "taskonomy-object-images": TASK_IMAGES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -65,8 +66,10 @@ def _of_pytorchcv(name: str, classes: int, image_size: int) -> nn.Module:
     Its module is imported and not the list of all models: one of these needs operators of
     torchvision, which beside another build of torch cannot be loaded.
     """
-    module = import_module(f"pytorchcv.models.{family_of('pytorchcv', name).name}_cifar")
-    make = _builder(module, name)
+    package, family = import_module("pytorchcv"), family_of("pytorchcv", name).name
+    if find_spec(f"pytorchcv.models.{family}_cifar") is None:
+        raise _no_builder(package, name)
+    make = _builder(import_module(f"pytorchcv.models.{family}_cifar"), name)
     return make(num_classes=classes, in_size=(image_size, image_size), pretrained=False)
 
 
