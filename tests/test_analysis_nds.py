@@ -46,9 +46,7 @@ def test_a_run_of_the_space_has_a_verdict(run, tmp_path):
     cells = figure.set_index("column")
     assert cells.loc["NDS-DARTS CIFAR-10", "verdict"] == "reproduced"
     assert cells.loc["NDS-DARTS CIFAR-10", "measured"] == beside["tau"].item()
-    assert cells.loc["NDS-PNAS CIFAR-10", "reason"] == (
-        "not of this run's space but of nds_pnas: a run of that has it"
-    )
+    assert "but of nds_pnas" in cells.loc["NDS-PNAS CIFAR-10", "reason"]
 
 
 def test_other_settings_and_spaces_have_none(run, tmp_path):

@@ -48,10 +48,8 @@ class Measure(_Entry):
         How it is read: see the head of the files.
     quantity
         What of a search or of sampled architectures is read.
-    space
-        The search space, where it is another than the file's.
-    dataset
-        The image set that was scored or searched.
+    space, dataset
+        The space, where it is another than the file's, and the image set scored or searched.
     outcome
         The accuracy, ``<benchmark data set>/<split>/<epochs>``.
     search, algorithm, signal, proxy, preset, budget, budget_kind
@@ -381,9 +379,8 @@ def _measure(path: Path, table: _Table, cell: Cell) -> Measure:
         return Measure.model_validate(merged)
     except ValidationError as error:
         lines = [_explain(dict(detail), merged) for detail in error.errors()]
-        raise DataFileError(
-            f"{path}: {cell.table}, {cell.row}, {cell.column}: " + "; ".join(lines)
-        ) from error
+        where = f"{path}: {cell.table}, {cell.row}, {cell.column}"
+        raise DataFileError(f"{where}: {'; '.join(lines)}") from error
 
 
 def _explain(detail: dict[str, Any], content: Any) -> str:
