@@ -34,6 +34,7 @@ include: "rules/figures.smk"
 include: "rules/nasbench101.smk"
 include: "rules/spaces.smk"
 include: "rules/studies.smk"
+include: "rules/zoo.smk"
 
 
 onstart:
@@ -58,6 +59,7 @@ localrules:
     scores,
     searches,
     proxy_agreement,
+    space_agreement,
     proxy_tables,
     proxy_figures,
     proxy_stability,
@@ -66,6 +68,7 @@ localrules:
     landscape,
     ablation,
     training,
+    zoo,
     spaces,
 
 
@@ -113,6 +116,12 @@ rule paper_figures:
 rule proxy_agreement:
     input:
         TABLES.files("proxy_agreement"),
+
+
+# The same on other spaces.
+rule space_agreement:
+    input:
+        TABLES.files("space_agreement"),
 
 
 # Proxies beside each other, with everything that is known of the trained networks.
@@ -174,3 +183,10 @@ rule training:
     input:
         TABLES.files("training"),
         figure_files(f"training-{CONFIG.space}-{CONFIG.datasets[0]}"),
+
+
+# Whether proxies rank networks that people use.
+rule zoo:
+    input:
+        TABLES.files("zoo"),
+        figure_files("zoo"),

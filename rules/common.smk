@@ -69,6 +69,7 @@ wildcard_constraints:
     proxy=r"[a-z0-9_]+",
     analysed=r"nasbench[a-z0-9_]+",
     printed=r"naswot_[a-z0-9_]+",
+    published=r"[a-z0-9_]+",
 
 
 SEARCHES = RUN.searches
@@ -156,6 +157,11 @@ def search_inputs(wildcards):
 def extra_option(files):
     """Return files of the user's own as an option of a command; the shell line quotes it."""
     return ["--extra", *files] if files else []
+
+
+def named_files(files):
+    """Return those files as options that the configuration names; the shell line quotes them."""
+    return [part for option, path in files.items() if path for part in (option, path)]
 
 
 def caption_of(table):

@@ -72,7 +72,7 @@ def agreement(folder):
         folder,
         scores=[folder / "own.h5", folder / "again.h5"],
         benchmark=folder / "benchmark.h5",
-        published_scores=folder / "theirs.csv",
+        published_scores=[folder / "theirs.csv"],
     )
 
 
@@ -141,16 +141,16 @@ def test_files_that_do_not_match_are_named(files):
 def test_published_scores_come_from_the_mirror_and_nowhere_else(tmp_path, monkeypatch):
     monkeypatch.delenv("TRAINFREE_MIRROR", raising=False)
     with pytest.raises(SourceError, match="no mirror folder"):
-        prepare_published_scores(tmp_path / "a.csv.gz", None)
+        prepare_published_scores("suite_zero_cifar10", tmp_path / "a.csv.gz", None)
     (tmp_path / "suite_zero_cifar10.csv.gz").write_bytes(b"something else")
     with pytest.raises(SourceError, match=r"suite_zero_cifar10\.csv\.gz: expected sha256"):
-        prepare_published_scores(tmp_path / "out" / "a.csv.gz", str(tmp_path))
+        prepare_published_scores("suite_zero_cifar10", tmp_path / "out" / "a.csv.gz", str(tmp_path))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.shared_data
 def test_the_mirror_s_file_has_every_column(shared_data, tmp_path):
-    prepare_published_scores(tmp_path / "theirs.csv.gz", str(shared_data))
+    prepare_published_scores("suite_zero_cifar10", tmp_path / "theirs.csv.gz", str(shared_data))
     table = pd.read_csv(tmp_path / "theirs.csv.gz")
     assert len(table) == 9445
     assert set(PUBLISHED_COLUMNS.values()) | {"index"} == set(table.columns)

@@ -36,6 +36,7 @@ TRAININGS: dict[str, tuple[str, ...]] = {
     "generated": ("cifar10-valid", "cifar10"),
     "cifar100": ("cifar100",),
     "imagenet16-120": ("ImageNet16-120",),
+    "imagenet-noise": ("ImageNet-1k",),
     "taskonomy-scene": ("class_scene",),
     "taskonomy-object": ("class_object",),
     "taskonomy-layout": ("room_layout",),

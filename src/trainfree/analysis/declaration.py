@@ -41,7 +41,7 @@ Kind = Literal[
     "benchmarks",
     "published_across",
 ]
-Of = Literal["run", "agreement", "across", "space"]
+Of = Literal["run", "agreement", "space_agreement", "across", "space"]
 RESAMPLING = ("seed", "bootstrap_resamples")
 JUDGING = ("margin_percent", "margin_correlation", "margin_score", "coarsest")
 """Settings of tables with intervals, and of those with verdicts."""
@@ -83,7 +83,7 @@ class Inputs:
     ablation: tuple[Path, ...] = ()
     training: tuple[Path, ...] = ()
     landscape: Path | None = None
-    published_scores: Path | None = None
+    published_scores: tuple[Path, ...] = ()
     published_landscape: Path | None = None
     benchmarks: tuple[Path, ...] = ()
     published_across: Path | None = None

@@ -48,6 +48,8 @@ class Measure(_Entry):
         How it is read: see the head of the files.
     quantity
         What of a search or of sampled architectures is read.
+    space
+        The search space, where it is another than the file's.
     dataset
         The image set that was scored or searched.
     outcome
@@ -65,6 +67,7 @@ class Measure(_Entry):
 
     kind: Kind
     quantity: Quantity = "accuracy"
+    space: str = ""
     dataset: str = ""
     outcome: str = ""
     search: str = ""
@@ -113,6 +116,7 @@ class Cell(_Entry):
 class _Table(_Entry):
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
+    space: str = ""
     common: dict[str, Any]
     rows: dict[str, dict[str, Any]]
     columns: dict[str, dict[str, Any]]
@@ -151,6 +155,8 @@ class PublishedTable:
         Caption.
     space, batch_size
         The search space it is about, and the images of a mini-batch.
+    elsewhere
+        Whether that is another space than the paper's other tables are about.
     cells
         Cells and measures.
     """
@@ -159,6 +165,7 @@ class PublishedTable:
     title: str
     space: str
     batch_size: int
+    elsewhere: bool
     cells: tuple[tuple[Cell, Measure], ...]
 
     @property
@@ -330,19 +337,6 @@ def table_names(papers: Iterable[Published]) -> list[str]:
     return [table.name for paper in papers for table in paper.tables]
 
 
-def cells_of_kind(
-    papers: Iterable[Published], kind: Kind
-) -> list[tuple[PublishedTable, Cell, Measure]]:
-    """Return the published cells with one reading, and the table of each."""
-    return [
-        (table, cell, measure)
-        for paper in papers
-        for table in paper.tables
-        for cell, measure in table.cells
-        if measure.kind == kind
-    ]
-
-
 def _check_places(path: Path, file: _File) -> None:
     """Require that each cell stands in a described table, row and column, and once."""
     seen = set()
@@ -371,7 +365,14 @@ def _table(path: Path, file: _File, printed: str) -> PublishedTable:
     cells = tuple(
         (cell, _measure(path, table, cell)) for cell in file.cells if cell.table == printed
     )
-    return PublishedTable(table.name, table.title, file.space, file.batch_size, cells)
+    return PublishedTable(
+        name=table.name,
+        title=table.title,
+        space=table.space or file.space,
+        batch_size=file.batch_size,
+        elsewhere=table.space not in ("", file.space),
+        cells=cells,
+    )
 
 
 def _measure(path: Path, table: _Table, cell: Cell) -> Measure:

@@ -56,6 +56,7 @@ PASS_SECONDS = replace(
     SECONDS, words=SECONDS.words.replace("a whole training", "a pass over validation images")
 )
 COUNT = Range(f"whole numbers from 1 to {LARGEST_COUNT:g}", 1.0, LARGEST_COUNT, whole=True)
+ANY = Range(f"numbers up to {LARGEST_COUNT:g}", -LARGEST_COUNT, LARGEST_COUNT)
 _BESIDE = {
     "train_seconds": (SECONDS, _BY_TRAINING),
     "validation_seconds": (PASS_SECONDS, _BY_TRAINING),
@@ -211,8 +212,11 @@ def check_benchmark(space: Space, table: object, where: str) -> BenchmarkTable:
     further = {}
     for name, (values, meaning) in _items(table.further, f"{where}: further"):
         further[name] = (check_percentages(values, rows, f"{where}: {name}"), meaning)
+    covariates = {}
+    for name, (values, units, meaning) in _items(table.covariates, f"{where}: covariates"):
+        covariates[name] = (check_column(values, rows, ANY, f"{where}: {name}"), units, meaning)
     _check_official(table.official_index, rows, where)
-    checked = replace(table, accuracy=accuracy, further=further, **beside)
+    checked = replace(table, accuracy=accuracy, further=further, covariates=covariates, **beside)
     if not table.partial:
         _require_complete(space, checked, where)
     return checked

@@ -19,8 +19,18 @@ if TYPE_CHECKING:
 READERS = {
     "nb201-table": "nats_bench.topology_table:read_mirror_table",
     "sss-table": "nats_bench.size_table:read_size_table",
+    "darts-bench545": "darts.tables:read_bench545",
+    "darts-swap": "darts.tables:read_swap",
+    "darts-random214": "darts.tables:read_random214",
+    "nasbench301-suite-zero": "darts.tables:read_nasbench301",
     "transnas101-table": "transnas101.results_table:read_results",
     "nats-archive": "nats_bench.archive:read_nats_archive",
+    "nats-size-archive": "nats_bench.archive:read_nats_size_archive",
+    "pytorchcv-table": "zoo.tables:read_pytorchcv_mirror",
+    "pytorchcv-package": "zoo.tables:read_pytorchcv_package",
+    "torchvision-table": "zoo.tables:read_torchvision",
+    "timm-table": "zoo.tables:read_timm",
+    "nds-file": "nds.official_file:read_official_file",
     "analog-nasbench": "analog:read_analog",
     "generated": "generated:generate_benchmark",
 }

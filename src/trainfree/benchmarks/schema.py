@@ -42,6 +42,8 @@ class BenchmarkTable:
         The benchmark's own index of each architecture, -1 where unknown.
     further
         Further percentages: (values, long name) by variable name.
+    covariates
+        Further numbers of each architecture: (values, units, long name) by variable name.
     source_hashes
         SHA-256 of what was read beyond the delivered files.
     remark
@@ -64,6 +66,7 @@ class BenchmarkTable:
     flops: Mapping[str, Column] = field(default_factory=dict)
     official_index: npt.NDArray[np.int64] | None = None
     further: Mapping[str, tuple[Column, str]] = field(default_factory=dict)
+    covariates: Mapping[str, tuple[Column, str, str]] = field(default_factory=dict)
     source_hashes: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
     architectures: tuple[str, ...] | None = None
@@ -157,6 +160,10 @@ def benchmark_dataset(
         | {
             name: xr.Variable("arch", values, {"units": "%", "long_name": long_name})
             for name, (values, long_name) in table.further.items()
+        }
+        | {
+            name: xr.Variable("arch", values, {"units": units, "long_name": long_name})
+            for name, (values, units, long_name) in table.covariates.items()
         }
         | _subsets(space),
         coords=_coordinates(space, table, coordinates),

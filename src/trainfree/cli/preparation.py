@@ -22,12 +22,15 @@ def add_commands(commands: Commands) -> None:
     )
     benchmark.add_argument("--space", required=True)
     benchmark.add_argument("--nats-archive", help="official NATS-tss folder or .tar")
+    benchmark.add_argument("--nats-size-archive", help="official NATS-sss folder or .tar")
+    benchmark.add_argument("--nds", help="official files of NDS, a folder or .zip")
     others = command(
         commands,
         "prepare-published-scores",
         _prepare_published_scores,
         "fetch others' proxy scores",
     )
+    others.add_argument("--name", required=True, help="which, a file name without .csv.gz")
     others.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
     others.add_argument("--output", type=Path, required=True)
     for parser in (images, benchmark):
@@ -64,6 +67,8 @@ def _prepare_benchmark(arguments: argparse.Namespace) -> None:
         arguments.output,
         **_sources(arguments),
         nats_archive=arguments.nats_archive,
+        nats_size_archive=arguments.nats_size_archive,
+        nds=arguments.nds,
         extra=arguments.extra,
     )
 
@@ -86,4 +91,4 @@ def _sources(arguments: argparse.Namespace) -> dict[str, Any]:
 def _prepare_published_scores(arguments: argparse.Namespace) -> None:
     from trainfree.sources.published_proxy_scores import prepare_published_scores
 
-    prepare_published_scores(arguments.output, arguments.mirror)
+    prepare_published_scores(arguments.name, arguments.output, arguments.mirror)

@@ -28,13 +28,13 @@ SEVERAL = {
     "ablation": "files of the ablation",
     "training": "files of the training study",
     "benchmarks": "trained accuracies of several spaces",
+    "published_scores": "proxy scores that others published",
     "tables": "CSV files of tables made before",
 }
 ONE = {
     "benchmark": "trained accuracies",
     "hardware": "what is known on hardware",
     "landscape": "walks through a space",
-    "published_scores": "proxy scores that others published",
     "published_landscape": "published numbers of a space",
     "published_across": "published rank correlations on several spaces",
 }

@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_SCORES
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.config.across import AcrossConfig
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
@@ -17,6 +18,7 @@ from trainfree.config.scoring import (
     AgreementConfig,
     KernelsConfig,
     ScoringConfig,
+    SpaceAgreementConfig,
     StabilityConfig,
     TrainingConfig,
 )
@@ -54,6 +56,7 @@ class Config(Section):
     images: ImagesConfig = ImagesConfig()
     scoring: ScoringConfig = ScoringConfig()
     agreement: AgreementConfig = AgreementConfig()
+    space_agreement: SpaceAgreementConfig = SpaceAgreementConfig()
     stability: StabilityConfig = StabilityConfig()
     kernels: KernelsConfig = KernelsConfig()
     nasbench101: NasBench101Config = NasBench101Config()
@@ -193,6 +196,7 @@ class Config(Section):
         algorithms = [Path(path) for path in self.search.extra]
         images = [Path(path) for path in self.images.extra]
         _require("space", [self.space], space_names(spaces))
+        _require("published scores", list(self.space_agreement.samples), list(PUBLISHED_SCORES))
         _require("space", list(self.across.named), space_names(spaces))
         several = [name for space in self.across.named.values() for name in space.datasets]
         _require("data set", [*self.datasets, *several], dataset_names(images))

@@ -12,6 +12,7 @@ from trainfree.config.section import (
     Draws,
     Epochs,
     JobsPerGpu,
+    Name,
     Names,
     Percent,
     Positive,
@@ -81,6 +82,18 @@ class AgreementConfig(Section):
     )
     batch_size: Batch = Field(default=64, description="Images; the others used 64.")
     shard_size: Positive = Field(default=50, description="Architectures per job.")
+
+
+class SpaceAgreementConfig(Section):
+    """The same comparison on other spaces (target ``space_agreement``)."""
+
+    samples: dict[Name, Positive | None] = Field(
+        default={"nasbench301": 350},
+        description="Architectures to score beside each set of published scores, drawn from its "
+        "space; null drops one.",
+    )
+    batch_size: Batch = Field(default=32, description="Images in the one mini-batch.")
+    shard_size: Positive = Field(default=25, description="Architectures per job.")
 
 
 class StabilityConfig(Section):

@@ -81,6 +81,13 @@ DATASETS: dict[str, DatasetSpec] = {
             std=(63.22, 61.26, 65.09),
         ),
         DatasetSpec(
+            name="imagenet-noise",
+            image_size=224,
+            classes=1000,
+            mean=(127.5, 127.5, 127.5),
+            std=(74.0, 74.0, 74.0),
+        ),
+        DatasetSpec(
             name="generated",
             image_size=8,
             classes=10,

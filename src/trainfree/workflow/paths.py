@@ -18,7 +18,7 @@ ACCURACIES = MEMBERS_FILE
 """Accuracies of trained networks."""
 HARDWARE = "data/benchmarks/hardware-{space}.h5"
 """What networks cost on hardware."""
-PUBLISHED_SCORES = "data/published_scores/suite_zero_cifar10.csv.gz"
+PUBLISHED_SCORES = "data/published_scores/{published}.csv.gz"
 """Proxy scores that others published."""
 FIGURE_SUFFIXES = (".svg", ".png", ".json")
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_COLUMNS
 from trainfree.config import Config
 from trainfree.errors import ConfigError
 from trainfree.scoring.settings.setting import Setting, shard_ranges
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import load_space
+from trainfree.workflow.agreement import agreement_on_nasbench201, agreement_on_spaces
 from trainfree.workflow.paths import ACCURACIES, Paths
 
 CELLS = "nasbench101"
@@ -64,21 +64,12 @@ class ConfiguredRun:
     @cached_property
     def agreement(self) -> tuple[Setting, Setting]:
         """Two seeds of our own on one sample of architectures, beside what others computed."""
-        first, second = (self._agreement(self.config.seed + more) for more in range(2))
-        return first, second
+        return agreement_on_nasbench201(self.config)
 
-    def _agreement(self, seed: int) -> Setting:
-        return Setting(
-            space="nasbench201",
-            dataset="cifar10",
-            proxies=tuple(PUBLISHED_COLUMNS),
-            batch_size=self.config.agreement.batch_size,
-            initialization="pytorch",
-            input="images",
-            seed=seed,
-            sample=self.config.agreement.sample,
-            sample_seed=self.config.seed,
-        )
+    @cached_property
+    def space_agreement(self) -> Mapping[str, tuple[Setting, Setting]]:
+        """The same on other spaces whose scores others published, by the name of these."""
+        return agreement_on_spaces(self.config)
 
     @cached_property
     def across(self) -> list[Setting]:
@@ -118,6 +109,11 @@ class ConfiguredRun:
             self.nasbench101: cells,
             # Each job puts all cells into the published order first, which takes a minute.
             self.nasbench101_first: 10 * cells,
+            **{
+                setting: self.config.space_agreement.shard_size
+                for pair in self.space_agreement.values()
+                for setting in pair
+            },
             **dict.fromkeys(self.agreement, self.config.agreement.shard_size),
             **dict.fromkeys(self.settings.values(), self.config.scoring.shard_size),
         }

@@ -59,6 +59,11 @@ def agreement_files(run: ConfiguredRun) -> list[str]:
     return [run.scores(setting) for setting in run.agreement]
 
 
+def space_agreement_files(run: ConfiguredRun) -> list[str]:
+    """Return those on other spaces, two seeds of each one after the other."""
+    return [run.scores(setting) for pair in run.space_agreement.values() for setting in pair]
+
+
 def nasbench101_source(run: ConfiguredRun) -> str:
     """Return the file with the trained accuracies of NAS-Bench-101.
 

@@ -10,6 +10,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from trainfree.analysis.declaration import RUN, Inputs, Table
+from trainfree.analysis.proxies.published_proxy_scores import NASBENCH201_SCORES
+from trainfree.analysis.proxies.published_proxy_scores import (
+    PUBLISHED_SCORES as PUBLISHED_SCORES_OF,
+)
 from trainfree.analysis.published import Published
 from trainfree.analysis.registry import table_names, tables, tables_before, tables_of
 from trainfree.provenance import canonical_json
@@ -60,7 +64,11 @@ class RunTables:
 
     def inputs(self, table: Table) -> dict[str, str | list[str]]:
         """Return the files that a table is made from, by kind."""
-        by_kind = {"agreement": self._of_agreement, "across": self._of_several}
+        by_kind = {
+            "agreement": self._of_agreement,
+            "space_agreement": self._of_space_agreement,
+            "across": self._of_several,
+        }
         known = by_kind.get(table.of, self._of_run)
         found: dict[str, str | list[str]] = {kind: known[kind] for kind in table.reads}
         if before := tables_before(table, self.papers):
@@ -97,7 +105,17 @@ class RunTables:
         return {
             "scores": studies.agreement_files(self.run),
             "benchmark": ACCURACIES.format(space="nasbench201"),
-            "published_scores": PUBLISHED_SCORES,
+            "published_scores": PUBLISHED_SCORES.format(published=NASBENCH201_SCORES),
+        }
+
+    @property
+    def _of_space_agreement(self) -> Files:
+        published = [PUBLISHED_SCORES_OF[name].file for name in self.run.space_agreement]
+        return {
+            "scores": studies.space_agreement_files(self.run),
+            "published_scores": [
+                PUBLISHED_SCORES.format(published=file) for file in dict.fromkeys(published)
+            ],
         }
 
     @property

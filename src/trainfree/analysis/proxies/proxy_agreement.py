@@ -8,6 +8,7 @@ how much of a difference the draw of weights and images explains.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,17 +56,56 @@ def proxy_agreement(inputs: Inputs) -> Made:
         When a file is missing, damaged, or has no architecture in common with the others.
     """
     scores, other_seed = inputs.some("scores")
-    benchmark, published = inputs.file("benchmark"), inputs.file("published_scores")
-    files = [read_dataset(path, "scores") for path in (scores, other_seed)]
+    benchmark, (published,) = inputs.file("benchmark"), inputs.some("published_scores")
     trained = read_dataset(benchmark, "benchmark")
-    own, again = map(_usable_scores, files)
-    if not own.index.equals(again.index):
-        raise DataFileError(f"{other_seed}: expected the architectures of {scores}, found others")
+    files, own, again = two_seeds(scores, other_seed)
     official = _official_indices(trained, benchmark)
     theirs = _read_published(published).reindex(official.loc[own.index])
     theirs.index = own.index
+    rows = compared(own, again, theirs, PUBLISHED_COLUMNS, f"{scores} and {published}")
+    return Made(rows, data_line(files, apart="setting"))
+
+
+def two_seeds(first: Path, second: Path) -> tuple[list[xr.Dataset], pd.DataFrame, pd.DataFrame]:
+    """Return two scores files and what is usable in each, by architecture and proxy.
+
+    Raises
+    ------
+    DataFileError
+        When a file is missing or damaged, or they have other architectures.
+    """
+    files = [read_dataset(path, "scores") for path in (first, second)]
+    own, again = map(_usable_scores, files)
+    if not own.index.equals(again.index):
+        raise DataFileError(f"{second}: expected the architectures of {first}, found others")
+    return files, own, again
+
+
+def compared(
+    own: pd.DataFrame,
+    again: pd.DataFrame,
+    theirs: pd.DataFrame,
+    columns: Mapping[str, str],
+    where: str,
+) -> pd.DataFrame:
+    """Return ρ of our scores with theirs, and with those of a second seed, a row a proxy.
+
+    Parameters
+    ----------
+    own, again, theirs
+        Scores by one and the same index.
+    columns
+        Column of ``theirs`` by proxy.
+    where
+        The files, for messages.
+
+    Raises
+    ------
+    DataFileError
+        When no architecture has a usable score in all three.
+    """
     rows = []
-    for proxy, column in PUBLISHED_COLUMNS.items():
+    for proxy, column in columns.items():
         if proxy not in own:
             continue
         both = pd.DataFrame(
@@ -73,13 +113,12 @@ def proxy_agreement(inputs: Inputs) -> Made:
         ).dropna()
         if both.empty:
             raise DataFileError(
-                f"{published}: has no architecture in common with the usable {proxy} scores of "
-                f"{scores}; score a larger sample (agreement.sample)"
+                f"{where}: have no architecture in common with usable {proxy} scores; score a "
+                "larger sample (agreement.sample, space_agreement.samples)"
             )
         agreement = spearman(both["own"], both["theirs"])
         rows.append((proxy, agreement, len(both), spearman(both["own"], both["again"])))
-    frame = pd.DataFrame(rows, columns=["proxy", "spearman", "n", "own_seed_spearman"])
-    return Made(frame, data_line(files, apart="setting"))
+    return pd.DataFrame(rows, columns=["proxy", "spearman", "n", "own_seed_spearman"])
 
 
 def spearman(first: pd.Series, second: pd.Series) -> float:
@@ -120,20 +159,40 @@ def _official_indices(table: xr.Dataset, benchmark: Path) -> pd.Series:
     return official
 
 
-def _read_published(path: Path) -> pd.DataFrame:
+def read_published_table(
+    path: Path, most: int, numbers: Sequence[str], texts: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return a table of published scores, of which one row too many is read.
+
+    Parameters
+    ----------
+    most
+        Rows that it may have.
+    numbers, texts
+        Columns that it must have.
+
+    Raises
+    ------
+    DataFileError
+        When it cannot be read, or lacks a column, or one has other things than numbers.
+    """
     try:
-        table = pd.read_csv(path, nrows=MOST_ROWS + 1)
+        table = pd.read_csv(path, nrows=most + 1, dtype=dict.fromkeys(texts, str))
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataFileError(f"{path}: is not a readable CSV file ({error})") from error
-    wanted = {"index", *PUBLISHED_COLUMNS.values()}
-    missing = sorted(wanted - set(table.columns))
+    missing = sorted({*numbers, *texts} - set(table.columns))
     if missing:
         raise DataFileError(
             f"{path}: expected a column {missing[0]!r}, found {list(table.columns)}"
         )
-    for name in sorted(wanted):
+    for name in sorted(numbers):
         if table[name].dtype.kind not in "iuf":
             raise DataFileError(f"{path}: column {name!r}: expected numbers, found other things")
+    return table
+
+
+def _read_published(path: Path) -> pd.DataFrame:
+    table = read_published_table(path, MOST_ROWS, ["index", *PUBLISHED_COLUMNS.values()])
     index = table["index"]
     if index.dtype.kind not in "iu" or index.duplicated().any() or len(table) > MOST_ROWS:
         raise DataFileError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,12 @@ _LONGEST_HEADER = 64 * 1024
 _MALFORMED = (ValueError, TypeError, OverflowError, MemoryError, RecursionError)
 
 
-def read_table(path: Path, columns: Mapping[str, type], rows: int) -> pd.DataFrame:
+def read_table(
+    path: Path,
+    columns: Mapping[str, type],
+    rows: int,
+    header: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Return columns of a table.
 
     Parameters
@@ -29,6 +34,8 @@ def read_table(path: Path, columns: Mapping[str, type], rows: int) -> pd.DataFra
         numbers are NaN where they are, whole numbers may not be missing either.
     rows
         Number of rows that the table can have.
+    header
+        Names of all its columns, of a file that does not have them in its first line.
 
     Raises
     ------
@@ -40,7 +47,8 @@ def read_table(path: Path, columns: Mapping[str, type], rows: int) -> pd.DataFra
     wanted = f"a {packed}CSV table with columns {', '.join(columns)}"
     require_kind(path, wanted, ("gzip",))
     content = read_plain_or_gzip(path, MIB + rows * 4096, wanted)
-    _require_one_of_each(content, columns, path)
+    if header is None:
+        _require_one_of_each(content, columns, path)
     kinds = {name: object if kind is str else np.float64 for name, kind in columns.items()}
     try:
         table = pd.read_csv(
@@ -48,6 +56,8 @@ def read_table(path: Path, columns: Mapping[str, type], rows: int) -> pd.DataFra
             usecols=list(columns),
             dtype=kinds,
             nrows=rows + 1,
+            names=None if header is None else list(header),
+            index_col=False,
             encoding="utf-8",
         )
     except _MALFORMED as error:
