@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from trainfree.analysis.formats import measured
 from trainfree.benchmarks.checks import check_benchmark
 from trainfree.benchmarks.prepare import prepare_benchmark
 from trainfree.benchmarks.schema import BenchmarkTable
@@ -456,3 +457,11 @@ def test_images_in_the_place_of_taskonomy_are_called_so(shared_data, tmp_path):
     assert "stand-in for Taskonomy" in images.attrs["source_note"]
     assert images["image"].shape == (225, 64, 64, 3)
     assert sorted(set(images["label"].to_numpy().tolist())) == list(range(9))
+
+
+def test_cells_of_tables_say_what_is_no_percentage():
+    shown = measured("mean", "deviation")
+    row = {"mean": -0.61234, "deviation": 0.01, "outcome": "room_layout/valid/?"}
+    assert shown(row) == "−0.6123 ± 0.0100 (minus the loss)"
+    assert shown(row | {"outcome": "cifar10/test/200"}) == "−0.61 ± 0.01"
+    assert measured("mean")({"mean": np.nan, "outcome": "normal/valid/?"}) == "–"
