@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.spaces.across import measured
 from trainfree.analysis.spaces.published_across import read_published_across
 from trainfree.analysis.spaces.space_ranks import ranked
+from trainfree.analysis.spaces.spaces import measured
 from trainfree.errors import DataFileError
 
 

@@ -16,7 +16,7 @@ from trainfree import spaces
 from trainfree.analysis.inputs import read_benchmark
 from trainfree.analysis.proxies.proxy_scores import read_proxy_scores
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.spaces.across import measured
+from trainfree.analysis.spaces.spaces import measured
 from trainfree.benchmarks import prepare
 from trainfree.benchmarks.nds.official_file import read_official_file
 from trainfree.errors import SourceError

@@ -11,7 +11,7 @@ from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.origins import files_behind
 from trainfree.analysis.registry import read_rows
-from trainfree.analysis.spaces.across import REAL
+from trainfree.analysis.spaces.spaces import REAL
 from trainfree.errors import DataFileError
 from trainfree.report.style.captions import sentences, span
 from trainfree.report.style.heat_map import draw_heat_map
