@@ -34,6 +34,7 @@ include: "rules/figures.smk"
 include: "rules/nasbench101.smk"
 include: "rules/spaces.smk"
 include: "rules/studies.smk"
+include: "rules/zoo.smk"
 
 
 onstart:
@@ -67,6 +68,7 @@ localrules:
     landscape,
     ablation,
     training,
+    zoo,
     spaces,
 
 
@@ -181,3 +183,10 @@ rule training:
     input:
         TABLES.files("training"),
         figure_files(f"training-{CONFIG.space}-{CONFIG.datasets[0]}"),
+
+
+# Whether proxies rank networks that people use.
+rule zoo:
+    input:
+        TABLES.files("zoo"),
+        figure_files("zoo"),

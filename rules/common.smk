@@ -159,6 +159,11 @@ def extra_option(files):
     return ["--extra", *files] if files else []
 
 
+def named_files(files):
+    """Return those files as options that the configuration names; the shell line quotes them."""
+    return [part for option, path in files.items() if path for part in (option, path)]
+
+
 def caption_of(table):
     """Return the caption of a table in Snakemake's own report: a text of its own, or of any."""
     own = BASE / "reports" / "captions" / f"{table.name}.rst"

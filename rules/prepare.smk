@@ -60,10 +60,12 @@ rule prepare_benchmark:
     params:
         order=CONFIG.sources.order,
         timeout=CONFIG.sources.timeout_seconds,
-        archive=lambda wildcards: (
-            ["--nats-archive", CONFIG.sources.nats_archive]
-            if CONFIG.sources.nats_archive
-            else []
+        archive=lambda wildcards: named_files(
+            {
+                "--nats-archive": CONFIG.sources.nats_archive,
+                "--nats-size-archive": CONFIG.sources.nats_size_archive,
+                "--nds": CONFIG.sources.nds,
+            }
         ),
         extra=lambda wildcards: extra_option(RUN.files_of_space(wildcards.space)),
         code=lambda wildcards: benchmark_code_hash(wildcards.space),

@@ -93,6 +93,13 @@ PUBLISHED = {
         },
         "stop_before",
     ),
+    ("bohb", "nats"): (
+        {
+            **{"eta": 3, "rungs": 3, "candidates": 4, "random_fraction": 0.0, "top_percent": 15},
+            **{"min_bandwidth": 0.3, "bounded": False},
+        },
+        "interpolate",
+    ),
     ("warmup", "zerocost"): (
         {
             **{"population": 64, "sample": 10, "replacement": False, "mutation": "edge"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
@@ -66,6 +67,11 @@ def planned(checkout: Path, *more: str) -> dict[str, int]:
 def scores_of(folder: Path) -> dict[str, bytes]:
     merged = read_dataset(folder / MERGED, "scores")
     return {name: merged[name].values.tobytes() for name in SCORE_VARIABLES}
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 @cache
@@ -308,6 +314,43 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
     assert with_config({"search": {"searches": {"rea": {"sample": 2}}}})["search"] == 1
     assert "search" not in with_config({"search": {"searches": {"rea": None}}})
     assert with_config({"scoring": {"batch_size": 4}})["score_shard"] == 3
+
+
+def test_several_spaces_beside_each_other(copy, tmp_path):
+    """Two spaces, one of them of the user's own; a new proxy scores both and nothing else."""
+    own = copy / "thin.py"
+    own.write_text(
+        "from trainfree.spaces.nasbench201.space import OPERATIONS, CellSpace\n"
+        "from trainfree.benchmarks.schema import BenchmarkTable\n"
+        "import numpy as np\n"
+        "def trained_accuracies(space):\n"
+        "    accuracy = np.linspace(20, 90, len(space))\n"
+        "    return BenchmarkTable({('cifar10', 'valid', 5, '1'): accuracy})\n"
+        "SPACES = {'thin': lambda: CellSpace('thin', OPERATIONS[:3], stem_channels=4,"
+        " cells_per_stage=1)}\n"
+    )
+    across = {"sample": 20, "spaces": {"thin": {"datasets": ["generated"], "batch_size": 4}}}
+    more = tmp_path / "more.yaml"
+    more.write_text(yaml.safe_dump({"spaces": {"extra": ["thin.py"]}, "across": across}))
+    configs = ("--configfile", "config/test.yaml", str(more))
+    done = snakemake(copy, *configs, "--", "spaces")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = rows_of(copy / RESULTS / "tables" / "spaces.csv")
+    assert {(row["space"], row["n"], row["target"]) for row in rows} == {
+        ("nasbench201_mini", "20", "cifar10/test/200"),
+        ("thin", "20", "cifar10/valid/5"),
+    }
+    ranks = rows_of(copy / RESULTS / "tables" / "space_ranks.csv")
+    assert {row["proxy"] for row in ranks} == {"naswot", "synflow", "params", "flops"}
+    assert {row["spaces"] for row in ranks} == {"2"}
+    assert (copy / RESULTS / "figures" / "spaces.svg").stat().st_size
+    assert planned(copy, *configs, "--", "spaces") == {}
+    across["proxies"] = ["naswot", "params", "snip"]
+    more.write_text(yaml.safe_dump({"spaces": {"extra": ["thin.py"]}, "across": across}))
+    assert planned(copy, *configs, "--", "spaces") == {
+        **{"score_shard": 2, "merge_scores": 2, "spaces": 1},
+        **{"tabulate_spaces": 1, "tabulate_space_ranks": 1, "plot_spaces": 1},
+    }
 
 
 def test_a_file_of_other_settings_is_made_again(copy):

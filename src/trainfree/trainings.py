@@ -1,6 +1,7 @@
 """What is known of trained networks: the trainings on an image set, accuracies, means over seeds.
 
-A benchmark holds accuracy over (arch, dataset, split, epochs, seed) in percent, NaN where missing.
+A benchmark holds accuracy over (arch, dataset, split, epochs, seed), NaN where missing: percent, or
+what the coordinate ``metric`` says of a data set whose networks classify nothing.
 Which of them a search sees and which one tables report is decided here and nowhere else.
 """
 
@@ -35,9 +36,57 @@ TRAININGS: dict[str, tuple[str, ...]] = {
     "generated": ("cifar10-valid", "cifar10"),
     "cifar100": ("cifar100",),
     "imagenet16-120": ("ImageNet16-120",),
+    "imagenet-noise": ("ImageNet-1k",),
+    "taskonomy-scene": ("class_scene",),
+    "taskonomy-object": ("class_object",),
+    "taskonomy-layout": ("room_layout",),
 }
 """The benchmark's names of the trainings on an image set; validation is read from the first,
 the test accuracy rather from the last. A data set of the user's own has its own name there."""
+
+
+class Metric(NamedTuple):
+    """What the accuracies of a data set measure; more is better in all.
+
+    Attributes
+    ----------
+    title
+        In tables and figures.
+    units
+        ``%``, or ``1`` for plain numbers.
+    low, high
+        What they may be.
+    """
+
+    title: str
+    units: str
+    low: float
+    high: float
+
+    @property
+    def label(self) -> str:
+        """Title and unit, for example ``accuracy (%)``."""
+        return f"{self.title} (%)" if self.units == "%" else self.title
+
+
+CORRECT = "accuracy"
+METRICS = {
+    CORRECT: Metric("accuracy", "%", 0.0, 100.0),
+    "mIoU": Metric("mean IoU", "%", 0.0, 100.0),
+    "SSIM": Metric("SSIM", "1", -1.0, 1.0),
+    "negative_loss": Metric("minus the loss", "1", -1e6, 0.0),
+}
+"""By the name that a benchmark file has for it: the share of images whose class is found, the mean
+intersection over union of segments, the structural similarity of images, minus a loss."""
+
+
+TASK_METRICS = {
+    "room_layout": "negative_loss",
+    "segmentsemantic": "mIoU",
+    "normal": "SSIM",
+    "autoencoder": "SSIM",
+}
+"""What is measured of those tasks, by the benchmark's name, whose networks classify nothing."""
 
 
 class Outcome(NamedTuple):
@@ -52,6 +101,11 @@ class Outcome(NamedTuple):
         """Its name in files and tables, for example ``cifar10/test/200``."""
         epochs = UNSTATED if self.epochs == UNSTATED_EPOCHS else str(self.epochs)
         return f"{self.dataset}/{self.split}/{epochs}"
+
+    @property
+    def metric(self) -> Metric:
+        """What it measures, as far as its data set's name tells."""
+        return METRICS[TASK_METRICS.get(self.dataset, CORRECT)]
 
     @classmethod
     def of_label(cls, label: str) -> Self:
@@ -109,6 +163,13 @@ def longest_validation(outcomes: Iterable[Outcome], dataset: str) -> Outcome | N
     """Choose the validation accuracy after the most epochs, None if there is none."""
     found = [outcome for outcome in of_trainings(outcomes, dataset) if outcome.split == "valid"]
     return max(found, key=lambda each: (each.epochs, -_place(each, dataset)), default=None)
+
+
+def metric_of(benchmark: xr.Dataset, dataset: str) -> Metric:
+    """Return what the accuracies of a data set measure, by the benchmark's name of it."""
+    if "metric" not in benchmark.coords or dataset not in benchmark["dataset"].to_numpy().tolist():
+        return METRICS[CORRECT]
+    return METRICS[str(benchmark["metric"].sel(dataset=dataset).item())]
 
 
 def over_seeds(accuracy: xr.DataArray) -> xr.DataArray:

@@ -18,7 +18,7 @@ from trainfree.benchmarks.schema import BenchmarkTable, Column
 from trainfree.errors import SourceError
 from trainfree.sources.formats.reading import brief
 from trainfree.spaces.protocol import Space
-from trainfree.trainings import SPLITS, UNSTATED_EPOCHS
+from trainfree.trainings import CORRECT, METRICS, SPLITS, UNSTATED_EPOCHS
 
 SHORTEST_TRAINING = 1e-3
 """Seconds. No machine reads a training set once in less; and a search whose trainings take no time
@@ -56,6 +56,7 @@ PASS_SECONDS = replace(
     SECONDS, words=SECONDS.words.replace("a whole training", "a pass over validation images")
 )
 COUNT = Range(f"whole numbers from 1 to {LARGEST_COUNT:g}", 1.0, LARGEST_COUNT, whole=True)
+ANY = Range(f"numbers up to {LARGEST_COUNT:g}", -LARGEST_COUNT, LARGEST_COUNT)
 _BESIDE = {
     "train_seconds": (SECONDS, _BY_TRAINING),
     "validation_seconds": (PASS_SECONDS, _BY_TRAINING),
@@ -141,6 +142,29 @@ def check_percentages(values: object, rows: int, where: str) -> Column:
     return column
 
 
+def check_metric(values: object, rows: int, metric: str, where: str) -> Column:
+    """Like :func:`check_column` for accuracies of a metric, a key of ``METRICS``."""
+    kind = METRICS[metric]
+    if kind.units == "%":
+        return check_percentages(values, rows, where)
+    words = f"numbers from {kind.low:g} to {kind.high:g} ({kind.title})"
+    return check_column(values, rows, Range(words, kind.low, kind.high), where)
+
+
+def _checked_metrics(metrics: object, datasets: set[str], where: str) -> dict[str, str]:
+    """Return the metric of every data set."""
+    found = dict.fromkeys(datasets, CORRECT)
+    for dataset, metric in _items(metrics, f"{where}: metrics"):
+        _require_known(dataset, datasets, f"{where}: metrics", _BY_DATASET)
+        if not isinstance(metric, str) or metric not in METRICS:
+            raise SourceError(
+                f"{where}: metrics: expected {', '.join(METRICS)}, found {brief(metric)} for "
+                f"{dataset}"
+            )
+        found[dataset] = metric
+    return found
+
+
 def check_benchmark(space: Space, table: object, where: str) -> BenchmarkTable:
     """Return a benchmark's table, columns as float64, after checking all that is in it.
 
@@ -164,11 +188,14 @@ def check_benchmark(space: Space, table: object, where: str) -> BenchmarkTable:
     if type(table) is not BenchmarkTable:
         raise SourceError(f"{where}: expected a BenchmarkTable, found {type(table).__name__}")
     rows = len(space)
-    accuracy = {
-        _accuracy_key(key, where): check_percentages(
-            values, rows, f"{where}: accuracy {_shown(key)}"
-        )
+    given = {
+        _accuracy_key(key, where): values
         for key, values in _items(table.accuracy, f"{where}: accuracy")
+    }
+    metrics = _checked_metrics(table.metrics, {key[0] for key in given}, where)
+    accuracy = {
+        key: check_metric(values, rows, metrics[key[0]], f"{where}: accuracy {_shown(key)}")
+        for key, values in given.items()
     }
     if not any((~np.isnan(column)).any() for column in accuracy.values()):
         raise SourceError(f"{where}: expected trained accuracies, found none at all")
@@ -185,8 +212,11 @@ def check_benchmark(space: Space, table: object, where: str) -> BenchmarkTable:
     further = {}
     for name, (values, meaning) in _items(table.further, f"{where}: further"):
         further[name] = (check_percentages(values, rows, f"{where}: {name}"), meaning)
+    covariates = {}
+    for name, (values, units, meaning) in _items(table.covariates, f"{where}: covariates"):
+        covariates[name] = (check_column(values, rows, ANY, f"{where}: {name}"), units, meaning)
     _check_official(table.official_index, rows, where)
-    checked = replace(table, accuracy=accuracy, further=further, **beside)
+    checked = replace(table, accuracy=accuracy, further=further, covariates=covariates, **beside)
     if not table.partial:
         _require_complete(space, checked, where)
     return checked

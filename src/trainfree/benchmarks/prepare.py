@@ -31,6 +31,8 @@ def prepare_benchmark(
     mirror: str | None,
     nats_archive: str | None,
     timeout: float,
+    nats_size_archive: str | None = None,
+    nds: str | None = None,
     extra: Sequence[Path] = (),
 ) -> None:
     """Write the benchmark file of a space.
@@ -43,15 +45,19 @@ def prepare_benchmark(
         The file to write, of kind "benchmark".
     order
         Sources in the order in which they are tried: "mirror" is the tabulated copy, "official"
-        the NATS-Bench archive, "registry" the PyPI package analog-nasbench.
+        a NATS-Bench archive, "registry" the PyPI package analog-nasbench.
     cache
         Folder for downloads.
     mirror
         Folder with local copies; the environment variable TRAINFREE_MIRROR wins.
     nats_archive
-        Folder or .tar file of the official NATS-Bench archive.
+        Folder or .tar file of the official NATS-Bench archive of the topology space.
     timeout
         Seconds to wait for a source's answer.
+    nats_size_archive
+        That of the size space.
+    nds
+        Folder or .zip file of the official files of NDS.
     extra
         The file of a space of the user's own, which brings its accuracies along.
 
@@ -64,7 +70,13 @@ def prepare_benchmark(
     """
     load_files(extra)
     known = load_space(space)
-    settings = source_settings(mirror=mirror, nats_archive=nats_archive, timeout=timeout)
+    settings = source_settings(
+        mirror=mirror,
+        nats_archive=nats_archive,
+        nats_size_archive=nats_size_archive,
+        timeout=timeout,
+        nds=nds,
+    )
     if space not in SPACE_NAMES:
         delivery, table = Delivery("extra", "extra"), _accuracies_of_own(known)
     elif (item := f"{space}-accuracies") in RECIPES:

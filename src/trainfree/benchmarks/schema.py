@@ -16,7 +16,7 @@ import xarray as xr
 
 from trainfree.errors import ArchitectureError, SourceError
 from trainfree.spaces.protocol import NamedSubsets, Space
-from trainfree.trainings import MEAN_SEED, SPLITS
+from trainfree.trainings import CORRECT, MEAN_SEED, METRICS, SPLITS
 
 Column = npt.NDArray[np.float64]
 
@@ -31,7 +31,7 @@ class BenchmarkTable:
     Attributes
     ----------
     accuracy
-        Percent, by (data set, split, epochs, seed).
+        By (data set, split, epochs, seed): percent, or what ``metrics`` says.
     train_seconds
         Seconds of the whole training, by (data set, epochs).
     validation_seconds
@@ -42,6 +42,8 @@ class BenchmarkTable:
         The benchmark's own index of each architecture, -1 where unknown.
     further
         Further percentages: (values, long name) by variable name.
+    covariates
+        Further numbers of each architecture: (values, units, long name) by variable name.
     source_hashes
         SHA-256 of what was read beyond the delivered files.
     remark
@@ -49,6 +51,9 @@ class BenchmarkTable:
     architectures
         Names of the architectures in the order of the columns, of a
         :class:`~trainfree.spaces.listed.ListedSpace` and of no other: it is this list.
+    metrics
+        What the accuracies of a data set are, a key of :data:`~trainfree.trainings.METRICS`, by
+        data set; those that are not named classify, and have percent.
     partial
         Whether architectures may be without any accuracy: a source that has a part of the space
         says so. Otherwise a table with fewer is refused.
@@ -61,9 +66,11 @@ class BenchmarkTable:
     flops: Mapping[str, Column] = field(default_factory=dict)
     official_index: npt.NDArray[np.int64] | None = None
     further: Mapping[str, tuple[Column, str]] = field(default_factory=dict)
+    covariates: Mapping[str, tuple[Column, str, str]] = field(default_factory=dict)
     source_hashes: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
     architectures: tuple[str, ...] | None = None
+    metrics: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False
 
 
@@ -135,8 +142,11 @@ def benchmark_dataset(
             "s",
             "simulated duration of one pass over the validation images",
         )
+    kinds = [table.metrics.get(name, CORRECT) for name in datasets]
+    percent = all(METRICS[kind].units == "%" for kind in kinds)
+    units = "%" if percent else "as the coordinate metric says"
     dataset = xr.Dataset(
-        {"accuracy": _grid(table.accuracy, coordinates, "%", "accuracy of the trained network")}
+        {"accuracy": _grid(table.accuracy, coordinates, units, "accuracy of the trained network")}
         | timed
         | {
             name: _grid(
@@ -150,6 +160,10 @@ def benchmark_dataset(
         | {
             name: xr.Variable("arch", values, {"units": "%", "long_name": long_name})
             for name, (values, long_name) in table.further.items()
+        }
+        | {
+            name: xr.Variable("arch", values, {"units": units, "long_name": long_name})
+            for name, (values, units, long_name) in table.covariates.items()
         }
         | _subsets(space),
         coords=_coordinates(space, table, coordinates),
@@ -224,6 +238,11 @@ def _coordinates(
         )
         for name, labels in coordinates.items()
     }
+    if table.metrics:
+        kinds = [table.metrics.get(str(name), CORRECT) for name in coordinates["dataset"]]
+        result["metric"] = xr.Variable(
+            "dataset", np.array(kinds, dtype=object), {"long_name": "what the accuracies measure"}
+        )
     result["architecture"] = xr.Variable("arch", strings, {"long_name": "architecture string"})
     result["official_index"] = xr.Variable(
         "arch", official, {"long_name": "index in the benchmark's own files, -1 unknown"}

@@ -22,6 +22,8 @@ def add_commands(commands: Commands) -> None:
     )
     benchmark.add_argument("--space", required=True)
     benchmark.add_argument("--nats-archive", help="official NATS-tss folder or .tar")
+    benchmark.add_argument("--nats-size-archive", help="official NATS-sss folder or .tar")
+    benchmark.add_argument("--nds", help="official files of NDS, a folder or .zip")
     others = command(
         commands,
         "prepare-published-scores",
@@ -65,6 +67,8 @@ def _prepare_benchmark(arguments: argparse.Namespace) -> None:
         arguments.output,
         **_sources(arguments),
         nats_archive=arguments.nats_archive,
+        nats_size_archive=arguments.nats_size_archive,
+        nds=arguments.nds,
         extra=arguments.extra,
     )
 

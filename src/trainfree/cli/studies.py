@@ -53,6 +53,11 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--scores", type=Path, required=True, **several)
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     _add_kernels(commands)
+    zoo = command(commands, "plot-zoo", _plot_zoo, "plot proxies on networks that people use")
+    zoo.add_argument("--table", type=Path, required=True, help="the table of zoos (CSV)")
+    for kind, text in (("scores", "merged scores"), ("benchmarks", "trained accuracies")):
+        zoo.add_argument(f"--{kind}", type=Path, nargs="+", required=True, help=f"{text}, of each")
+    zoo.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
 
 
 def _add_kernels(commands: Commands) -> None:
@@ -158,3 +163,9 @@ def _plot_kernels(arguments: argparse.Namespace) -> None:
     from trainfree.report.figures.kernels import plot_kernels
 
     plot_kernels(arguments.kernels, arguments.stem)
+
+
+def _plot_zoo(arguments: argparse.Namespace) -> None:
+    from trainfree.report.figures.zoo import plot_zoo
+
+    plot_zoo(arguments.table, arguments.scores, arguments.benchmarks, arguments.stem)

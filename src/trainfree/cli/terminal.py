@@ -74,6 +74,12 @@ def run_of(arguments: argparse.Namespace) -> Run:
         configured=ConfiguredRun(config),
         configuration=files,
         folder=arguments.folder,
-        sources=source_settings(sources.mirror, sources.nats_archive, sources.timeout_seconds),
+        sources=source_settings(
+            mirror=sources.mirror,
+            nats_archive=sources.nats_archive,
+            nats_size_archive=sources.nats_size_archive,
+            timeout=sources.timeout_seconds,
+            nds=sources.nds,
+        ),
         paper_tables=tuple(table_names(papers)),
     )

@@ -31,10 +31,19 @@ class SourcesConfig(Section):
         default=None,
         description="Path of the official NATS-tss-v1_0-3ffb9-simple folder or .tar file.",
     )
+    nats_size_archive: FilePath | None = Field(
+        default=None,
+        description="Path of the official NATS-sss-v1_0-50262-simple folder or .tar file.",
+    )
     nasbench101: FilePath | None = Field(
         default=None,
         description="Path of an official NAS-Bench-101 .tfrecord file; without one, the mirror's "
         "nasbench101/nb101_108ep.npz.",
+    )
+    nds: FilePath | None = Field(
+        default=None,
+        description="Path of the official files of NDS, a folder with Amoeba.json and others or "
+        "the data.zip that they come in; without one, the mirror's nds/.",
     )
     timeout_seconds: Timeout = Field(
         default=10.0, description="Seconds to wait for a connection before the next source."

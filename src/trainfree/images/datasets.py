@@ -47,9 +47,18 @@ class DatasetSpec:
     std: tuple[float, float, float]
 
 
+_TASKONOMY_MEAN, _TASKONOMY_STD = (133.2, 133.2, 133.1), (57.0, 57.0, 57.0)
+TASK_OUTPUTS = {"taskonomy-scene": 63, "taskonomy-object": 100, "taskonomy-layout": 9}
+"""Outputs of the published networks for tasks of TransNAS-Bench-101 on Taskonomy. Their images are
+256 pixels large; those here, which stand in for them, are smaller, so that processors can do it."""
+
 DATASETS: dict[str, DatasetSpec] = {
     spec.name: spec
     for spec in (
+        *(
+            DatasetSpec(name, 64, outputs, _TASKONOMY_MEAN, _TASKONOMY_STD)
+            for name, outputs in TASK_OUTPUTS.items()
+        ),
         DatasetSpec(
             name="cifar10",
             image_size=32,
@@ -70,6 +79,13 @@ DATASETS: dict[str, DatasetSpec] = {
             classes=120,
             mean=(122.68, 116.66, 104.01),
             std=(63.22, 61.26, 65.09),
+        ),
+        DatasetSpec(
+            name="imagenet-noise",
+            image_size=224,
+            classes=1000,
+            mean=(127.5, 127.5, 127.5),
+            std=(74.0, 74.0, 74.0),
         ),
         DatasetSpec(
             name="generated",

@@ -7,7 +7,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,8 @@ from trainfree.sources.formats.unpickling import load_pickle
 GENERATED_TRAIN, GENERATED_TEST = 320, 80
 SPRITE_ROWS = 10_000
 """Images in one picture of the npm package, at most."""
+ENLARGED_FROM = 16
+"""Pixels a side of images that are enlarged."""
 _NPZ_ARRAYS = {
     "images": Wanted("uf", 4, 256 * MIB),  # numbers with fractions are refused with their type
     "labels": Wanted("iuf", 1, 8 * MIB),
@@ -89,6 +91,23 @@ def _read_npz_of_first_classes(delivery: Delivery, spec: DatasetSpec, seed: int)
     images = _read_npz(delivery, spec, seed)
     kept = (images.label >= 0) & (images.label < spec.classes)
     return ImageSet(images.image[kept], images.label[kept], images.split[kept])
+
+
+def _read_npz_enlarged(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
+    """Read small images of at least as many classes, keep the first ones, and enlarge them."""
+    path = delivery.files["archive"]
+    small = replace(spec, image_size=ENLARGED_FROM)
+    images = _read_npz_of_first_classes(delivery, small, seed)
+    factor, rest = divmod(spec.image_size, ENLARGED_FROM)
+    if rest:
+        raise SourceError(f"{path}: its images cannot be enlarged to {spec.image_size} pixels")
+    large = [_enlarged(image, factor) for image in images.image]
+    return ImageSet(np.stack(large), images.label, images.split)
+
+
+def _enlarged(image: Pixels, factor: int) -> Pixels:
+    size = (image.shape[1] * factor, image.shape[0] * factor)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
 
 
 def _read_cifar_archive(
@@ -286,6 +305,7 @@ def _join(parts: Sequence[_Part]) -> ImageSet:
 READERS: Mapping[str, Callable[[Delivery, DatasetSpec, int], ImageSet]] = {
     "npz": _read_npz,
     "npz-first-classes": _read_npz_of_first_classes,
+    "npz-enlarged": _read_npz_enlarged,
     "cifar10-archive": _read_cifar10,
     "cifar100-archive": _read_cifar100,
     "cifar10-sprites": _read_sprites,

@@ -122,7 +122,8 @@ def _require_training_seconds(job: SearchJob, lookups: Lookups) -> None:
             f"{job.benchmark}: has {count} ({missing} of {len(lookups.fitness)} architectures "
             f"lack one), which search.searches.{job.plan.name}.budget_seconds counts; prepare the "
             "benchmark from a mirror (sources.mirror) or the official archive "
-            "(sources.nats_archive), or give budgets, numbers of evaluations"
+            "(sources.nats_archive; sources.nats_size_archive for the size space), or give "
+            "budgets, numbers of evaluations"
         )
     steps = (job.plan.seconds or 0.0) / float(np.mean(lookups.training_seconds))
     if steps > MOST_STEPS or steps * job.plan.runs > MOST_EVALUATIONS:

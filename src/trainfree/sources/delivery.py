@@ -24,18 +24,29 @@ class SourceSettings:
     mirror
         Folder with local copies, or None.
     nats_archive
+        The official NATS-Bench folder or .tar file of the topology space, or None.
+    nats_size_archive
+        That of the size space, or None.
         The official NATS-Bench folder or .tar file, or None.
+    nds
+        The official NDS folder or .zip file, or None.
     timeout
         Seconds to wait for an answer before the next source is tried.
     """
 
     mirror: Path | None = None
     nats_archive: Path | None = None
+    nats_size_archive: Path | None = None
     timeout: float = 10.0
+    nds: Path | None = None
 
 
 def source_settings(
-    mirror: str | None = None, nats_archive: str | None = None, timeout: float = 10.0
+    mirror: str | None = None,
+    nats_archive: str | None = None,
+    timeout: float = 10.0,
+    nats_size_archive: str | None = None,
+    nds: str | None = None,
 ) -> SourceSettings:
     """Return the settings, where the environment variable TRAINFREE_MIRROR wins over ``mirror``.
 
@@ -48,7 +59,9 @@ def source_settings(
     return SourceSettings(
         mirror=Path(mirror) if mirror else None,
         nats_archive=Path(real_path(nats_archive)) if nats_archive else None,
+        nats_size_archive=Path(real_path(nats_size_archive)) if nats_size_archive else None,
         timeout=timeout,
+        nds=Path(real_path(nds)) if nds else None,
     )
 
 

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from trainfree.errors import SourceError
 from trainfree.progress import progress_bar
@@ -171,29 +171,38 @@ def _reason(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class NatsArchiveSource:
-    """The NATS-Bench archive, which has no stable address: the user names a local copy."""
+    """A NATS-Bench archive, which has no stable address: the user names a local copy.
+
+    Parameters
+    ----------
+    folder
+        The official name of the archive's folder.
+    key
+        The setting that names the copy, of :class:`SourceSettings` and of ``sources``.
+    """
 
     form: str
     note: str = ""
+    folder: str = NATS_FOLDER
+    key: Literal["nats_archive", "nats_size_archive"] = "nats_archive"
     name: str = field(default="official", init=False)
 
-    @staticmethod
-    def _require_archive(path: Path) -> None:
-        wanted = f"the {NATS_FOLDER} folder or .tar"
+    def _require_archive(self, path: Path) -> None:
+        wanted = f"the {self.folder} folder or .tar"
         if is_folder(path):
             return
         if not is_there(path):
             raise SourceError(f"the NATS-Bench archive {path} does not exist")
         require_kind(path, wanted, ("tar", "gzip", "bzip2"), ("tar",))
-        require_folder(path, wanted, NATS_FOLDER)
+        require_folder(path, wanted, self.folder)
 
     def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
         """Return the named folder or .tar; its content is hashed while it is read."""
-        path = settings.nats_archive
+        path: Path | None = getattr(settings, self.key)
         if path is None:
             raise SourceError(
-                "no NATS-Bench archive is named (sources.nats_archive: the "
-                f"{NATS_FOLDER} folder or .tar, which has no stable address)"
+                f"no NATS-Bench archive is named (sources.{self.key}: the "
+                f"{self.folder} folder or .tar, which has no stable address)"
             )
         self._require_archive(path)
         return Delivery(self.name, self.form, {"archive": path}, note=self.note)

@@ -11,6 +11,7 @@ from trainfree.files.reading import cannot_be_read
 from trainfree.sources.checksums import verify
 from trainfree.sources.delivery import Source, SourceSettings
 from trainfree.sources.mirror import MirrorFile, MirrorSource, found_at, require_folder
+from trainfree.sources.nds import NdsSource
 from trainfree.sources.official import DownloadSource, NatsArchiveSource
 from trainfree.sources.registry import NpmSource, PypiFileSource
 
@@ -59,12 +60,14 @@ def _probed(source: Source, cache: Path, settings: SourceSettings, online: bool)
         return list(_mirror(source, settings))
     if isinstance(source, DownloadSource | NpmSource | PypiFileSource):
         return [_remote(source, cache, settings, online)]
-    if isinstance(source, NatsArchiveSource):
+    if isinstance(source, NatsArchiveSource | NdsSource):
+        is_nds = isinstance(source, NdsSource)
         try:
             delivery = source.deliver(cache, settings)
         except SourceError as error:
-            return [Probe("NATS-Bench archive", False, str(error))]
-        return [Probe(str(delivery.files["archive"]), True, "there; hashed while it is read")]
+            return [Probe("files of NDS" if is_nds else "NATS-Bench archive", False, str(error))]
+        path = delivery.files["table" if is_nds else "archive"]
+        return [Probe(str(path), True, "there; hashed while it is read")]
     return [Probe(source.name, True, "needs no file")]
 
 

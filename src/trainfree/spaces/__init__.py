@@ -13,6 +13,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +36,22 @@ _FOLDERS = {
     "nasbench201_mini": "nasbench201",
     "nasbench301": "darts",
     "nats_sss": "nats_sss",
+    "zoo_pytorchcv_cifar10": "zoo",
+    "zoo_pytorchcv_cifar100": "zoo",
+    "zoo_torchvision": "zoo",
+    "zoo_timm": "zoo",
+    "transnas101_macro": "transnas101.macro",
+    "transnas101_micro": "transnas101.micro",
+    **dict.fromkeys(
+        (
+            *("nds_amoeba", "nds_darts", "nds_enas", "nds_nasnet", "nds_pnas"),
+            *("nds_darts_fix_w_d", "nds_enas_fix_w_d", "nds_pnas_fix_w_d"),
+            *("nds_amoeba_in", "nds_darts_in", "nds_enas_in", "nds_nasnet_in", "nds_pnas_in"),
+            *("nds_resnet", "nds_resnext_a", "nds_resnext_b", "nds_vanilla"),
+            *("nds_resnet_as_scored", "nds_vanilla_as_scored"),
+        ),
+        "nds",
+    ),
 }
 SPACE_NAMES = list(_FOLDERS)
 _MEMBERS = (
@@ -200,6 +217,20 @@ def network_modules(name: str) -> list[str]:
     modules in ``modules`` beside it, which it imports when one is asked for.
     """
     return [module for module in (module_of(name), skeleton_of(name)) if _is_own(module)]
+
+
+def packages_of(name: str) -> dict[str, str]:
+    """Return the version of the installed package that builds the networks of a space, by its name.
+
+    It decides scores as code does. A package that is not there has the version ``"none"``.
+    """
+    package = getattr(definition_of(name), "PACKAGES", {}).get(name) if name in _FOLDERS else None
+    if package is None:
+        return {}
+    try:
+        return {package: metadata.version(package)}
+    except metadata.PackageNotFoundError:
+        return {package: "none"}
 
 
 def _skeleton_beside(module: str) -> str:

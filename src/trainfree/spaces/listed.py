@@ -34,12 +34,13 @@ class ListedSpace:
     name
         Name in the configuration and in file paths.
     size
-        Number of architectures; a table with another number is refused.
+        Number of architectures; a table with another number is refused. None where nobody says it
+        beforehand: then the space has as many as the prepared benchmark.
     members
         Their names in the order of the space; those of the prepared benchmark if left out.
     """
 
-    def __init__(self, name: str, size: int, members: Sequence[str] | None = None) -> None:
+    def __init__(self, name: str, size: int | None, members: Sequence[str] | None = None) -> None:
         self.name, self._size = name, size
         self._given = None if members is None else tuple(members)
 
@@ -73,7 +74,7 @@ class ListedSpace:
         return 0
 
     def __len__(self) -> int:
-        return self._size
+        return len(self.members) if self._size is None else self._size
 
     @cached_property
     def members(self) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ class ListedSpace:
                     f"there ({error}); make it with snakemake {path}, and work in the folder of "
                     "the run"
                 ) from error
-        if len(found) != self._size:
+        if self._size is not None and len(found) != self._size:
             raise ArchitectureError(
                 f"{self.name}: expected {self._size} architectures, found {len(found)}"
             )
@@ -114,9 +115,9 @@ class ListedSpace:
         ArchitectureError
             When the index is not in the space.
         """
-        if not 0 <= index < self._size:
+        if not 0 <= index < len(self):
             raise ArchitectureError(
-                f"architecture index {index} is not in {self.name}: expected 0 to {self._size - 1}"
+                f"architecture index {index} is not in {self.name}: expected 0 to {len(self) - 1}"
             )
         return self.members[index]
 
@@ -131,14 +132,14 @@ class ListedSpace:
         place = self._places.get(text.strip())
         if place is None:
             raise ArchitectureError(
-                f"architecture {text!r} is not in {self.name}, which is a list of {self._size} "
+                f"architecture {text!r} is not in {self.name}, which is a list of {len(self)} "
                 f"trained networks; one of them is {self.members[0]!r}"
             )
         return place
 
     def sample(self, rng: np.random.Generator) -> int:
         """Return an architecture drawn uniformly."""
-        return int(rng.integers(self._size))
+        return int(rng.integers(len(self)))
 
     def mutate(self, index: int, rng: np.random.Generator, rule: MutationRule) -> int:
         """Raise ConfigError: what is one change away was trained by nobody."""

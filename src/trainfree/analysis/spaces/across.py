@@ -30,7 +30,7 @@ from trainfree.analysis.statistics.top_ranks import ndcg, top_precision
 from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 from trainfree.randomness import stream
-from trainfree.trainings import headline, known_outcomes
+from trainfree.trainings import headline, known_outcomes, trainings_on
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -135,8 +135,9 @@ def reported_accuracy(benchmark: xr.Dataset, dataset: str, origin: Path) -> Targ
     if target is None:
         names = ", ".join(texts(benchmark["dataset"]))
         raise DataFileError(
-            f"{origin}: expected accuracies of networks trained on {dataset}, found {names}; name "
-            "another data set of the space in across.spaces"
+            f"{origin}: expected accuracies of {' or '.join(trainings_on(dataset))} to compare the "
+            f"scores on {dataset} with, found {names}; name another data set of the space in "
+            "across.spaces"
         )
     return target
 

@@ -1,8 +1,9 @@
-"""The official NATS-Bench archive of the topology space: one compressed pickle an architecture.
+"""The official NATS-Bench archives of both spaces: one compressed pickle an architecture.
 
-The archive is a folder or .tar file of ``NNNNNN.pickle.pbz2`` (the "simple" layout of
-NATS-tss-v1_0-3ffb9). Each holds a dictionary by kind of training ("12" and "200" epochs) of the
-architecture's trainings by (data set, seed). Files are read one at a time.
+An archive is a folder or .tar file of ``NNNNNN.pickle.pbz2`` (the "simple" layout of
+NATS-tss-v1_0-3ffb9 and NATS-sss-v1_0-50262). Each holds a dictionary by kind of training ("12" and
+"200" epochs of topologies, "01", "12" and "90" of sizes) of the architecture's trainings by (data
+set, seed). Files are read one at a time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,9 @@ from trainfree.sources.formats.reading import (
     unreadable,
 )
 from trainfree.sources.formats.unpickling import load_bz2_pickle
-from trainfree.sources.formats.wrong_files import NATS_FOLDER
+from trainfree.sources.formats.wrong_files import NATS_FOLDER, NATS_SIZE_FOLDER
 from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.spaces.nats_sss.space import SizeSpace
 
 FOLDER_NAME = NATS_FOLDER
 _FILE_NAME = re.compile(r"(?:.*/)?([0-9]{6})\.pickle\.pbz2")
@@ -46,30 +49,73 @@ EVALUATIONS = {
     "cifar100": {"valid": "x-valid", "test": "x-test"},
     "ImageNet16-120": {"valid": "x-valid", "test": "x-test"},
 }
-# Counts differ between trainings of some architectures; NATS-Bench's interface uses this one.
-_COUNTS_FROM = ("200", 888)
-KINDS = ("12", "200")
-_SIZE_SPACE = re.compile(r"[0-9]+(:[0-9]+)+")
+_TOPOLOGY, _SIZE = re.compile(r"\s*\|.*", re.DOTALL), re.compile(r"[0-9]+(:[0-9]+)+")
 _MOST_SEEDS = 16
 _MOST_FILE_BYTES = 4 * MIB
 """Of one architecture, compressed; the official ones have 35 to 90 kB."""
-_BOUNDS = TarBounds(
-    what="the NATS-Bench archive of the topology space",
-    folder=FOLDER_NAME,
-    members=100_000,
-    member_bytes=_MOST_FILE_BYTES,
-    total_bytes=4096 * MIB,
-)
 _OTHER_FILES = {
     "*.pth": "the older release NAS-Bench-201 v1.0 or v1.1 (.pth)",
     "NATS-*.pickle.pbz2": "a release of NATS-Bench in one file (.pickle.pbz2)",
     "NATS-sss-*": "NATS-Bench's size space (NATS-sss)",
+    "NATS-tss-*": "NATS-Bench's topology space (NATS-tss)",
     "NATS-*.tar": "an archive that is packed still (.tar)",
 }
 """What people name in place of the folder, by the names of files in it."""
 
 
+@dataclass(frozen=True)
+class Release:
+    """What tells the archive of one space from that of the other.
+
+    Attributes
+    ----------
+    folder, space, label
+        The name of its folder, of its space in words and of its space in short.
+    kinds
+        The kinds of training, which are their epochs.
+    counts_from
+        Kind and seed of the training whose parameters and multiply-adds are used: in the topology
+        space they differ between trainings of some architectures, and NATS-Bench's interface uses
+        this one.
+    """
+
+    folder: str
+    space: str
+    label: str
+    kinds: tuple[str, ...]
+    counts_from: tuple[str, int]
+
+    @property
+    def bounds(self) -> TarBounds:
+        """What its .tar file may have."""
+        return TarBounds(
+            what=f"the NATS-Bench archive of the {self.space}",
+            folder=self.folder,
+            members=100_000,
+            member_bytes=_MOST_FILE_BYTES,
+            total_bytes=4096 * MIB,
+        )
+
+
+TOPOLOGIES = Release(NATS_FOLDER, "topology space", "NATS-tss", ("12", "200"), ("200", 888))
+SIZES = Release(NATS_SIZE_FOLDER, "size space", "NATS-sss", ("01", "12", "90"), ("90", 777))
+_FORMS = ((_SIZE, SIZES), (_TOPOLOGY, TOPOLOGIES))
+"""How the architectures of a release are written."""
+
+
 def read_nats_archive(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
+    """Read the whole archive of the topology space; raises as :func:`read_release`."""
+    return read_release(delivery, space, TOPOLOGIES)
+
+
+def read_nats_size_archive(delivery: Delivery, space: SizeSpace) -> BenchmarkTable:
+    """Read the whole archive of the size space; raises as :func:`read_release`."""
+    return read_release(delivery, space, SIZES)
+
+
+def read_release(
+    delivery: Delivery, space: CellSpace | SizeSpace, release: Release
+) -> BenchmarkTable:
     """Read the whole archive; architectures that are not in it stay missing.
 
     Raises
@@ -80,10 +126,10 @@ def read_nats_archive(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
         When a file is damaged or not what its name says, or there is none at all.
     """
     path = delivery.files["archive"]
-    columns = _Columns(space)
+    columns = _Columns(space, release)
     digests: dict[int, str] = {}
     with progress_bar("reading NATS-Bench", len(space)) as advance:
-        for number, where, content in _files(path):
+        for number, where, content in _files(path, release):
             if number in digests:
                 raise SourceError(f"{where}: is in the archive twice, expected once")
             digests[number] = hashlib.sha256(content).hexdigest()
@@ -91,8 +137,8 @@ def read_nats_archive(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
             advance(1)
     if not digests:
         raise SourceError(
-            f"{path}: expected files NNNNNN.pickle.pbz2 of the {FOLDER_NAME} archive, found none"
-            f"{_found_instead(path)}"
+            f"{path}: expected files NNNNNN.pickle.pbz2 of the {release.folder} archive, found none"
+            f"{_found_instead(path, release)}"
         )
     listing = "".join(f"{number:06d} {digests[number]}\n" for number in sorted(digests))
     return columns.table(
@@ -101,16 +147,18 @@ def read_nats_archive(delivery: Delivery, space: CellSpace) -> BenchmarkTable:
     )
 
 
-def _files(path: Path) -> Iterator[tuple[int, str, bytes]]:
+def _files(path: Path, release: Release) -> Iterator[tuple[int, str, bytes]]:
     """Yield number, name for messages and content of each architecture's file."""
     if is_folder(path):
-        folder = path / FOLDER_NAME if is_folder(path / FOLDER_NAME) else path
+        own = path / release.folder
+        folder = own if is_folder(own) else path
         for file in _listed(folder):
             if match := _FILE_NAME.fullmatch(file.name):
                 content = read_file(file, _MOST_FILE_BYTES, "a pickle of one architecture")
                 yield int(match[1]), str(file), content
         return
-    for name, content in tar_members(path, lambda name: bool(_FILE_NAME.fullmatch(name)), _BOUNDS):
+    members = tar_members(path, lambda name: bool(_FILE_NAME.fullmatch(name)), release.bounds)
+    for name, content in members:
         match = _FILE_NAME.fullmatch(name)
         if match:
             yield int(match[1]), f"{path}: {name}", content
@@ -123,11 +171,11 @@ def _listed(folder: Path) -> list[Path]:
         raise unreadable(folder, error) from error
 
 
-def _found_instead(path: Path) -> str:
+def _found_instead(path: Path, release: Release) -> str:
     """Return what the folder holds instead, if it is one of the usual things."""
     if is_folder(path):
         for pattern, words in _OTHER_FILES.items():
-            if any(path.glob(pattern)):
+            if pattern != f"{release.label}-*" and any(path.glob(pattern)):
                 return f"; it holds {words}"
     return ""
 
@@ -135,8 +183,8 @@ def _found_instead(path: Path) -> str:
 class _Columns:
     """Collects the columns while the architectures pass by, in the archive's order."""
 
-    def __init__(self, space: CellSpace) -> None:
-        self._space = space
+    def __init__(self, space: CellSpace | SizeSpace, release: Release) -> None:
+        self._space, self._release = space, release
         self._accuracy: dict[tuple[str, str, int, str], Column] = {}
         self._seconds: dict[tuple[str, int], Column] = {}
         self._validation: dict[tuple[str, int], Column] = {}
@@ -149,26 +197,29 @@ class _Columns:
         """Enter the trainings of the architecture with the official index ``number``."""
         self._where = where
         try:
-            self._require_topology(content, where)
+            self._require_own(content, where)
             arch = self._architecture(number, content, where)
             for kind, record in content.items():
                 self._add_kind(arch, kind, record["all_results"])
         except _NO_RECORD as error:
             raise SourceError(
-                f"{where}: is not a record of NATS-Bench's topology space ({brief_error(error)})"
+                f"{where}: is not a record of NATS-Bench's {self._release.space} "
+                f"({brief_error(error)})"
             ) from error
         self._official[arch] = number
 
-    @staticmethod
-    def _require_topology(content: Any, where: str) -> None:
-        """Refuse a record of the size space, and one of trainings that the topologies had not."""
+    def _require_own(self, content: Any, where: str) -> None:
+        """Refuse a record of the other space, and one of trainings that this one had not."""
+        own = self._release
         strings = [record["arch_str"] for record in content.values()]
-        if any(isinstance(text, str) and _SIZE_SPACE.fullmatch(text) for text in strings):
-            raise SourceError(
-                f"{where}: expected a record of NATS-Bench's topology space (NATS-tss), found one "
-                f"of the size space (NATS-sss); get the archive {FOLDER_NAME}"
-            )
-        if not strings or not set(content) <= set(KINDS):
+        for form, other in _FORMS:
+            there = any(isinstance(text, str) and form.fullmatch(text) for text in strings)
+            if there and other is not own:
+                raise SourceError(
+                    f"{where}: expected a record of NATS-Bench's {own.space} ({own.label}), found "
+                    f"one of the {other.space} ({other.label}); get the archive {own.folder}"
+                )
+        if not strings or not set(content) <= set(own.kinds):
             raise ValueError(f"trainings of {brief(sorted(content))} epochs")
 
     def _architecture(self, number: int, content: Any, where: str) -> int:
@@ -192,7 +243,7 @@ class _Columns:
         passes: dict[str, list[float]] = {}
         # The training whose counts are used is entered last.
         for (dataset, seed), training in sorted(
-            trainings.items(), key=lambda item: (kind, item[0][1]) == _COUNTS_FROM
+            trainings.items(), key=lambda item: (kind, item[0][1]) == self._release.counts_from
         ):
             self._require_seed(seed)
             for split, evaluation in EVALUATIONS[dataset].items():

@@ -90,7 +90,7 @@ SECTIONS = (
         "Proxies",
         "All proxies side by side: what they cost, how alike they are, how steady, and how they "
         "agree with scores that others computed.",
-        figures=("prox*",),
+        figures=("prox*", "zoo*"),
     ),
     Plan(
         "steadiness",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainfree.scoring.cpu_engine.convolution import can_convolve, convolve
+from trainfree.scoring.cpu_engine.convolution import (
+    can_convolve,
+    can_tile,
+    convolve,
+    convolve_both,
+)
 from trainfree.scoring.cpu_engine.fused import (
     MOST_TERMS,
     Moments,
@@ -85,10 +91,18 @@ class CompiledExecutor:
     ----------
     batch
         Images, (B, 3, height, width), float32 or float64.
+    partners
+        Convolutions that may be made along with another, by the other's number.
     """
 
-    def __init__(self, network: Network, weights: Mapping[int, Tensor], batch: Tensor) -> None:
-        self._network, self._weights = network, weights
+    def __init__(
+        self,
+        network: Network,
+        weights: Mapping[int, Tensor],
+        batch: Tensor,
+        partners: Mapping[int, ConvStep] = MappingProxyType({}),
+    ) -> None:
+        self._network, self._weights, self._partners = network, weights, partners
         images = channels_last(batch)
         self._maps = dict.fromkeys(network.inputs, images)
         self._moments: dict[int, Moments] = {}
@@ -107,6 +121,16 @@ class CompiledExecutor:
                 raise TypeError(f"{step} is not compiled")
 
     def _convolve(self, step: ConvStep) -> None:
+        if step.number in self._maps:
+            return  # made along with its partner
+        partner = self._partners.get(step.number)
+        if partner and self._tiles(step) and self._tiles(partner):
+            numbers = (step.number, partner.number)
+            first, second = (self._weights[number].numpy() for number in numbers)
+            both = convolve_both(self._maps[step.source], first, second, step.relu)
+            for number, made in zip(numbers, both, strict=True):
+                self._maps[number], self._moments[number] = made
+            return
         weight, x = self._weights[step.number].numpy(), self._maps[step.source]
         if can_convolve(weight):
             geometry = (step.node.stride, step.node.padding)
@@ -123,6 +147,11 @@ class CompiledExecutor:
                 padding=step.node.padding,
             )
         )
+
+    def _tiles(self, step: ConvStep) -> bool:
+        images, height, width, channels = self._maps[step.source].shape
+        geometry = (step.node.kernel, step.node.stride, step.node.padding)
+        return can_tile((images, channels, height, width), step.node.out_channels, geometry)
 
     def combine(self, step: MapStep, dropped: Set[int]) -> NDArray[np.uint64] | None:
         """See :class:`Executor`."""

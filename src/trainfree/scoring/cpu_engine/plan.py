@@ -142,6 +142,23 @@ class Plan:
     def __iter__(self) -> Iterator[tuple[Step, frozenset[int]]]:
         yield from zip(self.steps, self.dropped, strict=True)
 
+    def partners(self) -> dict[int, ConvStep]:
+        """Return, by number of a convolution, a later one that reads the same with as many windows.
+
+        Each convolution is in one pair at most.
+        """
+        waiting: dict[tuple[int, bool, int, int, int], ConvStep] = {}
+        found = {}
+        for step in self.steps:
+            if isinstance(step, ConvStep):
+                node = step.node
+                key = (step.source, step.relu, node.kernel, node.stride, node.padding)
+                if earlier := waiting.pop(key, None):
+                    found[earlier.number] = step
+                else:
+                    waiting[key] = step
+        return found
+
 
 class UnsupportedStepError(TypeError):
     """A node before a ReLU that no step computes."""

@@ -1,13 +1,14 @@
 """Vector instructions for compiled loops: what a plain loop would not be turned into.
 
 Each function is expanded where it is called, inside a compiled loop, and works on vectors of
-:data:`LANES` channels of float32 or float64 arrays that are seen as one row of numbers. Sums run in
-a written order with explicit fused multiply-adds, so results are the same bits every time.
+:data:`LANES` channels of float32 or float64 arrays that are seen as one row of numbers, or of half
+as many where only these are left. Sums run in a written order with explicit fused multiply-adds, so
+results are the same bits every time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import binding, ir
@@ -16,6 +17,8 @@ from numba.core import cgutils, types
 
 LANES = 16
 """Channels in a vector."""
+HALF = LANES // 2
+"""Channels in a short vector; what is convolved fills whole ones of these."""
 CHAINS = 4
 """Sums that run side by side, so that none waits for the one before."""
 
@@ -40,10 +43,10 @@ ROWS = _rows_a_product()
 class Emitter:
     """Writes vector instructions for the arrays of one call."""
 
-    def __init__(self, context: Any, builder: Any, array: Any) -> None:
-        self._context, self._builder = context, builder
+    def __init__(self, context: Any, builder: Any, array: Any, lanes: int = LANES) -> None:
+        self._context, self._builder, self._lanes = context, builder, lanes
         self._scalar = context.get_value_type(array.dtype)
-        self.type = ir.VectorType(self._scalar, LANES)
+        self.type = ir.VectorType(self._scalar, lanes)
         self._bytes = array.dtype.bitwidth // 8
 
     def pointer(self, array_type: Any, array: Value, offset: Value) -> Value:
@@ -66,12 +69,12 @@ class Emitter:
         """Load one number into all lanes."""
         unknown, position = ir.Constant(self.type, ir.Undefined), ir.IntType(32)
         one = self._builder.insert_element(unknown, self._builder.load(pointer), position(0))
-        lanes = ir.Constant(ir.VectorType(position, LANES), [0] * LANES)
+        lanes = ir.Constant(ir.VectorType(position, self._lanes), [0] * self._lanes)
         return self._builder.shuffle_vector(one, unknown, lanes)
 
     def constant(self, number: float) -> Value:
         """Return a vector of one number."""
-        return ir.Constant(self.type, [float(number)] * LANES)
+        return ir.Constant(self.type, [float(number)] * self._lanes)
 
     def add(self, x: Value, y: Value) -> Value:
         """Return x + y."""
@@ -96,7 +99,7 @@ class Emitter:
         function = cgutils.get_or_insert_function(
             self._builder.module,
             ir.FunctionType(self.type, [self.type] * 3),
-            f"llvm.fma.v{LANES}{suffix}",
+            f"llvm.fma.v{self._lanes}{suffix}",
         )
         return self._builder.call(function, [factor, y, z])
 
@@ -106,6 +109,22 @@ def stepped(builder: Any, start: Value, *steps: tuple[Value, int]) -> Value:
     for stride, count in steps:
         start = builder.add(start, builder.mul(stride, ir.IntType(64)(count)))
     return start
+
+
+def for_width(
+    builder: Any, left: Value, widths: Sequence[int], write: Callable[[int], None]
+) -> None:
+    """Write code for each width, descending; the first that ``left`` channels fill is run."""
+    *wider, last = widths
+    if not wider:
+        write(last)
+        return
+    fills = builder.icmp_signed(">=", left, ir.IntType(64)(widths[0]))
+    with builder.if_else(fills) as (then, otherwise):
+        with then:
+            write(widths[0])
+        with otherwise:
+            for_width(builder, left, widths[1:], write)
 
 
 @intrinsic
@@ -123,40 +142,45 @@ def multiply_rows(
     c_stride: Any,
     segments: Any,
     length: Any,
+    left: Any,
 ) -> Any:
-    """Write C = A B for :data:`ROWS` rows of A and :data:`LANES` columns of B.
+    """Write C = A B for :data:`ROWS` rows of A and a vector of columns of B.
 
     Arguments: A, its start, distance of rows, distance of segments; B, its start, distance of rows;
-    C, its start, distance of rows; number of segments and length of each. A row of A may lie in
-    several segments, such as the rows of an image that a window covers; B holds theirs in turn.
+    C, its start, distance of rows; number of segments and length of each; columns that are left. A
+    row of A may lie in several segments, such as the rows of an image that a window covers; B holds
+    theirs in turn.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         av, a_start, a_stride, a_segment, bv, b_start, b_stride = arguments[:7]
-        cv, c_start, c_stride, segments, length = arguments[7:]
-        emit = Emitter(context, builder, a)
-        sums = [cgutils.alloca_once(builder, emit.type) for _ in range(ROWS)]
-        for total in sums:
-            builder.store(emit.constant(0), total)
-        with cgutils.for_range(builder, segments) as segment:
-            begin = builder.add(a_start, builder.mul(a_segment, segment.index))
-            ours = [
-                emit.pointer(a, av, stepped(builder, begin, (a_stride, row))) for row in range(ROWS)
-            ]
-            above = builder.mul(builder.mul(segment.index, length), b_stride)
-            theirs = emit.pointer(b, bv, builder.add(b_start, above))
-            with cgutils.for_range(builder, length) as inner:
-                weight = emit.load(builder.gep(theirs, [builder.mul(inner.index, b_stride)]))
-                for row, total in zip(ours, sums, strict=True):
-                    number = emit.spread(builder.gep(row, [inner.index]))
-                    builder.store(emit.multiply_add(number, weight, builder.load(total)), total)
-        for row, total in enumerate(sums):
-            offset = stepped(builder, c_start, (c_stride, row))
-            emit.store(builder.load(total), emit.pointer(c, cv, offset))
+        cv, c_start, c_stride, segments, length, left = arguments[7:]
+
+        def write(lanes: int) -> None:
+            emit = Emitter(context, builder, a, lanes)
+            sums = [cgutils.alloca_once(builder, emit.type) for _ in range(ROWS)]
+            for total in sums:
+                builder.store(emit.constant(0), total)
+            with cgutils.for_range(builder, segments) as segment:
+                begin = builder.add(a_start, builder.mul(a_segment, segment.index))
+                starts = [stepped(builder, begin, (a_stride, row)) for row in range(ROWS)]
+                ours = [emit.pointer(a, av, start) for start in starts]
+                above = builder.mul(builder.mul(segment.index, length), b_stride)
+                theirs = emit.pointer(b, bv, builder.add(b_start, above))
+                with cgutils.for_range(builder, length) as inner:
+                    weight = emit.load(builder.gep(theirs, [builder.mul(inner.index, b_stride)]))
+                    for row, total in zip(ours, sums, strict=True):
+                        number = emit.spread(builder.gep(row, [inner.index]))
+                        builder.store(emit.multiply_add(number, weight, builder.load(total)), total)
+            for row, total in enumerate(sums):
+                offset = stepped(builder, c_start, (c_stride, row))
+                emit.store(builder.load(total), emit.pointer(c, cv, offset))
+
+        for_width(builder, left, (LANES, HALF), write)
         return context.get_dummy_value()
 
     three = (INDEX,) * 3
-    return types.void(a, *three, b, INDEX, INDEX, c, INDEX, INDEX, *three[:2]), generate
+    return types.void(a, *three, b, INDEX, INDEX, c, INDEX, INDEX, *three), generate
 
 
 @intrinsic
@@ -222,46 +246,70 @@ def add_differences(
     sums: Any,
     sums_start: Any,
     squares_start: Any,
+    left: Any,
 ) -> Any:
     """Add x − pivot, and its square, of :data:`CHAINS` · ``rows`` rows to float64 sums.
 
     Arguments: array, start, distance of rows, rows in a chain; pivot and its start; sums with the
-    starts of sums and squares. Each chain of rows is added up on its own in x's own type.
+    starts of sums and squares; channels that are left. Each chain of rows is added up on its own in
+    x's own type.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, start, stride, rows, pivot_, pivot_start, sums_, sums_start, squares_start = (
-            arguments
-        )
-        emit, wide = Emitter(context, builder, x), Emitter(context, builder, sums)
-        centre = emit.load(emit.pointer(pivot, pivot_, pivot_start))
-        chains = [
-            (cgutils.alloca_once(builder, emit.type), cgutils.alloca_once(builder, emit.type))
-            for _ in range(CHAINS)
-        ]
-        for chain in chains:
-            for part in chain:
-                builder.store(emit.constant(0), part)
-        with cgutils.for_range(builder, rows) as loop:
-            begin = builder.mul(builder.mul(loop.index, stride), ir.IntType(64)(CHAINS))
-            begin = builder.add(start, begin)
-            for number, (part, squares) in enumerate(chains):
-                value = emit.load(
-                    emit.pointer(x, source, stepped(builder, begin, (stride, number)))
-                )
-                value = emit.subtract(value, centre)
-                builder.store(emit.add(builder.load(part), value), part)
-                builder.store(emit.multiply_add(value, value, builder.load(squares)), squares)
-        for which, at in enumerate((sums_start, squares_start)):
-            place = wide.pointer(sums, sums_, at)
-            total = wide.load(place)
+        source, start, stride, rows, pivot_, pivot_start, sums_ = arguments[:7]
+        *places, left = arguments[7:]
+
+        def write(lanes: int) -> None:
+            emit, wide = (Emitter(context, builder, array, lanes) for array in (x, sums))
+            centre = emit.load(emit.pointer(pivot, pivot_, pivot_start))
+            chains = [
+                (cgutils.alloca_once(builder, emit.type), cgutils.alloca_once(builder, emit.type))
+                for _ in range(CHAINS)
+            ]
             for chain in chains:
-                total = wide.add(total, wide.widened(builder.load(chain[which])))
-            wide.store(total, place)
+                for part in chain:
+                    builder.store(emit.constant(0), part)
+            with cgutils.for_range(builder, rows) as loop:
+                begin = builder.mul(builder.mul(loop.index, stride), ir.IntType(64)(CHAINS))
+                begin = builder.add(start, begin)
+                for number, (part, squares) in enumerate(chains):
+                    value = emit.load(
+                        emit.pointer(x, source, stepped(builder, begin, (stride, number)))
+                    )
+                    value = emit.subtract(value, centre)
+                    builder.store(emit.add(builder.load(part), value), part)
+                    builder.store(emit.multiply_add(value, value, builder.load(squares)), squares)
+            for which, at in enumerate(places):
+                place = wide.pointer(sums, sums_, at)
+                total = wide.load(place)
+                for chain in chains:
+                    total = wide.add(total, wide.widened(builder.load(chain[which])))
+                wide.store(total, place)
+
+        for_width(builder, left, (LANES, HALF), write)
         return context.get_dummy_value()
 
     starts = (INDEX, INDEX, INDEX)
-    return types.void(x, *starts, pivot, INDEX, sums, INDEX, INDEX), generate
+    return types.void(x, *starts, pivot, INDEX, sums, *starts), generate
+
+
+@intrinsic
+def expect_writes(typing_context: Any, array: Any, start: Any) -> Any:
+    """Fetch the cache line of the number at ``start``, which will be written to."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = Emitter(context, builder, array).pointer(array, *arguments)
+        place, number = builder.bitcast(place, ir.IntType(8).as_pointer()), ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [place.type, *[number] * 3]),
+            "llvm.prefetch.p0i8",
+        )
+        to_write, in_second_cache, data = number(1), number(2), number(1)
+        builder.call(function, [place, to_write, in_second_cache, data])
+        return context.get_dummy_value()
+
+    return types.void(array, INDEX), generate
 
 
 @intrinsic

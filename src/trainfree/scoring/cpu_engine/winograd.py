@@ -11,7 +11,16 @@ from typing import Any
 
 from numba.core import types
 
-from trainfree.scoring.cpu_engine.simd import INDEX, Emitter, Value, intrinsic, stepped
+from trainfree.scoring.cpu_engine.simd import (
+    HALF,
+    INDEX,
+    LANES,
+    Emitter,
+    Value,
+    for_width,
+    intrinsic,
+    stepped,
+)
 
 TILE, PATCH = 4, 6
 """Height and width of an output tile and of the input patch it depends on."""
@@ -20,26 +29,30 @@ POSITIONS = PATCH * PATCH
 
 @intrinsic
 def transform_weights(
-    typing_context: Any, weight: Any, start: Any, stride: Any, out: Any, first: Any
+    typing_context: Any, weight: Any, start: Any, stride: Any, out: Any, first: Any, left: Any
 ) -> Any:
     """Write G w Gᵀ of 3 × 3 weights: 36 vectors from 9, both ``stride`` apart."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, start, stride, target, first = arguments
-        emit = Emitter(context, builder, weight)
+        source, start, stride, target, first, left = arguments
 
-        def read(row: int, column: int) -> Value:
-            offset = stepped(builder, start, (stride, 3 * row + column))
-            return emit.load(emit.pointer(weight, source, offset))
+        def write_all(lanes: int) -> None:
+            emit = Emitter(context, builder, weight, lanes)
 
-        def write(row: int, column: int, value: Value) -> None:
-            offset = stepped(builder, first, (stride, PATCH * row + column))
-            emit.store(value, emit.pointer(out, target, offset))
+            def read(row: int, column: int) -> Value:
+                offset = stepped(builder, start, (stride, 3 * row + column))
+                return emit.load(emit.pointer(weight, source, offset))
 
-        _both_ways(emit, 3, _weight_transform, read, write)
+            def write(row: int, column: int, value: Value) -> None:
+                offset = stepped(builder, first, (stride, PATCH * row + column))
+                emit.store(value, emit.pointer(out, target, offset))
+
+            _both_ways(emit, 3, _weight_transform, read, write)
+
+        for_width(builder, left, (LANES, HALF), write_all)
         return context.get_dummy_value()
 
-    return types.void(weight, INDEX, INDEX, out, INDEX), generate
+    return types.void(weight, INDEX, INDEX, out, INDEX, INDEX), generate
 
 
 @intrinsic
@@ -52,26 +65,31 @@ def transform_patch(
     patches: Any,
     first: Any,
     position_stride: Any,
+    left: Any,
 ) -> Any:
     """Write Bᵀ d B of the 6 × 6 patch at ``start``, one vector for each of 36 positions."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, start, row_stride, pixel_stride, target, first, position_stride = arguments
-        emit = Emitter(context, builder, image)
+        source, start, row_stride, pixel_stride, target, first, position_stride, left = arguments
 
-        def read(row: int, column: int) -> Value:
-            offset = stepped(builder, start, (row_stride, row), (pixel_stride, column))
-            return emit.load(emit.pointer(image, source, offset))
+        def write_all(lanes: int) -> None:
+            emit = Emitter(context, builder, image, lanes)
 
-        def write(row: int, column: int, value: Value) -> None:
-            offset = stepped(builder, first, (position_stride, PATCH * row + column))
-            emit.store(value, emit.pointer(patches, target, offset))
+            def read(row: int, column: int) -> Value:
+                offset = stepped(builder, start, (row_stride, row), (pixel_stride, column))
+                return emit.load(emit.pointer(image, source, offset))
 
-        _both_ways(emit, PATCH, _patch_transform, read, write)
+            def write(row: int, column: int, value: Value) -> None:
+                offset = stepped(builder, first, (position_stride, PATCH * row + column))
+                emit.store(value, emit.pointer(patches, target, offset))
+
+            _both_ways(emit, PATCH, _patch_transform, read, write)
+
+        for_width(builder, left, (LANES, HALF), write_all)
         return context.get_dummy_value()
 
     strides = (INDEX, INDEX, INDEX)
-    return types.void(image, *strides, patches, INDEX, INDEX), generate
+    return types.void(image, *strides, patches, *strides), generate
 
 
 @intrinsic
@@ -84,25 +102,30 @@ def transform_tile(
     start: Any,
     row_stride: Any,
     pixel_stride: Any,
+    left: Any,
 ) -> Any:
     """Write Aᵀ m A, the 4 × 4 pixels at ``start``, from one vector for each of 36 positions."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, first, position_stride, target, start, row_stride, pixel_stride = arguments
-        emit = Emitter(context, builder, image)
+        source, first, position_stride, target, start, row_stride, pixel_stride, left = arguments
 
-        def read(row: int, column: int) -> Value:
-            offset = stepped(builder, first, (position_stride, PATCH * row + column))
-            return emit.load(emit.pointer(products, source, offset))
+        def write_all(lanes: int) -> None:
+            emit = Emitter(context, builder, image, lanes)
 
-        def write(row: int, column: int, value: Value) -> None:
-            offset = stepped(builder, start, (row_stride, row), (pixel_stride, column))
-            emit.store(value, emit.pointer(image, target, offset))
+            def read(row: int, column: int) -> Value:
+                offset = stepped(builder, first, (position_stride, PATCH * row + column))
+                return emit.load(emit.pointer(products, source, offset))
 
-        _both_ways(emit, PATCH, _tile_transform, read, write)
+            def write(row: int, column: int, value: Value) -> None:
+                offset = stepped(builder, start, (row_stride, row), (pixel_stride, column))
+                emit.store(value, emit.pointer(image, target, offset))
+
+            _both_ways(emit, PATCH, _tile_transform, read, write)
+
+        for_width(builder, left, (LANES, HALF), write_all)
         return context.get_dummy_value()
 
-    return types.void(products, INDEX, INDEX, image, *(INDEX,) * 3), generate
+    return types.void(products, INDEX, INDEX, image, *(INDEX,) * 4), generate
 
 
 def _patch_transform(emit: Emitter, d: Sequence[Value]) -> list[Value]:

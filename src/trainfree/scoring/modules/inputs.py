@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
@@ -27,7 +28,24 @@ def call(model: nn.Module, inputs: Inputs, parameters: Mapping[str, Tensor] | No
     placed = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
     if parameters is None:
         return model(**named) if named else model(*placed)
-    return functional_call(model, dict(parameters), () if named else placed, named)
+    with _own_tensors_after(model):
+        return functional_call(model, dict(parameters), () if named else placed, named)
+
+
+@contextmanager
+def _own_tensors_after(model: nn.Module) -> Iterator[None]:
+    """Give every module its parameters and buffers back.
+
+    torch.func does so but for a module that stands at several places: the tensors that it puts
+    back last are those that it had put in first.
+    """
+    kept = [(part, dict(part._parameters), dict(part._buffers)) for part in model.modules()]
+    try:
+        yield
+    finally:
+        for part, parameters, buffers in kept:
+            part._parameters.update(parameters)
+            part._buffers.update(buffers)
 
 
 def mapped(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:

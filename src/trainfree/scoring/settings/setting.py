@@ -149,6 +149,7 @@ def scoring_code_hash(
     outside = {
         **versions_of(PROXY, setting.proxies),
         **versions_of(spaces.SPACE_KIND, [setting.space]),
+        **spaces.packages_of(setting.space),
         **versions_of(DATASET_KIND, [setting.dataset]),
     }
     of_groups = groups is not None and scores_in_groups(setting)

@@ -93,7 +93,10 @@ class Bohb:
     """Hyperband whose newcomers come from a model of the highest rung that has enough data."""
 
     settings_type = BohbSettings
-    presets: ClassVar[Mapping[str, Preset]] = {"nasbench201": Preset({"bounded": False})}
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "nasbench201": Preset({"bounded": False}),
+        "nats": Preset({"bounded": False}, overshoot="interpolate"),
+    }
     assisted = False
 
     def __init__(self, space: Space, rng: np.random.Generator, settings: BohbSettings) -> None:

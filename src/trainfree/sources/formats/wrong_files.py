@@ -83,6 +83,7 @@ _SIGNS: tuple[tuple[str, int, bytes], ...] = (
     ("utf16", 0, b"\xfe\xff"),
 )
 NATS_FOLDER = "NATS-tss-v1_0-3ffb9-simple"
+NATS_SIZE_FOLDER = "NATS-sss-v1_0-50262-simple"
 TAR_CONTENTS = {
     "cifar-10-batches-py": "CIFAR-10, the version for Python",
     "cifar-10-batches-bin": "CIFAR-10, the binary version",
@@ -91,7 +92,7 @@ TAR_CONTENTS = {
     "cifar-100-binary": "CIFAR-100, the binary version",
     "cifar-100-matlab": "CIFAR-100, the version for MATLAB",
     NATS_FOLDER: "NATS-Bench's topology space",
-    "NATS-sss-v1_0-50262-simple": "NATS-Bench's size space",
+    NATS_SIZE_FOLDER: "NATS-Bench's size space",
     "NAS-Bench-201-v1_0-archive": "the older release NAS-Bench-201 v1.0",
     "NAS-Bench-201-v1_1-archive": "the older release NAS-Bench-201 v1.1",
 }

@@ -98,3 +98,5 @@ IMAGENET16_120: tuple[Source, ...] = (
         counts=(3_000, 0),
     ),
 )
+
+NOISE_OF_IMAGENET = "stand-in for ImageNet: uniform noise of the size of its images, no photograph"

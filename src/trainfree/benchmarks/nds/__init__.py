@@ -1,0 +1,1 @@
+"""Trained accuracies of Network Design Spaces, from the official files."""

@@ -1,0 +1,1 @@
+"""Results of TransNAS-Bench-101 on its seven tasks."""

@@ -1,0 +1,1 @@
+"""The macro-level space of TransNAS-Bench-101: one block, in many skeletons."""

@@ -1,0 +1,1 @@
+"""The cell-level space of TransNAS-Bench-101: one cell, in a fixed skeleton."""
