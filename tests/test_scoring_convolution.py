@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from trainfree.scoring.cpu_engine import convolution
-from trainfree.scoring.cpu_engine.convolution import can_convolve, convolve, convolve_plainly
+from trainfree.scoring.cpu_engine.convolution import (
+    can_convolve,
+    convolve,
+    convolve_both,
+    convolve_plainly,
+)
 
 
 def numbers(shape, seed=0, dtype=np.float64):
@@ -29,13 +34,19 @@ def plainly(x, weight, stride, padding, relu):
 
 
 CASES = {
-    "tiles, one image a group": ((3, 32, 32, 16), 16, (3, 1, 1)),
+    "tiles, rows of an image": ((3, 32, 32, 16), 16, (3, 1, 1)),
+    "tiles, a long row": ((1, 8, 128, 8), 24, (3, 1, 1)),
+    "tiles, a half vector": ((4, 16, 16, 8), 8, (3, 1, 1)),
+    "tiles, half vectors behind whole ones": ((5, 16, 16, 24), 40, (3, 1, 1)),
     "tiles, groups that end early": ((7, 16, 16, 16), 32, (3, 1, 1)),
     "tiles, widening": ((5, 16, 8, 32), 64, (3, 1, 1)),
     "tiles of whole images": ((65, 4, 4, 16), 16, (3, 1, 1)),
     "too few pixels for tiles": ((2, 8, 8, 64), 64, (3, 1, 1)),
     "sides that tiles do not fill": ((3, 30, 30, 16), 16, (3, 1, 1)),
     "stem": ((3, 32, 32, 3), 16, (3, 1, 1)),
+    "stem, a half vector": ((3, 32, 32, 3), 24, (3, 1, 1)),
+    "stride, a half vector": ((3, 16, 16, 24), 56, (3, 2, 1)),
+    "pixels, a half vector": ((3, 8, 8, 40), 8, (1, 1, 0)),
     "stride": ((3, 16, 16, 16), 32, (3, 2, 1)),
     "stride, odd sides": ((3, 9, 7, 5), 16, (3, 2, 1)),
     "pixels": ((3, 8, 8, 32), 16, (1, 1, 0)),
@@ -93,6 +104,22 @@ def test_tiles_and_windows_agree(monkeypatch):
     np.testing.assert_allclose(moments.mean, plain_moments.mean, atol=1e-11)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("shape", "outputs"), [((5, 16, 16, 24), (8, 40)), ((4, 32, 32, 16), (16, 16))]
+)
+def test_two_convolutions_of_one_map_are_those_of_each(shape, outputs, dtype):
+    x = numbers(shape, 3, dtype)
+    weights = [numbers((count, shape[3], 3, 3), 4 + place) for place, count in enumerate(outputs)]
+    first, second = (weight.astype(dtype) for weight in weights)
+    both = convolve_both(x, first, second, relu=True)
+    for (made, moments), weight in zip(both, (first, second), strict=True):
+        alone, its = convolve(x, weight, 1, 1, relu=True)
+        np.testing.assert_array_equal(made, alone)  # the same bits
+        np.testing.assert_array_equal(moments.mean, its.mean)
+        np.testing.assert_array_equal(moments.variance, its.variance)
+
+
 def test_nothing_in_gives_exactly_nothing_out():
     """Dead branches: a ReLU of zeros must be off, not on by a rounding error."""
     made, moments = convolve(np.zeros((8, 16, 16, 16)), numbers((16, 16, 3, 3)), 1, 1, relu=True)
@@ -122,6 +149,7 @@ def test_the_same_bits_every_time_and_for_images_in_any_company():
     np.testing.assert_array_equal(made[5:11], alone)
 
 
-def test_outputs_must_fill_vectors():
+def test_outputs_must_fill_half_vectors():
     assert can_convolve(np.empty((32, 5, 3, 3)))
+    assert can_convolve(np.empty((24, 5, 3, 3)))
     assert not can_convolve(np.empty((20, 5, 3, 3)))

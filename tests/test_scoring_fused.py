@@ -192,3 +192,21 @@ def test_dead_convolutions_are_not_executed_but_their_relus_count():
     assert sum(isinstance(node, Conv) for node in network.nodes) == 1 + 6 + 2 * 15
     assert executed == 1 + 6  # stem and residual blocks
     assert sum(step.once for step in plan.steps if isinstance(step, MapStep)) == 2 * 15 + 5
+
+
+def test_convolutions_that_read_the_same_go_in_pairs():
+    arch = SPACE.parse(
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|nor_conv_3x3~0|nor_conv_1x1~1|skip_connect~2|"
+    )
+    plan = make_plan(build_network(SPACE, arch, 32, 10))
+    steps = {step.number: step for step in plan.steps if isinstance(step, ConvStep)}
+    partners = plan.partners()
+    for number, other in partners.items():
+        step = steps[number]
+        assert other.number > number
+        assert (step.source, step.relu) == (other.source, other.relu)
+        assert step.node.kernel == other.node.kernel
+    # two of the three 3 × 3 and both 1 × 1 of each cell; the first residual convolution has none
+    assert len(partners) == 2 * 15
+    others = [other.number for other in partners.values()]
+    assert len(set(others) | set(partners)) == 2 * len(partners)

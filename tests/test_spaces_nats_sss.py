@@ -200,6 +200,20 @@ def test_the_network_is_the_plain_one(index):
     assert modules == len(codes)
 
 
+@pytest.mark.parametrize("text", ["8:8:8:8:8", "24:40:56:8:48", "56:16:16:64:24"])
+def test_the_engines_own_code_counts_what_torch_counts(text):
+    """On maps that are large enough for tiles, of widths that fill half a vector and more."""
+    network = build_network(SPACE, SPACE.parse(text), 32, 10)
+    drawn = draw_weights(network, "pytorch", stream(0, "weights", 1)).weight
+    weights = {number: torch.from_numpy(weight).double() for number, weight in drawn.items()}
+    images = torch.from_numpy(np.random.default_rng(3).standard_normal((6, 3, 32, 32)))
+    ours, torchs = (
+        relu_kernels(network, weights, images, PhaseClock(), compiled).per_module
+        for compiled in (True, False)
+    )
+    np.testing.assert_array_equal(ours, torchs)
+
+
 @pytest.mark.shared_data
 def test_accuracies_come_from_the_mirror(shared_data, tmp_path):
     path = tmp_path / "nats_sss.h5"

@@ -70,6 +70,15 @@ PDARTS = (
 )
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small networks: threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def weights(module):
     return sum(weight.numel() for weight in module.parameters())
 
@@ -102,7 +111,7 @@ def test_counts_are_those_that_the_field_prints_of_known_genotypes(cells, auxili
 
 def bottlenecks(widths, inner, groups):
     """Return ResNet-50's stages; its stem of 7 x 7 pixels is not ours, which has 3 x 3."""
-    parts = ",".join(str(part) for part in (0.0, *(i / w for i, w in zip(inner, widths))))
+    parts = ",".join(map(str, (0.0, *(i / w for i, w in zip(inner, widths, strict=True)))))
     text = f"d=1,3,4,6,3 w=64,{','.join(map(str, widths))} s=1,1,2,2,2 b={parts}"
     return parse_network(f"stages res_bottleneck_block {text} g=1,{','.join([str(groups)] * 4)}")
 
@@ -111,7 +120,7 @@ def bottlenecks(widths, inner, groups):
     ("inner", "groups", "printed"), [(64, 1, 25_557_032), (128, 32, 25_028_904)]
 )
 def test_bottlenecks_are_those_of_resnet_50_and_resnext_50(inner, groups, printed):
-    """Counted by torchvision, and 25.6 and 25.0 million in pycls' model zoo (but for a misprint)."""
+    """Counted by torchvision; pycls' model zoo prints 25.0 million of the second."""
     widths = [256, 512, 1024, 2048]
     network = bottlenecks(widths, [inner << stage for stage in range(4)], groups)
     larger_stem = 64 * 3 * (49 - 9)

@@ -80,6 +80,15 @@ METRICS = {
 intersection over union of segments, the structural similarity of images, minus a loss."""
 
 
+TASK_METRICS = {
+    "room_layout": "negative_loss",
+    "segmentsemantic": "mIoU",
+    "normal": "SSIM",
+    "autoencoder": "SSIM",
+}
+"""What is measured of those tasks, by the benchmark's name, whose networks classify nothing."""
+
+
 class Outcome(NamedTuple):
     """One accuracy of a benchmark: trained on ``dataset``, read on ``split`` after ``epochs``."""
 
@@ -92,6 +101,11 @@ class Outcome(NamedTuple):
         """Its name in files and tables, for example ``cifar10/test/200``."""
         epochs = UNSTATED if self.epochs == UNSTATED_EPOCHS else str(self.epochs)
         return f"{self.dataset}/{self.split}/{epochs}"
+
+    @property
+    def metric(self) -> Metric:
+        """What it measures, as far as its data set's name tells."""
+        return METRICS[TASK_METRICS.get(self.dataset, CORRECT)]
 
     @classmethod
     def of_label(cls, label: str) -> Self:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from trainfree.trainings import TRAINING_SECONDS
+from trainfree.trainings import TRAINING_SECONDS, Outcome
 
 MISSING = "–"
 Row = Mapping[Hashable, Any]
@@ -102,6 +102,23 @@ def duration(name: str, scale: float = 1.0) -> Cell:
 def spread(mean: str, deviation: str, digits: int = 2) -> Cell:
     """Show two columns as ``mean ± deviation``."""
     return lambda row: with_spread(row[mean], row[deviation], digits)
+
+
+def measured(mean: str, deviation: str = "") -> Cell:
+    """Show an accuracy, with its deviation, in the digits and the unit of its outcome's metric.
+
+    Headings say percent, so other units stand in the cell.
+    """
+
+    def cell(row: Row) -> str:
+        metric = Outcome.of_label(str(row["outcome"])).metric
+        percent = metric.units == "%"
+        digits = 2 if percent else 4
+        value = row[mean]
+        shown = with_spread(value, row[deviation], digits) if deviation else number(value, digits)
+        return shown if percent or shown == MISSING else f"{shown} ({metric.title})"
+
+    return cell
 
 
 def interval(name: str, digits: int = 3, *, low: str = "", high: str = "") -> Cell:

@@ -17,8 +17,12 @@ from numpy.typing import NDArray
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
 from trainfree.trainings import (
+    CORRECT,
+    METRICS,
     SEARCH_EPOCHS,
+    TASK_METRICS,
     UNSTATED,
+    Metric,
     Outcome,
     column_of,
     guide,
@@ -73,6 +77,12 @@ def outcome_title(outcome: str) -> str:
     when = "" if epochs in (UNSTATED, "") else f", {epochs} epochs"
     splits = {"valid": "validation", "test": "test"}
     return f"{DATASET_TITLES.get(dataset.lower(), dataset)} {splits.get(split, split)}{when}"
+
+
+def metric_of_title(title: str) -> Metric:
+    """Return what an outcome measures, from what :func:`outcome_title` makes of its name."""
+    found = (task for task in TASK_METRICS if title.startswith(DATASET_TITLES[task]))
+    return METRICS[TASK_METRICS.get(next(found, ""), CORRECT)]
 
 
 def texts(coordinate: xr.DataArray) -> list[str]:

@@ -48,8 +48,8 @@ class Measure(_Entry):
         How it is read: see the head of the files.
     quantity
         What of a search or of sampled architectures is read.
-    dataset
-        The image set that was scored or searched.
+    space, dataset
+        The space, where it is another than the file's, and the image set scored or searched.
     outcome
         The accuracy, ``<benchmark data set>/<split>/<epochs>``.
     search, algorithm, signal, proxy, preset, budget, budget_kind
@@ -65,6 +65,7 @@ class Measure(_Entry):
 
     kind: Kind
     quantity: Quantity = "accuracy"
+    space: str = ""
     dataset: str = ""
     outcome: str = ""
     search: str = ""
@@ -113,6 +114,7 @@ class Cell(_Entry):
 class _Table(_Entry):
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
+    space: str = ""
     common: dict[str, Any]
     rows: dict[str, dict[str, Any]]
     columns: dict[str, dict[str, Any]]
@@ -151,6 +153,8 @@ class PublishedTable:
         Caption.
     space, batch_size
         The search space it is about, and the images of a mini-batch.
+    elsewhere
+        Whether that is another space than the paper's other tables are about.
     cells
         Cells and measures.
     """
@@ -159,6 +163,7 @@ class PublishedTable:
     title: str
     space: str
     batch_size: int
+    elsewhere: bool
     cells: tuple[tuple[Cell, Measure], ...]
 
     @property
@@ -330,19 +335,6 @@ def table_names(papers: Iterable[Published]) -> list[str]:
     return [table.name for paper in papers for table in paper.tables]
 
 
-def cells_of_kind(
-    papers: Iterable[Published], kind: Kind
-) -> list[tuple[PublishedTable, Cell, Measure]]:
-    """Return the published cells with one reading, and the table of each."""
-    return [
-        (table, cell, measure)
-        for paper in papers
-        for table in paper.tables
-        for cell, measure in table.cells
-        if measure.kind == kind
-    ]
-
-
 def _check_places(path: Path, file: _File) -> None:
     """Require that each cell stands in a described table, row and column, and once."""
     seen = set()
@@ -371,7 +363,14 @@ def _table(path: Path, file: _File, printed: str) -> PublishedTable:
     cells = tuple(
         (cell, _measure(path, table, cell)) for cell in file.cells if cell.table == printed
     )
-    return PublishedTable(table.name, table.title, file.space, file.batch_size, cells)
+    return PublishedTable(
+        name=table.name,
+        title=table.title,
+        space=table.space or file.space,
+        batch_size=file.batch_size,
+        elsewhere=table.space not in ("", file.space),
+        cells=cells,
+    )
 
 
 def _measure(path: Path, table: _Table, cell: Cell) -> Measure:
@@ -380,9 +379,8 @@ def _measure(path: Path, table: _Table, cell: Cell) -> Measure:
         return Measure.model_validate(merged)
     except ValidationError as error:
         lines = [_explain(dict(detail), merged) for detail in error.errors()]
-        raise DataFileError(
-            f"{path}: {cell.table}, {cell.row}, {cell.column}: " + "; ".join(lines)
-        ) from error
+        where = f"{path}: {cell.table}, {cell.row}, {cell.column}"
+        raise DataFileError(f"{where}: {'; '.join(lines)}") from error
 
 
 def _explain(detail: dict[str, Any], content: Any) -> str:

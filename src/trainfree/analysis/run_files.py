@@ -160,6 +160,13 @@ class RunFiles:
         if attributes.get("source") == "generated":
             raise AbsentError("generated accuracies, nothing was trained")
 
+    def is_of(self, space: str) -> bool:
+        """Whether the run's accuracies are of a space."""
+        try:
+            return str(self.benchmark.attrs.get("space", "")) == space
+        except AbsentError:
+            return False
+
     def scores(self, dataset: str) -> xr.Dataset:
         """Return the scores on a data set, or raise AbsentError."""
         if dataset not in self.score_files:

@@ -218,7 +218,7 @@ class Config(Section):
             raise ConfigError(
                 f"scoring.shard_size: {self.scoring.shard_size} makes {jobs:,} jobs for each data "
                 f"set, expected at most {MOST_JOBS:,}, which Snakemake plans for minutes; choose "
-                "larger shards"
+                "larger shards, or score a sample (scoring.sample)"
             )
         cells = self.nasbench101
         if cells.sample > cells.first_hashes:

@@ -38,7 +38,7 @@ from trainfree.analysis.origins import files_behind
 from trainfree.analysis.proxies.timing import PHASE, PROXY, TOTAL
 from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE
 from trainfree.analysis.tables import text
-from trainfree.trainings import ACCURACY
+from trainfree.trainings import ACCURACY, Outcome
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -258,7 +258,9 @@ def _search_lines(search: pd.DataFrame) -> Iterator[Line]:
             first = rows.iloc[0]
             parts.append(f"{title} {with_spread(first['accuracy_mean'], first['accuracy_std'])}")
     value = float(best["accuracy_mean"])
-    yield Line("best search without training", value, "%", "; ".join(parts), digits=2)
+    metric = Outcome.of_label(str(best["outcome"])).metric
+    unit, digits = ("%", 2) if metric.units == "%" else ("", 4)
+    yield Line("best search without training", value, unit, "; ".join(parts), digits=digits)
 
 
 def _scoreboard_lines(scoreboard: pd.DataFrame) -> Iterator[Line]:

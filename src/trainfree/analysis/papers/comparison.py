@@ -178,8 +178,12 @@ def _measure_and_judge(
     nothing = Measured(np.nan, np.nan, np.nan, np.nan, 0)
     if measure.kind == "none":
         return nothing, Verdict(NOT_COMPARABLE, np.nan, stated_obstacle(measure))
+    space = measure.space or table.space
+    if (measure.space or table.elsewhere) and not run.is_of(space):
+        obstacle = f"not of this run's space but of {space}: a run of that has it"
+        return nothing, Verdict(NOT_COMPARABLE, np.nan, obstacle)
     try:
-        run.require_space(table.space)
+        run.require_space(space)
         measured = measure_cell(run, measure, settings)
     except AbsentError as absent:
         return nothing, Verdict(MISSING, np.nan, str(absent))

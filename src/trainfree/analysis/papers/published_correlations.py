@@ -17,8 +17,8 @@ from trainfree.analysis.published import (
     Cell,
     Measure,
     Published,
+    PublishedTable,
     as_published,
-    cells_of_kind,
     comparable,
 )
 from trainfree.analysis.run_files import AbsentError, RunFiles
@@ -106,8 +106,8 @@ def published_correlations(
 ) -> list[PublishedCorrelation]:
     """Return the papers' correlations of one kind, in their order."""
     return [
-        PublishedCorrelation(cell, measure, table.space, table.batch_size)
-        for table, cell, measure in cells_of_kind(papers, kind)
+        PublishedCorrelation(cell, measure, measure.space or table.space, table.batch_size)
+        for table, cell, measure in _cells_of_kind(papers, kind)
     ]
 
 
@@ -142,6 +142,8 @@ def rows_of(run: RunFiles, papers: Iterable[Published], kind: Kind) -> Iterator[
     """
     for published in published_correlations(papers, kind):
         measure = published.measure
+        if measure.space and not run.is_of(measure.space):
+            continue
         for proxy in run.proxies(kind, published.space, measure.dataset, measure.outcome):
             of = Correlated(measure.dataset, proxy, measure.outcome)
             yield Row(of, published if of == published.correlated else None)
@@ -153,12 +155,14 @@ def rows_with_other_spaces(run: RunFiles, papers: Iterable[Published]) -> Iterat
     A space of its own is compared by the accuracies that all tables report first.
     """
     papers = list(papers)
-    yield from rows_of(run, papers, "tau")
+    rows = list(rows_of(run, papers, "tau"))
+    yield from rows
     try:
         space = run.space
     except AbsentError:
         return
-    if space in {published.space for published in published_correlations(papers)}:
+    printed = published_correlations(papers)
+    if rows or space in {one.space for one in printed if not one.measure.space}:
         return
     for dataset in run.score_files:
         try:
@@ -168,3 +172,16 @@ def rows_with_other_spaces(run: RunFiles, papers: Iterable[Published]) -> Iterat
             continue
         for proxy in run.proxies("tau", space, dataset, outcome):
             yield Row(Correlated(dataset, proxy, outcome), None)
+
+
+def _cells_of_kind(
+    papers: Iterable[Published], kind: Kind
+) -> list[tuple[PublishedTable, Cell, Measure]]:
+    """Return the published cells with one reading, and the table of each."""
+    return [
+        (table, cell, measure)
+        for paper in papers
+        for table in paper.tables
+        for cell, measure in table.cells
+        if measure.kind == kind
+    ]

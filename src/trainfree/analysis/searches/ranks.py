@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainfree.analysis.declaration import Inputs, Made, table
-from trainfree.analysis.formats import count, decimal, plain
+from trainfree.analysis.formats import count, decimal, measured, plain
 from trainfree.analysis.searches.compared_searches import (
     ComparedSearch,
     budgeted,
@@ -34,7 +34,7 @@ from trainfree.analysis.tables import numbers, text
         "Data set": plain("dataset"),
         "Search": lambda row: budgeted(row["search"], row["budget"]),
         "Runs": count("runs"),
-        "Accuracy (%)": decimal("accuracy_mean"),
+        "Accuracy (%)": measured("accuracy_mean"),
         "Average rank": decimal("rank"),
         "Critical difference": decimal("critical_difference"),
         "As good as the best": plain("as_good_as_best"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainfree.analysis.declaration import Inputs, Made, table
-from trainfree.analysis.formats import budget_text, count, decimal, plain, spread
+from trainfree.analysis.formats import budget_text, count, decimal, measured, plain
 from trainfree.analysis.inputs import Floats, floats, outcome_title
 from trainfree.analysis.papers.measures import best_of_n
 from trainfree.analysis.run_files import AbsentError, RunFiles, search_title
@@ -42,8 +42,8 @@ RANDOM, ORACLE = "random architecture", "best of N (oracle)"
         "Search": plain("search"),
         "Budget": lambda row: budget_text(row["budget"], row["budget_kind"]),
         "Runs": count("runs"),
-        "Accuracy (%)": spread("accuracy_mean", "accuracy_std"),
-        "Regret (points)": spread("regret_mean", "regret_std"),
+        "Accuracy (%)": measured("accuracy_mean", "accuracy_std"),
+        "Regret (points)": measured("regret_mean", "regret_std"),
         "Median rank": count("rank_median"),
         "Best rank": count("rank_best"),
         "Median in top (%)": decimal("top_percent", 1),

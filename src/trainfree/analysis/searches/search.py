@@ -21,6 +21,7 @@ from trainfree.analysis.formats import (
     budget_text,
     count,
     duration,
+    measured,
     plain,
     shown_as,
     spread,
@@ -56,7 +57,7 @@ _SHOWN = shown_as(
         "Budget": lambda row: budget_text(row["budget"], row["budget_kind"]),
         "Accuracy": lambda row: outcome_title(row["outcome"]),
         "Runs": count("runs"),
-        "Measured (%)": spread("accuracy_mean", "accuracy_std"),
+        "Measured (%)": measured("accuracy_mean", "accuracy_std"),
         "95 % interval": lambda row: with_interval(
             row["accuracy_mean"], row["accuracy_low"], row["accuracy_high"], digits=2
         ).partition(" ")[2],

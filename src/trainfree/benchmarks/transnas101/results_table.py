@@ -9,16 +9,11 @@ from trainfree.errors import SourceError
 from trainfree.sources.delivery import Delivery
 from trainfree.sources.formats.tables import read_table
 from trainfree.spaces.protocol import Space
-from trainfree.trainings import CORRECT, UNSTATED_EPOCHS
+from trainfree.trainings import CORRECT, TASK_METRICS, UNSTATED_EPOCHS
 
 METRICS = {
-    "class_scene": CORRECT,
-    "class_object": CORRECT,
-    "jigsaw": CORRECT,
-    "room_layout": "negative_loss",
-    "segmentsemantic": "mIoU",
-    "normal": "SSIM",
-    "autoencoder": "SSIM",
+    **dict.fromkeys(("class_scene", "class_object", "jigsaw"), CORRECT),
+    **TASK_METRICS,
 }
 """The tasks and what is measured of each (Duan et al., CVPR 2021, section 3.3)."""
 ABSENT = frozenset({"64-113444-basic"})

@@ -11,7 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trainfree.analysis.formats import number
-from trainfree.analysis.inputs import DATASET_TITLES, Floats, floats, outcome_title, texts
+from trainfree.analysis.inputs import (
+    DATASET_TITLES,
+    Floats,
+    floats,
+    metric_of_title,
+    outcome_title,
+    texts,
+)
 from trainfree.analysis.origins import data_files
 from trainfree.analysis.studies.ablation import finite_scores, spreads, study_note
 from trainfree.errors import DataFileError
@@ -135,7 +142,8 @@ def _name_architectures(axes: Axes, ablation: xr.Dataset) -> None:
     accuracy = floats(ablation["accuracy"])
     labels = [number(value, 1) for value in accuracy]
     axes.set_xticks(range(len(labels)), labels, rotation=45, fontsize=7, color=INK)
-    axes.set_xlabel(f"{_short(outcome_title(ablation.attrs['target']))} accuracy (%)")
+    target = outcome_title(ablation.attrs["target"])
+    axes.set_xlabel(f"{_short(target)} {metric_of_title(target).label}")
     rule_lines(axes)
 
 

@@ -32,6 +32,7 @@ from trainfree.report.style.accuracy_axis import accuracy_axis, accuracy_title
 from trainfree.report.style.captions import accuracy_note, image_notes, sentences
 from trainfree.report.style.colours import SERIES
 from trainfree.report.style.look import figure_style, new_figure, rule_lines, write_figure
+from trainfree.trainings import Outcome
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.5, 2.3
 FEWEST = 3
@@ -133,7 +134,8 @@ def _panel(
         both = run.pairs(*of)
     except AbsentError:
         both = pd.DataFrame({"score": [], "accuracy": []}, dtype=np.float64)
-    kept = both[both["accuracy"] > LEAST_ACCURACY]
+    percent = Outcome.of_label(of.outcome).metric.units == "%"
+    kept = both[both["accuracy"] > LEAST_ACCURACY] if percent else both
     taus = taus_of(run, of, settings).taus if len(kept) >= FEWEST else np.array([np.nan])
     drawn = kept.iloc[drawn_places(len(kept), settings, 0)]
     stand_in = bool(run.stand_in(of.dataset))

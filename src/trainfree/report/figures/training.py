@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from trainfree.analysis.formats import number
-from trainfree.analysis.inputs import Floats, floats, outcome_title
+from trainfree.analysis.inputs import Floats, floats, metric_of_title, outcome_title
 from trainfree.analysis.origins import data_files
 from trainfree.analysis.statistics.rank_statistics import mean_ranks
 from trainfree.analysis.studies.training import finite_by_epoch, read_training, training_note
@@ -85,7 +85,7 @@ def _figure(study: xr.Dataset, score: Floats, outcome: str) -> Figure:
     below.set_xlabel("epochs of training")
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     bar = figure.colorbar(colours, ax=[above, below], aspect=40, pad=0.02)
-    bar.set_label(f"final accuracy (%): {outcome}")
+    bar.set_label(f"final {metric_of_title(outcome).label}: {outcome}")
     bar.outline.set_visible(False)
     return figure
 

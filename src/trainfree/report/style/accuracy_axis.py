@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from trainfree.analysis.inputs import Floats
+from trainfree.analysis.inputs import Floats, metric_of_title
 
 TICKS = (
     *(0, 10, 20, 30, 35, 38, 40, 42, 44, 46, 50, 55, 60, 65, 68, 70, 72, 75, 80, 85, 88),
@@ -46,4 +46,4 @@ def accuracy_axis(axes: Axes, accuracy: Floats, apart: float = 0.06) -> None:
 def accuracy_title(outcome: str) -> str:
     """Return the name of an axis of the accuracies of an outcome."""
     name, comma, epochs = outcome.partition(",")
-    return f"{name} accuracy (%){comma}{epochs}"
+    return f"{name} {metric_of_title(name).label}{comma}{epochs}"

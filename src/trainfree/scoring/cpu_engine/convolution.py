@@ -65,8 +65,7 @@ def convolve(
     x
         Images, (B, height, width, C), contiguous.
     weight
-        (out, C, kernel, kernel); ``out`` is a multiple of
-        :data:`~trainfree.scoring.cpu_engine.simd.HALF`.
+        (out, C, kernel, kernel); ``out`` is a multiple of ``simd.HALF``.
     relu
         Whether max(x, 0) is convolved.
 

@@ -104,7 +104,7 @@ def parse_genotype(text: str) -> Genotype:
 
 
 def _cell(text: str, name: str, edges: str, concat: str) -> Cell:
-    parts = _items(edges, r"\)\s*,")
+    parts = _items(edges, r"(?<=\))\s*,")
     matches = [_EDGE.fullmatch(part) for part in parts]
     if wrong := [part for part, match in zip(parts, matches, strict=True) if match is None]:
         raise _malformed(
@@ -144,11 +144,10 @@ def _states(text: str, name: str, concat: str, nodes: int) -> tuple[int, ...]:
     return states
 
 
-def _items(listed: str, end: str) -> list[str]:
+def _items(listed: str, comma: str) -> list[str]:
     """Return the items of a list, whose last may have a comma behind it."""
-    inner = listed[1:-1].strip().removesuffix(",").rstrip()
-    closed = [part.strip() for part in re.sub(end, lambda m: m[0][:-1] + "\n", inner).split("\n")]
-    return [part for part in closed if part] if inner else []
+    inner = listed[1:-1].strip().removesuffix(",")
+    return [item.strip() for item in re.split(comma, inner)] if inner else []
 
 
 def _malformed(text: str, words: str) -> ArchitectureError:

@@ -157,15 +157,12 @@ class DartsSpace:
         """
         if rule != "one_change":
             raise UnknownNameError(f"mutation in {self.name}", rule, ["one_change"])
-        near = self.neighbours(index)
-        return near[int(rng.integers(len(near)))]
+        near = list(_near(self.genotype(index)))
+        return self.index_of(near[int(rng.integers(len(near)))])
 
     def neighbours(self, index: int) -> list[int]:
         """Return the 120 architectures with another operation, or another state, of one edge."""
-        here = self.genotype(index)
-        normal = (Genotype(cell, here.reduce) for cell in _one_change(here.normal))
-        reduce = (Genotype(here.normal, cell) for cell in _one_change(here.reduce))
-        return [self.index_of(genotype) for each in (normal, reduce) for genotype in each]
+        return [self.index_of(genotype) for genotype in _near(self.genotype(index))]
 
     def parameters(self, index: int, classes: int) -> int:
         """Return the number of trained parameters; no module is built."""
@@ -255,6 +252,13 @@ def _cell_at(place: int) -> Cell:
         states = STATES[node][pair]
         edges += [(OPERATIONS[o], state) for o, state in zip(operations, states, strict=True)]
     return Cell(tuple(edges))
+
+
+def _near(here: Genotype) -> Iterator[Genotype]:
+    for cell in _one_change(here.normal):
+        yield Genotype(cell, here.reduce)
+    for cell in _one_change(here.reduce):
+        yield Genotype(here.normal, cell)
 
 
 def _one_change(cell: Cell) -> Iterator[Cell]:

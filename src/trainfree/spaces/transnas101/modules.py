@@ -46,7 +46,8 @@ class FactorizedReduce(nn.Module):
         """Return (B, made, H / stride, W / stride)."""
         x = self.relu(x)
         shifted = self.pad(x)[:, :, 1:, 1:]
-        return self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1))
+        out: Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1))
+        return out
 
 
 class Cell(nn.Module):
@@ -92,8 +93,8 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, made, H / stride, W / stride)."""
-        residual: Tensor = self.shortcut(x)
-        return residual + self.second(self.first(x))
+        out: Tensor = self.shortcut(x) + self.second(self.first(x))
+        return out
 
 
 class Encoder(nn.Sequential):
@@ -189,7 +190,7 @@ def classifier(encoder: Encoder, outputs: int) -> Classifier:
 def segmentation_decoder(encoder: Encoder) -> nn.Sequential:
     """Return the decoder of semantic segmentation, to 17 maps: five or more layers that widen."""
     upsamplings, channels = encoder.halvings + 2, 1024
-    layers = [_layer(encoder.channels, channels)]
+    layers: list[nn.Module] = [_layer(encoder.channels, channels)]
     for place in range(5):
         up = place >= 6 - upsamplings
         layers.append(_layer(channels, channels // 2, up=up))
