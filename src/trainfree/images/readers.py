@@ -258,15 +258,16 @@ def whole_labels(labels: object, where: str) -> Labels:
 
 
 def _generate(delivery: Delivery, spec: DatasetSpec, seed: int) -> ImageSet:
-    count, size = GENERATED_TRAIN + GENERATED_TEST, spec.image_size
+    train = max(GENERATED_TRAIN, spec.classes)  # one of each class at least
+    count, size = train + GENERATED_TEST, spec.image_size
     rng = stream(seed, "generated-images")
     image = rng.integers(0, 256, size=(count, size, size, 3), dtype=np.uint8)
     label = (np.arange(count) % spec.classes).astype(np.int64)
     where = "generated images"
     return _join(
         [
-            _part(image[:GENERATED_TRAIN], label[:GENERATED_TRAIN], TRAIN, spec, where),
-            _part(image[GENERATED_TRAIN:], label[GENERATED_TRAIN:], TEST, spec, where),
+            _part(image[:train], label[:train], TRAIN, spec, where),
+            _part(image[train:], label[train:], TEST, spec, where),
         ]
     )
 

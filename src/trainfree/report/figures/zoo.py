@@ -71,7 +71,7 @@ def plot_zoo(
             for marker, colour, text in MARKS.values()
         ]
         line = Line2D([], [], color=MUTED, linestyle=(0, (4, 2)), label="ρ of the parameters")
-        figure.legend(handles=[*handles, line], loc="outside upper left", ncols=2)
+        figure.legend(handles=[*handles, line], loc="outside upper left", ncols=min(2, len(panels)))
         title = "Proxies on networks that people use"
         behind = (*data_files([*attributes, *trained]), *files_behind(table))
         caption = _caption(rows, attributes, trained)
