@@ -192,6 +192,7 @@ def test_files_that_are_not_the_list_are_refused(
         (gzip.compress(b"genotype\n" + b"x" * 9_000_000), "."),
         (b"\x80\x04cos\nsystem\n(S'touch PWNED'\ntR.", "."),
     ],
+    ids=["empty", "truncated", "zip", "endless", "pickle"],
 )
 @pytest.mark.parametrize("name", ["darts_swap", "nasbench301"])
 def test_damaged_and_foreign_files_are_refused_by_name(name, content, words, tmp_path, monkeypatch):
