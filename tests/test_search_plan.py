@@ -180,8 +180,8 @@ def test_overrides_win_over_the_preset_and_the_preset_over_defaults():
             r"x\.preset: unknown preset 'cosu'; did you mean 'cossu'.*nats",
         ),
         (
-            {"algorithm": "bohb", "preset": "nats"},
-            r"x\.preset: unknown preset 'nats'; known are: nasbench201",
+            {"algorithm": "bohb", "preset": "naswot"},
+            r"x\.preset: unknown preset 'naswot'; did you mean 'nats'.*: nasbench201, nats",
         ),
         (
             {"algorithm": "rea", "populaton": 3},

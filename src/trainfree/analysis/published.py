@@ -240,8 +240,10 @@ class Published:
         """Return the published seconds of searches with a proxy, by number of architectures."""
         return {
             measure.budget: cell.value
-            for cell, measure in self.pairs()
+            for table in self.tables
+            for cell, measure in table.cells
             if measure.kind == "answer"
+            and not table.elsewhere
             and (measure.quantity, measure.budget_kind) == ("seconds", "evaluations")
             and measure.signal == as_published(proxy)
         }
