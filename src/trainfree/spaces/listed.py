@@ -17,6 +17,7 @@ import numpy as np
 
 from trainfree.errors import ArchitectureError, ConfigError, DataFileError
 from trainfree.files.storage import open_variables
+from trainfree.spaces.numbering import require_index
 from trainfree.spaces.protocol import MutationRule
 
 MEMBERS_FILE = "data/benchmarks/{space}.h5"
@@ -115,11 +116,7 @@ class ListedSpace:
         ArchitectureError
             When the index is not in the space.
         """
-        if not 0 <= index < len(self):
-            raise ArchitectureError(
-                f"architecture index {index} is not in {self.name}: expected 0 to {len(self) - 1}"
-            )
-        return self.members[index]
+        return self.members[require_index(self, index)]
 
     def parse(self, text: str) -> int:
         """Return the index of an architecture of the table.

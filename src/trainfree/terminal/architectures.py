@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainfree.errors import ArchitectureError
 from trainfree.spaces.nasbench201.space import CellSpace
+from trainfree.spaces.numbering import require_index
 from trainfree.spaces.protocol import Space
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def find_architecture(space: Space, text: str, benchmark: xr.Dataset | None = No
     """
     text = text.strip()
     if _NUMBER.fullmatch(text):
-        return _checked(space, int(text))
+        return require_index(space, int(text))
     kind, colon, rest = text.partition(":")
     if colon and kind == "official":
         return _official(space, rest, benchmark)
@@ -56,14 +57,6 @@ def find_architecture(space: Space, text: str, benchmark: xr.Dataset | None = No
         f"architecture {text!r} is in no known encoding of {space.name} with its operations "
         f"{', '.join(space.operations)}; expected {ENCODINGS}"
     )
-
-
-def _checked(space: Space, index: int) -> int:
-    if not 0 <= index < len(space):
-        raise ArchitectureError(
-            f"architecture index {index} is not in {space.name}: expected 0 to {len(space) - 1}"
-        )
-    return index
 
 
 def _parts(text: str) -> list[str]:

@@ -122,7 +122,7 @@ def _measured(
     aggregated = rank_aggregation(both)
     columns = [score.to_numpy(), truth.to_numpy(), params.to_numpy(), aggregated]
     drawn = {
-        pair: _spearman_draws(columns[pair[0]], columns[pair[1]], resamples, seed)
+        pair: spearman_draws(columns[pair[0]], columns[pair[1]], resamples, seed)
         for pair in ((0, 1), (0, 2), (1, 2), (3, 1))
     }
     given = partial(drawn[0, 1], drawn[0, 2], drawn[1, 2])
@@ -133,7 +133,7 @@ def _measured(
     return row
 
 
-def _spearman_draws(first: Floats, second: Floats, resamples: int, seed: int) -> Floats:
+def spearman_draws(first: Floats, second: Floats, resamples: int, seed: int) -> Floats:
     """Return ρ of the pairs and then of each resample; the draws of one seed and n are equal."""
     pairs = PairedRanks(first, second)
     drawn = bootstrap(pairs, resamples, stream(seed, "bootstrap"), ["spearman"])

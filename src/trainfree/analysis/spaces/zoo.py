@@ -30,16 +30,14 @@ from trainfree.analysis.inputs import (
     value_counts,
 )
 from trainfree.analysis.proxies.correlations import correlate, exclusion_reasons
-from trainfree.analysis.proxies.proxies import partial
+from trainfree.analysis.proxies.proxies import partial, spearman_draws
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import (
     PairedRanks,
-    bootstrap,
     percentile_interval,
 )
 from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
-from trainfree.randomness import stream
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -188,7 +186,7 @@ class _Zoo:
         resamples, seed = self._settings.bootstrap_resamples, self._settings.seed
         columns = score, self._accuracy[kept], self._params[kept]
         ab, ac, bc = (
-            _draws(columns[one], columns[other], resamples, seed)
+            spearman_draws(columns[one], columns[other], resamples, seed)
             for one, other in ((0, 1), (0, 2), (1, 2))
         )
         values = partial(ab, ac, bc)
@@ -228,10 +226,3 @@ def _families(known: xr.Dataset) -> dict[str, Any]:
 def _spearman(first: Floats, second: Floats, rows: Any) -> float:
     """Return ρ over some of the rows; NaN where it is not defined."""
     return float(PairedRanks(first[rows], second[rows]).statistics().spearman)
-
-
-def _draws(first: Floats, second: Floats, resamples: int, seed: int) -> Floats:
-    """Return ρ of the pairs and then of each resample; the draws of one seed and n are equal."""
-    pairs = PairedRanks(first, second)
-    drawn = bootstrap(pairs, resamples, stream(seed, "bootstrap"), ["spearman"])
-    return np.concatenate((pairs.chosen(["spearman"]), drawn[:, 0]))

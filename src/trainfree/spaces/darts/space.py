@@ -27,6 +27,7 @@ from trainfree.spaces.darts.genotype import (
     parse_genotype,
 )
 from trainfree.spaces.listed import ListedSpace
+from trainfree.spaces.numbering import require_index
 from trainfree.spaces.protocol import Module, MutationRule
 
 STATES = tuple(tuple(combinations(range(node + 2), 2)) for node in range(NODES))
@@ -49,7 +50,33 @@ _WARM_UP = Cell(
 )
 
 
-class DartsSpace:
+class _NetworksOfCells:
+    """What follows from the cells of an architecture and the network that they are put into."""
+
+    form: Form
+
+    def genotype(self, index: int) -> Genotype:
+        """Return the cells of an architecture."""
+        raise NotImplementedError
+
+    def parameters(self, index: int, classes: int) -> int:
+        """Return the number of trained parameters; no module is built."""
+        return parameters(self.form, self.genotype(index), classes)
+
+    def module(self, index: int, *, classes: int, image_size: int) -> Module:
+        """Return a new network of architecture ``index``.
+
+        Raises
+        ------
+        ArchitectureError
+            When there is none.
+        ImageError
+            When images cannot be halved twice.
+        """
+        return _network(self.genotype(index), self.form, classes, image_size)
+
+
+class DartsSpace(_NetworksOfCells):
     """All genotypes of the published space, (∏ k (k + 1) / 2 · 7²)² for k = 1 to 4.
 
     Parameters
@@ -84,11 +111,7 @@ class DartsSpace:
         ArchitectureError
             When the index is not in the space.
         """
-        if not 0 <= index < len(self):
-            raise ArchitectureError(
-                f"architecture index {index} is not in {self.name}: expected 0 to {len(self) - 1}"
-            )
-        normal, reduce = divmod(index, _CELL_SIZE)
+        normal, reduce = divmod(require_index(self, index), _CELL_SIZE)
         return Genotype(_cell_at(normal), _cell_at(reduce))
 
     def index_of(self, genotype: Genotype) -> int:
@@ -164,24 +187,8 @@ class DartsSpace:
         """Return the 120 architectures with another operation, or another state, of one edge."""
         return [self.index_of(genotype) for genotype in _near(self.genotype(index))]
 
-    def parameters(self, index: int, classes: int) -> int:
-        """Return the number of trained parameters; no module is built."""
-        return parameters(self.form, self.genotype(index), classes)
 
-    def module(self, index: int, *, classes: int, image_size: int) -> Module:
-        """Return a new network of architecture ``index``.
-
-        Raises
-        ------
-        ArchitectureError
-            When there is none.
-        ImageError
-            When images cannot be halved twice.
-        """
-        return _network(self.genotype(index), self.form, classes, image_size)
-
-
-class TrainedCells(ListedSpace):
+class TrainedCells(_NetworksOfCells, ListedSpace):
     """Genotypes that somebody trained.
 
     Parameters
@@ -211,22 +218,6 @@ class TrainedCells(ListedSpace):
             When the index is not in the list.
         """
         return parse_genotype(self.to_string(index))
-
-    def parameters(self, index: int, classes: int) -> int:
-        """Return the number of trained parameters; no module is built."""
-        return parameters(self.form, self.genotype(index), classes)
-
-    def module(self, index: int, *, classes: int, image_size: int) -> Module:
-        """Return a new network of architecture ``index``.
-
-        Raises
-        ------
-        ArchitectureError
-            When there is none.
-        ImageError
-            When images cannot be halved twice.
-        """
-        return _network(self.genotype(index), self.form, classes, image_size)
 
 
 def _network(genotype: Genotype, form: Form, classes: int, image_size: int) -> Module:

@@ -16,7 +16,7 @@ from typing import Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from trainfree.errors import ArchitectureError, UnknownNameError
+from trainfree.errors import UnknownNameError
 from trainfree.spaces.nasbench101.cell_hashes import cell_hashes, places_by_hash
 from trainfree.spaces.nasbench101.drawing import INTERIOR, drawn_encoding
 from trainfree.spaces.nasbench101.encoding import (
@@ -40,6 +40,7 @@ from trainfree.spaces.nasbench101.specification import (
     ModelSpec,
 )
 from trainfree.spaces.nasbench101.text import cell_text, parsed_cell
+from trainfree.spaces.numbering import require_index
 
 CellMutation = Literal["published", "one_change"]
 _WARM_UP = "conv3x3-bn-relu~0+conv1x1-bn-relu~1+maxpool3x3~0~1+output~0~2~3"
@@ -125,10 +126,7 @@ class GraphCellSpace:
         ArchitectureError
             When the index is outside 0 … len(space) - 1.
         """
-        if not 0 <= index < len(self):
-            raise ArchitectureError(
-                f"architecture index {index} is not in {self.name}: expected 0 to {len(self) - 1}"
-            )
+        require_index(self, index)
         vertices, bits, code = self.cells
         return int(vertices[index]), int(bits[index]), int(code[index])
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import ArchitectureError, UnknownNameError, near_match
+from trainfree.spaces.numbering import require_index
 from trainfree.spaces.protocol import MutationRule
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -98,10 +99,7 @@ class CellSpace:
         ArchitectureError
             When the index is outside 0 … len(space) - 1.
         """
-        if not 0 <= index < len(self):
-            raise ArchitectureError(
-                f"architecture index {index} is not in {self.name}: expected 0 to {len(self) - 1}"
-            )
+        require_index(self, index)
         codes = []
         for place in self.place_values:
             code, index = divmod(index, place)

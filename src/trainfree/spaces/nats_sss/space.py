@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from trainfree.errors import ArchitectureError, UnknownNameError
+from trainfree.spaces.numbering import digits_of, from_digits, require_index
 from trainfree.spaces.protocol import MutationRule
 
 WIDTHS = (8, 16, 24, 32, 40, 48, 56, 64)
@@ -65,15 +66,7 @@ class SizeSpace:
 
     def digits(self, index: int) -> tuple[int, ...]:
         """Return the number of the width at each place; raises as :meth:`channels`."""
-        if not 0 <= index < len(self):
-            raise ArchitectureError(
-                f"architecture index {index} is not in {self.name}: expected 0 to {len(self) - 1}"
-            )
-        digits = []
-        for _ in range(PLACES):
-            index, digit = divmod(index, len(self.widths))
-            digits.append(digit)
-        return tuple(reversed(digits))
+        return digits_of(require_index(self, index), len(self.widths), PLACES)
 
     def index_of(self, digits: Sequence[int]) -> int:
         """Return the index of an architecture given by the number of its width at each place."""
@@ -83,10 +76,7 @@ class SizeSpace:
                 f"architecture {tuple(digits)} is not in {self.name}: expected {PLACES} numbers "
                 f"of widths from 0 to {base - 1}"
             )
-        index = 0
-        for digit in digits:
-            index = index * base + digit
-        return index
+        return from_digits(digits, base)
 
     def to_string(self, index: int) -> str:
         """Return the published form, for example ``64:64:56:64:24``."""

@@ -17,6 +17,7 @@ from itertools import product
 import numpy as np
 
 from trainfree.errors import ArchitectureError, UnknownNameError
+from trainfree.spaces.numbering import require_index
 from trainfree.spaces.protocol import MutationRule
 
 CODES = "1234"
@@ -88,11 +89,7 @@ class MacroSpace:
         ArchitectureError
             When the index is not in the space.
         """
-        if not 0 <= index < len(self):
-            raise ArchitectureError(
-                f"architecture index {index} is not in {self.name}: expected 0 to {len(self) - 1}"
-            )
-        return self.skeletons[index]
+        return self.skeletons[require_index(self, index)]
 
     def to_string(self, index: int) -> str:
         """Return the benchmark's form, for example ``64-1234-basic``."""

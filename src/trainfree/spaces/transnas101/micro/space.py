@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from trainfree.errors import ArchitectureError, UnknownNameError
+from trainfree.spaces.numbering import digits_of, from_digits, require_index
 from trainfree.spaces.protocol import Module, MutationRule
 
 OPERATIONS = ("none", "skip_connect", "conv_1x1", "conv_3x3")
@@ -57,12 +58,7 @@ class MicroSpace:
         ArchitectureError
             When the index is not in the space.
         """
-        if not 0 <= index < len(self):
-            raise ArchitectureError(
-                f"architecture index {index} is not in {self.name}: expected 0 to {len(self) - 1}"
-            )
-        base = len(OPERATIONS)
-        return tuple(index // base**place % base for place in reversed(range(len(EDGES))))
+        return digits_of(require_index(self, index), len(OPERATIONS), len(EDGES))
 
     def index_of(self, digits: Sequence[int]) -> int:
         """Return the index of an architecture given by its operation code on each edge."""
@@ -72,10 +68,7 @@ class MicroSpace:
                 f"architecture {tuple(digits)} is not in {self.name}: expected {len(EDGES)} "
                 f"operation codes from 0 to {base - 1}"
             )
-        index = 0
-        for code in digits:
-            index = index * base + code
-        return index
+        return from_digits(digits, base)
 
     def to_string(self, index: int) -> str:
         """Return the benchmark's form, for example ``64-41414-3_10_002``."""
