@@ -79,6 +79,8 @@ class Scale:
         For all proxies.
     cells, cell_case
         Of NAS-Bench-101.
+    sizes, size_case
+        Of NATS-Bench's size space.
     full
         Whether it is the whole benchmark.
     """
@@ -98,6 +100,8 @@ class Scale:
     proxy_case: Case
     cells: int
     cell_case: Case
+    sizes: int
+    size_case: Case
     full: bool
 
 
@@ -117,6 +121,8 @@ FULL = Scale(
     proxy_case=Case("nasbench201", 32, 64),
     cells=16,
     cell_case=Case("nasbench101", 32, 32),
+    sizes=512,
+    size_case=Case("nats_sss", 32, 128),
     full=True,
 )
 SMALLEST = Scale(
@@ -135,6 +141,8 @@ SMALLEST = Scale(
     proxy_case=Case("nasbench201_mini", 8, 4),
     cells=1,
     cell_case=Case("nasbench101", 8, 1),
+    sizes=1,
+    size_case=Case("nats_sss", 8, 2),
     full=False,
 )
 """For a machine without a GPU, where Triton interprets the kernels."""

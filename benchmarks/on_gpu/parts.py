@@ -17,6 +17,7 @@ from on_gpu.speed import (
     one_by_one,
     proxies,
     published,
+    sizes,
     sweeps,
     whole,
 )
@@ -34,6 +35,7 @@ PARTS: dict[str, tuple[float, Part]] = {
     "proxies": (25, proxies),
     "nasbench101": (10, cells),
     "whole": (45, whole),
+    "sizes": (200, sizes),
 }
 """Seconds that have to be left for a part to begin, and the part."""
 

@@ -241,5 +241,20 @@ def whole(bench: Bench) -> None:
     bench.record.add("whole", "naswot, all three", total, "s", "wanted: 60")
 
 
+def sizes(bench: Bench) -> None:
+    """NATS-Bench's size space: one topology, widths from 8 to 64 that need not be alike.
+
+    Each pair of widths has kernels of its own, and the first pass compiles them.
+    """
+    case, count = bench.scale.size_case, bench.scale.sizes
+    groups = Groups(case, NASWOT, bench.scale.largest, bench.device)
+    planning, plans = timed(lambda: groups.plans(case.sample(count)), bench.device)
+    for turn in ("first, kernels compiled", "again"):
+        seconds, _ = timed(partial(groups.results, plans), bench.device)
+        note = f"{count} architectures, {len(plans)} groups, batch {case.images}"
+        bench.record.add("sizes", f"naswot, {turn}", 1e3 * seconds / count, "ms/arch", note)
+    bench.record.add("sizes", "  planning, one process", 1e3 * planning / count, "ms/arch")
+
+
 def _scored(groups: Groups, archs: Sequence[int]) -> Scores:
     return groups.scores(groups.planned(archs))

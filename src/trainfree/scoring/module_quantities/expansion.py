@@ -80,7 +80,7 @@ def log_expansion(
         maps.append(last.map)
         statistics.append(normalise)
     distance = float((maps[0] - maps[1]).abs().sum(dtype=torch.float64)) / batch_size(inputs)
-    return log(distance) + _log_deviations(*statistics) if distance > 0 else -inf
+    return log(distance) + _log_deviations(*statistics) if distance != 0 else -inf
 
 
 def normal_weights(

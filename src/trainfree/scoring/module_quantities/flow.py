@@ -49,7 +49,7 @@ def log_synaptic_flow(
         if not (isfinite(value) and isfinite(flow)):
             continue
         _require_homogeneous(model, image, scaled, structure, logits, value)
-        return log(flow) + 2 * exponent * _LN_2 if flow > 0 else -inf
+        return log(flow) + 2 * exponent * _LN_2 if flow != 0 else -inf
     raise UndefinedScoreError("the sum is beyond what double precision can hold")
 
 
@@ -68,7 +68,7 @@ def log_normalised_flow(
     )
     if not isfinite(flow):
         raise UndefinedScoreError("the sum is beyond what double precision can hold")
-    return log(flow) if flow > 0 else -inf
+    return log(flow) if flow != 0 else -inf
 
 
 def _require_image(inputs: Inputs) -> None:

@@ -67,7 +67,7 @@ def log_synaptic_flow(network: Network, weights: Mapping[int, NDArray[Any]]) -> 
         values[number] = _execute(network, number, weights, values, sizes)
     pair, exponent = values[network.output]
     flow = float(pair[1].sum())
-    return log(flow) + exponent * _LN_2 if flow > 0 else -inf
+    return log(flow) + exponent * _LN_2 if flow != 0 else -inf
 
 
 def _execute(

@@ -50,7 +50,7 @@ def log_normalised_flow(
     )
     gradients = backward(forward, {network.output: torch.ones_like(forward.logits)}, "weights")
     flow = sum(numbers_by_layer(_moved, gradients.weight, positive.weight))
-    return log(flow) if flow > 0 else -inf
+    return log(flow) if flow != 0 else -inf
 
 
 def _moved(gradient: Tensor, weight: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ def log_expansion(
     total, *read = read_numbers([distance, *variances])
     moved = total / len(batch)
     deviations = _log_deviations(before, dict(zip(places, read, strict=True)))
-    return log(moved) + deviations if moved > 0 else -inf
+    return log(moved) + deviations if moved != 0 else -inf
 
 
 def _mean_variances(
