@@ -142,7 +142,7 @@ SMALLEST = Scale(
     cells=1,
     cell_case=Case("nasbench101", 8, 1),
     sizes=1,
-    size_case=Case("nats_sss", 8, 2),
+    size_case=Case("nats_sss", 4, 1),
     full=False,
 )
 """For a machine without a GPU, where Triton interprets the kernels."""
