@@ -249,7 +249,8 @@ def sizes(bench: Bench) -> None:
     case, count = bench.scale.size_case, bench.scale.sizes
     groups = Groups(case, NASWOT, bench.scale.largest, bench.device)
     planning, plans = timed(lambda: groups.plans(case.sample(count)), bench.device)
-    for turn in ("first, kernels compiled", "again"):
+    turns = ("first, kernels compiled", "again")
+    for turn in turns[:1] if bench.interpret else turns:
         seconds, _ = timed(partial(groups.results, plans), bench.device)
         note = f"{count} architectures, {len(plans)} groups, batch {case.images}"
         bench.record.add("sizes", f"naswot, {turn}", 1e3 * seconds / count, "ms/arch", note)

@@ -100,7 +100,8 @@ def built(architecture: Architecture, batch: Tensor) -> nn.Module:
     Its own code draws the weights, from generators that are seeded for it; with another
     initialisation than PyTorch's they are drawn anew. That of a space of others is built twice: so
     a module that shares weights with another, or draws them from elsewhere, is found out whatever
-    was built before it, and scores cannot depend on the order of architectures.
+    was built before it, and scores cannot depend on the order of architectures. It is scored as a
+    copy, since the space may keep it.
 
     Raises
     ------
@@ -109,11 +110,12 @@ def built(architecture: Architecture, batch: Tensor) -> nn.Module:
     MemoryError
         When there is not enough memory.
     """
-    first = _called(architecture)
+    model = _called(architecture)
     with _blamed(architecture, lambda error: f"it cannot be used: {told(error)}"):
         if architecture.space.name not in SPACE_NAMES:
-            _require_own_weights(architecture, first, _called(architecture))
-        model = copied(first, architecture.called).eval().to(batch.device, batch.dtype)
+            _require_own_weights(architecture, model, _called(architecture))
+            model = copied(model, architecture.called)
+        model = model.eval().to(batch.device, batch.dtype)
         if architecture.initialization != "pytorch":
             redraw(model, architecture.initialization, architecture.stream("weights"))
     return model
