@@ -10,16 +10,30 @@ from trainfree.scoring.cpu_engine.constant_image import expand, reduced_sizes
 from trainfree.scoring.quantities import synflow
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network, load_space
+from trainfree.spaces.transnas101.macro import skeleton as macro_skeleton
 
 SPACE = load_space("nasbench201")
+MACRO = load_space("transnas101_macro")
+UNEVEN = [(MACRO, MACRO.parse(f"64-{code}-basic")) for code in ("434411", "1234")]
+"""Architectures of networks that take images of any size."""
 SAMPLE = [int(arch) for arch in np.random.default_rng(8).integers(len(SPACE), size=25)]
 
 
 @pytest.mark.parametrize("size", [32, 16, 12])
 @pytest.mark.parametrize("arch", SAMPLE)
 def test_reduced_maps_give_the_flow_of_full_maps(arch, size, monkeypatch):
-    network = build_network(SPACE, arch, size, 10)
-    drawn = draw_weights(network, "pytorch", stream(0, "weights", arch)).weight
+    compare_with_full_maps(build_network(SPACE, arch, size, 10), monkeypatch)
+
+
+@pytest.mark.parametrize("size", [64, 62, 36, 17])
+@pytest.mark.parametrize("which", range(len(UNEVEN)))
+def test_so_do_those_that_are_halved_unevenly(which, size, monkeypatch):
+    monkeypatch.setattr(macro_skeleton, "STEM", 4)
+    compare_with_full_maps(build_network(*UNEVEN[which], size, 10), monkeypatch)
+
+
+def compare_with_full_maps(network, monkeypatch):
+    drawn = draw_weights(network, "pytorch", stream(0, "weights", 1)).weight
     reduced = synflow.log_synaptic_flow(network, drawn)
     monkeypatch.setattr(
         synflow,
