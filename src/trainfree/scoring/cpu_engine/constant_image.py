@@ -20,6 +20,7 @@ from trainfree.spaces.network import (
     MaxPool,
     Network,
     Relu,
+    Shift,
     Truncate,
 )
 
@@ -64,6 +65,8 @@ def _reaches(network: Network) -> list[int]:
                 reach.append(max(reach[source] for source in sources))
             case BatchNorm(source=source) | Relu(source=source) | Truncate(source=source):
                 reach.append(reach[source])
+            case Shift(source=source):
+                reach.append(reach[source] + 1)
             case _:
                 reach.append(0)
     return reach
