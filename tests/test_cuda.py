@@ -40,8 +40,9 @@ ARCHITECTURES = {
     "nets": (0, 4, 8),
 }
 IN_GROUPS = ("nasbench201", "nasbench101", "nats_sss", "transnas101_micro")
-ROUNDING = {("nasbench201", 15_624, "synflow_bn")}
-"""Scores of what rounding leaves: the exact sum is zero, and a GPU may find just that."""
+ROUNDING = {("nasbench201", 15_624, "synflow_bn"), ("nasbench101", 400_000, "synflow_bn")}
+"""Scores of what rounding leaves of a zero: weights that differ by 1e-10 move them by 0.1 and more,
+and a GPU may find the zero itself."""
 NETS = """
 from torch import nn
 from trainfree.spaces.choices import ChoiceSpace
