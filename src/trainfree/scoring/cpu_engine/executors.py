@@ -49,9 +49,6 @@ from trainfree.spaces.network import AvgPool, Network
 
 BATCH_NORM_EPSILON = 1e-5
 _EXACT_IN_FLOAT32 = 2**24
-_MANY_WEIGHTS = 2**18
-"""Windows with more are read from far away for a few pixels at a time, which torch does two to four
-times as fast; the engine's tiles read them once."""
 
 
 class Executor(Protocol):
@@ -149,8 +146,7 @@ class CompiledExecutor:
                 self._maps[number], self._moments[number] = made
             return
         weight, x = self._weights[step.number].numpy(), self._maps[step.source]
-        few = step.node.kernel == 1 or weight.size < _MANY_WEIGHTS
-        if can_convolve(weight) and (few or self._tiles(step)):
+        if can_convolve(weight):
             geometry = (step.node.stride, step.node.padding)
             self._maps[step.number], self._moments[step.number] = convolve(
                 x, weight, *geometry, step.relu
