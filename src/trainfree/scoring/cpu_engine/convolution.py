@@ -11,41 +11,29 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.compilation import compiled
 from trainfree.scoring.cpu_engine.fused import Moments
 from trainfree.scoring.cpu_engine.memory import empty, zeros
-from trainfree.scoring.cpu_engine.simd import (
-    CHAINS,
-    HALF,
-    LANES,
-    ROWS,
-    add_differences,
-    expect_writes,
-    multiply_rows,
+from trainfree.scoring.cpu_engine.simd import HALF, LANES, ROWS, multiply_rows
+from trainfree.scoring.cpu_engine.tiles import (
+    Made,
+    add_moments,
+    convolve_tiles,
+    pad_image,
+    tiles_a_group,
 )
-from trainfree.scoring.cpu_engine.winograd import (
-    POSITIONS,
-    TILE,
-    transform_patch,
-    transform_tile,
-    transform_weights,
-)
+from trainfree.scoring.cpu_engine.winograd import POSITIONS, TILE, transform_weights
 
 Floats = NDArray[Any]
 """float32 or float64."""
-_Made = tuple[Floats, Floats, NDArray[np.float64]]
-"""A map, (pixels · out,), its first pixel, and the sums of differences from it; empty ones are not
-taken."""
-
 _FEWEST_PIXELS = 1024
 """Fewer are not worth the transform of the weights."""
-_TILES_A_GROUP = 16
-"""Few enough for patches, products and the piece of the map that is made of them to stay near."""
-_ROWS_A_BLOCK = 256
+_MOST_WEIGHTS, _PIXELS_AT_ONCE = 2**17, 8
+"""For each pixel that is needed. Row products with 131 thousand take 1.05 of torch's time, with 524
+thousand 2.3 to 3.0; with 74 thousand, but for rows of four pixels, 2.0."""
 _PIXELS_A_ROW = 128
 """Few enough to stay in the nearest cache with all their channels."""
 
@@ -81,7 +69,7 @@ def convolve(
     made = _unmade(images * prod(sides), outputs, x.dtype)
     if can_tile((images, channels, height, width), outputs, geometry):
         nothing = _unmade(0, 0, x.dtype)
-        _convolve_tiles(x, _transformed(weight), relu, _scratch(x, outputs), made, nothing)
+        convolve_tiles(x, _transformed(weight), relu, _scratch(x, outputs), made, nothing)
     else:
         _convolve_rows(_in_rows(x, geometry), _ordered(weight), geometry, relu, *made)
     return _finished(made, (images, *sides, outputs))
@@ -97,18 +85,18 @@ def convolve_both(
     outputs = (len(first), len(second))
     made, other = (_unmade(prod(x.shape[:3]), count, x.dtype) for count in outputs)
     weight = _transformed(np.concatenate([first, second]))
-    _convolve_tiles(x, weight, relu, _scratch(x, sum(outputs)), made, other)
+    convolve_tiles(x, weight, relu, _scratch(x, sum(outputs)), made, other)
     shape = x.shape[:3]
     return _finished(made, (*shape, outputs[0])), _finished(other, (*shape, outputs[1]))
 
 
-def _unmade(pixels: int, outputs: int, dtype: Any) -> _Made:
+def _unmade(pixels: int, outputs: int, dtype: Any) -> Made:
     # What is written beyond the last pixel is never read.
     flat = empty(((pixels + ROWS) * outputs,), dtype)
     return flat, zeros((outputs,), dtype), zeros((2, outputs), np.float64)
 
 
-def _finished(made: _Made, shape: tuple[int, ...]) -> tuple[Floats, Moments]:
+def _finished(made: Made, shape: tuple[int, ...]) -> tuple[Floats, Moments]:
     flat, pivot, sums = made
     size = prod(shape)
     rows = size // shape[-1]
@@ -134,12 +122,27 @@ def can_tile(shape: tuple[int, ...], outputs: int, geometry: tuple[int, int, int
     return geometry == (3, 1, 1) and whole and full and many
 
 
+def is_fast(shape: tuple[int, ...], outputs: int, geometry: tuple[int, int, int]) -> bool:
+    """Whether :func:`convolve` takes maps (B, C, height, width) and is about as fast as torch.
+
+    Row products read all weights for each row of pixels, so that these have to stay in the second
+    cache, and make whole vectors of pixels of rows that are shorter. Parameters are those of
+    :func:`can_tile`.
+    """
+    kernel, stride, padding = geometry
+    width = (shape[3] + 2 * padding - kernel) // stride + 1
+    made = max(width, _PIXELS_AT_ONCE) if kernel > 1 else width
+    cost = outputs * shape[1] * kernel**2 * made
+    rows = outputs % HALF == 0 and cost <= _MOST_WEIGHTS * width
+    return rows or can_tile(shape, outputs, geometry)
+
+
 def convolve_tiled(x: Floats, weight: Floats) -> Floats:
     """Return the convolution of (B, height, width, C) with 3 × 3 windows that `can_tile` allows."""
     outputs = weight.shape[0]
     flat, pivot, _ = _unmade(prod(x.shape[:3]), outputs, x.dtype)
     made, nothing = (flat, pivot, np.empty((0, 0))), _unmade(0, 0, x.dtype)
-    _convolve_tiles(x, _transformed(weight), False, _scratch(x, outputs), made, nothing)
+    convolve_tiles(x, _transformed(weight), False, _scratch(x, outputs), made, nothing)
     return flat[: prod(x.shape[:3]) * outputs].reshape(*x.shape[:3], outputs)
 
 
@@ -172,7 +175,7 @@ def _ordered(weight: Floats) -> Floats:
 def _scratch(x: Floats, outputs: int) -> tuple[Floats, Floats, Floats]:
     """Return room for the patches and products of a group of images, and for a padded image."""
     _, height, width, channels = x.shape
-    rows = -(-_tiles_a_group(height, width) // ROWS) * ROWS
+    rows = -(-tiles_a_group(height, width) // ROWS) * ROWS
     # One vector more than needed keeps positions from falling onto the same lines of the cache.
     return (
         zeros((POSITIONS, rows * channels + LANES), x.dtype),
@@ -181,24 +184,25 @@ def _scratch(x: Floats, outputs: int) -> tuple[Floats, Floats, Floats]:
     )
 
 
-@compiled(nogil=True)
-def _tiles_a_group(height: int, width: int) -> int:
-    """Return how many tiles are made together: whole images, or whole rows of one."""
-    across, tiles = width // TILE, height * width // (TILE * TILE)
-    if tiles <= _TILES_A_GROUP:
-        return _TILES_A_GROUP // tiles * tiles
-    rows = max(1, _TILES_A_GROUP // across)
-    while tiles // across % rows:
-        rows -= 1
-    return rows * across
-
-
 def _transformed(weight: Floats) -> Floats:
-    """Return G w Gᵀ for each pair of channels, (36, C, out)."""
+    """Return G w Gᵀ for each pair of channels, (36, C, out), each position in panels."""
     outputs, channels = weight.shape[:2]
     result = empty((POSITIONS, channels, outputs), weight.dtype)
-    _transform_weights(_ordered(weight), result.reshape(-1))
+    taps = weight.transpose(2, 3, 1, 0).reshape(-1, channels, outputs)
+    _transform_weights(_in_panels(taps), result.reshape(-1))
     return result
+
+
+def _in_panels(matrices: Floats) -> Floats:
+    """Return matrices, (count, rows, out), in one row, :data:`LANES` columns of each at a time.
+
+    Products then read them from one end to the other.
+    """
+    count, rows, outputs = matrices.shape
+    whole = outputs // LANES * LANES
+    panels = matrices[..., :whole].reshape(count, rows, -1, LANES).swapaxes(1, 2)
+    parts = (panels.reshape(count, -1), matrices[..., whole:].reshape(count, -1))
+    return np.concatenate(parts, axis=1).reshape(-1)
 
 
 @compiled(nogil=True)
@@ -206,137 +210,6 @@ def _transform_weights(weight: Floats, out: Floats) -> None:
     stride = out.shape[0] // POSITIONS
     for start in range(0, stride, LANES):
         transform_weights(weight, start, stride, out, start, stride - start)
-
-
-@compiled(nogil=True)
-def _pad(image: Floats, padding: int, relu: bool, out: Floats) -> None:
-    """Write one image, or its positive part, inside a border that is left as it is."""
-    height, width, channels = image.shape
-    zero = image.dtype.type(0)
-    length, pitch = width * channels, (width + 2 * padding) * channels
-    numbers = image.reshape(height, length)
-    for row in range(height):
-        source = numbers[row]
-        start = (row + padding) * pitch + padding * channels
-        target = out[start : start + length]
-        if relu:
-            for k in range(length):
-                target[k] = source[k] if source[k] > zero else zero
-        else:
-            target[:] = source
-
-
-@compiled(nogil=True)
-def _convolve_tiles(
-    x: Floats,
-    weight: Floats,
-    relu: bool,
-    scratch: tuple[Floats, Floats, Floats],
-    first: _Made,
-    second: _Made,
-) -> None:
-    """Make one map or two; ``weight`` holds the outputs of the second behind those of the first."""
-    images, height, width, _ = x.shape
-    patches, products, padded = scratch
-    across, tiles = width // TILE, height * width // (TILE * TILE)
-    group, split, total = _tiles_a_group(height, width), first[1].shape[0], weight.shape[2]
-    for begin in range(0, images * tiles, group):
-        count = min(group, images * tiles - begin)
-        pixel, pixels = begin * TILE * TILE, count * TILE * TILE
-        _transform_patches(x, relu, padded, begin, count, patches)
-        _multiply_tiles(patches, count, weight, pixel, first, second, products)
-        _transform_tiles(products, 0, total, begin, count, across, tiles, first[0], split)
-        if first[2].size:
-            _add_moments(first[0], pixel, pixels, first[1], first[2])
-        if second[1].size:
-            outputs = second[1].shape[0]
-            _transform_tiles(
-                products, split, total, begin, count, across, tiles, second[0], outputs
-            )
-            _add_moments(second[0], pixel, pixels, second[1], second[2])
-
-
-@compiled(nogil=True)
-def _transform_patches(
-    x: Floats, relu: bool, padded: Floats, begin: int, count: int, patches: Floats
-) -> None:
-    """Transform the patches of ``count`` tiles; an image is padded where its first one comes."""
-    _, height, width, channels = x.shape
-    across, tiles = width // TILE, height * width // (TILE * TILE)
-    row_stride, pitch, flat = (width + 2) * channels, patches.shape[1], patches.reshape(-1)
-    for row in range(count):
-        image, tile = divmod(begin + row, tiles)
-        if tile == 0:
-            _pad(x[image], 1, relu, padded)
-        corner = tile // across * TILE * row_stride + tile % across * TILE * channels
-        for lane in range(0, channels, LANES):
-            transform_patch(
-                padded, corner + lane, row_stride, channels,
-                flat, row * channels + lane, pitch, channels - lane,
-            )  # fmt: skip
-
-
-@compiled(nogil=True)
-def _multiply_tiles(
-    patches: Floats,
-    count: int,
-    weight: Floats,
-    pixel: int,
-    first: _Made,
-    second: _Made,
-    products: Floats,
-) -> None:
-    """Multiply ``count`` patches with all weights, while the maps' lines from ``pixel`` come in."""
-    _, channels, outputs = weight.shape
-    pitch, out_pitch = patches.shape[1], products.shape[1]
-    flat, kernel, result = patches.reshape(-1), weight.reshape(-1), products.reshape(-1)
-    for position in range(POSITIONS):
-        _expect(first, pixel, count, position)
-        _expect(second, pixel, count, position)
-        for lane in range(0, outputs, LANES):
-            for row in range(0, count, ROWS):
-                multiply_rows(
-                    flat, position * pitch + row * channels, channels, 0,
-                    kernel, position * channels * outputs + lane, outputs,
-                    result, position * out_pitch + row * outputs + lane, outputs,
-                    1, channels, outputs - lane,
-                )  # fmt: skip
-
-
-@numba.njit(inline="always")
-def _expect(made: _Made, pixel: int, tiles: int, position: int) -> None:
-    """Fetch one of :data:`POSITIONS` parts of the lines that tiles from ``pixel`` on will fill."""
-    out, outputs = made[0], made[1].shape[0]
-    part = -(-tiles * TILE * TILE * outputs // POSITIONS)
-    start = pixel * outputs + part * position
-    for place in range(start, min(start + part, out.shape[0]), LANES):
-        expect_writes(out, place)
-
-
-@compiled(nogil=True)
-def _transform_tiles(
-    products: Floats,
-    start: int,
-    step: int,
-    begin: int,
-    count: int,
-    across: int,
-    tiles: int,
-    out: Floats,
-    outputs: int,
-) -> None:
-    """Write ``count`` tiles of a map with products from ``start`` on, ``step`` apart."""
-    flat, pitch, width = products.reshape(-1), products.shape[1], across * TILE
-    for row in range(count):
-        image, tile = divmod(begin + row, tiles)
-        pixel = image * tiles * TILE * TILE
-        pixel += tile // across * TILE * width + tile % across * TILE
-        for lane in range(0, outputs, LANES):
-            transform_tile(
-                flat, start + lane, pitch,
-                out, pixel * outputs + lane, width * outputs, outputs, outputs - lane,
-            )  # fmt: skip
-        start += step
 
 
 @compiled(nogil=True)
@@ -357,7 +230,7 @@ def _convolve_rows(
     across, step = (width + 2 * padding) * channels, stride * channels
     padded = np.zeros((height + 2 * padding) * across + ROWS * step, x.dtype)
     for image in range(images):
-        _pad(x[image], padding, relu, padded)
+        pad_image(x[image], padding, relu, padded)
         for row in range(out_height):
             begin, end = row * stride * across, (image * out_height + row) * out_width
             for lane in range(0, outputs, LANES):
@@ -370,31 +243,4 @@ def _convolve_rows(
                     )  # fmt: skip
         if sums.size:
             size = out_height * out_width
-            _add_moments(out, image * size, size, pivot, sums)
-
-
-@compiled(nogil=True)
-def _add_moments(
-    flat: Floats, first: int, rows: int, pivot: Floats, sums: NDArray[np.float64]
-) -> None:
-    """Add ``rows`` rows of channels of a map to its sums.
-
-    Sums are of differences from the map's first row, in short blocks, so that a mean that is large
-    beside the deviation costs no digits.
-    """
-    channels = pivot.shape[0]
-    start, totals = first * channels, sums.reshape(-1)
-    if first == 0:
-        pivot[:] = flat[:channels]
-    for lane in range(0, channels, LANES):
-        for block in range(0, rows, _ROWS_A_BLOCK):
-            chain = min(_ROWS_A_BLOCK, rows - block) // CHAINS
-            add_differences(
-                flat, start + block * channels + lane, channels, chain,
-                pivot, lane, totals, lane, channels + lane, channels - lane,
-            )  # fmt: skip
-    for row in range(rows // CHAINS * CHAINS, rows):
-        for channel in range(channels):
-            difference = np.float64(flat[start + row * channels + channel] - pivot[channel])
-            sums[0, channel] += difference
-            sums[1, channel] += difference * difference
+            add_moments(out, image * size, size, pivot, sums)

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.scoring.cpu_engine.convolution import (
-    can_convolve,
     can_tile,
     convolve,
     convolve_both,
+    is_fast,
 )
 from trainfree.scoring.cpu_engine.copies import join, shift
 from trainfree.scoring.cpu_engine.fused import (
@@ -146,11 +146,9 @@ class CompiledExecutor:
                 self._maps[number], self._moments[number] = made
             return
         weight, x = self._weights[step.number].numpy(), self._maps[step.source]
-        if can_convolve(weight):
-            geometry = (step.node.stride, step.node.padding)
-            self._maps[step.number], self._moments[step.number] = convolve(
-                x, weight, *geometry, step.relu
-            )
+        if is_fast(*self._sizes(step)):
+            made = convolve(x, weight, step.node.stride, step.node.padding, step.relu)
+            self._maps[step.number], self._moments[step.number] = made
             return
         source = channels_first(x)
         self._maps[step.number] = channels_last(
@@ -163,9 +161,14 @@ class CompiledExecutor:
         )
 
     def _tiles(self, step: ConvStep) -> bool:
+        return can_tile(*self._sizes(step))
+
+    def _sizes(self, step: ConvStep) -> tuple[tuple[int, ...], int, tuple[int, int, int]]:
+        """Return shape, outputs and geometry as `can_tile` asks for them."""
         images, height, width, channels = self._maps[step.source].shape
-        geometry = (step.node.kernel, step.node.stride, step.node.padding)
-        return can_tile((images, channels, height, width), step.node.out_channels, geometry)
+        node = step.node
+        geometry = (node.kernel, node.stride, node.padding)
+        return (images, channels, height, width), node.out_channels, geometry
 
     def combine(self, step: MapStep, dropped: Set[int]) -> NDArray[np.uint64] | None:
         """See :class:`Executor`."""

@@ -24,6 +24,8 @@ Floats = NDArray[Any]
 MOST_TERMS = 3
 """Summands of one pass: as many edges as enter a node of a NAS-Bench-201 cell."""
 _BITS = 64
+_SCALES = 512
+"""Numbers that are scaled in one loop: six of each, for three maps, stay in the nearest cache."""
 
 
 class Moments(NamedTuple):
@@ -54,8 +56,9 @@ class Summand(NamedTuple):
 
 def moments_of(x: Floats) -> Moments:
     """Return the moments of a map, (B, height, width, C)."""
-    axes = (0, 1, 2)
-    return Moments(x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64))
+    mean, variance = np.zeros((2, x.shape[3]))
+    _take_moments(x.reshape(-1, x.shape[3]), mean, variance)
+    return Moments(mean, variance)
 
 
 def combine(
@@ -78,8 +81,9 @@ def combine(
     first = summands[0].x
     _, height, width, channels = first.shape
     dtype = first.dtype
-    centres = zeros((MOST_TERMS, width, channels), dtype)
-    factors = empty((MOST_TERMS, width, channels), dtype)
+    pixels = _scaled_together(width, channels)
+    centres = zeros((MOST_TERMS, pixels, channels), dtype)
+    factors = empty((MOST_TERMS, pixels, channels), dtype)
     factors[...] = 1
     for place, (_, moments, _) in enumerate(summands):
         if moments is not None:
@@ -100,6 +104,14 @@ def combine(
     _combine(a, b, c, averaged, scales, scratch, sums, pieces)
 
 
+def _scaled_together(width: int, channels: int) -> int:
+    """Return how many pixels of a row have scales written out: few, but they fill vectors."""
+    pixels = width
+    while pixels % 2 == 0 and pixels * channels > _SCALES and pixels // 2 * channels % LANES == 0:
+        pixels //= 2
+    return pixels
+
+
 def average(x: Floats, kernel: int, stride: int, padding: int) -> Floats:
     """Return the means over windows of a map, (B, height, width, C); padding is not averaged over.
 
@@ -115,6 +127,8 @@ def average(x: Floats, kernel: int, stride: int, padding: int) -> Floats:
     out = empty((images, *sides, channels), x.dtype)
     if (kernel, stride, padding) == (3, 1, 1) and min(height, width) > 1:
         _average_3x3(x, out)
+    elif (kernel, stride, padding) == (2, 2, 0) and height % 2 == 0 and width % 2 == 0:
+        _average_squares(x, out)
     else:
         _average_windows(x, kernel, stride, padding, out)
     return out
@@ -156,12 +170,13 @@ def _combine(
     """
     images, height, width, channels = a.shape
     lanes = width * channels
-    size, pieces, count = height * lanes, lanes // LANES, averaged.shape[0]
+    size, pieces, count = height * lanes, height * lanes // LANES, averaged.shape[0]
     maps = (a.reshape(-1), b.reshape(-1), c.reshape(-1))
     centres, factors = scales
+    period = centres.shape[0] // (MOST_TERMS * LANES)
     means, spare = scratch
     flat_total, flat_codes = total.reshape(-1), codes.reshape(-1)
-    spare_codes, column = np.empty(height * pieces, np.uint16), np.empty(lanes, a.dtype)
+    spare_codes, column = np.empty(pieces, np.uint16), np.empty(lanes, a.dtype)
     for image in range(images):
         here = image * size
         for place in range(count):
@@ -184,17 +199,17 @@ def _combine(
             code, at_code = flat_codes, image * codes.shape[1]
         if count == 1:
             sum_images(
-                (x,), (at_x,), centres, factors, line, at_line, code, at_code, height, pieces
+                (x,), (at_x,), centres, factors, line, at_line, code, at_code, pieces, period
             )
         elif count == 2:
             sum_images(
                 (x, y), (at_x, at_y), centres, factors,
-                line, at_line, code, at_code, height, pieces,
+                line, at_line, code, at_code, pieces, period,
             )  # fmt: skip
         else:
             sum_images(
                 (x, y, z), (at_x, at_y, at_z), centres, factors,
-                line, at_line, code, at_code, height, pieces,
+                line, at_line, code, at_code, pieces, period,
             )  # fmt: skip
 
 
@@ -220,6 +235,39 @@ def _combine_ragged(
                     sums[image, row, k] = value
                 if codes.size and value > 0:
                     codes[image, first + k // LANES] |= np.uint16(1 << (k % LANES))
+
+
+@compiled(nogil=True)
+def _take_moments(pixels: Floats, mean: NDArray[np.float64], variance: NDArray[np.float64]) -> None:
+    """Add up, pixel by pixel in float64, numbers and then their squared distances from the mean."""
+    count, channels = pixels.shape
+    for row in range(count):
+        pixel = pixels[row]
+        for k in range(channels):
+            mean[k] += np.float64(pixel[k])
+    for k in range(channels):
+        mean[k] /= count
+    for row in range(count):
+        pixel = pixels[row]
+        for k in range(channels):
+            difference = np.float64(pixel[k]) - mean[k]
+            variance[k] += difference * difference
+    for k in range(channels):
+        variance[k] /= count
+
+
+@compiled(nogil=True)
+def _average_squares(x: Floats, out: Floats) -> None:
+    """Write the means over squares of two by two pixels; sides are even."""
+    images, height, width, channels = out.shape
+    share, zero = x.dtype.type(0.25), x.dtype.type(0)
+    rows, targets = x.reshape(-1, 2, width, 2, channels), out.reshape(-1, width, channels)
+    for row in range(images * height):
+        above, below, target = rows[row, 0], rows[row, 1], targets[row]
+        for pixel in range(width):
+            for k in range(channels):
+                total = ((zero + above[pixel, 0, k]) + above[pixel, 1, k]) + below[pixel, 0, k]
+                target[pixel, k] = (total + below[pixel, 1, k]) * share
 
 
 @compiled(nogil=True)

@@ -194,24 +194,25 @@ def sum_images(
     total_start: Any,
     codes: Any,
     codes_start: Any,
-    rows: Any,
     pieces: Any,
+    period: Any,
 ) -> Any:
     """Write Σ (image − centre) · factor and, as bits, where it is positive.
 
-    Arguments: a tuple of arrays and one of their starts; centres and factors, a row of pixels for
-    each array; total and codes (uint16) with their starts; rows of pixels, and vectors in a row.
+    Arguments: a tuple of arrays and one of their starts; centres and factors, ``period`` vectors
+    for each array; total and codes (uint16) with their starts; vectors in all, a multiple of the
+    period.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         arrays, starts, centre, factor, total_, total_start = arguments[:6]
-        codes_, codes_start, rows, pieces = arguments[6:]
+        codes_, codes_start, pieces, period = arguments[6:]
         emit, lanes = Emitter(context, builder, total), ir.IntType(64)(LANES)
         words = context.make_array(codes)(context, builder, codes_).data
-        length = builder.mul(pieces, lanes)
-        with cgutils.for_range(builder, rows) as row:
-            first = builder.mul(row.index, pieces)
-            with cgutils.for_range(builder, pieces) as loop:
+        length = builder.mul(period, lanes)
+        with cgutils.for_range(builder, builder.sdiv(pieces, period)) as again:
+            first = builder.mul(again.index, period)
+            with cgutils.for_range(builder, period) as loop:
                 piece = builder.add(first, loop.index)
                 place, scale = builder.mul(piece, lanes), builder.mul(loop.index, lanes)
                 value = emit.constant(0)
