@@ -15,6 +15,7 @@ from trainfree.scoring.cpu_engine.convolution import (
     convolve,
     convolve_both,
     convolve_plainly,
+    is_fast,
 )
 
 
@@ -106,7 +107,13 @@ def test_tiles_and_windows_agree(monkeypatch):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("shape", "outputs"), [((5, 16, 16, 24), (8, 40)), ((4, 32, 32, 16), (16, 16))]
+    ("shape", "outputs"),
+    [
+        ((5, 16, 16, 24), (8, 40)),
+        ((4, 32, 32, 16), (16, 16)),
+        ((3, 32, 32, 48), (48, 40)),  # together they are multiplied by half groups of tiles
+        ((17, 12, 12, 48), (40, 48)),  # groups of nine tiles, which have no half
+    ],
 )
 def test_two_convolutions_of_one_map_are_those_of_each(shape, outputs, dtype):
     x = numbers(shape, 3, dtype)
@@ -147,6 +154,24 @@ def test_the_same_bits_every_time_and_for_images_in_any_company():
     np.testing.assert_array_equal(made, again)
     alone, _ = convolve(x[5:11], weight, 1, 1, relu=True)
     np.testing.assert_array_equal(made[5:11], alone)
+
+
+@pytest.mark.parametrize(
+    ("shape", "outputs", "geometry", "fast"),
+    [
+        ((128, 64, 32, 32), 64, (3, 2, 1), True),
+        ((128, 64, 32, 32), 60, (3, 2, 1), False),  # no whole short vectors
+        ((32, 512, 16, 16), 512, (3, 1, 1), True),  # tiled, however many weights
+        ((32, 512, 16, 16), 512, (3, 2, 1), False),
+        ((32, 256, 8, 8), 512, (1, 1, 0), True),
+        ((32, 512, 8, 8), 512, (1, 1, 0), False),
+        ((32, 64, 16, 16), 128, (3, 2, 1), True),
+        ((32, 64, 8, 8), 128, (3, 2, 1), False),  # rows of four pixels
+        ((32, 64, 8, 8), 64, (3, 2, 1), True),  # ImageNet-16-120 in NAS-Bench-201
+    ],
+)
+def test_convolutions_with_many_weights_are_left_to_torch(shape, outputs, geometry, fast):
+    assert is_fast(shape, outputs, geometry) == fast
 
 
 def test_outputs_must_fill_half_vectors():

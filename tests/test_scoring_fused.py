@@ -83,6 +83,26 @@ def test_combine_is_the_plain_formula(shape, kinds, kept):
         np.testing.assert_array_equal(unpacked(codes, shape), expected > 0)
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 32, 40), (2, 3, 48, 24), (1, 2, 32, 136)])
+def test_scales_recur_along_a_row(shape):
+    """A row of pixels is longer than what scales are written out for."""
+    maps = [numbers(shape, seed) + seed for seed in range(3)]
+    summands = [Summand(maps[0], moments_of(maps[0])), Summand(maps[1])]
+    summands.append(Summand(maps[2], moments_of(maps[2])))
+    total, codes = np.empty(shape), empty_codes(shape)
+    combine(summands, EPSILON, total, codes)
+    np.testing.assert_allclose(total, plainly(summands), atol=1e-12)
+    np.testing.assert_array_equal(unpacked(codes, shape), total > 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_moments_of_a_map_are_numpys_to_the_bit(dtype):
+    x = (3 * numbers((7, 8, 8, 40)) + 1).astype(dtype)
+    found, axes = moments_of(x), (0, 1, 2)
+    np.testing.assert_array_equal(found.mean, x.mean(axis=axes, dtype=np.float64))
+    np.testing.assert_array_equal(found.variance, x.var(axis=axes, dtype=np.float64))
+
+
 def test_a_sum_may_be_written_over_a_summand():
     x, y = numbers((3, 8, 8, 16), 1), numbers((3, 8, 8, 16), 2)
     summands = [Summand(x, moments_of(x)), Summand(y, averaged=True)]
