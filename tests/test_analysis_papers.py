@@ -251,13 +251,13 @@ def test_equal_inputs_give_equal_bytes(whole: Path, files: Inputs, tmp_path: Pat
 
 
 def test_one_table_is_copied_with_what_made_it(whole: Path, files: Inputs, tmp_path: Path) -> None:
-    options = (tmp_path, list(files.scores), files.benchmark, "snakemake one")
+    options = (tmp_path, list(files.scores), [files.benchmark], "snakemake one")
     publish_one("regret", whole, *options)
     text = (tmp_path / "regret.md").read_text()
     assert text.startswith((whole / "regret.md").read_text())
     assert "with `snakemake one`: scores of cifar10" in text
     assert (tmp_path / "regret.csv").read_bytes() == (whole / "regret.csv").read_bytes()
-    publish_one("ranks", whole, tmp_path, [], files.benchmark, "snakemake two")
+    publish_one("ranks", whole, tmp_path, [], [files.benchmark], "snakemake two")
     assert "with `snakemake two`: trained accuracies" in (tmp_path / "ranks.md").read_text()
     with pytest.raises(DataFileError, match=r"nothing\.md: no such table; make it first"):
         publish_one("nothing", whole, *options)

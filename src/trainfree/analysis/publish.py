@@ -61,7 +61,7 @@ def publish_tables(
     """
     papers, benchmark = inputs.papers, inputs.file("benchmark")
     check_layout(tables, papers)
-    line = provenance_line(inputs.scores, benchmark, command)
+    line = provenance_line(inputs.scores, [benchmark], command)
     behind = {"scores": inputs.scores, "search": inputs.searches, "benchmark": [benchmark]}
     names = [name for table in _copied() for name in table.names_of(papers)]
     for name in names:
@@ -72,11 +72,17 @@ def publish_tables(
 
 
 def publish_one(
-    name: str, tables: Path, output: Path, scores: Sequence[Path], benchmark: Path, command: str
+    name: str,
+    tables: Path,
+    output: Path,
+    scores: Sequence[Path],
+    benchmarks: Sequence[Path],
+    command: str,
 ) -> None:
     """Write a copy of a table of another run, with its own provenance, beside those of the run.
 
-    The parameters are those of :func:`publish_tables`; ``scores`` may be empty.
+    The parameters are those of :func:`publish_tables`; ``scores`` may be empty. A table of several
+    spaces has several benchmarks.
 
     Raises
     ------
@@ -86,8 +92,8 @@ def publish_one(
     path = tables / f"{name}.md"
     if not path.is_file():
         raise DataFileError(f"{path}: no such table; make it first with {command}")
-    line = provenance_line(scores, benchmark, command)
-    check_origin(tables / name, {"scores": scores, "benchmark": [benchmark]})
+    line = provenance_line(scores, benchmarks, command)
+    check_origin(tables / name, {"scores": scores, "benchmark": benchmarks})
     _copy(tables / name, output, line)
     write_index(output)
 
@@ -183,31 +189,33 @@ def check_origin(stem: Path, behind: Mapping[str, Sequence[Path]]) -> None:
         raise DataFileError(f"{stem}: {reason}; make the table again and publish it")
 
 
-def provenance_line(scores: Sequence[Path], benchmark: Path, command: str) -> str:
+def provenance_line(scores: Sequence[Path], benchmarks: Sequence[Path], command: str) -> str:
     """Return one line: what was run on which files, with their hashes, device and libraries."""
     parts = []
     attributes: Mapping[str, object] = {}
     for path in scores:
         with open_dataset(path, "scores") as scored:
             attributes = dict(scored.attrs)
-            parts.append(_scores_text(scored, path))
-    with open_dataset(benchmark, "benchmark") as trained:
-        source = trained.attrs.get("source_note", "source not recorded")
-        accuracies = f"trained accuracies {trained.attrs['config_hash']}: {source}"
-        attributes = attributes or dict(trained.attrs)
+            parts.append(_scores_text(scored, path, several=len(benchmarks) > 1))
+    for path in benchmarks:
+        with open_dataset(path, "benchmark") as trained:
+            source = trained.attrs.get("source_note", "source not recorded")
+            parts.append(f"trained accuracies {trained.attrs['config_hash']}: {source}")
+            attributes = attributes or dict(trained.attrs)
     libraries = json.loads(str(attributes.get("libraries", "{}")))
     versions = ", ".join(f"{name} {libraries[name]}" for name in sorted(libraries))
     return (
         f"*Measured by trainfree {attributes.get('trainfree_version', '?')} with `{command}`: "
-        f"{'; '.join([*parts, accuracies])}; {versions}.*"
+        f"{'; '.join(parts)}; {versions}.*"
     )
 
 
-def _scores_text(scored: xr.Dataset, path: Path) -> str:
+def _scores_text(scored: xr.Dataset, path: Path, several: bool) -> str:
     settings = score_settings(scored, path)
     images = " on stand-in images" if int(scored.attrs.get("stand_in", 0)) else ""
+    space = f"{settings['space']}, " if several else ""
     return (
-        f"scores of {settings['dataset']}{images}, setting {settings['setting']}, "
+        f"scores of {space}{settings['dataset']}{images}, setting {settings['setting']}, "
         f"config {scored.attrs['config_hash']}, code {scored.attrs['code_hash']}, "
         f"{scored.attrs['device']}"
     )
@@ -232,7 +240,8 @@ def _index(counted: pd.DataFrame, own: list[str], others: list[str], line: str) 
             "## Of other runs",
             "",
             "Each has a line on what made it: NAS-Bench-101 (`make nasbench101-tables`), proxies",
-            "beside each other (`make proxy-tables`) and beside others' (`make agreement-table`).",
+            "beside each other (`make proxy-tables`) and beside others' (`make agreement-table`),",
+            "spaces (`make spaces-tables`) and model zoos (`make zoo-table`).",
             "",
             *others,
             "",

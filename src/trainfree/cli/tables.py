@@ -59,7 +59,9 @@ def add_commands(commands: Commands) -> None:
     one.add_argument("--results", type=Path, default=results_folder(DEFAULT_RUN), help="folder")
     one.add_argument("--output", type=Path, default=Path("reports/measured"))
     one.add_argument("--scores", type=Path, nargs="*", default=[], help="files behind the table")
-    one.add_argument("--benchmark", type=Path, required=True, help="file behind the table")
+    one.add_argument(
+        "--benchmark", type=Path, nargs="+", required=True, help="files behind the table"
+    )
     one.add_argument("--command", required=True, help="what made the table, for its reader")
     for parser in (every, copy):
         add_configfile(parser)
