@@ -118,6 +118,8 @@ class Group:
         source, result, there, total, first, copied = row
         x = self._view(buffer, source, images, g.height, g.width, there)[..., :copied]
         x = np.maximum(x, 0) if g.relu else x
+        if g.shifted:
+            x = np.pad(x[:, 1:, 1:], ((0, 0), (0, 1), (0, 1), (0, 0)))
         target = self._view(buffer, result, images, g.height, g.width, total)
         assert first + copied <= total
         target[..., first : first + copied] = x

@@ -32,11 +32,13 @@ from trainfree.scoring.quantities.patterns import distinct_unit_patterns
 from trainfree.scoring.quantities.relu_kernel import relu_kernels
 from trainfree.scoring.quantities.synflow import log_synaptic_flow
 from trainfree.scoring.weights import draw_weights
+from trainfree.spaces import build_network, load_space
 from trainfree.spaces.nasbench101.skeleton import build_network as build_graph_network
 from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.nasbench201.skeleton import build_network as build_cell_network
 from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.spaces.network import NetworkBuilder
+from trainfree.spaces.transnas101.micro import skeleton as micro_skeleton
 
 ALL = frozenset({"kernels", "flow", "patterns"})
 SIZE, IMAGES, CLASSES, SEED = 8, 3, 5, 3
@@ -137,6 +139,20 @@ def test_graphs_that_cut_and_join_channels():
             f"{MP}~0+{MP}~1+{MP}~2+output~2~3",
         )
     )
+
+
+def test_cells_that_reduce_by_maps_moved_by_a_pixel(monkeypatch):
+    monkeypatch.setattr(micro_skeleton, "STEM", 2)
+    micro = load_space("transnas101_micro")
+    chosen = map(micro.parse, ("64-41414-1_13_120", "64-41414-0_12_013"))
+    images = batch(2, 12)
+    networks = {index: build_network(micro, index, 12, CLASSES) for index in chosen}
+    plan = group_of(
+        request(image_size=12, images=2),
+        list(networks),
+        [ArchitecturePlanner(2, "pytorch", ALL).plan(network) for network in networks.values()],
+    )
+    assert_as_the_engine(networks, images, plan)
 
 
 @pytest.mark.parametrize("images", [1, 33])

@@ -39,6 +39,7 @@ from trainfree.spaces.nasbench101.space import GraphCellSpace
 from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.spaces.network import Network
 from trainfree.spaces.protocol import Space
+from trainfree.spaces.transnas101.micro import skeleton as micro_skeleton
 
 SEED, CLASSES = 4, 10
 SMALL_CELLS = CellSpace("small cells", stem_channels=4, cells_per_stage=1)
@@ -48,6 +49,8 @@ GRAPHS = (
     f"{C3}~0+{MP}~0~1+{C1}~1+{MP}~1~2+output~0~3~4",
     f"{C3}~0+{MP}~0+{C1}~0+{C3}~0+{C3}~1~2~3~4+output~5",
 )
+REDUCED = ("64-41414-1_13_120", "64-41414-0_12_013")
+"""Cells in which skip connections halve and widen maps, one of them with a node of zeros."""
 
 
 RELATIVE = 1e-6
@@ -176,6 +179,13 @@ def _one_thread() -> Iterator[None]:
 @pytest.mark.parametrize("place", range(len(SPECIAL) + 3))
 def test_small_networks_of_edge_cells_have_the_same_scores(place):
     check(Twins(SMALL_CELLS, sampled(SMALL_CELLS, SPECIAL.values(), 10)[place], 8, 6))
+
+
+@pytest.mark.parametrize("cell", REDUCED)
+def test_small_networks_of_transnas_cells_have_the_same_scores(cell, monkeypatch):
+    monkeypatch.setattr(micro_skeleton, "STEM", 4)
+    micro = load_space("transnas101_micro")
+    check(Twins(micro, micro.parse(cell), 16, 6))
 
 
 @pytest.mark.parametrize("place", range(len(GRAPHS) + 3))

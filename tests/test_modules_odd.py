@@ -254,3 +254,22 @@ def test_a_model_that_changes_its_images_changes_a_copy_in_each_pass():
     assert one["status"].tolist() == other["status"].tolist()
     assert (one["status"] == "ok").sum() > 20
     np.testing.assert_allclose(one["score"], other["score"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [F.avg_pool2d, F.max_pool2d])
+def test_one_window_over_the_whole_map_pools_over_all_positions(make):
+    def network(x: Callable[[Tensor], Tensor]) -> nn.Module:
+        torch.manual_seed(0)
+        norm, line = nn.BatchNorm2d(4), lambda m, i: m["head"](x(F.relu(m["n"](m["c"](i)))))
+        return Made(line, c=conv(), n=norm, head=nn.LazyLinear(3))
+
+    def zen(x: Callable[[Tensor], Tensor]) -> tuple[float, str]:
+        model = network(x)
+        model(IMAGES)
+        row = trainfree.score(model, IMAGES, labels=LABELS, proxies=["zen"]).iloc[0]
+        return row["score"], row["status"]
+
+    whole, parts = (zen(lambda i, k=k: make(i, k).flatten(1)) for k in (8, 4))
+    assert whole == zen(lambda i: F.adaptive_avg_pool2d(i, 1).flatten(1))
+    assert whole[1] == "ok"
+    assert parts[1] == "undefined"

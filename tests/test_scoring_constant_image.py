@@ -10,16 +10,46 @@ from trainfree.scoring.cpu_engine.constant_image import expand, reduced_sizes
 from trainfree.scoring.quantities import synflow
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network, load_space
+from trainfree.spaces.network import NetworkBuilder
+from trainfree.spaces.transnas101.macro import skeleton as macro_skeleton
+from trainfree.spaces.transnas101.micro import skeleton as micro_skeleton
 
 SPACE = load_space("nasbench201")
+MACRO, MICRO = load_space("transnas101_macro"), load_space("transnas101_micro")
+UNEVEN = [
+    *((MACRO, MACRO.parse(f"64-{code}-basic")) for code in ("434411", "1234")),
+    *((MICRO, MICRO.parse(f"64-41414-{code}")) for code in ("1_11_111", "1_02_130")),
+]
+"""Architectures of networks that take images of any size; some with maps moved by a pixel."""
 SAMPLE = [int(arch) for arch in np.random.default_rng(8).integers(len(SPACE), size=25)]
 
 
 @pytest.mark.parametrize("size", [32, 16, 12])
 @pytest.mark.parametrize("arch", SAMPLE)
 def test_reduced_maps_give_the_flow_of_full_maps(arch, size, monkeypatch):
-    network = build_network(SPACE, arch, size, 10)
-    drawn = draw_weights(network, "pytorch", stream(0, "weights", arch)).weight
+    compare_with_full_maps(build_network(SPACE, arch, size, 10), monkeypatch)
+
+
+@pytest.mark.parametrize("size", [64, 62, 36, 17])
+@pytest.mark.parametrize("which", range(len(UNEVEN)))
+def test_so_do_those_that_are_halved_unevenly_or_moved(which, size, monkeypatch):
+    monkeypatch.setattr(macro_skeleton, "STEM", 4)
+    monkeypatch.setattr(micro_skeleton, "STEM", 4)
+    compare_with_full_maps(build_network(*UNEVEN[which], size, 10), monkeypatch)
+
+
+def test_each_move_carries_the_border_by_a_pixel(monkeypatch):
+    builder = NetworkBuilder()
+    x = builder.conv(builder.input(3, 16), 4, kernel=3)
+    for _ in range(3):
+        x = builder.shift(x)
+    x = builder.add([x, builder.conv(x, 4, kernel=1)])
+    builder.linear(builder.global_avg_pool(x), 10)
+    compare_with_full_maps(builder.network(), monkeypatch)
+
+
+def compare_with_full_maps(network, monkeypatch):
+    drawn = draw_weights(network, "pytorch", stream(0, "weights", 1)).weight
     reduced = synflow.log_synaptic_flow(network, drawn)
     monkeypatch.setattr(
         synflow,

@@ -7,12 +7,15 @@ import torch
 from torch.nn import functional as F
 
 from trainfree.scoring.cpu_engine.convolution import can_tile
+from trainfree.scoring.cpu_engine.copies import join, shift
 from trainfree.scoring.cpu_engine.layers import (
     adjoint_below,
     average_below,
     average_map,
     both_below,
     convolve_map,
+    shift_below,
+    shift_map,
 )
 from trainfree.spaces.network import AvgPool, Conv
 
@@ -113,3 +116,22 @@ def test_averages_and_their_derivative_equal_automatic_ones(name, dtype, toleran
         assert found.shape == expected.shape
         difference = float((found.double() - expected).abs().max())
         assert difference <= tolerance * float(expected.abs().max())
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 4, 6), (2, 16, 1, 3), (1, 4, 1, 1)])
+def test_a_shift_and_its_derivative_are_the_definition(shape):
+    generator = torch.Generator().manual_seed(2)
+    x, adjoint = (torch.randn(shape, generator=generator).double() for _ in range(2))
+    x.requires_grad_()
+    made = torch.zeros(shape, dtype=x.dtype)
+    made[:, :, :-1, :-1] = x[:, :, 1:, 1:]
+    made.backward(adjoint)
+    with torch.no_grad():
+        torch.testing.assert_close(shift_map(x), made, rtol=0, atol=0)
+        torch.testing.assert_close(shift_below(adjoint), x.grad, rtol=0, atol=0)
+        last = [value.permute(0, 2, 3, 1).contiguous().numpy() for value in (x, made)]
+    assert (shift(last[0]) == last[1]).all()
+    assert (shift(last[0], relu=True) == last[1].clip(min=0)).all()
+    both = join([(last[0], True), (last[1], False)])
+    expected = torch.cat([x.relu(), made], dim=1).permute(0, 2, 3, 1).detach().numpy()
+    assert (both == expected).all()

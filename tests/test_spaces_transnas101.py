@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+import reference
 import torch
 from torch import nn
 
@@ -22,19 +23,35 @@ from trainfree.files.storage import read_dataset
 from trainfree.images.prepare import prepare_images
 from trainfree.randomness import stream
 from trainfree.report.style.accuracy_axis import accuracy_title
+from trainfree.scoring.clock import PhaseClock
+from trainfree.scoring.cpu_engine.executors import can_compile
+from trainfree.scoring.cpu_engine.plan import make_plan
 from trainfree.scoring.network_module import space_module
+from trainfree.scoring.quantities.relu_kernel import relu_kernels
+from trainfree.scoring.quantities.synflow import log_synaptic_flow
 from trainfree.scoring.weights import draw_weights
 from trainfree.sources.delivery import Delivery
-from trainfree.spaces import build_network, load_space
-from trainfree.spaces.protocol import EdgeSpace, ModuleSpace
+from trainfree.spaces import build_network, describes_networks, load_space
+from trainfree.spaces.checks import check_network
+from trainfree.spaces.network import Relu
+from trainfree.spaces.protocol import EdgeSpace
 from trainfree.spaces.transnas101 import modules
-from trainfree.spaces.transnas101.macro import skeleton as skeleton_module
+from trainfree.spaces.transnas101.macro import skeleton as macro_skeleton
+from trainfree.spaces.transnas101.micro import skeleton as micro_skeleton
 from trainfree.trainings import METRICS, Outcome, metric_of
 
 MICRO, MACRO = load_space("transnas101_micro"), load_space("transnas101_macro")
 SPACES = {"micro": MICRO, "macro": MACRO}
 OUTPUTS = {"class_scene": 63, "class_object": 100, "room_layout": 9}
 RNG = np.random.default_rng(17)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
@@ -47,7 +64,7 @@ def test_every_architecture_leads_back(space):
 def test_spaces_have_the_published_sizes():
     assert (len(MICRO), len(MACRO)) == (4_096, 3_256)
     assert isinstance(MICRO, EdgeSpace)
-    assert isinstance(MICRO, ModuleSpace)
+    assert all(describes_networks(space) for space in SPACES.values())
     assert [MICRO.digits(i) for i in range(4_096)] == list(product(range(4), repeat=6))
     assert [MICRO.index_of(MICRO.digits(i)) for i in range(4_096)] == list(range(4_096))
 
@@ -139,18 +156,13 @@ def test_parameters_of_all_heads_are_those_of_suite_zero(shared_data, level):
     """Its numbers were counted from the published code: 100 objects, 63 scenes, 9 numbers."""
     table = pd.read_csv(shared_data / "transnas101" / "tnb101_suite_zero.csv.gz")
     table = table[table["space"] == level]
-    chosen = sorted(set(table["arch"]))[:: 12 if level == "micro" else 1]
-    table = table[table["arch"].isin(chosen)]
     seen = set()
     for arch, rows in table.groupby("arch"):
-        if level == "micro":
-            made = encoder(level, arch)
-            body, channels, halvings = count(made), made.channels, made.halvings
-        else:
-            skeleton = MACRO.skeleton(MACRO.parse(arch))
-            network = build_network(MACRO, MACRO.parse(arch), 64, 1)
-            channels = network.nodes[-1].in_features
-            body, halvings = network.params - channels - 1, sum(c in "34" for c in skeleton)
+        index = SPACES[level].parse(arch)
+        skeleton = "41414" if level == "micro" else MACRO.skeleton(index)
+        network = build_network(SPACES[level], index, 64, 1)
+        channels = network.nodes[-1].in_features
+        body, halvings = network.params - channels - 1, sum(c in "34" for c in skeleton)
         maps, images = decoders(channels, halvings)
         heads = {task: n * (channels + 1) for task, n in OUTPUTS.items()}
         heads |= {"jigsaw": 1000 * (9 * channels + 1), "segmentsemantic": maps}
@@ -237,7 +249,7 @@ def plain_macro(skeleton: str) -> nn.Sequential:
 @pytest.mark.parametrize("index", RNG.integers(3_256, size=20).tolist())
 def test_the_macro_network_is_the_plain_one(index, monkeypatch):
     monkeypatch.setattr(modules, "STEM", NARROW)
-    monkeypatch.setattr(skeleton_module, "STEM", NARROW)
+    monkeypatch.setattr(macro_skeleton, "STEM", NARROW)
     size, skeleton = 24, MACRO.skeleton(index)
     network = build_network(MACRO, index, size, 5)
     drawn = draw_weights(network, "pytorch", stream(1, "weights", index))
@@ -253,9 +265,10 @@ def test_the_macro_network_is_the_plain_one(index, monkeypatch):
         torch.testing.assert_close(found, ours, rtol=1e-9, atol=1e-9)
 
 
-def test_images_that_are_too_small_are_refused():
-    with pytest.raises(ImageError, match="transnas101_macro"):
-        build_network(MACRO, 0, 4, 10)
+@pytest.mark.parametrize("level", SPACES)
+def test_images_that_are_too_small_are_refused(level):
+    with pytest.raises(ImageError, match=f"4 x 4 pixels do not fit transnas101_{level}.* 8 or"):
+        build_network(SPACES[level], 0, 4, 10)
 
 
 def plain_cell(cell: modules.Cell, digits: tuple[int, ...], x: torch.Tensor) -> torch.Tensor:
@@ -302,13 +315,96 @@ def test_the_micro_cell_is_the_plain_one(index, read, made, stride):
         torch.testing.assert_close(cell(x), plain_cell(cell, digits, x))
 
 
-def test_modules_are_new_and_have_as_many_outputs_as_asked():
+EDGE_CELLS = ("0_00_000", "3_33_333", "1_11_111", "0_11_011", "1_02_102", "0_00_001", "1_13_120")
+CELLS = [MICRO.parse(f"64-41414-{text}") for text in EDGE_CELLS]
+CELLS += RNG.integers(4_096, size=13).tolist()
+
+
+class MicroTwins:
+    """A micro architecture as data and as the torch module, narrow, with the same weights."""
+
+    def __init__(self, index: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(modules, "STEM", NARROW)
+        monkeypatch.setattr(micro_skeleton, "STEM", NARROW)
+        self.network = build_network(MICRO, index, size, 5)
+        self.drawn = draw_weights(self.network, "pytorch", stream(1, "weights", index))
+        self.ours = space_module(MICRO, index, size, 5, 1, "pytorch").double().train()
+        self.module = modules.classifier(modules.micro_encoder(MICRO.digits(index)), 5).double()
+        layers = [m for m in self.module.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        with torch.no_grad():
+            for layer, (number, _) in zip(layers, self.network.weighted(), strict=True):
+                layer.weight.copy_(torch.from_numpy(self.drawn.weight[number]))
+            layers[-1].bias.copy_(torch.from_numpy(self.drawn.bias[self.network.output]))
+        pixels = np.random.default_rng(2).standard_normal((3, 3, size, size))
+        self.images = torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("index", "size"), [*((index, 24) for index in CELLS), *((index, 17) for index in CELLS[:8])]
+)
+def test_the_micro_network_is_the_torch_module(index, size, monkeypatch):
+    twins = MicroTwins(index, size, monkeypatch)
+    with torch.no_grad():
+        expected = twins.module.train()(twins.images)
+        torch.testing.assert_close(twins.ours(twins.images), expected, rtol=1e-9, atol=1e-9)
+    check_network(twins.network, "here", size, 5)
+    assert twins.network.params == count(twins.module)
+
+
+@pytest.mark.parametrize("index", CELLS)
+def test_kernels_of_micro_networks_are_those_of_hooked_modules(index, monkeypatch):
+    # Named as the published class is, which its code counts for it.
+    monkeypatch.setattr(modules, "ConvBN", type("ReLUConvBN", (modules.ConvBN,), {}))
+    twins = MicroTwins(index, 20, monkeypatch)
+    weights = {n: torch.from_numpy(w).double() for n, w in twins.drawn.weight.items()}
+    assert can_compile(make_plan(twins.network))
+    for compiled in (True, False):
+        kernels = relu_kernels(twins.network, weights, twins.images, PhaseClock(), compiled)
+        for found, official in ((kernels.per_module, False), (kernels.official, True)):
+            expected = reference.relu_kernel(twins.module, twins.images, official)
+            np.testing.assert_array_equal(found, expected)
+    modules_there = sum(isinstance(module, nn.ReLU) for module in twins.module.modules())
+    nodes = [node for node in twins.network.nodes if isinstance(node, Relu)]
+    assert sum(node.modules for node in nodes) == modules_there
+
+
+def test_wide_layers_that_torch_convolves_have_the_same_kernels():
+    network = build_network(MICRO, MICRO.parse("64-41414-3_13_123"), 32, 5)
+    drawn = draw_weights(network, "pytorch", stream(1, "weights", 0)).weight
+    weights = {n: torch.from_numpy(w).double() for n, w in drawn.items()}
+    pixels = np.random.default_rng(2).standard_normal((4, 3, 32, 32))
+    images = torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last)
+    compiled, plain = (
+        relu_kernels(network, weights, images, PhaseClock(), way) for way in (True, False)
+    )
+    np.testing.assert_array_equal(compiled.per_module, plain.per_module)
+
+
+@pytest.mark.parametrize("size", [24, 20, 17])
+@pytest.mark.parametrize("index", CELLS[:7])
+def test_the_flow_of_micro_networks_is_that_of_the_module(index, size, monkeypatch):
+    twins = MicroTwins(index, size, monkeypatch)
+    found = log_synaptic_flow(twins.network, twins.drawn.weight)
+    assert found == pytest.approx(reference.log_synaptic_flow(twins.module, size), abs=1e-9)
+
+
+def test_micro_networks_have_as_many_parameters_as_their_modules():
+    for code in range(0, 4_096, 63):
+        expected = count(encoder("micro", MICRO.to_string(code))) + 513 * 7
+        assert build_network(MICRO, code, 64, 7).params == expected
+
+
+def test_blocks_of_micro_networks_are_the_stem_and_the_cells():
+    network = build_network(MICRO, 1_234, 64, 7)
+    shapes = [network.shapes[end] for end in network.blocks]
+    assert shapes == [
+        *((64, 16, 16), (128, 8, 8), (128, 8, 8), (128, 8, 8), (128, 8, 8)),
+        *((256, 4, 4), (256, 4, 4), (256, 4, 4), (256, 4, 4), (512, 2, 2), (512, 2, 2)),
+    ]
+
+
+def test_a_siamese_encoder_takes_the_nine_pieces():
     with torch.device("meta"):
-        one = MICRO.module(1_000, classes=7, image_size=32)
-        other = MICRO.module(1_000, classes=7, image_size=32)
-        images = torch.zeros((2, 3, 32, 32))
-        assert one(images).shape == (2, 7)
-        assert not {id(p) for p in one.parameters()} & {id(p) for p in other.parameters()}
         siamese = modules.Siamese(modules.micro_encoder(MICRO.digits(9)), 1000).eval()
         assert siamese(torch.zeros((2, 3, 96, 96))).shape == (2, 1000)
 

@@ -74,7 +74,8 @@ def others() -> list[Compiled]:
             for maps in (FLOATS, PAIRS):
                 pooling.pool(TABLE, Pooling(side, side, 2, 2, 0, True, False, width), maps, 128)
                 pooling.pool(TABLE, Pooling(side, side, 3, 1, 1, True, True, width), maps, 128)
-                pooling.copy(TABLE, Copying(side, side, True, width), maps, 128)
+                pooling.copy(TABLE, Copying(side, side, True, False, width), maps, 128)
+                pooling.copy(TABLE, Copying(side, side, True, True, width), maps, 128)
             pooling.pool(TABLE, Pooling(side, side, 3, 2, 1, False, True, width), FLOATS, 128)
         found += made
     with compiling(products, CAPABILITY) as made:

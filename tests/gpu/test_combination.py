@@ -148,7 +148,27 @@ def test_copies_fill_their_part_alone(relu, read_of, copied, dtype):
     maps = Space(dtype)
     source, result = maps.put(x), maps.put(into)
     buffer, row = maps.tensor(), (source, result, read_of, whole, first, copied)
-    copy(table_of([row]), Copying(3, 2, relu, width_of(copied)), buffer, images)
+    copy(table_of([row]), Copying(3, 2, relu, False, width_of(copied)), buffer, images)
     into[:, first : first + copied] = np.maximum(x[:, :copied], 0) if relu else x[:, :copied]
     assert np.array_equal(read(buffer, result, pixels, whole).numpy(), into)
     assert np.array_equal(read(buffer, source, pixels, read_of).numpy(), x)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("channels", [5, 16, 128])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_shifted_copies_are_moved_by_a_pixel(relu, channels, dtype):
+    images, height, width = 3, 4, 3
+    x = np.random.default_rng(6).standard_normal((images, height, width, channels))
+    x = x.astype(DTYPES[dtype])
+    maps = Space(dtype)
+    rows = [
+        (maps.put(each), maps.room(x.size), channels, channels, 0, channels) for each in (x, -x)
+    ]
+    buffer = maps.tensor()
+    copy(table_of(rows), Copying(height, width, relu, True, width_of(channels)), buffer, images)
+    maps.check(buffer)
+    for each, (_, result, *_) in zip((x, -x), rows, strict=True):
+        expected = np.zeros_like(each)
+        expected[:, :-1, :-1] = np.maximum(each[:, 1:, 1:], 0) if relu else each[:, 1:, 1:]
+        assert np.array_equal(read(buffer, result, *x.shape).numpy(), expected)

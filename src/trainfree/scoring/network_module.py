@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import Argument
+from torch.nn import functional as F
 
 from trainfree.randomness import stream
 from trainfree.scoring.autodiff.forward import BATCH_NORM_EPSILON, Parameters
@@ -28,6 +29,7 @@ from trainfree.spaces.network import (
     MaxPool,
     Network,
     Relu,
+    Shift,
     Truncate,
     Zeros,
 )
@@ -191,6 +193,18 @@ class _Builder:
             case Truncate(source=source):
                 x = self._reads(source)
                 return [self._operation("truncate", number, "narrow", x, 1, 0, node.channels)]
+            case Shift(source=source):
+                # What lies before the map is cut off, what lies behind it is padded.
+                edges = (0, 1, 0, 1)
+                around = self.graph.create_node(
+                    "call_function", F.pad, (self._reads(source), edges), name=f"padded_{number}"
+                )
+                rest = (slice(None), slice(None), slice(1, None), slice(1, None))
+                return [
+                    self.graph.create_node(
+                        "call_function", operator.getitem, (around, rest), name=f"shift_{number}"
+                    )
+                ]
             case Concat(sources=sources):
                 parts = [self._reads(source) for source in sources]
                 name = f"concat_{number}"

@@ -108,6 +108,14 @@ class Truncate(_Reader):
 
 
 @dataclass(frozen=True, slots=True)
+class Shift(_Reader):
+    """A feature map moved by one pixel up and to the left, zeros behind it.
+
+    out[c, i, j] = x[c, i + 1, j + 1]; the last row and the last column are zeros.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Concat:
     """The channels of several feature maps of one size, one map after the other."""
 
@@ -148,6 +156,7 @@ Node = (
     | AvgPool
     | MaxPool
     | Truncate
+    | Shift
     | Concat
     | Add
     | GlobalAvgPool
@@ -269,9 +278,13 @@ class NetworkBuilder:
         """Add the image, ``channels`` × ``size`` × ``size``."""
         return self._add(Input(), (channels, size, size))
 
+    def zeros(self, shape: tuple[int, ...]) -> int:
+        """Add a feature map of zeros, (channels, height, width)."""
+        return self._add(Zeros(), shape)
+
     def zeros_like(self, like: int) -> int:
         """Add a feature map of zeros with the shape of node ``like``."""
-        return self._add(Zeros(), self.shapes[like])
+        return self.zeros(self.shapes[like])
 
     def conv(self, source: int, out_channels: int, kernel: int, stride: int = 1) -> int:
         """Add a convolution that keeps the size, but for its stride."""
@@ -302,6 +315,10 @@ class NetworkBuilder:
         if channels == self.shapes[source][0]:
             return source
         return self._add(Truncate(source, channels), (channels, *self.shapes[source][1:]))
+
+    def shift(self, source: int) -> int:
+        """Add a map moved by one pixel (see :class:`Shift`)."""
+        return self._add(Shift(source), self.shapes[source])
 
     def concat(self, sources: list[int]) -> int:
         """Join the channels of feature maps of one size; of one map it is that map itself."""

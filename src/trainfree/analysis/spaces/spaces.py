@@ -61,7 +61,8 @@ _SHOWN = shown_as(
 
 def _published(row: Mapping[Hashable, Any], column: str) -> str:
     value = row[column]
-    return "" if pd.isna(value) else f"{value:.3g} ({row['published_in']})"
+    printed = f"{value:.3g}".replace("-", "−")
+    return "" if pd.isna(value) else f"{printed} ({row['published_in']})"
 
 
 def _best_first(frame: pd.DataFrame) -> pd.DataFrame:

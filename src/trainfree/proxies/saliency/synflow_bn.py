@@ -10,6 +10,7 @@ def synflow_bn(candidate: Candidate) -> float:
     The sum runs over ``Candidate.weights``; neither biases nor normalisations are in it.
     Each channel is normalised over the positions of the one image of ones, so that differences come
     from the borders alone and a map without a border effect becomes 0; values and gradients take
-    both signs. −inf where no weight reaches R.
+    both signs. −inf where no weight reaches R. Where every map has become 0, as maximum pooling can
+    do, the sum is what rounding leaves, and says nothing.
     """
     return candidate.log_flow_normalised

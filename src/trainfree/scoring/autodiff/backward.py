@@ -21,6 +21,7 @@ from trainfree.scoring.cpu_engine.layers import (
     average_below,
     both_below,
     empty_map,
+    shift_below,
 )
 from trainfree.spaces.network import (
     Add,
@@ -33,6 +34,7 @@ from trainfree.spaces.network import (
     Linear,
     MaxPool,
     Relu,
+    Shift,
     Truncate,
     Zeros,
 )
@@ -131,6 +133,8 @@ class _Adjoints:
                 self._add(source, largest_backward(node, adjoint, places, self._shape(source)))
             case Truncate(source=source):
                 self._add(source, truncate_backward(adjoint, self._shape(source)))
+            case Shift(source=source):
+                self._add(source, shift_below(adjoint))
             case Concat(sources=sources):
                 parts = concat_backward(adjoint, [self._shape(source) for source in sources])
                 for source, below in zip(sources, parts, strict=True):
@@ -283,6 +287,8 @@ def _pull_fixed(
             yield source, largest_backward(node, adjoint, places, network.shapes[source])
         case Truncate(source=source):
             yield source, truncate_backward(adjoint, network.shapes[source])
+        case Shift(source=source):
+            yield source, shift_below(adjoint)
         case Concat(sources=sources):
             shapes = [network.shapes[source] for source in sources]
             yield from zip(sources, concat_backward(adjoint, shapes), strict=True)

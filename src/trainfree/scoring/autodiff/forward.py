@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainfree.scoring.cpu_engine.layers import average_map, convolve_map
+from trainfree.scoring.cpu_engine.layers import average_map, convolve_map, shift_map
 from trainfree.spaces.network import (
     Add,
     AvgPool,
@@ -26,6 +26,7 @@ from trainfree.spaces.network import (
     MaxPool,
     Network,
     Relu,
+    Shift,
     Truncate,
     Zeros,
 )
@@ -57,8 +58,8 @@ class ForwardPass:
     ----------
     values
         Outputs by node number, (B, C, height, width) or (B, features): all that a node with
-        weights or a ReLU reads or makes, all that pooling for the maximum or over the whole map
-        reads, and the ends of blocks.
+        weights or a ReLU reads or makes, all that batch normalisation and pooling for the maximum
+        or over the whole map read, and the ends of blocks.
     first
         The output of every node for the first image, (1, C, height, width) or (1, features), of
         a pass that was asked for them.
@@ -148,6 +149,8 @@ def node_output(
         case Truncate(source=source):
             first = values[source][:, : node.channels]
             return first.contiguous(memory_format=torch.channels_last)
+        case Shift(source=source):
+            return shift_map(values[source])
         case Concat(sources=sources):
             return torch.cat([values[source] for source in sources], dim=1)
         case Add(sources=sources):
@@ -174,7 +177,7 @@ def kept_nodes(network: Network) -> set[int]:
     for number, node in enumerate(network.nodes):
         if isinstance(node, Conv | Linear | Relu):
             kept |= {number, *node.sources}
-        elif isinstance(node, MaxPool | GlobalAvgPool):
+        elif isinstance(node, BatchNorm | MaxPool | GlobalAvgPool):
             kept.add(node.source)
     return kept
 

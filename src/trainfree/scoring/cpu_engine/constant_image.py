@@ -20,6 +20,7 @@ from trainfree.spaces.network import (
     MaxPool,
     Network,
     Relu,
+    Shift,
     Truncate,
 )
 
@@ -51,8 +52,11 @@ def source_size(network: Network, number: int, size: int) -> int:
 def _reaches(network: Network) -> list[int]:
     """Return, for each node, from how many rows and columns of each side the border is felt."""
     reach: list[int] = []
-    for node in network.nodes:
+    for number, node in enumerate(network.nodes):
         match node:
+            case Conv() | AvgPool() | MaxPool() if _halves_unevenly(network, node):
+                # The last window sees less or more of the border than the first: no even middle.
+                reach.append(network.shapes[number][1])
             case Conv(source=source):
                 reach.append(_carried(reach[source], node.kernel, node.stride, pads=True))
             case AvgPool(source=source) | MaxPool(source=source):
@@ -61,9 +65,15 @@ def _reaches(network: Network) -> list[int]:
                 reach.append(max(reach[source] for source in sources))
             case BatchNorm(source=source) | Relu(source=source) | Truncate(source=source):
                 reach.append(reach[source])
+            case Shift(source=source):
+                reach.append(reach[source] + 1)
             case _:
                 reach.append(0)
     return reach
+
+
+def _halves_unevenly(network: Network, node: Conv | AvgPool | MaxPool) -> bool:
+    return node.stride > 1 and network.shapes[node.source][1] % node.stride != 0
 
 
 def _carried(reach: int, kernel: int, stride: int, pads: bool) -> int:

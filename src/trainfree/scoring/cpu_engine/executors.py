@@ -18,6 +18,7 @@ from trainfree.scoring.cpu_engine.convolution import (
     convolve_both,
     is_fast,
 )
+from trainfree.scoring.cpu_engine.copies import join, shift
 from trainfree.scoring.cpu_engine.fused import (
     MOST_TERMS,
     Moments,
@@ -28,15 +29,17 @@ from trainfree.scoring.cpu_engine.fused import (
     empty_codes,
     moments_of,
 )
-from trainfree.scoring.cpu_engine.layers import channels_first, channels_last
+from trainfree.scoring.cpu_engine.layers import channels_first, channels_last, shift_map
 from trainfree.scoring.cpu_engine.memory import empty
 from trainfree.scoring.cpu_engine.plan import (
     ConcatStep,
     ConvStep,
     Joined,
+    Making,
     MapStep,
     Plan,
     PoolStep,
+    ShiftStep,
     Step,
     Term,
     TruncateStep,
@@ -51,7 +54,7 @@ _EXACT_IN_FLOAT32 = 2**24
 class Executor(Protocol):
     """Carries out steps and holds the maps between them."""
 
-    def make(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> None:
+    def make(self, step: Making) -> None:
         """Make the map of a step that adds nothing up."""
 
     def combine(self, step: MapStep, dropped: Set[int]) -> Any:
@@ -74,7 +77,7 @@ def can_compile(plan: Plan) -> bool:
 
 def _is_compiled(step: Step) -> bool:
     match step:
-        case ConvStep():
+        case ConvStep() | ShiftStep() | ConcatStep():
             return True
         case PoolStep(node=node, relu=relu):
             return isinstance(node, AvgPool) and not relu
@@ -109,7 +112,7 @@ class CompiledExecutor:
         self._batch = len(batch)
         self._dtype = images.dtype
 
-    def make(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> None:
+    def make(self, step: Making) -> None:
         """See :class:`Executor`."""
         match step:
             case ConvStep():
@@ -117,8 +120,19 @@ class CompiledExecutor:
             case PoolStep(node=AvgPool() as node, relu=False):
                 source = self._maps[step.source]
                 self._maps[step.number] = average(source, node.kernel, node.stride, node.padding)
+            case ShiftStep(number=number, source=read, relu=relu):
+                self._maps[number] = shift(self._maps[read], relu)
+            case ConcatStep():
+                self._join(step)
             case _:
                 raise TypeError(f"{step} is not compiled")
+
+    def _join(self, step: ConcatStep) -> None:
+        self._maps[step.number] = join([(self._maps[t.source], t.relu) for t in step.terms])
+        known = [self._moments.get(t.source) for t in step.terms if not t.relu]
+        parts = [moments for moments in known if moments is not None]
+        if len(parts) == len(step.terms):  # a channel's moments do not depend on its place
+            self._moments[step.number] = Moments(*map(np.concatenate, zip(*parts, strict=True)))
 
     def _convolve(self, step: ConvStep) -> None:
         if step.number in self._maps:
@@ -211,7 +225,7 @@ class TorchExecutor:
         self._network, self._weights, self._batch = network, weights, batch
         self._maps = dict.fromkeys(network.inputs, batch)
 
-    def make(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> None:
+    def make(self, step: Making) -> None:
         """See :class:`Executor`."""
         self._maps[step.number] = self._made(step)
 
@@ -232,7 +246,7 @@ class TorchExecutor:
         """See :class:`Executor`."""
         self._maps.pop(number)
 
-    def _made(self, step: ConvStep | PoolStep | TruncateStep | ConcatStep) -> Tensor:
+    def _made(self, step: Making) -> Tensor:
         match step:
             case ConvStep(node=node):
                 x, weight = self._read(step.source, step.relu), self._weights[step.number]
@@ -245,6 +259,8 @@ class TorchExecutor:
             case TruncateStep(node=node):
                 x = self._maps[step.source][:, : node.channels]
                 return F.relu(x) if step.relu else x
+            case ShiftStep(source=source, relu=relu):
+                return shift_map(self._read(source, relu))
             case ConcatStep(terms=terms):
                 return torch.cat([self._read(term.source, term.relu) for term in terms], dim=1)
 

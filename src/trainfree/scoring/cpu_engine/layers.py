@@ -81,6 +81,20 @@ def average_below(adjoint: Tensor, node: AvgPool, shape: tuple[int, ...]) -> Ten
     return below
 
 
+def shift_map(x: Tensor) -> Tensor:
+    """Return a map moved by one pixel up and to the left, zeros behind it, (B, C, …) alike."""
+    return _packed(F.pad(x[:, :, 1:, 1:], (0, 1, 0, 1)))
+
+
+def shift_below(adjoint: Tensor) -> Tensor:
+    """Pass an adjoint back through :func:`shift_map`: down and to the right, zeros before it."""
+    return _packed(F.pad(adjoint[:, :, :-1, :-1], (1, 0, 1, 0)))
+
+
+def _packed(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
 def _is_own_average(x: Tensor, node: AvgPool) -> bool:
     geometry = (node.kernel, node.stride, node.padding)
     whole = geometry == (3, 1, 1) and min(x.shape[2:]) > 1

@@ -25,6 +25,7 @@ from trainfree.spaces.network import (
     MaxPool,
     Network,
     Relu,
+    Shift,
     Truncate,
     Zeros,
 )
@@ -93,6 +94,20 @@ class TruncateStep:
 
 
 @dataclass(frozen=True)
+class ShiftStep:
+    """Move the map ``source``, or its positive part, by one pixel (see `network.Shift`)."""
+
+    number: int
+    source: int
+    relu: bool
+
+    @property
+    def reads(self) -> set[int]:
+        """Maps this step needs."""
+        return {self.source}
+
+
+@dataclass(frozen=True)
 class ConcatStep:
     """Join the channels of the terms of node ``number``, all of them plain."""
 
@@ -129,7 +144,9 @@ class MapStep:
         return {term.source for term in self.terms}
 
 
-Step = ConvStep | PoolStep | TruncateStep | ConcatStep | MapStep
+Making = ConvStep | PoolStep | TruncateStep | ShiftStep | ConcatStep
+"""Steps that add nothing up."""
+Step = Making | MapStep
 
 
 @dataclass(frozen=True)
@@ -254,6 +271,8 @@ class _Planner:
                     yield ConvStep(number, node, *self._read(source))
                 case Truncate(source=source):
                     yield TruncateStep(number, node, *self._read(source))
+                case Shift(source=source):
+                    yield ShiftStep(number, *self._read(source))
                 case Concat(sources=sources):
                     yield ConcatStep(number, tuple(map(self._plain, sources)))
                 case AvgPool(source=source) | MaxPool(source=source) if not self._joinable(number):

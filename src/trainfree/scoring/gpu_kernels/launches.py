@@ -122,12 +122,14 @@ class Copying:
     """Of COPY, channels from one map into a part of another.
 
     Row: map, result, channels of the map, channels of the result, first channel in the result,
-    channels to copy (the first ones of the map).
+    channels to copy (the first ones of the map). ``shifted`` moves them up and to the left by one
+    pixel, zeros behind them.
     """
 
     height: int
     width: int
     relu: bool
+    shifted: bool
     channels: Width
     """Of those to copy."""
 

@@ -52,7 +52,7 @@ def pool(table: Tensor, geometry: Pooling, maps: Tensor, images: int) -> None:
 
 
 def copy(table: Tensor, geometry: Copying, maps: Tensor, images: int) -> None:
-    """Copy the first channels of each row's map into a part of another map.
+    """Copy the first channels of each row's map into a part of another map, shifted or not.
 
     Parameters
     ----------
@@ -70,7 +70,10 @@ def copy(table: Tensor, geometry: Copying, maps: Tensor, images: int) -> None:
         table,
         maps,
         pixels,
+        HEIGHT=geometry.height,
+        WIDTH=geometry.width,
         RELU=geometry.relu,
+        SHIFTED=geometry.shifted,
         BLOCK=channels.block,
         EXACT=channels.exact,
         PIXELS=at_once,
@@ -146,7 +149,10 @@ def _copy(
     table,
     maps,
     pixels,
+    HEIGHT: tl.constexpr,
+    WIDTH: tl.constexpr,
     RELU: tl.constexpr,
+    SHIFTED: tl.constexpr,
     BLOCK: tl.constexpr,
     EXACT: tl.constexpr,
     PIXELS: tl.constexpr,
@@ -160,10 +166,14 @@ def _copy(
     if EXACT > 0:
         blocks = 1  # others are made by other programs
     pixel = (tl.program_id(0) * PIXELS + tl.arange(0, PIXELS))[:, None]
+    read, inside = pixel, pixel < pixels
+    if SHIFTED:
+        read += WIDTH + 1
+        inside &= (pixel // WIDTH % HEIGHT < HEIGHT - 1) & (pixel % WIDTH < WIDTH - 1)
     for block in range(blocks):
         c = ((tl.program_id(1) + block) * BLOCK + tl.arange(0, BLOCK))[None, :]
         known = (pixel < pixels) & (c < channels)
-        value = tl.load(source + pixel * channels_in + c, mask=known)
+        value = tl.load(source + read * channels_in + c, mask=known & inside, other=0.0)
         if RELU:
             value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
         tl.store(result + pixel * channels_out + first + c, value, mask=known)

@@ -128,6 +128,8 @@ def is_global_pool(packet: Any, args: tuple[Any, ...], output: Any) -> bool:
     """Whether an operation makes one value, or a small fixed map, of each channel's positions."""
     if packet in _ADAPTIVE_POOLS:
         return True
+    if packet in _STRIDED_POOLS:
+        return tuple(args[1]) == tuple(args[0].shape[2:])  # one window, the whole map
     if packet not in _MEANS or not isinstance(output, Tensor) or len(args) < 2:
         return False
     source, axes = args[0], args[1]

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from trainfree.compilation import compiled
 from trainfree.scoring.autodiff.backward import Gradients, largest_places, normalise_backward
 from trainfree.scoring.autodiff.forward import ForwardPass, Statistics
-from trainfree.scoring.cpu_engine.layers import average_map, convolve_map
+from trainfree.scoring.cpu_engine.layers import average_map, convolve_map, shift_map
 from trainfree.scoring.placement import on_cpu, read_numbers
 from trainfree.spaces.network import (
     Add,
@@ -36,6 +36,7 @@ from trainfree.spaces.network import (
     Linear,
     MaxPool,
     Relu,
+    Shift,
     Truncate,
     Zeros,
 )
@@ -124,6 +125,8 @@ class _Tangents:
                     source,
                     lambda x: x[:, : node.channels].contiguous(memory_format=torch.channels_last),
                 )
+            case Shift(source=source):
+                return self._both(source, shift_map)
             case Concat(sources=sources):
                 return self._joined(sources, 0), self._joined(sources, 1)
             case Add(sources=sources):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from math import log2
 
 import numpy as np
 import torch
@@ -85,13 +87,13 @@ def thin(network: Network, size: int) -> Network:
     Raises
     ------
     UndefinedScoreError
-        When the network divides or cuts channels itself: one channel cannot be divided.
+        When the network cuts channels, or joins channels of which too few are left to be divided.
     """
-    if any(isinstance(node, Concat | Truncate) for node in network.nodes):
-        raise UndefinedScoreError("a cell that divides its channels cannot be thinned to one")
     stem = next(node for node in network.nodes if isinstance(node, Conv)).out_channels
     channels = {number: max(1, shape[0] // stem) for number, shape in enumerate(network.shapes)}
     channels[0] = network.shapes[0][0]
+    if any(_cannot_thin(node, number, channels) for number, node in enumerate(network.nodes)):
+        raise UndefinedScoreError("a cell that divides its channels cannot be thinned to one")
     nodes: list[Node] = []
     shapes: list[tuple[int, ...]] = [(channels[0], size, size)]
     for number, node in enumerate(network.nodes):
@@ -104,6 +106,12 @@ def thin(network: Network, size: int) -> Network:
         if number:
             shapes.append(_shape(node, number, channels, shapes, network))
     return Network(tuple(nodes), tuple(shapes), network.blocks)
+
+
+def _cannot_thin(node: Node, number: int, channels: Mapping[int, int]) -> bool:
+    if isinstance(node, Concat):
+        return sum(channels[source] for source in node.sources) != channels[number]
+    return isinstance(node, Truncate)
 
 
 def _shape(
@@ -125,7 +133,9 @@ def _shape(
         case _ if node.sources:
             side = shapes[node.sources[0]][1]
         case _:
-            side = shapes[0][1] * network.shapes[number][1] // network.shapes[0][1]
+            # Zeros: as often halved, and rounded up, as in the network.
+            halvings = round(log2(network.shapes[0][1] / network.shapes[number][1]))
+            side = -(-shapes[0][1] // 2**halvings)
     return (channels[number], side, side)
 
 

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from trainfree.scoring.cpu_engine.constant_image import expand, reduced_sizes, source_size
 from trainfree.scoring.cpu_engine.convolution import can_convolve, convolve_plainly
+from trainfree.scoring.cpu_engine.copies import shift
 from trainfree.scoring.cpu_engine.fused import average
 from trainfree.spaces.network import (
     Add,
@@ -37,6 +38,7 @@ from trainfree.spaces.network import (
     MaxPool,
     Network,
     Relu,
+    Shift,
     Truncate,
     Zeros,
 )
@@ -112,6 +114,9 @@ def _execute(
         case Truncate(source=source):
             pair, exponent = read(source, size)
             return np.ascontiguousarray(pair[..., : node.channels]), exponent
+        case Shift(source=source):
+            pair, exponent = read(source, size)
+            return shift(pair), exponent
         case _:
             raise TypeError(f"{type(node).__name__} is not supported here")
 

@@ -1,9 +1,10 @@
 """Heads of the seven tasks and the encoders before them, as torch modules.
 
 All is as published (Duan et al., CVPR 2021, section 3 and its code): the stem divides the image by
-four, each module of the skeleton is two cells or two basic blocks. An encoder's layers draw their
-weights as torch does; where the published training draws convolutions from a normal distribution,
-the initialisation ``kaiming`` of the configuration comes near it.
+four, each module of the skeleton is two cells or two basic blocks. The suite scores the networks
+with the head of the classification tasks, which ``skeleton`` beside each space describes as data;
+those of the other tasks are no classifiers and are to be had here alone. An encoder's layers draw
+their weights as torch does.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from trainfree.scoring.cpu_engine.plan import (
     Joined,
     MapStep,
     PoolStep,
+    ShiftStep,
     Step,
     Term,
     TruncateStep,
@@ -163,6 +164,9 @@ class BlockDrafter:
                 self._pool(step)
             case TruncateStep():
                 self._copy(step.number, (Term(step.source, Joined.PLAIN, step.relu),))
+            case ShiftStep():
+                term = Term(step.source, Joined.PLAIN, step.relu)
+                self._copy(step.number, (term,), shifted=True)
             case ConcatStep():
                 self._copy(step.number, step.terms)
 
@@ -198,8 +202,11 @@ class BlockDrafter:
         places = {0: ledger.read(source, moment), 1: ledger.make(step.number, moment)}
         ledger.emit(moment, geometry, [NOTHING, NOTHING, channels], places)
 
-    def _copy(self, number: int, terms: Sequence[Term]) -> None:
-        """Copy the first channels of maps, as many as fit, one map behind the other."""
+    def _copy(self, number: int, terms: Sequence[Term], shifted: bool = False) -> None:
+        """Copy the first channels of maps, as many as fit, one map behind the other.
+
+        ``shifted``, each is moved by one pixel, as :class:`~trainfree.spaces.network.Shift` says.
+        """
         ledger = self._ledger
         channels, height, width = self._shapes[number]
         moment = ledger.moment(Kind.COPY, *(ledger.when(term.source) for term in terms))
@@ -207,7 +214,7 @@ class BlockDrafter:
         for term in terms:
             there = self._shapes[term.source][0]
             copied = min(there, channels - first)
-            geometry = geometries.copying(height, width, term.relu, copied)
+            geometry = geometries.copying(height, width, term.relu, shifted, copied)
             fields = [NOTHING, NOTHING, there, channels, first, copied]
             ledger.emit(moment, geometry, fields, {0: ledger.read(term.source, moment), 1: made})
             first += copied

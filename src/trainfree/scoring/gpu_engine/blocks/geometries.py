@@ -57,9 +57,9 @@ def pooling(
 
 
 @_numbered
-def copying(height: int, width: int, relu: bool, channels: int) -> Geometry:
+def copying(height: int, width: int, relu: bool, shifted: bool, channels: int) -> Geometry:
     """Return that of COPY."""
-    return Copying(height, width, relu, width_of(channels))
+    return Copying(height, width, relu, shifted, width_of(channels))
 
 
 @_numbered

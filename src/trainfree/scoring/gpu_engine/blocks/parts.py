@@ -25,6 +25,7 @@ from trainfree.spaces.network import (
     Network,
     Node,
     Relu,
+    Shift,
     Truncate,
     Zeros,
 )
@@ -159,7 +160,7 @@ def _part(
 
 Token = Callable[[int], int]
 _CONV, _BATCH_NORM, _RELU, _AVG_POOL, _MAX_POOL, _ADD, _CONCAT, _TRUNCATE = range(8)
-_GLOBAL, _LINEAR, _INPUT, _ZEROS = range(8, 12)
+_GLOBAL, _LINEAR, _INPUT, _ZEROS, _SHIFT = range(8, 13)
 _UNREAD = (_ZEROS,)
 
 
@@ -199,6 +200,10 @@ def _truncate(node: Any, token: Token, shape: Shape, flow: bool) -> tuple[Any, .
     return (_TRUNCATE, token(node.source))
 
 
+def _shift(node: Any, token: Token, shape: Shape, flow: bool) -> tuple[Any, ...]:
+    return (_SHIFT, token(node.source))
+
+
 def _global(node: Any, token: Token, shape: Shape, flow: bool) -> tuple[Any, ...]:
     return _UNREAD if flow else (_GLOBAL, token(node.source))
 
@@ -224,6 +229,7 @@ _TOKENS: dict[type, Callable[[Any, Token, Shape, bool], tuple[Any, ...]]] = {
     Add: _add,
     Concat: _concat,
     Truncate: _truncate,
+    Shift: _shift,
     GlobalAvgPool: _global,
     Linear: _linear,
     Input: _input,
@@ -280,6 +286,7 @@ _NODES: dict[int, Callable[[list[int], list[Any], Shape], Node]] = {
     _ADD: lambda read, fields, shape: Add(tuple(read)),
     _CONCAT: lambda read, fields, shape: Concat(tuple(read)),
     _TRUNCATE: lambda read, fields, shape: Truncate(read[0], shape[0]),
+    _SHIFT: lambda read, fields, shape: Shift(read[0]),
     _GLOBAL: lambda read, fields, shape: GlobalAvgPool(read[0]),
     _LINEAR: lambda read, fields, shape: Linear(read[0], 0, shape[0]),
     _INPUT: lambda read, fields, shape: Input(),

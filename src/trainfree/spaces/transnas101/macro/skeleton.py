@@ -1,21 +1,18 @@
 """The network of a skeleton, exactly as published.
 
-Stem: a 3 × 3 convolution of stride 2 to 32 channels with batch normalisation, then ReLU, a 3 × 3
-convolution of stride 2 to 64 channels and batch normalisation. Each module is two basic blocks, the
-first of which changes channels and resolution: (ReLU, 3 × 3 convolution, batch normalisation)
-twice, beside the identity or, where something changes, a 1 × 1 convolution of that stride with
-batch normalisation. Head of the classification tasks and of room layout: mean over all pixels, one
-fully connected layer (Duan et al., CVPR 2021, section 3.2 and its code).
+Stem: :func:`~trainfree.spaces.transnas101.stem.add_stem` to 64 channels. Each module is two basic
+blocks, the first of which changes channels and resolution: (ReLU, 3 × 3 convolution, batch
+normalisation) twice, beside the identity or, where something changes, a 1 × 1 convolution of that
+stride with batch normalisation. Head of the classification tasks and of room layout: mean over all
+pixels, one fully connected layer (Duan et al., CVPR 2021, section 3.2 and its code).
 """
 
 from __future__ import annotations
 
-from trainfree.errors import ImageError
 from trainfree.spaces.network import Network, NetworkBuilder
 from trainfree.spaces.transnas101.macro.space import STEM, MacroSpace
+from trainfree.spaces.transnas101.stem import add_stem, require_size
 
-SMALLEST = 8
-"""Pixels a side. Of smaller images the stem leaves one, whose batch statistics say little."""
 BLOCKS = 2
 
 
@@ -27,17 +24,9 @@ def build_network(space: MacroSpace, index: int, image_size: int, classes: int) 
     ImageError
         When the images are too small. Sizes that are halved unevenly are rounded up, as torch does.
     """
-    if image_size < SMALLEST:
-        raise ImageError(
-            f"images of {image_size} x {image_size} pixels do not fit {space.name}: expected "
-            f"{SMALLEST} or more, since the stem divides them by four"
-        )
+    require_size(space.name, image_size)
     builder = NetworkBuilder()
-    x = builder.conv(builder.input(3, image_size), STEM // 2, kernel=3, stride=2)
-    x = builder.relu(builder.batch_norm(x), modules=1, wrapped=True)
-    x = builder.batch_norm(builder.conv(x, STEM, kernel=3, stride=2))
-    builder.end_block(x)
-    channels = STEM
+    x, channels = add_stem(builder, image_size, STEM), STEM
     for code in space.skeleton(index):
         channels *= 2 if code in "24" else 1
         for block in range(BLOCKS):

@@ -15,7 +15,7 @@ import numpy as np
 
 from trainfree.errors import ArchitectureError, UnknownNameError
 from trainfree.spaces.numbering import digits_of, from_digits, require_index
-from trainfree.spaces.protocol import Module, MutationRule
+from trainfree.spaces.protocol import MutationRule
 
 OPERATIONS = ("none", "skip_connect", "conv_1x1", "conv_3x3")
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
@@ -123,22 +123,6 @@ class MicroSpace:
             for code in range(len(OPERATIONS))
             if code != digits[edge]
         ]
-
-    def module(self, index: int, *, classes: int, image_size: int) -> Module:
-        """Return the encoder with the head of the classification tasks and of room layout.
-
-        Parameters
-        ----------
-        index
-            In the space.
-        classes
-            Outputs of the last layer.
-        image_size
-            Of the images; any size of 4 or more is computed, see :func:`~.modules.encoder`.
-        """
-        from trainfree.spaces.transnas101.modules import classifier, micro_encoder
-
-        return classifier(micro_encoder(self.digits(index)), classes)
 
     def _malformed(self, text: str, expected: str, found: str) -> ArchitectureError:
         return ArchitectureError(
