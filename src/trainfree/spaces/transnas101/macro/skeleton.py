@@ -1,19 +1,16 @@
 """The network of a skeleton, exactly as published.
 
-Stem: :func:`~trainfree.spaces.transnas101.stem.add_stem` to 64 channels. Each module is two basic
-blocks, the first of which changes channels and resolution: (ReLU, 3 × 3 convolution, batch
-normalisation) twice, beside the identity or, where something changes, a 1 × 1 convolution of that
-stride with batch normalisation. Head of the classification tasks and of room layout: mean over all
-pixels, one fully connected layer (Duan et al., CVPR 2021, section 3.2 and its code).
+What both spaces share is in :func:`~trainfree.spaces.transnas101.encoder.build_classifier`. A basic
+block is (ReLU, 3 × 3 convolution, batch normalisation) twice, beside the identity or, where
+something changes, a 1 × 1 convolution of that stride with batch normalisation (Duan et al., CVPR
+2021, section 3.2 and its code).
 """
 
 from __future__ import annotations
 
 from trainfree.spaces.network import Network, NetworkBuilder
+from trainfree.spaces.transnas101.encoder import build_classifier
 from trainfree.spaces.transnas101.macro.space import STEM, MacroSpace
-from trainfree.spaces.transnas101.stem import add_stem, require_size
-
-BLOCKS = 2
 
 
 def build_network(space: MacroSpace, index: int, image_size: int, classes: int) -> Network:
@@ -24,15 +21,8 @@ def build_network(space: MacroSpace, index: int, image_size: int, classes: int) 
     ImageError
         When the images are too small. Sizes that are halved unevenly are rounded up, as torch does.
     """
-    require_size(space.name, image_size)
-    builder = NetworkBuilder()
-    x, channels = add_stem(builder, image_size, STEM), STEM
-    for code in space.skeleton(index):
-        channels *= 2 if code in "24" else 1
-        for block in range(BLOCKS):
-            x = add_basic_block(builder, x, channels, 2 if code in "34" and block == 0 else 1)
-    builder.linear(builder.global_avg_pool(x), classes)
-    return builder.network()
+    skeleton = space.skeleton(index)
+    return build_classifier(space.name, skeleton, STEM, add_basic_block, image_size, classes)
 
 
 def add_basic_block(builder: NetworkBuilder, x: int, channels: int, stride: int) -> int:

@@ -1,12 +1,11 @@
 """The network of a cell, exactly as published.
 
-Stem as in the other space. Each of the five modules of the skeleton is two cells, the first of
-which changes channels and resolution where the skeleton says so. A convolution on an edge is ReLU,
-convolution, batch normalisation; a skip connection is the identity, or where it changes something a
-factorised reduction: ReLU, then two 1 × 1 convolutions of the edge's stride that make half of the
-channels each, one of them of the map moved by one pixel, and batch normalisation of both together.
-Edges from node 0 carry the cell's stride. Head of the classification tasks and of room layout: mean
-over all pixels, one fully connected layer (Duan et al., CVPR 2021, section 3.2 and its code).
+What both spaces share is in :func:`~trainfree.spaces.transnas101.encoder.build_classifier`. A
+convolution on an edge is ReLU, convolution, batch normalisation; a skip connection is the identity,
+or where it changes something a factorised reduction: ReLU, then two 1 × 1 convolutions of the
+edge's stride that make half of the channels each, one of them of the map moved by one pixel, and
+batch normalisation of both together. Edges from node 0 carry the cell's stride (Duan et al., CVPR
+2021, section 3.2 and its code).
 
 An operation that no path to the output uses is still part of the network, as are its ReLUs. Nodes
 are in the order of the published modules, so that weights are drawn in that order.
@@ -15,13 +14,12 @@ are in the order of the published modules, so that weights are drawn in that ord
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from trainfree.spaces.network import Network, NetworkBuilder
+from trainfree.spaces.transnas101.encoder import build_classifier
 from trainfree.spaces.transnas101.micro.space import EDGES, OPERATIONS, SKELETON, STEM, MicroSpace
-from trainfree.spaces.transnas101.stem import add_stem, require_size
 
-CELLS = 2
-"""Of a module."""
 NODES = 4
 KERNELS = {"conv_1x1": 1, "conv_3x3": 3}
 
@@ -34,20 +32,12 @@ def build_network(space: MicroSpace, index: int, image_size: int, classes: int) 
     ImageError
         When the images are too small. Sizes that are halved unevenly are rounded up, as torch does.
     """
-    require_size(space.name, image_size)
-    digits = space.digits(index)
-    builder = NetworkBuilder()
-    x, channels = add_stem(builder, image_size, STEM), STEM
-    for code in SKELETON:
-        channels *= 2 if code in "24" else 1
-        for cell in range(CELLS):
-            x = add_cell(builder, x, digits, channels, 2 if code in "34" and cell == 0 else 1)
-    builder.linear(builder.global_avg_pool(x), classes)
-    return builder.network()
+    add = partial(add_cell, space.digits(index))
+    return build_classifier(space.name, SKELETON, STEM, add, image_size, classes)
 
 
 def add_cell(
-    builder: NetworkBuilder, x: int, digits: Sequence[int], channels: int, stride: int
+    digits: Sequence[int], builder: NetworkBuilder, x: int, channels: int, stride: int
 ) -> int:
     """Add a cell that makes ``channels`` channels of node ``x``, and end it; return its output."""
     operations = {edge: OPERATIONS[code] for edge, code in zip(EDGES, digits, strict=True)}
