@@ -195,14 +195,10 @@ class _Builder:
                 return [self._operation("truncate", number, "narrow", x, 1, 0, node.channels)]
             case Shift(source=source):
                 # What lies before the map is cut off, what lies behind it is padded.
-                edges = (0, 1, 0, 1)
-                around = self.graph.create_node(
-                    "call_function", F.pad, (self._reads(source), edges), name=f"padded_{number}"
-                )
-                rest = (slice(None), slice(None), slice(1, None), slice(1, None))
+                arguments = (self._reads(source), (-1, 1, -1, 1))
                 return [
                     self.graph.create_node(
-                        "call_function", operator.getitem, (around, rest), name=f"shift_{number}"
+                        "call_function", F.pad, arguments, name=f"shift_{number}"
                     )
                 ]
             case Concat(sources=sources):

@@ -83,12 +83,12 @@ def average_below(adjoint: Tensor, node: AvgPool, shape: tuple[int, ...]) -> Ten
 
 def shift_map(x: Tensor) -> Tensor:
     """Return a map moved by one pixel up and to the left, zeros behind it, (B, C, …) alike."""
-    return _packed(F.pad(x[:, :, 1:, 1:], (0, 1, 0, 1)))
+    return _packed(F.pad(x, (-1, 1, -1, 1)))
 
 
 def shift_below(adjoint: Tensor) -> Tensor:
     """Pass an adjoint back through :func:`shift_map`: down and to the right, zeros before it."""
-    return _packed(F.pad(adjoint[:, :, :-1, :-1], (1, 0, 1, 0)))
+    return _packed(F.pad(adjoint, (1, -1, 1, -1)))
 
 
 def _packed(x: Tensor) -> Tensor:
