@@ -102,13 +102,18 @@ def weighted_in_order(network: TinyNetwork) -> list[nn.Module]:
     return [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
 
 
-def relu_kernel(network: nn.Module, batch: Tensor, official: bool) -> np.ndarray:
-    """K by hooks on modules: all named after ReLU (official), or those that are nn.ReLU."""
+def relu_kernel(
+    network: nn.Module, batch: Tensor, official: bool, dtype: torch.dtype = torch.float64
+) -> np.ndarray:
+    """K by hooks on modules: all named after ReLU (official), or those that are nn.ReLU.
+
+    Products are in ``dtype``.
+    """
     size = len(batch)
     kernel = np.zeros((size, size))
 
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        code = (inputs[0].reshape(size, -1) > 0).double()
+        code = (inputs[0].reshape(size, -1) > 0).to(dtype)
         both = code @ code.T + (1 - code) @ (1 - code).T
         kernel[...] += both.cpu().numpy()
 

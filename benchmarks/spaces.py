@@ -20,16 +20,16 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import reference
 import torch
 from torch import Tensor, nn
 
 from trainfree.randomness import stream
+from trainfree.scoring.architectures.architecture import Architecture
 from trainfree.scoring.cpu_engine.memory import keep_freed_memory
 from trainfree.scoring.jobs.shard import Scorer
-from trainfree.scoring.network_module import space_module
 from trainfree.scoring.settings.setting import Setting, scored_architectures
-from trainfree.spaces import describes_networks, load_space
-from trainfree.spaces.protocol import Space
+from trainfree.spaces import load_space
 
 SEED, CLASSES = 0, 10
 SPACES = {
@@ -77,10 +77,10 @@ def seconds(name: str, count: int, batch_size: int) -> tuple[float, float, float
     last = batch.contiguous(memory_format=torch.channels_last)
     scorer = Scorer(setting, space, last, labels)
     scorer.warm_up()
-    hooked_pass(module_of(space, archs[0], size), batch)
+    hooked_pass = partial(reference.relu_kernel, official=False, dtype=torch.float32)
     rows = []
     for arch in archs:
-        network = module_of(space, arch, size)
+        network = Architecture(space, arch, size, CLASSES, SEED, "pytorch").module()
         rows.append(
             (
                 timed(partial(bare_pass, network, batch)),
@@ -92,13 +92,6 @@ def seconds(name: str, count: int, batch_size: int) -> tuple[float, float, float
     return bare, hooked, scored, median(row[2] / row[1] for row in rows)
 
 
-def module_of(space: Space, arch: int, size: int) -> nn.Module:
-    if describes_networks(space):
-        return space_module(space, arch, size, CLASSES)
-    made: nn.Module = space.module(arch, classes=CLASSES, image_size=size)  # type: ignore[attr-defined]
-    return made
-
-
 def timed(run: Callable[[], object]) -> float:
     start = time.process_time()
     run()
@@ -108,27 +101,6 @@ def timed(run: Callable[[], object]) -> float:
 @torch.no_grad()
 def bare_pass(network: nn.Module, batch: Tensor) -> None:
     network.train()(batch)
-
-
-@torch.no_grad()
-def hooked_pass(network: nn.Module, batch: Tensor) -> np.ndarray:
-    """Return K by hooks on modules that are ReLUs."""
-    images = len(batch)
-    kernel = np.zeros((images, images))
-
-    def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        code = (inputs[0].reshape(images, -1) > 0).float()
-        kernel[...] += (code @ code.T).numpy() + ((1.0 - code) @ (1.0 - code).T).numpy()
-
-    handles = [
-        each.register_forward_pre_hook(hook)
-        for each in network.modules()
-        if isinstance(each, nn.ReLU)
-    ]
-    network.train()(batch)
-    for handle in handles:
-        handle.remove()
-    return kernel
 
 
 if __name__ == "__main__":
