@@ -25,6 +25,17 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch has one thread while a module's tests run; for small networks more only cost time."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def scratch_registry(monkeypatch) -> None:
     """A registry of proxies that is forgotten behind the test.

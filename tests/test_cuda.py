@@ -124,13 +124,11 @@ def test_every_proxy_scores_every_kind_of_space_as_the_cpu_does(score, on_cpu, s
             *(theirs.params, theirs.flops),
             theirs.relu_units,
         )
-        pairs = zip(PROXY_NAMES, zip(row.scores, row.statuses, strict=True), strict=True)
+        columns = (row.statuses, theirs.statuses, row.scores, theirs.scores)
         differing += [
-            (row.arch, name, found, expected)
-            for (name, found), expected in zip(
-                pairs, zip(theirs.scores, theirs.statuses, strict=True), strict=True
-            )
-            if found[1] != expected[1] and (space, row.arch, name) not in ROUNDING
+            (row.arch, name, *found)
+            for name, *found in zip(PROXY_NAMES, *columns, strict=True)
+            if found[0] != found[1] and (space, row.arch, name) not in ROUNDING
         ]
     assert not differing
 

@@ -168,11 +168,8 @@ def sampled(space: Space, texts: Iterable[str], count: int) -> list[int]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _told_at_the_end(one_thread: None) -> Iterator[None]:
     yield
-    torch.set_num_threads(before)
     print(*(f"{name:<24}{share:.0e}" for name, share in sorted(APART.items())), sep="\n")
 
 

@@ -36,14 +36,7 @@ CELLS = {
 INDICES = [UNEVEN.parse(text) for text in CELLS.values()] + [
     int(index) for index in np.random.default_rng(7).integers(len(UNEVEN), size=10)
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def twins(space: GraphCellSpace, index: int, size: int, classes: int = 5):

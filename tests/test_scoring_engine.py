@@ -37,14 +37,7 @@ SPECIAL = {
 ARCHITECTURES = [SMALL.parse(text) for text in SPECIAL.values()] + [
     int(arch) for arch in np.random.default_rng(3).integers(len(SMALL), size=12)
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def twins(space: CellSpace, arch: int, size: int, classes: int = 10, dtype=torch.float64):

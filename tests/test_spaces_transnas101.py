@@ -44,14 +44,7 @@ MICRO, MACRO = load_space("transnas101_micro"), load_space("transnas101_macro")
 SPACES = {"micro": MICRO, "macro": MACRO}
 OUTPUTS = {"class_scene": 63, "class_object": 100, "room_layout": 9}
 RNG = np.random.default_rng(17)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)

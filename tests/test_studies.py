@@ -63,14 +63,7 @@ POOLED = (
     "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_3x3~1|"
     "+|avg_pool_3x3~0|avg_pool_3x3~1|nor_conv_3x3~2|"
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
