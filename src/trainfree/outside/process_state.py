@@ -125,13 +125,7 @@ def _of_torch() -> Iterator[Setting]:
     yield _kept(torch.get_default_dtype, torch.set_default_dtype)
     yield _kept(torch.get_num_threads, torch.set_num_threads)
     yield _kept(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision)
-    yield _kept(
-        lambda: (
-            torch.are_deterministic_algorithms_enabled(),
-            torch.is_deterministic_algorithms_warn_only_enabled(),
-        ),
-        lambda how: torch.use_deterministic_algorithms(how[0], warn_only=how[1]),
-    )
+    yield _kept(torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode)
     cudnn = backends.cudnn
     for place, name in (
         (torch.utils.deterministic, "fill_uninitialized_memory"),
