@@ -352,6 +352,7 @@ class TestCopyForTheRepository:
         for name in ("a", "b"):
             self.publish(whole, files, tmp_path / name)
         names = [*NAMES, *COPIED]
+        names.remove("naswot_table2b")
         assert {"kendall", "scoreboard", "published"} <= set(COPIED)
         for name in names:
             text = (tmp_path / "a" / f"{name}.md").read_text()
@@ -362,7 +363,21 @@ class TestCopyForTheRepository:
             assert f"[{name}]({name}.md)" in (tmp_path / "a" / "README.md").read_text()
         for path in (tmp_path / "a").iterdir():
             assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
-        check_layout(tmp_path / "a", files.papers)
+        assert not (tmp_path / "a" / "naswot_table2b.md").exists()
+
+    def test_a_table_of_another_space_is_left_to_its_own_run(
+        self, whole: Path, files: Inputs, tmp_path: Path
+    ) -> None:
+        publish_one("naswot_table2b", whole, tmp_path, [], [files.benchmark], "snakemake sizes")
+        before = (tmp_path / "naswot_table2b.md").read_bytes()
+        self.publish(whole, files, tmp_path)
+        assert (tmp_path / "naswot_table2b.md").read_bytes() == before
+        index = (tmp_path / "README.md").read_text()
+        of_the_run, of_others = index.split("## Of other runs")
+        assert "(naswot_table2b.md)" in of_others
+        cells = read_table(whole / "naswot_table2b.csv")
+        assert f"| naswot\\_table2b | 0 | 0 | {len(cells)} |" in of_the_run
+        check_layout(tmp_path, files.papers)
 
     @pytest.mark.parametrize(
         ("name", "before", "after", "message"),

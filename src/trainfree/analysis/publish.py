@@ -18,6 +18,7 @@ from trainfree.analysis.admission import OF_THE_RUN, DataOfRun
 from trainfree.analysis.declaration import Inputs, Table
 from trainfree.analysis.inputs import score_settings
 from trainfree.analysis.origins import LARGEST_TABLE, data_files, read_origin
+from trainfree.analysis.overview.scoreboard import count_verdicts
 from trainfree.analysis.published import Published, find_table
 from trainfree.analysis.registry import tables_of
 from trainfree.analysis.tables import markdown_text, read_table
@@ -63,7 +64,10 @@ def publish_tables(
     check_layout(tables, papers)
     line = provenance_line(inputs.scores, [benchmark], command)
     behind = {"scores": inputs.scores, "search": inputs.searches, "benchmark": [benchmark]}
-    names = [name for table in _copied() for name in table.names_of(papers)]
+    elsewhere = tables_of_other_spaces(papers)
+    names = [
+        name for table in _copied() for name in table.names_of(papers) if name not in elsewhere
+    ]
     for name in names:
         check_origin(tables / name, behind)
     for name in names:
@@ -98,6 +102,14 @@ def publish_one(
     write_index(output)
 
 
+def tables_of_other_spaces(papers: Sequence[Published]) -> set[str]:
+    """Return the published tables of another space than the rest of their paper.
+
+    The papers' run holds none of their numbers; a run of their space makes and publishes them.
+    """
+    return {table.name for paper in papers for table in paper.tables if table.elsewhere}
+
+
 def _copy(stem: Path, output: Path, line: str) -> None:
     """Copy a table, with a line on what made it."""
     readable, rows = (read_text(stem.with_name(f"{stem.name}.{kind}")) for kind in ("md", "csv"))
@@ -108,10 +120,12 @@ def _copy(stem: Path, output: Path, line: str) -> None:
 def write_index(folder: Path) -> None:
     """Write the page that lists the tables of a folder, those of the run with the scoreboard first.
 
+    It counts the verdicts of all published tables there, also of those that another run made.
+
     Raises
     ------
     DataFileError
-        When the scoreboard is damaged or the page cannot be written.
+        When the scoreboard or a published table is damaged, or the page cannot be written.
     """
     if not (folder / f"{SCOREBOARD}.md").is_file():
         return
@@ -124,14 +138,15 @@ def write_index(folder: Path) -> None:
     links: dict[bool, list[str]] = {True: [], False: []}
     for name, text in texts.items():
         links[text[-1] == line].append(f"- [{name}]({name}.md): {text[0].strip('*')}")
-    write_text(
-        folder / INDEX,
-        _index(read_table(folder / f"{SCOREBOARD}.csv"), links[True], links[False], line),
-    )
+    names = [name for name in read_table(folder / f"{SCOREBOARD}.csv")["table"] if name in texts]
+    cells = pd.concat([read_table(folder / f"{name}.csv") for name in names])
+    write_text(folder / INDEX, _index(count_verdicts(cells), links[True], links[False], line))
 
 
 def check_layout(folder: Path, papers: Sequence[Published]) -> None:
     """Check that the tables of a folder are those of the current code and published numbers.
+
+    Tables of other spaces may be missing: another run makes them.
 
     Raises
     ------
@@ -139,8 +154,11 @@ def check_layout(folder: Path, papers: Sequence[Published]) -> None:
         Naming the first table that is missing, has other columns, or other rows than the
         published table it stands beside.
     """
+    elsewhere = tables_of_other_spaces(papers)
     for table in _copied():
         for name in table.names_of(papers):
+            if name in elsewhere and not (folder / f"{name}.csv").exists():
+                continue
             frame = read_table(folder / f"{name}.csv", table.columns)
             if table.names is None:  # none of the papers
                 continue
@@ -241,7 +259,8 @@ def _index(counted: pd.DataFrame, own: list[str], others: list[str], line: str) 
             "",
             "Each has a line on what made it: NAS-Bench-101 (`make nasbench101-tables`), proxies",
             "beside each other (`make proxy-tables`) and beside others' (`make agreement-table`),",
-            "spaces (`make spaces-tables`) and model zoos (`make zoo-table`).",
+            "NATS-Bench's size space (`make sizes-table`), spaces (`make spaces-tables`) and model",
+            "zoos (`make zoo-table`).",
             "",
             *others,
             "",
