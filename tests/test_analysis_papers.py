@@ -379,6 +379,15 @@ class TestCopyForTheRepository:
         assert f"| naswot\\_table2b | 0 | 0 | {len(cells)} |" in of_the_run
         check_layout(tmp_path, files.papers)
 
+    def test_an_index_without_published_tables_counts_nothing(
+        self, whole: Path, files: Inputs, tmp_path: Path
+    ) -> None:
+        publish_one("scoreboard", whole, tmp_path, [], [files.benchmark], "snakemake")
+        assert "(scoreboard.md)" in (tmp_path / "README.md").read_text()
+        shutil.copy(whole / "regret.csv", tmp_path / "naswot_table1.csv")
+        with pytest.raises(DataFileError, match=r"naswot_table1\.csv: expected the columns"):
+            publish_one("scoreboard", whole, tmp_path, [], [files.benchmark], "snakemake")
+
     @pytest.mark.parametrize(
         ("name", "before", "after", "message"),
         [

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from trainfree.analysis.admission import OF_THE_RUN, DataOfRun
-from trainfree.analysis.declaration import Inputs, Table
+from trainfree.analysis.declaration import DECLARED, Inputs, Table
 from trainfree.analysis.inputs import score_settings
 from trainfree.analysis.origins import LARGEST_TABLE, data_files, read_origin
 from trainfree.analysis.overview.scoreboard import count_verdicts
+from trainfree.analysis.papers.comparison import COLUMNS
 from trainfree.analysis.published import Published, find_table
 from trainfree.analysis.registry import tables_of
 from trainfree.analysis.tables import markdown_text, read_table
@@ -138,9 +139,16 @@ def write_index(folder: Path) -> None:
     links: dict[bool, list[str]] = {True: [], False: []}
     for name, text in texts.items():
         links[text[-1] == line].append(f"- [{name}]({name}.md): {text[0].strip('*')}")
-    names = [name for name in read_table(folder / f"{SCOREBOARD}.csv")["table"] if name in texts]
-    cells = pd.concat([read_table(folder / f"{name}.csv") for name in names])
-    write_text(folder / INDEX, _index(count_verdicts(cells), links[True], links[False], line))
+    counted = _verdicts_in(folder)
+    write_text(folder / INDEX, _index(counted, links[True], links[False], line))
+
+
+def _verdicts_in(folder: Path) -> pd.DataFrame:
+    """Return the verdicts of a folder's published tables, in the order of its scoreboard."""
+    named = read_table(folder / f"{SCOREBOARD}.csv", DECLARED[SCOREBOARD].columns)["table"]
+    paths = [folder / f"{name}.csv" for name in named]
+    cells = [read_table(path, COLUMNS) for path in paths if path.exists()]
+    return pd.concat([count_verdicts(frame) for frame in cells]) if cells else named.to_frame()[:0]
 
 
 def check_layout(folder: Path, papers: Sequence[Published]) -> None:
