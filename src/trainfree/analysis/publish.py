@@ -145,10 +145,10 @@ def write_index(folder: Path) -> None:
 
 def _verdicts_in(folder: Path) -> pd.DataFrame:
     """Return the verdicts of a folder's published tables, in the order of its scoreboard."""
-    named = read_table(folder / f"{SCOREBOARD}.csv", DECLARED[SCOREBOARD].columns)["table"]
-    paths = [folder / f"{name}.csv" for name in named]
+    board = read_table(folder / f"{SCOREBOARD}.csv", DECLARED[SCOREBOARD].columns)
+    paths = [folder / f"{name}.csv" for name in board["table"]]
     cells = [read_table(path, COLUMNS) for path in paths if path.exists()]
-    return pd.concat([count_verdicts(frame) for frame in cells]) if cells else named.to_frame()[:0]
+    return count_verdicts(pd.concat(cells)) if cells else board[:0]
 
 
 def check_layout(folder: Path, papers: Sequence[Published]) -> None:
