@@ -45,16 +45,16 @@ def timed(work: Callable[[], T], device: torch.device) -> tuple[float, T]:
 @contextmanager
 def torch_set(exact: bool) -> Iterator[None]:
     """Set torch as the suite does (``exact``), or as it is by itself."""
-    deterministic = torch.are_deterministic_algorithms_enabled()
+    deterministic = torch.get_deterministic_debug_mode()
     before = torch.backends.cudnn.allow_tf32
-    torch.use_deterministic_algorithms(exact, warn_only=True)
+    torch.set_deterministic_debug_mode("warn" if exact else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.allow_tf32 = not exact
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(deterministic, warn_only=True)
+        torch.set_deterministic_debug_mode(deterministic)
         torch.backends.cudnn.allow_tf32 = before
 
 
