@@ -224,7 +224,10 @@ def write_scoreboard(folder: Path) -> Path:
     """Write a scoreboard of two tables, the second without a compared cell."""
     path = folder / "scoreboard.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "table,reproduced,not_reproduced,not_comparable\na_1,3,1,2\nb_2,0,0,7\n"
+    text = (
+        "table,reproduced,not_reproduced,not_comparable,equal_within_noise,swaps,swaps_passed\n"
+        "a_1,3,1,2,2,6,1\nb_2,0,0,7,0,0,0\n"
+    )
     write_with_origin(path.with_suffix(""), {"csv": text.encode()}, MadeFrom())
     return path
 

@@ -218,14 +218,18 @@ def test_tables_share_their_draws(
 
 def test_scoreboard_counts_every_published_cell(whole: Path) -> None:
     counted = read_table(whole / "scoreboard.csv")
-    assert list(counted.columns) == ["table", "reproduced", "not_reproduced", "not_comparable"]
+    assert list(counted.columns) == ["table", *scoreboard.SCORES, *scoreboard.POWER]
     everything = read_table(whole / "published.csv")
     assert list(everything.columns) == names_of(comparison.COLUMNS)
-    assert counted.iloc[:, 1:].to_numpy().sum() == len(everything)
+    assert counted[[*scoreboard.SCORES]].to_numpy().sum() == len(everything)
     words = everything["verdict"].value_counts()
     assert counted["reproduced"].sum() == words.get("reproduced", 0)
     assert counted["not_reproduced"].sum() == words["not reproduced"] > 0
-    assert "published cells reproduced" in (whole / "summary.txt").read_text()
+    assert counted["swaps"].sum() == everything["swaps"].sum() > 0
+    assert counted["swaps_passed"].sum() == everything["swaps_passed"].sum()
+    told = (whole / "summary.txt").read_text()
+    assert "published cells reproduced" in told
+    assert f"of {counted['swaps'].sum():,.0f} numbers of other rows" in " ".join(told.split())
 
 
 def test_scoreboard_refuses_what_is_no_comparison(
@@ -393,7 +397,7 @@ class TestCopyForTheRepository:
         [
             ("regret", "regret_mean", "mean_regret", "regret.csv: expected the columns"),
             ("naswot_table2a", ",REA,", ",REE,", "cells are not those of the published table"),
-            ("naswot_table2a", "tolerance", "margin", "expected the columns paper"),
+            ("naswot_table2a", "tolerance", "leeway", "expected the columns paper"),
         ],
     )
     def test_another_layout_is_refused(

@@ -17,12 +17,18 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from trainfree.analysis.papers.draws import DRAWN, drawn_taus
-from trainfree.analysis.papers.measures import best_of_n, mean_measured
+from trainfree.analysis.papers.margins import to_next_row
+from trainfree.analysis.papers.measures import Measured, best_of_n, mean_measured
+from trainfree.analysis.papers.power import Compared, swaps
 from trainfree.analysis.papers.verdicts import (
+    CLOSE,
+    EQUAL,
     MISSING,
     NOT_COMPARABLE,
     NOT_REPRODUCED,
     REPRODUCED,
+    UNKNOWN_NOISE,
+    Verdict,
     judge,
 )
 from trainfree.analysis.published import Cell
@@ -49,7 +55,7 @@ def cell(value: float, spread: float | None, n: int | None, unit: str = "%") -> 
 @pytest.mark.parametrize(
     ("difference", "spread", "n", "error", "word"),
     [
-        (0.5, 0.1, 500, 0.0, REPRODUCED),  # the margin itself
+        (0.5, 0.1, 500, 0.0, REPRODUCED),  # the largest margin itself
         (0.501, 0.1, 500, 0.0, NOT_REPRODUCED),
         (-0.501, 0.1, 500, 0.0, NOT_REPRODUCED),
         (0.99, 5.0, 100, 0.0, REPRODUCED),  # two standard errors of 0.5
@@ -99,6 +105,105 @@ def test_an_obstacle_wins_and_still_tells_the_difference() -> None:
 def test_the_measure_may_know_the_published_error() -> None:
     known = judge(cell(50, 10.0, None), 50.8, 0.0, SETTINGS, reference_error=0.5)
     assert (known.word, known.tolerance) == (REPRODUCED, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("difference", "error", "to_next_row", "word", "grade"),
+    [
+        (0.10, 0.0, 0.2, REPRODUCED, CLOSE),  # half of the way to the next row
+        (0.11, 0.0, 0.2, NOT_REPRODUCED, ""),
+        (0.11, 0.0, 0.3, REPRODUCED, CLOSE),
+        (0.008, 0.0, 0.2, REPRODUCED, EQUAL),  # two standard errors of 0.1 over 500
+        (0.01, 0.0, 0.2, REPRODUCED, CLOSE),
+        (0.15, 0.1, 0.21, REPRODUCED, EQUAL),  # more noise than margin, less than to the next row
+        (0.15, 0.11, 0.2, NOT_COMPARABLE, ""),  # noise that reaches the next row
+        (0.25, 0.11, 0.2, NOT_REPRODUCED, ""),
+        (0.5, 0.0, 50.0, REPRODUCED, CLOSE),  # no more than the largest margin
+        (0.51, 0.0, 50.0, NOT_REPRODUCED, ""),
+    ],
+)
+def test_no_number_passes_that_is_nearer_to_another_row(
+    difference, error, to_next_row, word, grade
+) -> None:
+    found = judge(cell(64.0, 0.1, 500), 64 - difference, error, SETTINGS, to_next_row=to_next_row)
+    assert (found.word, found.grade) == (word, grade)
+
+
+def test_the_noise_of_an_unstated_number_of_runs_is_unknown() -> None:
+    found = judge(cell(50, 10.0, None), 50.1, 0.0, SETTINGS, to_next_row=0.3)
+    assert (found.word, found.grade) == (REPRODUCED, UNKNOWN_NOISE)
+    assert judge(cell(50, 10.0, None), 50.2, 0.0, SETTINGS, to_next_row=0.3).grade == ""
+
+
+class TestRowsOfATable:
+    def rows(self, *numbers: tuple[float, float | None, int | None]) -> list[Cell]:
+        return [
+            cell(*each).model_copy(update={"row": f"row {place}", "column": "test"})
+            for place, each in enumerate(numbers)
+        ]
+
+    def test_the_nearest_row_is_one_that_can_be_told_apart(self) -> None:
+        rows = self.rows((90, 1.0, 100), (90.2, 1.0, 100), (90.5, 1.0, 100), (93, 1.0, 100))
+        assert to_next_row(rows[0], rows) == pytest.approx(0.5)  # 0.2 is below two errors of 0.141
+        assert to_next_row(rows[1], rows) == pytest.approx(0.3)
+        assert to_next_row(rows[3], rows) == pytest.approx(2.5)
+
+    def test_rows_of_other_columns_units_and_the_row_itself_do_not_count(self) -> None:
+        first, second = self.rows((90, 0.0, 100), (91, 0.0, 100))
+        for change in ({"column": "validation"}, {"unit": "s"}, {"row": first.row}):
+            assert to_next_row(first, [first, second.model_copy(update=change)]) == math.inf
+        assert to_next_row(first, [first]) == math.inf
+
+    def test_unstated_numbers_of_runs_count_as_one(self) -> None:
+        first, second = self.rows((90, 1.0, None), (92, 0.0, 100))
+        assert to_next_row(first, [first, second]) == math.inf
+        first, second = self.rows((90, 0.9, None), (92, None, None))
+        assert to_next_row(first, [first, second]) == pytest.approx(2)
+
+    @given(
+        printed=st.lists(
+            st.tuples(st.floats(0, 100), st.floats(0, 2), st.integers(1, 500)),
+            min_size=2,
+            max_size=7,
+        ),
+        off=st.floats(-3, 3),
+    )
+    def test_swaps_by_hand(self, printed: list[tuple[float, float, int]], off: float) -> None:
+        rows = self.rows(*printed)
+        measured = [Measured(each.value + off, 1.0, 0.0, 0.0, 9, 0.01) for each in rows]
+        verdicts = [
+            judge(row, own.value, own.error, SETTINGS, to_next_row=to_next_row(row, rows))
+            for row, own in zip(rows, measured, strict=True)
+        ]
+        compared = [Compared(*each) for each in zip(rows, measured, verdicts, strict=True)]
+        found = swaps(compared, SETTINGS)
+        for place, (row, own, verdict) in enumerate(compared):
+            tried = passed = 0
+            for other in compared:
+                errors = [each.spread / each.n**0.5 for each in (row, other.cell)]
+                if {verdict.word, other.verdict.word} - {REPRODUCED, NOT_REPRODUCED}:
+                    continue
+                if abs(row.value - other.cell.value) <= math.hypot(*errors):
+                    continue
+                tried += 1
+                again = judge(
+                    row,
+                    other.measured.value,
+                    own.error,
+                    SETTINGS,
+                    to_next_row=to_next_row(row, rows),
+                )
+                passed += again.word == REPRODUCED
+            assert found[place] == (tried, passed)
+
+    def test_cells_that_are_not_compared_are_not_swapped(self) -> None:
+        rows = self.rows((90, 0.1, 100), (91, 0.1, 100), (92, 0.1, 100))
+        words = (REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE)
+        compared = [
+            Compared(row, Measured(90, 0, 90, 90, 9), Verdict(word, 0.5, "", ""))
+            for row, word in zip(rows, words, strict=True)
+        ]
+        assert swaps(compared, SETTINGS) == [(1, 1), (1, 0), (0, 0)]
 
 
 def test_margins_come_from_the_settings() -> None:

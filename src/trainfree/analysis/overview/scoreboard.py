@@ -8,6 +8,7 @@ from trainfree.analysis.declaration import Inputs, Made, table
 from trainfree.analysis.formats import plain
 from trainfree.analysis.overview.published import all_cells, behind
 from trainfree.analysis.papers.verdicts import (
+    EQUAL,
     MISSING,
     NOT_COMPARABLE,
     NOT_REPRODUCED,
@@ -18,12 +19,19 @@ from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 
 SCORES = ("reproduced", "not_reproduced", "not_comparable")
+POWER = ("equal_within_noise", "swaps", "swaps_passed")
+SHOWN = {
+    **{name.replace("_", " ").capitalize(): plain(name) for name in ("table", *SCORES)},
+    "Of the reproduced, equal within noise": plain("equal_within_noise"),
+    "Other rows' numbers tried": plain("swaps"),
+    "Of them passed": plain("swaps_passed"),
+}
 
 
 @table(
     title="Published cells by verdict; absent inputs count as not comparable",
-    columns=(*text("table"), *numbers(*SCORES)),
-    shown={name.replace("_", " ").capitalize(): plain(name) for name in ("table", *SCORES)},
+    columns=(*text("table"), *numbers(*SCORES, *POWER)),
+    shown=SHOWN,
     reads=("published",),
     after=("comparison",),
     section="summary",
@@ -43,7 +51,7 @@ def scoreboard(inputs: Inputs) -> Made:
 
 
 def count_verdicts(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns ``table, reproduced, not_reproduced, not_comparable``.
+    """Return how many cells of each table have which verdict, and what the verdicts are worth.
 
     Cells whose inputs are absent count as not comparable; the reason stands with each cell.
 
@@ -62,5 +70,6 @@ def count_verdicts(cells: pd.DataFrame) -> pd.DataFrame:
     for name, group in cells.groupby("table", sort=False):
         places = group["verdict"].map(words)
         counts = [int((places == place).sum()) for place in range(len(SCORES))]
-        rows.append((str(name), *counts))
-    return pd.DataFrame(rows, columns=["table", *SCORES])
+        power = (group["grade"] == EQUAL).sum(), group["swaps"].sum(), group["swaps_passed"].sum()
+        rows.append((str(name), *counts, *map(int, power)))
+    return pd.DataFrame(rows, columns=["table", *SCORES, *POWER])

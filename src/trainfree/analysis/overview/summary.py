@@ -277,6 +277,11 @@ def _score_line(metric: str, counts: Mapping[Any, Any] | pd.Series) -> Line:
         f"{number(counts['not_reproduced'], 0)} not reproduced, "
         f"{number(counts['not_comparable'], 0)} not comparable or without input"
     )
+    if counts["swaps"]:
+        note += (
+            f"; of {number(counts['swaps'], 0)} numbers of other rows "
+            f"{number(counts['swaps_passed'], 0)} would have passed"
+        )
     if not counts["reproduced"] + counts["not_reproduced"]:
         note += (
             "; this run's settings, images or accuracies are not the papers', the reasons stand in "

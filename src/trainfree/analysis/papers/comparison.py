@@ -28,6 +28,7 @@ from trainfree.analysis.papers.measures import (
     stated_obstacle,
     verdict_on,
 )
+from trainfree.analysis.papers.power import Compared, Swaps, swaps
 from trainfree.analysis.papers.verdicts import (
     MISSING,
     NOT_COMPARABLE,
@@ -50,7 +51,8 @@ COLUMNS = (
     *text("paper", "table", "row", "column", "unit"),
     *numbers("published", "published_spread", "published_n"),
     *numbers("measured", "measured_spread", "low", "high", "n", "difference", "tolerance"),
-    *text("verdict", "reason", "note"),
+    *text("verdict", "grade", "reason", "note"),
+    *numbers("swaps", "swaps_passed"),
 )
 DIGITS = {"%": 2, "tau": 3, "r": 3, "nats": 1}
 
@@ -91,7 +93,7 @@ def _difference(row: Row) -> str:
         "n": count("n"),
         "Difference": _difference,
         "Verdict": plain("verdict"),
-        "Reason": joined("reason", "note"),
+        "Reason": joined("grade", "reason", "note"),
     },
     reads=("scores", "searches", "benchmark", "published"),
     names=table_names,
@@ -111,7 +113,15 @@ def comparison(inputs: Inputs, name: str) -> Made:
         When no paper has the table.
     """
     printed, run, settings = find_table(inputs.papers, name), inputs.run, inputs.settings
-    rows = [_row(run, printed, cell, measure, settings) for cell, measure in printed.cells]
+    compared = [
+        Compared(cell, *_measure_and_judge(run, printed, cell, measure, settings))
+        for cell, measure in printed.cells
+    ]
+    swapped = swaps(compared, settings)
+    rows = [
+        _row(printed, one, measure, tried)
+        for one, (_, measure), tried in zip(compared, printed.cells, swapped, strict=True)
+    ]
     name_missing(rows, name)
     rule = RULE.format(
         percent=settings.margin_percent,
@@ -123,7 +133,16 @@ def comparison(inputs: Inputs, name: str) -> Made:
         scores=not printed.kinds.isdisjoint(OF_SCORES),
         searches=not printed.kinds.isdisjoint(OF_SEARCHES),
     )
-    return Made(rows, made_from, f"{printed.title}; mean ± standard deviation. {rule}")
+    title = f"{printed.title}; mean ± standard deviation. {rule}{power_text(swapped)}"
+    return Made(rows, made_from, title)
+
+
+def power_text(swapped: Sequence[Swaps]) -> str:
+    """Return how many wrong numbers a table lets pass; empty where none was tried."""
+    tried, passed = (sum(counts) for counts in zip(*swapped, strict=True))
+    if not tried:
+        return ""
+    return f". Of {tried:,} numbers of other rows it would let {passed:,} pass"
 
 
 def name_missing(rows: Sequence[Mapping[str, Any]], name: str) -> None:
@@ -139,13 +158,9 @@ def name_missing(rows: Sequence[Mapping[str, Any]], name: str) -> None:
 
 
 def _row(
-    run: RunFiles,
-    table: PublishedTable,
-    cell: Cell,
-    measure: Measure,
-    settings: AnalysisSettings,
+    table: PublishedTable, compared: Compared, measure: Measure, swapped: Swaps
 ) -> dict[str, Any]:
-    measured, verdict = _measure_and_judge(run, table, cell, measure, settings)
+    cell, measured, verdict = compared
     return {
         "paper": cell.paper,
         "table": table.name,
@@ -163,8 +178,11 @@ def _row(
         "difference": measured.value - cell.value,
         "tolerance": verdict.tolerance,
         "verdict": verdict.word,
+        "grade": verdict.grade,
         "reason": verdict.reason,
         "note": "; ".join(filter(None, (cell.suspicious, cell.note, measure.remark))),
+        "swaps": swapped.tried,
+        "swaps_passed": swapped.passed,
     }
 
 
@@ -177,14 +195,14 @@ def _measure_and_judge(
 ) -> tuple[Measured, Verdict]:
     nothing = Measured(np.nan, np.nan, np.nan, np.nan, 0)
     if measure.kind == "none":
-        return nothing, Verdict(NOT_COMPARABLE, np.nan, stated_obstacle(measure))
+        return nothing, Verdict(NOT_COMPARABLE, np.nan, "", stated_obstacle(measure))
     space = measure.space or table.space
     if (measure.space or table.elsewhere) and not run.is_of(space):
         obstacle = f"not of this run's space but of {space}: a run of that has it"
-        return nothing, Verdict(NOT_COMPARABLE, np.nan, obstacle)
+        return nothing, Verdict(NOT_COMPARABLE, np.nan, "", obstacle)
     try:
         run.require_space(space)
         measured = measure_cell(run, measure, settings)
     except AbsentError as absent:
-        return nothing, Verdict(MISSING, np.nan, str(absent))
-    return measured, verdict_on(run, cell, measure, table.batch_size, measured, settings)
+        return nothing, Verdict(MISSING, np.nan, "", str(absent))
+    return measured, verdict_on(run, table, cell, measure, measured, settings)

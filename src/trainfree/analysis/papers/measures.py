@@ -14,8 +14,9 @@ import pandas as pd
 
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.papers.draws import DRAWN, Correlated, DrawnTaus, paired, taus_of
+from trainfree.analysis.papers.margins import to_next_row
 from trainfree.analysis.papers.verdicts import Verdict, judge
-from trainfree.analysis.published import Cell, Measure
+from trainfree.analysis.published import Cell, Measure, PublishedTable
 from trainfree.analysis.run_files import AbsentError, RunFiles, uses_images
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import (
@@ -94,26 +95,21 @@ def obstacle_of(run: RunFiles, measure: Measure, batch_size: int) -> str:
 
 def verdict_on(
     run: RunFiles,
+    table: PublishedTable,
     cell: Cell,
     measure: Measure,
-    batch_size: int,
     measured: Measured,
     settings: AnalysisSettings,
 ) -> Verdict:
-    """Return the verdict on a cell: what the paper's file or the run say against it wins.
-
-    Parameters
-    ----------
-    batch_size
-        Images of the paper's mini-batches.
-    """
+    """Return the verdict on a cell: what the paper's file or the run say against it wins."""
     return judge(
         cell,
         measured.value,
         measured.error,
         settings,
+        to_next_row=to_next_row(cell, (other for other, _ in table.cells)),
         reference_error=measured.reference_error,
-        obstacle=stated_obstacle(measure) or obstacle_of(run, measure, batch_size),
+        obstacle=stated_obstacle(measure) or obstacle_of(run, measure, table.batch_size),
     )
 
 

@@ -37,16 +37,20 @@ class PublishedCorrelation:
 
     Attributes
     ----------
+    table
+        Where it is printed.
     cell, measure
         The number, and what of ours stands beside it.
-    space, batch_size
-        The paper's space, and the images of its mini-batches.
     """
 
+    table: PublishedTable
     cell: Cell
     measure: Measure
-    space: str
-    batch_size: int
+
+    @property
+    def space(self) -> str:
+        """The space that it is about."""
+        return self.measure.space or self.table.space
 
     @property
     def correlated(self) -> Correlated:
@@ -73,7 +77,7 @@ class PublishedCorrelation:
 
     def obstacle(self, run: RunFiles) -> str:
         """Return why a run's scores cannot stand beside it; empty if they can."""
-        return obstacle_of(run, self.measure, self.batch_size)
+        return obstacle_of(run, self.measure, self.table.batch_size)
 
     def columns(
         self, run: RunFiles, measured: Measured, settings: AnalysisSettings
@@ -85,12 +89,12 @@ class PublishedCorrelation:
         measured
             Ours by the paper's protocol.
         """
-        verdict = verdict_on(run, self.cell, self.measure, self.batch_size, measured, settings)
+        verdict = verdict_on(run, self.table, self.cell, self.measure, measured, settings)
         return {
             "published": self.cell.value,
             "difference": measured.value - self.cell.value,
             "verdict": verdict.word,
-            "reason": verdict.reason,
+            "reason": "; ".join(filter(None, (verdict.grade, verdict.reason))),
         }
 
 
@@ -106,8 +110,11 @@ def published_correlations(
 ) -> list[PublishedCorrelation]:
     """Return the papers' correlations of one kind, in their order."""
     return [
-        PublishedCorrelation(cell, measure, measure.space or table.space, table.batch_size)
-        for table, cell, measure in _cells_of_kind(papers, kind)
+        PublishedCorrelation(table, cell, measure)
+        for paper in papers
+        for table in paper.tables
+        for cell, measure in table.cells
+        if measure.kind == kind
     ]
 
 
@@ -172,16 +179,3 @@ def rows_with_other_spaces(run: RunFiles, papers: Iterable[Published]) -> Iterat
             continue
         for proxy in run.proxies("tau", space, dataset, outcome):
             yield Row(Correlated(dataset, proxy, outcome), None)
-
-
-def _cells_of_kind(
-    papers: Iterable[Published], kind: Kind
-) -> list[tuple[PublishedTable, Cell, Measure]]:
-    """Return the published cells with one reading, and the table of each."""
-    return [
-        (table, cell, measure)
-        for paper in papers
-        for table in paper.tables
-        for cell, measure in table.cells
-        if measure.kind == kind
-    ]

@@ -1,18 +1,33 @@
 """The rule by which a measured number reproduces a published one; nobody judges by eye.
 
-A cell has a tolerance: the margin of its unit, or two standard errors of the difference where
-that is more. The standard error comes from the published spread and n and from our own runs.
+A published number reproduces when a measured one cannot be told from it, or lies so near that it
+could not be another row's. Two lengths decide:
 
-* difference within the tolerance: *reproduced*, unless the tolerance is so wide (more than
-  ``coarsest`` margins) that agreement would say nothing; then *not comparable*;
-* difference beyond the tolerance: *not reproduced*;
-* where the paper does not say how many runs or architectures it has averaged, its standard error
-  is unknown: within the margin *reproduced*; beyond twice the published spread and our own error
-  together, which even a single observation would hardly show, *not reproduced*; between the two
+* the *noise*: two standard errors of the difference, from the published spread and n and from our
+  own runs;
+* the *margin*: half of the distance to the nearest row of the column that the paper's own errors
+  tell from this one, since a number beyond half-way would be nearer to that row; at most
+  ``margin_percent`` (accuracies), ``margin_correlation`` (τ and r) or ``margin_score`` of the
+  number itself (scores).
+
+The verdicts:
+
+* difference within the noise: *reproduced*, *equal within noise*; but where the noise reaches the
+  nearest row, or is more than ``coarsest`` of the largest margins, agreement would say nothing:
   *not comparable*;
+* beyond the noise and within the margin: *reproduced*, *within the margin, beyond noise*;
+* beyond both: *not reproduced*;
+* where the paper does not say how many runs or architectures it has averaged, its standard error
+  is unknown: within the margin *reproduced*, *noise unknown*; beyond twice the published spread and
+  our own error together, which even a single observation would hardly show, *not reproduced*;
+  between the two *not comparable*;
 * a reason against comparing (other hardware, a row that is not re-run, stand-in images) wins:
   *not comparable*;
 * an input that is absent: *missing*.
+
+A rule that lets everything pass says nothing. So each table tells its power: the measured number of
+every row is held against every other row of its column whose printed number differs by more than
+their standard errors, and the table counts how many of these wrong numbers would have passed.
 """
 
 from __future__ import annotations
@@ -20,6 +35,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from trainfree.analysis.papers.margins import CORRELATIONS, published_error
 from trainfree.analysis.published import Cell
 from trainfree.analysis.settings import AnalysisSettings
 
@@ -28,24 +44,40 @@ NOT_REPRODUCED = "not reproduced"
 NOT_COMPARABLE = "not comparable"
 MISSING = "missing"
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE, MISSING)
-CORRELATIONS = ("tau", "r")
+EQUAL = "equal within noise"
+CLOSE = "within the margin, beyond noise"
+UNKNOWN_NOISE = "within the margin, noise unknown"
 ROUNDING = 1e-9  # 0.53 − 0.5 is a little more than 0.03 in binary
 RULE = (
-    "Verdict: the difference is within the margin ({percent} percentage points of mean accuracy; "
-    "{correlation} of τ or r; {score:.0%} of a score) or within two standard errors of it"
+    "Verdict: the difference is within two standard errors of it, or within half of the distance "
+    "to the nearest other row, at most {percent} percentage points of mean accuracy, {correlation} "
+    "of τ or r, {score:.0%} of a score"
 )
 
 
 class Verdict(NamedTuple):
-    """A word of ``VERDICTS``, the tolerance it rests on (NaN: none) and the reason."""
+    """How a measured number stands to a published one.
+
+    Attributes
+    ----------
+    word
+        One of ``VERDICTS``.
+    tolerance
+        The difference that would still do, NaN where there is none.
+    grade
+        How near a reproduced number is; empty for the others.
+    reason
+        Why, where the word does not say it.
+    """
 
     word: str
     tolerance: float
+    grade: str
     reason: str
 
 
-def margin_of(cell: Cell, settings: AnalysisSettings) -> float:
-    """Return the largest difference that counts as equal, in the cell's unit.
+def largest_margin(cell: Cell, settings: AnalysisSettings) -> float:
+    """Return the margin of a number with no other row near it, in the cell's unit.
 
     Seconds have none: NaN.
     """
@@ -58,24 +90,13 @@ def margin_of(cell: Cell, settings: AnalysisSettings) -> float:
     return math.nan
 
 
-def published_error(cell: Cell) -> float:
-    """Return the standard error of a published mean; NaN where the paper does not let us know.
-
-    A correlation is one number without a spread: its sampling error is covered by the margin.
-    """
-    if cell.unit in CORRELATIONS:
-        return 0.0
-    if cell.spread is None or cell.n is None:
-        return math.nan
-    return cell.spread / math.sqrt(cell.n)
-
-
 def judge(
     cell: Cell,
     measured: float,
     measured_error: float,
     settings: AnalysisSettings,
     *,
+    to_next_row: float = math.inf,
     reference_error: float | None = None,
     obstacle: str = "",
 ) -> Verdict:
@@ -85,47 +106,52 @@ def judge(
     ----------
     measured, measured_error
         Our number and its standard error (0 where it is exact or a correlation).
+    to_next_row
+        Distance of the published number to the nearest row that can be told from it, see
+        :func:`trainfree.analysis.papers.margins.to_next_row`.
     reference_error
         Standard error of the published number where the measure knows it better than the paper
         says.
     obstacle
         A reason against comparing, or empty.
     """
-    margin = margin_of(cell, settings)
+    largest = largest_margin(cell, settings)
+    margin = min(largest, to_next_row / 2)
     error = published_error(cell) if reference_error is None else reference_error
     difference = abs(measured - cell.value) - ROUNDING
     if math.isnan(measured):
-        return Verdict(MISSING, math.nan, "the measured value is not defined")
-    if math.isnan(margin):
-        return Verdict(NOT_COMPARABLE, math.nan, obstacle or "no margin for this unit")
+        return Verdict(MISSING, math.nan, "", "the measured value is not defined")
+    if math.isnan(largest):
+        return Verdict(NOT_COMPARABLE, math.nan, "", obstacle or "no margin for this unit")
     if math.isnan(error):
         verdict = _without_error(cell, difference, margin, measured_error)
     else:
-        verdict = _with_error(difference, margin, 2 * math.hypot(error, measured_error), settings)
+        noise = 2 * math.hypot(error, measured_error)
+        coarsest = min(settings.coarsest * largest + ROUNDING, to_next_row)
+        verdict = _with_error(difference, margin, noise, coarsest)
     if obstacle:
         inside = "within" if difference <= verdict.tolerance else "beyond"
         reason = f"{obstacle} (the difference is {inside} the tolerance)"
-        return Verdict(NOT_COMPARABLE, verdict.tolerance, reason)
+        return Verdict(NOT_COMPARABLE, verdict.tolerance, "", reason)
     return verdict
 
 
-def _with_error(
-    difference: float, margin: float, two_errors: float, settings: AnalysisSettings
-) -> Verdict:
-    tolerance = max(margin, two_errors)
+def _with_error(difference: float, margin: float, noise: float, coarsest: float) -> Verdict:
+    tolerance = max(margin, noise)
     if difference > tolerance:
-        return Verdict(NOT_REPRODUCED, tolerance, "")
-    if tolerance > settings.coarsest * margin + ROUNDING:
-        return Verdict(NOT_COMPARABLE, tolerance, "too few observations to tell, though it agrees")
-    return Verdict(REPRODUCED, tolerance, "")
+        return Verdict(NOT_REPRODUCED, tolerance, "", "")
+    if noise > coarsest:
+        reason = "too few observations to tell, though it agrees"
+        return Verdict(NOT_COMPARABLE, tolerance, "", reason)
+    return Verdict(REPRODUCED, tolerance, EQUAL if difference <= noise else CLOSE, "")
 
 
 def _without_error(cell: Cell, difference: float, margin: float, measured_error: float) -> Verdict:
     if difference <= margin:
-        return Verdict(REPRODUCED, margin, "")
+        return Verdict(REPRODUCED, margin, UNKNOWN_NOISE, "")
     own = 0.0 if math.isnan(measured_error) else measured_error
     if cell.spread is not None and difference > 2 * math.hypot(cell.spread, own):
-        return Verdict(NOT_REPRODUCED, margin, "")
+        return Verdict(NOT_REPRODUCED, margin, "", "")
     if 2 * own > margin:
-        return Verdict(NOT_COMPARABLE, margin, "too few observations to tell")
-    return Verdict(NOT_COMPARABLE, margin, "the paper does not say how many it has averaged")
+        return Verdict(NOT_COMPARABLE, margin, "", "too few observations to tell")
+    return Verdict(NOT_COMPARABLE, margin, "", "the paper does not say how many it has averaged")

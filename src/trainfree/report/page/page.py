@@ -23,6 +23,7 @@ from trainfree.analysis.admission import DataOfRun
 from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import DATASET_TITLES
 from trainfree.analysis.origins import data_files
+from trainfree.analysis.overview.scoreboard import SCORES
 from trainfree.analysis.registry import read_rows
 from trainfree.errors import DataFileError
 from trainfree.files.writing import write_text
@@ -216,10 +217,10 @@ def _summary_value(text: str) -> str:
 
 
 def _verdicts(scoreboard: TableView | None) -> list[tuple[str, int]]:
-    """Return the words of the scoreboard's columns with their sums; none without scoreboard."""
+    """Return the verdicts of the scoreboard's columns with their sums; none without scoreboard."""
     if scoreboard is None:
         return []
-    words = [column.lower() for column in scoreboard.columns[1:]]
+    words = [name.lower() for name in scoreboard.columns[1 : 1 + len(SCORES)]]
     orders = [[row[place].order for row in scoreboard.rows] for place in range(1, len(words) + 1)]
     if not all(_COUNT.fullmatch(order) for column in orders for order in column):
         return []
