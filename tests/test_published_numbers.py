@@ -119,6 +119,9 @@ def test_naswot_tables_are_those_of_the_notes(naswot: Path, shared_data: Path, n
         if cell.unit == "%"
     }
     assert len(entered) > 40
+    # The text gives AREA's three numbers without their columns; the notes take all for validation.
+    if "AREA" in {row for row, _ in entered}:
+        entered["AREA", 4] = entered.pop(("AREA", 5))
     assert entered == printed
 
 

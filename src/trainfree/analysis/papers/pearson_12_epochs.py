@@ -10,6 +10,7 @@ from typing import Any
 from trainfree.analysis.declaration import JUDGING, RESAMPLING, Inputs, Made, table
 from trainfree.analysis.formats import count, decimal, interval, plain
 from trainfree.analysis.papers.measures import measure_cell
+from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.papers.published_correlations import Row, rows_of
 from trainfree.analysis.published import Measure
 from trainfree.analysis.run_files import RunFiles
@@ -18,7 +19,7 @@ from trainfree.analysis.tables import numbers, text
 
 
 @table(
-    title="Pearson's r of finite scores and validation accuracy after 12 epochs, whole space",
+    title="Pearson's r of finite scores and accuracy after 12 epochs, whole space",
     columns=(
         *text("dataset", "outcome", "proxy"),
         *numbers("n", "left_out", "r", "low", "high", "published", "difference"),
@@ -26,6 +27,7 @@ from trainfree.analysis.tables import numbers, text
     ),
     shown={
         "Data set": plain("dataset"),
+        "Accuracy": lambda row: outcome_title(str(row["outcome"])),
         "Proxy": plain("proxy"),
         "n": count("n"),
         "Left out (−∞)": count("left_out"),
