@@ -9,8 +9,8 @@ from typing import Any
 
 from trainfree.analysis.declaration import JUDGING, RESAMPLING, Inputs, Made, table
 from trainfree.analysis.formats import count, decimal, interval, plain
-from trainfree.analysis.papers.measures import measure_cell
 from trainfree.analysis.inputs import outcome_title
+from trainfree.analysis.papers.measures import measure_cell
 from trainfree.analysis.papers.published_correlations import Row, rows_of
 from trainfree.analysis.published import Measure
 from trainfree.analysis.run_files import RunFiles
