@@ -458,5 +458,6 @@ def test_runs_of_seconds_are_padded_to_the_longest_draw(inputs, tmp_path):
     trace = data["trace_arch"].to_numpy()
     assert trace.shape[1] == steps.max()
     for run, length in enumerate(steps):
-        assert (trace[run, :length] >= 0).all() and (trace[run, length:] == -1).all()
+        assert (trace[run, :length] >= 0).all()
+        assert (trace[run, length:] == -1).all()
         assert np.isnan(data["trace_fitness"].to_numpy()[run, length:]).all()
