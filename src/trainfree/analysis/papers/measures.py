@@ -270,15 +270,16 @@ def _proxy_seconds(run: RunFiles, measure: Measure) -> Floats:
 
 
 def _history(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Measured:
-    """Read all architectures that each run looked at.
+    """Read all architectures that each run looked at, but for its first steps where asked.
 
     The published number is taken for that of one run, so that its standard error is the spread
     between our runs.
     """
     search = run.search(measure)
-    looked = search["trace_arch"].isel(step=slice(0, measure.budget)).to_numpy()
+    steps = slice(measure.after, measure.budget)
+    looked = search["trace_arch"].isel(step=steps).to_numpy()
     if measure.quantity == "score":
-        values = floats(search["trace_fitness"].isel(step=slice(0, measure.budget)))
+        values = floats(search["trace_fitness"].isel(step=steps))
     else:
         values = _by_index(run, measure.outcome)[looked]
     values = np.where((looked >= 0) & np.isfinite(values), values, np.nan)
