@@ -22,7 +22,7 @@ from trainfree.config.section import (
     Share,
     Threads,
 )
-from trainfree.images.datasets import InputKind
+from trainfree.drawing import InputKind
 from trainfree.scoring.settings.gpu import DeviceChoice
 from trainfree.scoring.settings.initialization import Initialization
 from trainfree.scoring.settings.precision import Precision
@@ -47,6 +47,14 @@ class ScoringConfig(Section):
         description="Draws of mini-batch and weights for which the proxies that guide or assist "
         "searches score the whole space. The runs of a search take them in turn, as the papers "
         "draw anew in each; tables of scores have the first.",
+    )
+    inputs: dict[Name, InputKind] = Field(
+        default={},
+        description="By proxy, the mini-batch that it gets, whatever it declares itself.",
+    )
+    weights: dict[Name, Initialization] = Field(
+        default={},
+        description="By proxy, how the weights it gets are drawn, whatever it declares itself.",
     )
     sample: Positive | None = Field(
         default=None,
