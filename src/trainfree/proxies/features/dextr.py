@@ -19,9 +19,8 @@ def dextr(candidate: Candidate) -> float:
     layer of zeros counts 0. κ = |v|⁻³ √(|v|² |a|² − (v · a)²) is the extrinsic curvature of the
     curve that the outputs make where the input goes round a random circle of radius 1, at the
     circle's first point: v and a are the first and second derivative by the angle, vectors of all
-    outputs. Where κ is undefined, a alone is the score, as in the code; −∞ where no input
-    reaches the output.
-    Higher is better.
+    outputs. Where κ is undefined, a alone is the score, as in the code; −∞ where no input reaches
+    the output. Higher is better.
 
     The code takes ten outputs at random, with replacement, in place of all; it counts containers of
     layers, too; and it normalises by one image, for the features and on the circle, where we take
