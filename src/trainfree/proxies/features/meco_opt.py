@@ -10,7 +10,8 @@ CHANNELS = 8
 @proxy(
     "meco_opt",
     needs=["activations", "random"],
-    cite="Jiang, Wang and Bie, NeurIPS 2023 (MeCo), section on MeCo_opt",
+    input="gaussian",
+    cite="Jiang, Wang and Bie, NeurIPS 2023 (MeCo), MeCo_opt",
 )
 def meco_opt(candidate: Candidate) -> float:
     """Return Σ over layers C/8 · λ_min of the (8, 8) correlation of random channels of one image.
@@ -20,8 +21,7 @@ def meco_opt(candidate: Candidate) -> float:
     all channels (``meco``) does on the size space of NATS-Bench. Layers, the one image and constant
     channels are as for ``meco``. Higher is better.
 
-    The authors' code does not take the mini-batch: its input is one image of Gaussian noise, 64
-    pixels a side.
+    Its input is Gaussian noise, as in the authors' code, there of 64 pixels a side.
     """
     features = [each for each in candidate.first_features if each.shape[1] > 1]
     if not features:
