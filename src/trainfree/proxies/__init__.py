@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 from trainfree.errors import TrainfreeError
 from trainfree.outside import extensions
+from trainfree.proxies.checks import origin
 from trainfree.proxies.extra import PROXY
 from trainfree.proxies.registry import (
     Proxy,
     is_registered,
-    origin,
     registered,
     registered_names,
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
@@ -13,8 +12,16 @@ from numpy.typing import NDArray
 
 from trainfree.drawing import Initialization, InputKind
 from trainfree.errors import TrainfreeError, UnknownNameError
-from trainfree.proxies.checks import check_drawn, check_function, check_words
+from trainfree.proxies.checks import (
+    check_drawn,
+    check_function,
+    check_words,
+    is_number,
+    may_replace,
+    origin,
+)
 from trainfree.proxies.loss_gradients import LossGradients
+from trainfree.proxies.own_passes import OwnPasses
 from trainfree.spaces.network import Network
 
 Tensor: TypeAlias = Any
@@ -55,7 +62,7 @@ class UndefinedScoreError(Exception):
         self.score = score
 
 
-class Candidate(Protocol):
+class Candidate(OwnPasses, Protocol):
     """One architecture at initialisation, seen through one mini-batch of B images.
 
     Each property is computed when a proxy first asks for it and shared by all proxies of the
@@ -300,14 +307,6 @@ class Proxy:
             return value
 
 
-def is_number(value: object) -> bool:
-    """Whether a value is a real number: Python's, NumPy's or a fraction, but no truth value.
-
-    It is its type that counts, since an object may claim any class.
-    """
-    return issubclass(type(value), Real) and not issubclass(type(value), bool)
-
-
 _REGISTRY: dict[str, Proxy] = {}
 
 
@@ -335,7 +334,7 @@ def proxy(
     def register(function: ProxyFunction) -> ProxyFunction:
         check_function(name, function)
         taken = _REGISTRY.get(name)
-        if taken is not None and not _may_replace(function, taken.function):
+        if taken is not None and not may_replace(function, taken.function):
             raise TrainfreeError(
                 f"proxy {name!r} of {origin(function)} is already defined in "
                 f"{origin(taken.function)}; give it another name"
@@ -376,18 +375,3 @@ def unchanged_registry() -> Iterator[None]:
         yield
     finally:
         _REGISTRY.update(before)
-
-
-def origin(function: ProxyFunction) -> str:
-    """Return where a proxy comes from, for messages and to tell one from another."""
-    code = getattr(function, "__code__", None)
-    return f"{getattr(function, '__module__', '?')} ({getattr(code, 'co_filename', '?')})"
-
-
-def _may_replace(function: ProxyFunction, taken: ProxyFunction) -> bool:
-    """Whether a function is a later version of another: the same file's, or a notebook's cell's.
-
-    Each cell of a notebook has a file name of its own.
-    """
-    modules = {getattr(each, "__module__", "") for each in (function, taken)}
-    return modules == {"__main__"} or origin(function) == origin(taken)
