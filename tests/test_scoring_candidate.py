@@ -114,7 +114,7 @@ def test_members_ask_for_the_needs_in_their_brackets_and_for_no_others(need):
                 found("test")
             return 1.0
 
-        said = inspect.getdoc(vars(Candidate)[name])
+        said = inspect.getdoc(inspect.getattr_static(Candidate, name))
         assert need in said[said.index("[") : said.index("]")], name
         without = Proxy("made", ask, frozenset(NEEDS) - {need})
         with pytest.raises(TrainfreeError, match=f"asks for '{need}'"):
