@@ -81,7 +81,7 @@ class ModuleBackend(ModulePasses):
         """Return the gradients of the loss by name of the parameter."""
         names, of = dict(self._model.named_parameters()), self._value(self._given_labels)
         found = weight_gradients(self._model, self._inputs, tuple(names), OfBatch(), of)
-        self._require_gradient(found.values())
+        self._require_gradient(found[name] for name in self.structure.weights if name in found)
         return named(found)
 
     def flow_gradients(self) -> Mapping[Key, Tensor]:

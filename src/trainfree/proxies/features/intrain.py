@@ -19,8 +19,9 @@ def intrain(candidate: Candidate) -> float:
     of a layer's channels over images and positions, plus 1e−10 on the diagonal; layers are those
     with ``Candidate.weights``, before normalisation. o runs over all parameter tensors, biases and
     normalisations included; s is the deviation of the elements of a tensor's gradient and m the
-    largest absolute one plus 1e−10. The authors use 64 Gaussian images of 64 × 64 pixels and random
-    labels; here images and labels are those of the setting. −inf where no weight has a gradient.
+    largest absolute one plus 1e−10. Of a gradient that is zero but for rounding, as that of what is
+    added before another normalisation, it is the ratio of the rounding. The authors use 64 Gaussian
+    images of 64 × 64 pixels and random labels. −inf where no weight has a gradient.
     """
     evenness = sum(candidate.by_layer(_evenness, candidate.parameter_gradients))
     features = candidate.layer_features

@@ -1,5 +1,11 @@
 """T-CET: layer by layer, NASWOT times the signal-to-noise ratio of Synflow."""
 
+from collections.abc import Sequence
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
 from trainfree.proxies.registry import Candidate, Tensor, UndefinedScoreError, proxy
 
 
@@ -23,8 +29,12 @@ def t_cet(candidate: Candidate) -> float:
     ratios = candidate.by_layer(_ratio, flows, {key: weights[key] for key in flows})
     if not any(ratios):
         raise UndefinedScoreError("no weight reaches the output", score=float("-inf"))
-    kernels = candidate.by_layer(_log_determinant, {key: features[key] for key in flows})
-    return sum(kernel * ratio for kernel, ratio in zip(kernels, ratios, strict=True))
+    layers = [features[key] for key in flows]
+    logs = [
+        _log_determinant(candidate, active, each.shape[1] * each.shape[2])
+        for active, each in zip(_active(layers).cpu().numpy(), layers, strict=True)
+    ]
+    return sum(log * ratio for log, ratio in zip(logs, ratios, strict=True))
 
 
 def _ratio(gradient: Tensor, weight: Tensor) -> Tensor:
@@ -38,12 +48,21 @@ def _ratio(gradient: Tensor, weight: Tensor) -> Tensor:
     return (total / largest / deviation).where(deviation > 0, total)
 
 
-def _log_determinant(features: Tensor) -> Tensor:
-    """Return ln |det K| of the signs of features, (B, channels, positions)."""
-    code = (features > 0).flatten(1).double()
-    active = code @ code.T
+def _active(layers: Sequence[Tensor]) -> Tensor:
+    """Return C Cᵀ for the signs C of (B, channels, positions) each, (layers, B, B)."""
+    images = len(layers[0])
+    found = layers[0].new_empty(len(layers), images, images).double()
+    for place, features in enumerate(layers):
+        code = (features > 0).flatten(1).double()
+        found[place] = code @ code.T
+    return found
+
+
+def _log_determinant(candidate: Candidate, active: NDArray[np.float64], units: int) -> float:
+    """Return ln |det K|, 0 for a singular K; two images with one code make it one."""
     own = active.diagonal()
-    kernel = code.shape[1] - own[:, None] - own[None, :] + 2 * active
-    same = (kernel == code.shape[1]).sum() > len(code)
-    value = kernel.slogdet()[1]
-    return value.where(~same & value.isfinite(), 0.0)
+    kernel = units - own[:, None] - own[None, :] + 2 * active
+    if (kernel == units).sum() > len(kernel):
+        return 0.0
+    value = candidate.log_abs_determinant(kernel)
+    return value if isfinite(value) else 0.0

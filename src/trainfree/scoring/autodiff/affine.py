@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trainfree.scoring.autodiff.backward import Gradients
-from trainfree.scoring.autodiff.forward import ForwardPass
+from trainfree.scoring.autodiff.forward import BATCH_NORM_EPSILON, ForwardPass
 from trainfree.spaces.network import BatchNorm, Linear
 
 
@@ -27,13 +27,27 @@ def affine_gradients(forward: ForwardPass, gradients: Gradients) -> dict[str, Te
         if isinstance(node, Linear):
             found[f"{number}.bias"] = adjoint.sum(dim=0)
         elif isinstance(node, BatchNorm):
-            statistics = forward.statistics[number]
-            shift, deviation = statistics.mean, statistics.inverse_deviation
-            standard = (forward.values[node.source] - _maps(shift)) * _maps(deviation)
-            found[f"{number}.scale"] = (adjoint * standard).sum(dim=(0, 2, 3))
-            found[f"{number}.shift"] = adjoint.sum(dim=(0, 2, 3))
+            found[f"{number}.scale"], found[f"{number}.shift"] = _of_normalisation(
+                forward, number, node.source, adjoint
+            )
     return found
 
 
-def _maps(channels: Tensor) -> Tensor:
-    return channels[None, :, None, None]
+def _of_normalisation(
+    forward: ForwardPass, number: int, source: int, adjoint: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return Σ over images and positions of adjoint times output, and of the adjoint."""
+    statistics = forward.statistics[number]
+    _, scale, shift = torch.ops.aten.native_batch_norm_backward(
+        adjoint,
+        forward.values[source],
+        torch.ones_like(statistics.mean),
+        None,
+        None,
+        statistics.mean,
+        statistics.inverse_deviation,
+        True,
+        BATCH_NORM_EPSILON,
+        [False, True, True],
+    )
+    return scale, shift
