@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,7 @@ from trainfree.config.scoring import (
 from trainfree.config.searching import NasBench101Config, SearchConfig
 from trainfree.config.section import Name, Names, RunName, Section, Seed
 from trainfree.config.tables import AnalysisConfig
+from trainfree.drawing import Initialization, InputKind
 from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.images.datasets import DATASET_KIND, dataset_names
 from trainfree.outside.extensions import Kind, declared_names, hashed, load_files
@@ -37,6 +38,8 @@ from trainfree.spaces import SPACE_KIND, load_space, space_names
 from trainfree.trainings import ACCURACY
 
 MOST_JOBS = 100_000
+
+Drawn = TypeVar("Drawn", InputKind, Initialization)
 
 
 class Config(Section):
@@ -75,6 +78,8 @@ class Config(Section):
             batch_size=self.scoring.batch_size,
             initialization=self.scoring.initialization,
             input=self.scoring.input,
+            inputs=_named_for(self.scoring.proxies, self.scoring.inputs),
+            weights=_named_for(self.scoring.proxies, self.scoring.weights),
             seed=self.seed,
             sample=self.scoring.sample or 0,
             sample_seed=self.seed if self.scoring.sample else 0,
@@ -161,6 +166,8 @@ class Config(Section):
         return replace(
             self.scoring_setting(dataset),
             proxies=tuple(proxies),
+            inputs=_named_for(proxies, self.scoring.inputs),
+            weights=_named_for(proxies, self.scoring.weights),
             sample=0,
             sample_seed=0,
             extra=files,
@@ -206,6 +213,7 @@ class Config(Section):
         for proxies in (self.scoring.proxies, self.nasbench101.proxies, self.ablation.proxies):
             _require("proxy", proxies, known)
         _require("proxy", self.across.proxies, known)
+        _require("proxy", [*self.scoring.inputs, *self.scoring.weights], known)
         for space in self.across.named.values():
             _require("proxy", [*(space.proxies or []), *(space.without or [])], known)
         return self
@@ -227,6 +235,14 @@ class Config(Section):
                 f"{cells.first_hashes} of the table too (nasbench101.first_hashes); choose fewer "
                 "cells, or more of the first"
             )
+        scored = {*self.scoring.proxies, *self.ablation.proxies}
+        for key, named in (("inputs", self.scoring.inputs), ("weights", self.scoring.weights)):
+            for proxy in named:
+                if proxy not in scored:
+                    raise ConfigError(
+                        f"scoring.{key}.{proxy}: {proxy} is not in scoring.proxies "
+                        f"({', '.join(self.scoring.proxies)}); add it there, or leave it out here"
+                    )
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)
@@ -274,6 +290,11 @@ class Config(Section):
             raise ConfigError(
                 f"{key}: {proxy} is not in {place}.proxies ({', '.join(scored)}); add it there"
             )
+
+
+def _named_for(proxies: Sequence[str], named: Mapping[str, Drawn]) -> tuple[tuple[str, Drawn], ...]:
+    """Return what is named for some of these proxies, by name."""
+    return tuple(sorted((proxy, kind) for proxy, kind in named.items() if proxy in proxies))
 
 
 def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:

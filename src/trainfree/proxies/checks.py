@@ -1,10 +1,13 @@
-"""Whether what a proxy announces of itself can be true."""
+"""Whether what a proxy announces of itself can be true, and where it comes from."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Collection
+from numbers import Real
+from typing import get_args
 
+from trainfree.drawing import Initialization, InputKind
 from trainfree.errors import TrainfreeError, UnknownNameError
 
 
@@ -31,6 +34,20 @@ def check_words(
         raise TrainfreeError(f"{where} cite: expected a text, found {cite!r}")
 
 
+def check_drawn(name: str, input: object, weights: object) -> None:
+    """Refuse kinds of mini-batches and of weights in ``@proxy(…)`` that there are not."""
+    for word, kind, known in (
+        ("input", input, get_args(InputKind)),
+        ("weights", weights, get_args(Initialization)),
+    ):
+        if kind is None:
+            continue
+        if not isinstance(kind, str):
+            raise TrainfreeError(f"@proxy({name!r}): {word}: expected a text, found {kind!r}")
+        if kind not in known:
+            raise UnknownNameError(f"kind of {word}", kind, known)
+
+
 def check_function(name: str, function: object) -> None:
     """Refuse what cannot be called with a candidate and return a number."""
     found = repr(function) if not callable(function) else ""
@@ -51,3 +68,26 @@ def check_function(name: str, function: object) -> None:
         raise TrainfreeError(
             f"@proxy({name!r}): expected a function of one argument, the candidate, found {found}"
         )
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number: Python's, NumPy's or a fraction, but no truth value.
+
+    It is its type that counts, since an object may claim any class.
+    """
+    return issubclass(type(value), Real) and not issubclass(type(value), bool)
+
+
+def origin(function: object) -> str:
+    """Return where a proxy comes from, for messages and to tell one from another."""
+    code = getattr(function, "__code__", None)
+    return f"{getattr(function, '__module__', '?')} ({getattr(code, 'co_filename', '?')})"
+
+
+def may_replace(function: object, taken: object) -> bool:
+    """Whether a function is a later version of another: the same file's, or a notebook's cell's.
+
+    Each cell of a notebook has a file name of its own.
+    """
+    modules = {getattr(each, "__module__", "") for each in (function, taken)}
+    return modules == {"__main__"} or origin(function) == origin(taken)

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainfree.drawing import Initialization, InputKind
 from trainfree.errors import TrainfreeError, UnknownNameError
-from trainfree.proxies.checks import check_function, check_words
+from trainfree.proxies.checks import (
+    check_drawn,
+    check_function,
+    check_words,
+    is_number,
+    may_replace,
+    origin,
+)
 from trainfree.proxies.layerwise import Layerwise
 from trainfree.proxies.loss_gradients import LossGradients
+from trainfree.proxies.own_passes import OwnPasses
 from trainfree.spaces.network import Network
 
 Tensor: TypeAlias = Any
@@ -55,7 +63,7 @@ class UndefinedScoreError(Exception):
         self.score = score
 
 
-class Candidate(Layerwise, Protocol):
+class Candidate(Layerwise, OwnPasses, Protocol):
     """One architecture at initialisation, seen through one mini-batch of B images.
 
     Each property is computed when a proxy first asks for it and shared by all proxies of the
@@ -278,6 +286,8 @@ class Proxy:
         and tables a higher score is always the better one.
     cite
         Where it was published.
+    input, weights
+        The mini-batch and the weights that its authors use; None for those of the setting.
     """
 
     name: str
@@ -285,6 +295,8 @@ class Proxy:
     needs: frozenset[Need] = frozenset()
     higher_is_better: bool = True
     cite: str = ""
+    input: InputKind | None = None
+    weights: Initialization | None = None
 
     def oriented(self, value: object) -> object:
         """Return the score to store for what the function returned; what is no number stays."""
@@ -296,14 +308,6 @@ class Proxy:
             return value
 
 
-def is_number(value: object) -> bool:
-    """Whether a value is a real number: Python's, NumPy's or a fraction, but no truth value.
-
-    It is its type that counts, since an object may claim any class.
-    """
-    return issubclass(type(value), Real) and not issubclass(type(value), bool)
-
-
 _REGISTRY: dict[str, Proxy] = {}
 
 
@@ -313,27 +317,32 @@ def proxy(
     needs: Collection[Need] = (),
     higher_is_better: bool = True,
     cite: str,
+    input: InputKind | None = None,
+    weights: Initialization | None = None,
 ) -> Callable[[ProxyFunction], ProxyFunction]:
     """Register the decorated function as the proxy ``name``; see :class:`Proxy`.
 
     Raises
     ------
     UnknownNameError
-        When a need does not exist.
+        When a need, or a kind of input or weights, does not exist.
     TrainfreeError
         When another function already has the name, or what is said of it is of a wrong kind.
     """
     check_words(name, needs, NEEDS, higher_is_better, cite)
+    check_drawn(name, input, weights)
 
     def register(function: ProxyFunction) -> ProxyFunction:
         check_function(name, function)
         taken = _REGISTRY.get(name)
-        if taken is not None and not _may_replace(function, taken.function):
+        if taken is not None and not may_replace(function, taken.function):
             raise TrainfreeError(
                 f"proxy {name!r} of {origin(function)} is already defined in "
                 f"{origin(taken.function)}; give it another name"
             )
-        _REGISTRY[name] = Proxy(name, function, frozenset(needs), higher_is_better, cite)
+        _REGISTRY[name] = Proxy(
+            name, function, frozenset(needs), higher_is_better, cite, input, weights
+        )
         return function
 
     return register
@@ -367,18 +376,3 @@ def unchanged_registry() -> Iterator[None]:
         yield
     finally:
         _REGISTRY.update(before)
-
-
-def origin(function: ProxyFunction) -> str:
-    """Return where a proxy comes from, for messages and to tell one from another."""
-    code = getattr(function, "__code__", None)
-    return f"{getattr(function, '__module__', '?')} ({getattr(code, 'co_filename', '?')})"
-
-
-def _may_replace(function: ProxyFunction, taken: ProxyFunction) -> bool:
-    """Whether a function is a later version of another: the same file's, or a notebook's cell's.
-
-    Each cell of a notebook has a file name of its own.
-    """
-    modules = {getattr(each, "__module__", "") for each in (function, taken)}
-    return modules == {"__main__"} or origin(function) == origin(taken)

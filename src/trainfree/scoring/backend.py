@@ -18,9 +18,11 @@ from torch import Tensor, nn
 
 from trainfree.errors import TrainfreeError
 from trainfree.outside.foreign import told
+from trainfree.proxies.own_passes import Layer
 from trainfree.proxies.registry import Key, UndefinedScoreError
 from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.placement import on_cpu
+from trainfree.scoring.quantities.own_passes.masking import MaskedCodes
 from trainfree.scoring.shared import SharedResults
 from trainfree.spaces.network import Network
 
@@ -198,6 +200,22 @@ class Backend(ABC):
     @abstractmethod
     def smallest_correlation_eigenvalues(self) -> float:
         """Return Σ over layers of λ_min of the channels' correlations."""
+
+    @abstractmethod
+    def masked_codes(self) -> MaskedCodes:
+        """Return the codes of NCD's pass."""
+
+    @abstractmethod
+    def first_features(self) -> Sequence[Tensor]:
+        """Return the first image's (channels, positions) in each layer."""
+
+    @abstractmethod
+    def over_layers(self, function: Callable[[Layer], T]) -> list[T]:
+        """Run the mini-batch and return ``function`` of each layer."""
+
+    @abstractmethod
+    def output_curvature(self) -> float:
+        """Return the curvature of the outputs along a random circle of inputs."""
 
     @abstractmethod
     def block_entropies(self) -> NDArray[np.float64]:

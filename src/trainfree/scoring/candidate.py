@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from trainfree.errors import TrainfreeError
 from trainfree.proxies.loss_gradients import LossGradients
+from trainfree.proxies.own_passes import Layer
 from trainfree.proxies.registry import NEEDS, Key, Need, Proxy, UndefinedScoreError
-from trainfree.scoring.backend import Backend, no_gradient
+from trainfree.scoring.backend import Backend, T, no_gradient
 from trainfree.scoring.copies import handed_out
 from trainfree.scoring.placement import numbers_by_layer
 from trainfree.scoring.quantities.log_determinant import log_abs_determinant
+from trainfree.scoring.quantities.own_passes.masking import MaskedCodes
 from trainfree.spaces.network import Network
 
 
@@ -207,6 +209,40 @@ class CheckedCandidate(_Layers):
         return self._backend.once(
             "channel correlations", self._backend.smallest_correlation_eigenvalues
         )
+
+    @property
+    def masked_relu_kernel(self) -> NDArray[np.float64]:
+        """K of NCD's pass, (B, B)."""
+        return self._masked_codes.kernel
+
+    @property
+    def masked_unit_patterns(self) -> int:
+        """Number of patterns of units over images in NCD's pass."""
+        return self._masked_codes.patterns
+
+    @property
+    def _masked_codes(self) -> MaskedCodes:
+        self._require("activations")
+        self._require("random")
+        return self._backend.once("masked codes", self._backend.masked_codes)
+
+    @property
+    def first_features(self) -> Sequence[Tensor]:
+        """The first image's (channels, positions) in each layer."""
+        self._require("activations")
+        return self._backend.once("first features", self._backend.first_features)
+
+    def over_layers(self, function: Callable[[Layer], T]) -> list[T]:
+        """Run the mini-batch and return ``function`` of each layer."""
+        self._require("activations")
+        return self._backend.over_layers(function)
+
+    @property
+    def output_curvature(self) -> float:
+        """Curvature of the outputs along a random circle of inputs."""
+        self._require("jacobian")
+        self._require("random")
+        return self._backend.once("output curvature", self._backend.output_curvature)
 
     @property
     def block_entropies(self) -> NDArray[np.float64]:

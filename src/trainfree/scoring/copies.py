@@ -20,6 +20,7 @@ from trainfree.errors import TrainfreeError
 from trainfree.outside.process_state import ArithmeticState
 from trainfree.proxies import is_own
 from trainfree.proxies.loss_gradients import LossGradients
+from trainfree.proxies.own_passes import Layer
 from trainfree.proxies.registry import Candidate, Key, Proxy
 from trainfree.spaces.network import Network
 
@@ -68,7 +69,20 @@ def handed_out(candidate: Candidate, proxy: Proxy) -> Iterator[Candidate]:
             found: Mapping[Key, Tensor] = of_the_engine("loss_gradients")(as_they_compute)
         return found
 
+    def over_layers(function: Callable[[Layer], object]) -> object:
+        theirs = ArithmeticState()
+
+        def as_they_compute(layer: Layer) -> object:
+            with theirs.in_effect():
+                return function(layer.copy())
+
+        with usual.in_effect():
+            return of_the_engine("over_layers")(as_they_compute)
+
     def ask(name: str) -> object:
+        if name == "over_layers":
+            of_the_engine(name)
+            return over_layers
         if name in _METHODS:
             of_the_engine(name)
             return lambda *given: of_the_engine(name)(*given)  # a bound one leads there, too

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainfree.proxies.own_passes import Layer
 from trainfree.proxies.registry import Key, UndefinedScoreError
 from trainfree.scoring.autodiff.affine import affine_gradients
 from trainfree.scoring.autodiff.backward import Gradients, backward
@@ -17,6 +18,7 @@ from trainfree.scoring.autodiff.forward import ForwardPass, Parameters, record
 from trainfree.scoring.backend import (
     Backend,
     Counts,
+    T,
     any_gradient,
     by_key,
     logit_gradient,
@@ -34,6 +36,8 @@ from trainfree.scoring.quantities.fisher_information import (
 )
 from trainfree.scoring.quantities.formulas import ascending_eigenvalues
 from trainfree.scoring.quantities.hessian_product import gradient_curvature
+from trainfree.scoring.quantities.own_passes import network as own_passes
+from trainfree.scoring.quantities.own_passes.masking import MaskedCodes
 from trainfree.scoring.quantities.per_image_gradients import ImageGradients, image_gradients
 from trainfree.scoring.quantities.relu_kernel import ReluKernels, relu_kernels
 from trainfree.scoring.quantities.synflow_bn import (
@@ -269,6 +273,24 @@ class EngineBackend(_Passes):
     def smallest_correlation_eigenvalues(self) -> float:
         """Return Σ over layers of λ_min of the channels' correlations."""
         return smallest_eigenvalues(self.forward)
+
+    def masked_codes(self) -> MaskedCodes:
+        """Return the codes of NCD's pass."""
+        rng = self.stream("proxy/ncd")
+        return own_passes.masked_codes(self.network, self.parameters, self.batch, rng)
+
+    def first_features(self) -> Sequence[Tensor]:
+        """Return the first image's (channels, positions) in each layer."""
+        return own_passes.first_features(self.forward)
+
+    def over_layers(self, function: Callable[[Layer], T]) -> list[T]:
+        """Run the mini-batch and return ``function`` of each layer."""
+        return own_passes.over_layers(self.network, self.parameters, self.batch, function)
+
+    def output_curvature(self) -> float:
+        """Return the curvature of the outputs along a random circle of inputs."""
+        rng = self.stream("proxy/output curvature")
+        return own_passes.output_curvature(self.network, self.parameters, self.batch, rng)
 
     def block_entropies(self) -> NDArray[np.float64]:
         """Return the entropy of stem and blocks, (blocks + 1,)."""

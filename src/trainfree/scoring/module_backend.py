@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainfree.proxies.own_passes import Layer
 from trainfree.proxies.registry import Key, UndefinedScoreError
-from trainfree.scoring.backend import named
+from trainfree.scoring.backend import T, named
 from trainfree.scoring.module_quantities import block_features, flow
 from trainfree.scoring.module_quantities.curvature import gradient_curvature
 from trainfree.scoring.module_quantities.expansion import log_expansion
 from trainfree.scoring.module_quantities.first_entries import first_entry_fisher
 from trainfree.scoring.module_quantities.gradients import layer_features, weight_gradients
 from trainfree.scoring.module_quantities.jacobian import input_jacobian
+from trainfree.scoring.module_quantities.own_passes.curve import output_curvature
+from trainfree.scoring.module_quantities.own_passes.layers import over_layers
+from trainfree.scoring.module_quantities.own_passes.masked import masked_codes
 from trainfree.scoring.module_quantities.passes import ModulePasses
 from trainfree.scoring.module_quantities.per_image import sign_agreement, tangent_kernel
 from trainfree.scoring.module_quantities.regions import linear_regions
@@ -29,6 +33,7 @@ from trainfree.scoring.quantities.formulas import (
     distinct_patterns,
     smallest_eigenvalue_sum,
 )
+from trainfree.scoring.quantities.own_passes.masking import MaskedCodes
 
 _FEW = 3
 
@@ -62,6 +67,25 @@ class ModuleBackend(ModulePasses):
         return smallest_eigenvalue_sum(
             [(times, found) for times, found in features if found.shape[1] > found.shape[0]]
         )
+
+    def masked_codes(self) -> MaskedCodes:
+        """Return the codes of NCD's pass."""
+        self._require_activations()
+        rng = self.stream("proxy/ncd")
+        return masked_codes(self._model, self._inputs, self.structure, rng)
+
+    def first_features(self) -> Sequence[Tensor]:
+        """Return the first image's (channels, positions) in each layer."""
+        return self.activations.features
+
+    def over_layers(self, function: Callable[[Layer], T]) -> list[T]:
+        """Run the inputs and return ``function`` of each layer."""
+        return over_layers(self._model, self._inputs, self.structure, OfBatch(), function)
+
+    def output_curvature(self) -> float:
+        """Return the curvature of the outputs along a random circle of inputs."""
+        rng = self.stream("proxy/output curvature")
+        return output_curvature(self._model, self._inputs, self._head.logits, rng)
 
     @property
     def attention_weights(self) -> frozenset[Key]:

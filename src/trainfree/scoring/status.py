@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from trainfree.outside.foreign import ForeignError, contained, kind_of, told, words_of
-from trainfree.proxies.registry import UndefinedScoreError, is_number
+from trainfree.proxies.checks import is_number
+from trainfree.proxies.registry import UndefinedScoreError
 
 
 class Status(IntEnum):

@@ -10,6 +10,7 @@ EPSILON = 1e-10
 @proxy(
     "intrain",
     needs=["activations", "gradients"],
+    input="gaussian",
     cite="Zhou et al., CVPR 2026, as described in notes on the paper",
 )
 def intrain(candidate: Candidate) -> float:
@@ -21,7 +22,8 @@ def intrain(candidate: Candidate) -> float:
     normalisations included; s is the deviation of the elements of a tensor's gradient and m the
     largest absolute one plus 1e−10. Of a gradient that is zero but for rounding, as that of what is
     added before another normalisation, it is the ratio of the rounding. The authors use 64 Gaussian
-    images of 64 × 64 pixels and random labels. −inf where no weight has a gradient.
+    images of 64 × 64 pixels and random labels; here their number, size and labels are those of the
+    setting. −inf where no weight has a gradient.
     """
     evenness = sum(candidate.by_layer(_evenness, candidate.parameter_gradients))
     features = candidate.layer_features

@@ -228,8 +228,9 @@ def watch_codes(
     structure: Structure,
     normalise: Normalisation,
     code: Callable[[Code], None],
+    instead: dict[Any, Callable[..., Any]] | None = None,
 ) -> None:
-    """Run the inputs and hand on the codes."""
+    """Run the inputs, with functions to call in place of others, and hand on the codes."""
     watched = _Watched(structure, batch_size(inputs), code, lambda found: None)
-    with conditions(normalise), watched:
+    with conditions(normalise, instead), watched:
         call(model, inputs)

@@ -77,7 +77,7 @@ def _forward_twice(
         along: Tensor = jvp(value, (changed,), (dict(gradients),))[1]
         return along
 
-    with conditions(plainly, _PLAIN):
+    with conditions(plainly, PLAIN):
         curvature: Tensor = jvp(slope, (weights,), (weights,))[1]
     return float(curvature)
 
@@ -102,7 +102,7 @@ def _backward_twice_with_scale(
     """Return Σ w ⊙ H g and Σ |w ⊙ H g|."""
     parameters = trainable(model, names)
     leaves = list(parameters.values())
-    with torch.enable_grad(), conditions(OfBatch(), _PLAIN):
+    with torch.enable_grad(), conditions(OfBatch(), PLAIN):
         value = of(call(model, inputs))
         first = torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True)
         terms = [
@@ -184,7 +184,7 @@ def _glu(input: Tensor, dim: int = -1) -> Tensor:
     return first * torch.sigmoid(second)
 
 
-_PLAIN: dict[Any, Callable[..., Any]] = {
+PLAIN: dict[Any, Callable[..., Any]] = {
     F.layer_norm: _layer_norm,
     torch.layer_norm: _layer_norm,
     F.group_norm: _group_norm,

@@ -83,7 +83,7 @@ class Fixed:
         """Return the normalised input."""
         statistics = self.known[number]
         mean, inverse = _channels(statistics.mean, x), _channels(statistics.inverse_deviation, x)
-        return _scaled((x - mean) * inverse, affine)
+        return scaled((x - mean) * inverse, affine)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Only:
 
 def plainly(number: int, x: Tensor, affine: Affine) -> Tensor:
     """Normalise by the batch in steps that can be differentiated again and again."""
-    return _scaled(standardised(x, [0, *range(2, x.dim())], affine.epsilon), affine)
+    return scaled(standardised(x, [0, *range(2, x.dim())], affine.epsilon), affine)
 
 
 def standardised(x: Tensor, dims: list[int], epsilon: float) -> Tensor:
@@ -110,7 +110,8 @@ def standardised(x: Tensor, dims: list[int], epsilon: float) -> Tensor:
     return made
 
 
-def _scaled(x: Tensor, affine: Affine) -> Tensor:
+def scaled(x: Tensor, affine: Affine) -> Tensor:
+    """Return x, (B, channels, …), with what a normalisation multiplies by and adds."""
     if affine.weight is not None:
         x = x * _channels(affine.weight, x)
     return x if affine.bias is None else x + _channels(affine.bias, x)

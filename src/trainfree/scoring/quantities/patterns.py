@@ -33,7 +33,11 @@ _LOWER = (1 << 32) - 1
 
 def distinct_unit_patterns(forward: ForwardPass) -> int:
     """Return the number of different columns of the matrix (images, all ReLU units)."""
-    codes = _codes(forward)
+    return distinct_units(_codes(forward))
+
+
+def distinct_units(codes: list[Tensor]) -> int:
+    """Return the number of different columns of all the matrices, (images, units) bool each."""
     if codes and not on_cpu(codes[0]):
         return distinct_columns(torch.cat(codes, dim=1))
     return distinct_patterns([unit_words(code.numpy()) for code in codes])
