@@ -429,11 +429,12 @@ def _inline(text: str) -> str:
 
 def candidate() -> str:
     """Return the table of what a proxy may ask for, from the docstrings of ``Candidate``."""
+    from trainfree.proxies.layerwise import Layerwise
     from trainfree.proxies.own_passes import OwnPasses
     from trainfree.proxies.registry import Candidate
 
     rows = []
-    members = {**vars(Candidate), **vars(OwnPasses)}
+    members = {**vars(Candidate), **vars(Layerwise), **vars(OwnPasses)}
     for name, member in members.items():
         if name.startswith("_"):
             continue

@@ -103,7 +103,7 @@ def shared():
 @pytest.mark.parametrize("name", PROXY_NAMES)
 def test_no_proxy_of_the_suite_changes_anything_that_is_shared(name, shared):
     before, around = of_the_candidate(shared), of_the_process()
-    shared.score(load_proxy(name))
+    attempt(shared, load_proxy(name), ALIVE)
     assert of_the_candidate(shared) == before
     assert of_the_process() == around
 
@@ -148,7 +148,7 @@ def spoil_tensor(tensor: torch.Tensor) -> None:
     tensor.requires_grad_(True)
     tensor.register_hook(lambda gradient: gradient * 0)
     tensor.grad = torch.ones_like(tensor)
-    tensor.requires_grad_(False).set_(torch.zeros(1))
+    tensor.requires_grad_(False).set_(torch.zeros(1, dtype=tensor.dtype))
 
 
 def edits(logits: torch.Tensor) -> torch.Tensor:

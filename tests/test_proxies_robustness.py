@@ -29,6 +29,8 @@ from trainfree.scoring.settings.setting import Setting, scored_architectures, sc
 from trainfree.scoring.status import Status
 
 DEAD, ALIVE = 0, 728
+ATTENTIVE = {"dss"}
+"""Proxies of networks with attention alone."""
 # What they read is there without a path from input to output, though they ask for
 # more than the network.
 OF_ANY_NETWORK = {"az_trainability", "l2_norm", "linear_regions", "meco", "random", "swap"}
@@ -46,6 +48,10 @@ def images(tmp_path_factory):
 @pytest.mark.parametrize("name", PROXY_NAMES)
 def test_every_proxy_has_a_value_and_declares_all_it_asks_for(name):
     _, status, message, seconds = attempt(small_candidate(ALIVE), load_proxy(name), ALIVE)
+    if name in ATTENTIVE:
+        assert status == Status.UNDEFINED
+        assert "has no attention" in message
+        return
     assert (status, message) == (Status.OK, "")
     assert seconds > 0
 
@@ -56,6 +62,8 @@ def test_a_network_without_a_path_never_gets_a_silent_number(name):
     score, status, message, _ = attempt(small_candidate(DEAD), proxy, DEAD)
     if name in OF_ANY_NETWORK or not proxy.needs:
         assert status == Status.OK, message
+    elif name in ATTENTIVE:
+        assert status == Status.UNDEFINED
     else:
         assert (score, status) == (-math.inf, Status.SINGULAR), message
 
@@ -64,10 +72,11 @@ def test_a_network_without_a_path_never_gets_a_silent_number(name):
 def scored_together(request):
     """One candidate asked for all proxies, in either order."""
     candidate = small_candidate(ALIVE)
-    return {name: candidate.score(load_proxy(name))[0] for name in PROXY_NAMES[:: request.param]}
+    names = [name for name in PROXY_NAMES[:: request.param] if name not in ATTENTIVE]
+    return {name: candidate.score(load_proxy(name))[0] for name in names}
 
 
-@pytest.mark.parametrize("name", PROXY_NAMES)
+@pytest.mark.parametrize("name", sorted(set(PROXY_NAMES) - ATTENTIVE))
 def test_scores_repeat_bit_by_bit_whatever_was_asked_before(name, scored_together):
     assert small_candidate(ALIVE).score(load_proxy(name))[0] == scored_together[name]
 
@@ -80,7 +89,7 @@ def test_needs_say_which_proxies_do_without_data():
     images = small_candidate(ALIVE, batch_size=8)
     other_images = small_candidate(ALIVE, batch_size=8)
     other_images._backend.batch = other_images._backend.batch.flip(3) * 0.5 + 1
-    for name in sorted(free):
+    for name in sorted(free - ATTENTIVE):
         assert images.score(load_proxy(name))[0] == other_images.score(load_proxy(name))[0], name
 
 
@@ -147,7 +156,7 @@ def test_a_batch_of_one_class_or_one_image_has_a_status():
     single = small_candidate(ALIVE, batch_size=1)
     judged = {name: attempt(single, load_proxy(name), ALIVE)[:3] for name in PROXY_NAMES}
     failed = {name: message for name, (_, status, message) in judged.items() if status}
-    assert failed.keys() == {"epe_nas", "jacob_cov", "zico"}
+    assert failed.keys() == {"epe_nas", "jacob_cov", "lswag", "zico", "zico_bc", *ATTENTIVE}
     assert all(np.isnan(judged[name][0]) for name in failed)
     assert "one class" in failed["epe_nas"]
     assert "one image" in failed["zico"]
@@ -187,7 +196,7 @@ def huge_weights(dtype: torch.dtype) -> CheckedCandidate:
 def test_all_proxies_together_cost_less_than_apart():
     """Counted in passes, not seconds: each shared result is computed once."""
     candidate = small_candidate(ALIVE)
-    for name in PROXY_NAMES:
+    for name in sorted(set(PROXY_NAMES) - ATTENTIVE):
         candidate.score(load_proxy(name))
     results = candidate._backend.results
     users = [

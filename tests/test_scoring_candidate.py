@@ -76,17 +76,19 @@ NEEDED_BY = {
         *("stream", "linear_regions", "log_gaussian_expansion", "block_trainabilities"),
         *("masked_relu_kernel", "masked_unit_patterns", "output_curvature"),
     ),
-    "no_batch_norm": ("log_synaptic_flow",),
+    "no_batch_norm": ("log_synaptic_flow", "flow_gradients"),
     "activations": (
         *("relu_kernel", "relu_kernel_official", "outputs", "distinct_unit_patterns"),
         *("block_entropies", "smallest_correlation_eigenvalues", "logits", "channel_gradients"),
         *("masked_relu_kernel", "masked_unit_patterns", "first_features", "over_layers"),
+        "layer_features",
     ),
     "images": ("images",),
     "labels": ("labels", "gradient_sign_agreement"),
     "gradients": (
         *("loss_gradients", "half_gradients", "output_gradients"),
         *("gradient_curvature", "weighted_response_kernel", "channel_gradients"),
+        "parameter_gradients",
     ),
     "jacobian": ("input_jacobian", "block_trainabilities", "output_curvature"),
     "image_gradients": ("tangent_kernel", "gradient_sign_agreement", "fisher_eigenvalues"),
@@ -95,7 +97,7 @@ NEEDED_BY = {
 
 FREE = {
     *("params", "flops", "relu_units", "parameter_tensors", "classes", "network"),
-    *("log_abs_determinant", "by_layer"),
+    *("attention_weights", "log_abs_determinant", "by_layer"),
 }
 
 

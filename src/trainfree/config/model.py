@@ -94,9 +94,15 @@ class Config(Section):
         """
         first = self.scoring_setting(dataset)
         plans = self.search.plans().values()
-        guides = dict.fromkeys(name for plan in plans for name in plan.proxies)
+        guides = list(dict.fromkeys(name for plan in plans for name in plan.proxies))
         others = [
-            replace(first, seed=self.seed + draw, proxies=tuple(guides))
+            replace(
+                first,
+                seed=self.seed + draw,
+                proxies=tuple(guides),
+                inputs=_named_for(guides, self.scoring.inputs),
+                weights=_named_for(guides, self.scoring.weights),
+            )
             for draw in range(1, self.scoring.draws if guides else 1)
         ]
         return [first, *others]

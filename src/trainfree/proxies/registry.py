@@ -20,6 +20,7 @@ from trainfree.proxies.checks import (
     may_replace,
     origin,
 )
+from trainfree.proxies.layerwise import Layerwise
 from trainfree.proxies.loss_gradients import LossGradients
 from trainfree.proxies.own_passes import OwnPasses
 from trainfree.spaces.network import Network
@@ -62,7 +63,7 @@ class UndefinedScoreError(Exception):
         self.score = score
 
 
-class Candidate(OwnPasses, Protocol):
+class Candidate(Layerwise, OwnPasses, Protocol):
     """One architecture at initialisation, seen through one mini-batch of B images.
 
     Each property is computed when a proxy first asks for it and shared by all proxies of the
