@@ -32,7 +32,7 @@ Kind = Literal[
 Quantity = Literal["accuracy", "score", "seconds"]
 # Ten times faster, where PyYAML was built with libyaml.
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-Unit = Literal["%", "s", "nats", "tau", "r"]
+Unit = Literal["%", "s", "ms", "nats", "tau", "rho", "r", "ndcg"]
 
 
 class _Entry(BaseModel):

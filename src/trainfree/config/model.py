@@ -174,7 +174,8 @@ class Config(Section):
         every = replace(settings[0], proxies=cheap, sample=0, sample_seed=0, subset="")
         if self._field_sample or self.field.subset:
             settings.append(every)
-        if dataset == self.datasets[0] and subset_module(self.space):
+        known = self.field.subset == PUBLISHED_SUBSET and not self._field_sample
+        if dataset == self.datasets[0] and subset_module(self.space) and not known:
             settings.append(replace(every, subset=PUBLISHED_SUBSET))
         return settings
 
@@ -316,7 +317,8 @@ class Config(Section):
             if sample and sample > size and (section == "scoring" or subset):
                 where = f"the subset {subset} of " if subset else "the space "
                 raise ConfigError(
-                    f"{section}.sample: {sample} architectures are more than {where}{self.space} has "
+                    f"{section}.sample: {sample} architectures are more than {where}"
+                    f"{self.space} has "
                     f"({size}); choose fewer"
                 )
 
