@@ -429,10 +429,11 @@ def _inline(text: str) -> str:
 
 def candidate() -> str:
     """Return the table of what a proxy may ask for, from the docstrings of ``Candidate``."""
+    from trainfree.proxies.layerwise import Layerwise
     from trainfree.proxies.registry import Candidate
 
     rows = []
-    for name, member in vars(Candidate).items():
+    for name, member in {**vars(Candidate), **vars(Layerwise)}.items():
         if name.startswith("_"):
             continue
         text = " ".join((inspect.getdoc(member) or "").partition("\n\nRaises")[0].split())

@@ -66,23 +66,25 @@ def test_a_candidate_has_what_the_protocol_says_and_nothing_else():
     own = {name for name in dir(CheckedCandidate) if not name.startswith("_")}
     assert own - {"score", "global_seed"} == MEMBERS
     for name in MEMBERS:
-        ours, said = inspect.getattr_static(CheckedCandidate, name), vars(Candidate)[name]
+        ours, said = (inspect.getattr_static(kind, name) for kind in (CheckedCandidate, Candidate))
         assert isinstance(ours, property) == isinstance(said, property), name
 
 
 NEEDED_BY = {
     "weights": ("weights", "biases", "module", "log_flow_reductions", "log_flow_normalised"),
     "random": ("stream", "linear_regions", "log_gaussian_expansion", "block_trainabilities"),
-    "no_batch_norm": ("log_synaptic_flow",),
+    "no_batch_norm": ("log_synaptic_flow", "flow_gradients"),
     "activations": (
         *("relu_kernel", "relu_kernel_official", "outputs", "distinct_unit_patterns"),
         *("block_entropies", "smallest_correlation_eigenvalues", "logits", "channel_gradients"),
+        "layer_features",
     ),
     "images": ("images",),
     "labels": ("labels", "gradient_sign_agreement"),
     "gradients": (
         *("loss_gradients", "half_gradients", "output_gradients"),
         *("gradient_curvature", "weighted_response_kernel", "channel_gradients"),
+        "parameter_gradients",
     ),
     "jacobian": ("input_jacobian", "block_trainabilities"),
     "image_gradients": ("tangent_kernel", "gradient_sign_agreement", "fisher_eigenvalues"),
@@ -91,7 +93,7 @@ NEEDED_BY = {
 
 FREE = {
     *("params", "flops", "relu_units", "parameter_tensors", "classes", "network"),
-    *("log_abs_determinant", "by_layer"),
+    *("attention_weights", "log_abs_determinant", "by_layer"),
 }
 
 
@@ -112,7 +114,7 @@ def test_members_ask_for_the_needs_in_their_brackets_and_for_no_others(need):
                 found("test")
             return 1.0
 
-        said = inspect.getdoc(vars(Candidate)[name])
+        said = inspect.getdoc(inspect.getattr_static(Candidate, name))
         assert need in said[said.index("[") : said.index("]")], name
         without = Proxy("made", ask, frozenset(NEEDS) - {need})
         with pytest.raises(TrainfreeError, match=f"asks for '{need}'"):

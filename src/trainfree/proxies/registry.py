@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from trainfree.errors import TrainfreeError, UnknownNameError
 from trainfree.proxies.checks import check_function, check_words
+from trainfree.proxies.layerwise import Layerwise
 from trainfree.proxies.loss_gradients import LossGradients
 from trainfree.spaces.network import Network
 
@@ -54,7 +55,7 @@ class UndefinedScoreError(Exception):
         self.score = score
 
 
-class Candidate(Protocol):
+class Candidate(Layerwise, Protocol):
     """One architecture at initialisation, seen through one mini-batch of B images.
 
     Each property is computed when a proxy first asks for it and shared by all proxies of the

@@ -162,6 +162,23 @@ class Backend(ABC):
     def gradients_of(self, loss: Callable[[Tensor], Tensor]) -> Mapping[Key, Tensor]:
         """Return the gradients of a loss of the logits; raises where :func:`refuse_zero` does."""
 
+    @property
+    @abstractmethod
+    def attention_weights(self) -> frozenset[Key]:
+        """Keys of the weights of attention's projections."""
+
+    @abstractmethod
+    def layer_features(self) -> Mapping[Key, Tensor]:
+        """Return outputs of layers with weights, (B, channels, positions)."""
+
+    @abstractmethod
+    def parameter_gradients(self) -> Mapping[Key, Tensor]:
+        """Return the gradients of the loss by parameter."""
+
+    @abstractmethod
+    def flow_gradients(self) -> Mapping[Key, Tensor]:
+        """Return ∂R/∂|θ| by weight, float64."""
+
     @abstractmethod
     def channel_gradients(self) -> Mapping[Key, Tensor]:
         """Return Σ over positions of output times its gradient, (B, channels) by weight."""

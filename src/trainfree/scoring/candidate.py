@@ -130,7 +130,34 @@ class _Described:
             raise UndefinedScoreError("it is not known where the blocks of the network end")
 
 
-class CheckedCandidate(_Described):
+class _Layers(_Described):
+    """What a candidate has of each layer; see :class:`~trainfree.proxies.layerwise.Layerwise`."""
+
+    @property
+    def layer_features(self) -> Mapping[Key, Tensor]:
+        """Outputs of layers with weights, (B, channels, positions)."""
+        self._require("activations")
+        return self._backend.once("layer features", self._backend.layer_features)
+
+    @property
+    def parameter_gradients(self) -> Mapping[Key, Tensor]:
+        """Gradient of the loss by parameter."""
+        self._require("gradients")
+        return self._backend.once("parameter gradients", self._backend.parameter_gradients)
+
+    @property
+    def flow_gradients(self) -> Mapping[Key, Tensor]:
+        """∂R/∂|θ| by weight."""
+        self._require("no_batch_norm")
+        return self._backend.once("flow gradients", self._backend.flow_gradients)
+
+    @property
+    def attention_weights(self) -> frozenset[Key]:
+        """Keys of the weights of attention's projections."""
+        return self._backend.attention_weights
+
+
+class CheckedCandidate(_Layers):
     """The :class:`~trainfree.proxies.registry.Candidate` that proxies are handed.
 
     Checks that a proxy has declared what it asks for, has it computed once, and bills it to each

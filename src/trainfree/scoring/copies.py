@@ -23,7 +23,7 @@ from trainfree.proxies.loss_gradients import LossGradients
 from trainfree.proxies.registry import Candidate, Key, Proxy
 from trainfree.spaces.network import Network
 
-MEMBERS = frozenset(name for name in vars(Candidate) if not name.startswith("_"))
+MEMBERS = frozenset(name for name in dir(Candidate) if not name.startswith("_"))
 """What a candidate has for proxies."""
 _METHODS = ("stream", "by_layer", "log_abs_determinant")
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainfree.proxies.registry import Key, UndefinedScoreError
+from trainfree.scoring.autodiff.affine import affine_gradients
 from trainfree.scoring.autodiff.backward import Gradients, backward
 from trainfree.scoring.autodiff.forward import ForwardPass, Parameters, record
 from trainfree.scoring.backend import (
@@ -19,6 +20,7 @@ from trainfree.scoring.backend import (
     any_gradient,
     by_key,
     logit_gradient,
+    named,
     no_gradient,
     refuse_zero,
 )
@@ -35,6 +37,7 @@ from trainfree.scoring.quantities.hessian_product import gradient_curvature
 from trainfree.scoring.quantities.per_image_gradients import ImageGradients, image_gradients
 from trainfree.scoring.quantities.relu_kernel import ReluKernels, relu_kernels
 from trainfree.scoring.quantities.synflow_bn import (
+    flow_gradients,
     log_normalised_flow,
     normalisations,
     positive_weights,
@@ -180,6 +183,11 @@ class _Passes(Backend):
         """Gradients of the mean cross-entropy with respect to outputs, by node number."""
         return by_key(self.loss.output)
 
+    @property
+    def attention_weights(self) -> frozenset[Key]:
+        """No node multiplies one map by another."""
+        return frozenset()
+
     def gradients_of(self, loss: Callable[[Tensor], Tensor]) -> Mapping[Key, Tensor]:
         """Return the gradients of a loss of the logits by node number."""
         forward = self.forward
@@ -221,6 +229,21 @@ class EngineBackend(_Passes):
     initialization
         How the weights of derived networks are drawn.
     """
+
+    def layer_features(self) -> Mapping[Key, Tensor]:
+        """Return outputs of convolutions and linear layers, (B, channels, positions)."""
+        values = self.forward.values
+        maps = {number: values[number] for number in self.parameters.weight}
+        return by_key({n: x.flatten(2) if x.dim() > 2 else x[:, :, None] for n, x in maps.items()})
+
+    def parameter_gradients(self) -> Mapping[Key, Tensor]:
+        """Return the gradients of the mean cross-entropy by parameter."""
+        loss = self.loss
+        return {**by_key(loss.weight), **named(affine_gradients(self.forward, loss))}
+
+    def flow_gradients(self) -> Mapping[Key, Tensor]:
+        """Return ∂R/∂|θ| by node number, without batch normalisation."""
+        return by_key(flow_gradients(self.network, self._positive, ()))
 
     def channel_gradients(self) -> Mapping[Key, Tensor]:
         """Return Σ over positions of output times its gradient, (B, channels) by node number."""
@@ -322,8 +345,11 @@ class EngineBackend(_Passes):
         """Return it with batch normalisation, all of it or that of blocks with a stride."""
         network = self.network
         stay = normalisations(network, reductions_only)
-        positive = self.results.get("positive weights", lambda: positive_weights(self.parameters))
-        return log_normalised_flow(network, positive, stay)
+        return log_normalised_flow(network, self._positive, stay)
+
+    @property
+    def _positive(self) -> Parameters:
+        return self.results.get("positive weights", lambda: positive_weights(self.parameters))
 
 
 def _loss_of(forward: ForwardPass, labels: Tensor) -> Gradients:

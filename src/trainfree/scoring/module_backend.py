@@ -15,13 +15,14 @@ from trainfree.scoring.module_quantities import block_features, flow
 from trainfree.scoring.module_quantities.curvature import gradient_curvature
 from trainfree.scoring.module_quantities.expansion import log_expansion
 from trainfree.scoring.module_quantities.first_entries import first_entry_fisher
-from trainfree.scoring.module_quantities.gradients import weight_gradients
+from trainfree.scoring.module_quantities.gradients import layer_features, weight_gradients
 from trainfree.scoring.module_quantities.jacobian import input_jacobian
 from trainfree.scoring.module_quantities.passes import ModulePasses
 from trainfree.scoring.module_quantities.per_image import sign_agreement, tangent_kernel
 from trainfree.scoring.module_quantities.regions import linear_regions
 from trainfree.scoring.module_quantities.responses import weighted_response_kernel
 from trainfree.scoring.modules.conditions import OfBatch
+from trainfree.scoring.modules.dataflow import attention_weights
 from trainfree.scoring.modules.inputs import batch_size, part
 from trainfree.scoring.quantities.formulas import (
     ascending_eigenvalues,
@@ -61,6 +62,32 @@ class ModuleBackend(ModulePasses):
         return smallest_eigenvalue_sum(
             [(times, found) for times, found in features if found.shape[1] > found.shape[0]]
         )
+
+    @property
+    def attention_weights(self) -> frozenset[Key]:
+        """Names of the weights of attention's projections."""
+
+        def find() -> frozenset[Key]:
+            found = attention_weights(self._model, self._inputs)
+            return frozenset(name for name in self.structure.weights if name in found)
+
+        return self.once("attention", find)
+
+    def layer_features(self) -> Mapping[Key, Tensor]:
+        """Return outputs of layers with weights, (B, channels, positions)."""
+        return named(layer_features(self._model, self._inputs, self.structure, self._statistics))
+
+    def parameter_gradients(self) -> Mapping[Key, Tensor]:
+        """Return the gradients of the loss by name of the parameter."""
+        names, of = dict(self._model.named_parameters()), self._value(self._given_labels)
+        found = weight_gradients(self._model, self._inputs, tuple(names), OfBatch(), of)
+        self._require_gradient(found.values())
+        return named(found)
+
+    def flow_gradients(self) -> Mapping[Key, Tensor]:
+        """Return ∂R/∂|θ| by name of the parameter, without batch normalisation."""
+        weights, pick = self.structure.weights, self._head.logits
+        return named(flow.flow_gradients(self._model, self._inputs, weights, pick))
 
     def block_entropies(self) -> NDArray[np.float64]:
         """Return the entropy of stem and blocks, (blocks + 1,)."""

@@ -71,6 +71,26 @@ def log_normalised_flow(
     return log(flow) if flow != 0 else -inf
 
 
+def flow_gradients(
+    model: nn.Module,
+    inputs: Inputs,
+    weights: Collection[str],
+    logits: Callable[[Any], Tensor],
+) -> dict[str, Tensor]:
+    """Return ∂R/∂|θ| by weight, without batch normalisation; weights without any lack.
+
+    Raises
+    ------
+    UndefinedScoreError
+        When there is no image of ones, or a value is beyond double precision.
+    """
+    _require_image(inputs)
+    _, known = _gone_back(model, ones(inputs), _positive(model), weights, Only(()), logits, 1.0)
+    if not all(bool(torch.isfinite(gradient).all()) for gradient in known.values()):
+        raise UndefinedScoreError("a gradient is beyond what double precision can hold")
+    return known
+
+
 def _require_image(inputs: Inputs) -> None:
     if not is_continuous(inputs):
         raise UndefinedScoreError("the inputs are whole numbers: there is no image of ones")
@@ -96,18 +116,29 @@ def _flow(
     scale: float,
 ) -> tuple[float, float]:
     """Return R and the sum, both times ``scale`` and the sum once more."""
+    total, found = _gone_back(model, image, parameters, weights, normalise, logits, scale)
+    flow = sum(float((parameters[name] * g).abs().sum()) for name, g in found.items())
+    return total, flow
+
+
+def _gone_back(
+    model: nn.Module,
+    image: Inputs,
+    parameters: Mapping[str, Tensor],
+    weights: Collection[str],
+    normalise: Normalisation,
+    logits: Callable[[Any], Tensor],
+    scale: float,
+) -> tuple[float, dict[str, Tensor]]:
+    """Return R and, by weight, its gradient times ``scale``; weights without any lack."""
     leaves = {name: parameters[name].clone().requires_grad_() for name in weights}
     with torch.enable_grad(), conditions(normalise):
         total = logits(call(model, image, {**parameters, **leaves})).sum()
         if not total.requires_grad:
-            return float(total.detach()), 0.0
+            return float(total.detach()), {}
         found = torch.autograd.grad(total * scale, list(leaves.values()), allow_unused=True)
-    flow = sum(
-        float((leaf.detach() * gradient).abs().sum())
-        for leaf, gradient in zip(leaves.values(), found, strict=True)
-        if gradient is not None
-    )
-    return float(total.detach()), flow
+    known = {name: g for name, g in zip(leaves, found, strict=True) if g is not None}
+    return float(total.detach()), known
 
 
 @torch.no_grad()

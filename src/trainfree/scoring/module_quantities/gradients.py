@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from trainfree.scoring.modules.conditions import Normalisation, conditions
-from trainfree.scoring.modules.inputs import Inputs, call
+from trainfree.scoring.modules.inputs import Inputs, batch_size, call
 from trainfree.scoring.modules.observer import Observer
 from trainfree.scoring.modules.structure import Product, Structure
 
@@ -153,3 +153,34 @@ def loss_pass(
             output = call(model, inputs)
         found.weights = _gradients(of(output), parameters)
     return found
+
+
+class _Features(Observer):
+    """Keeps the outputs of layers with a weight, channels second."""
+
+    def __init__(self, structure: Structure, images: int) -> None:
+        super().__init__()
+        self._products, self._images = structure.products, images
+        self._calls: defaultdict[str, int] = defaultdict(int)
+        self.found: dict[str, Tensor] = {}
+
+    def multiplied(self, number: int, output: Tensor) -> None:
+        """Keep an output, as it is before anything works on it in place."""
+        product = self._products.get(number)
+        if product is None:
+            return
+        product.layout.require(output, self._images)
+        self._calls[product.weight] += 1
+        key = f"{product.weight}#{self._calls[product.weight]}".removesuffix("#1")
+        self.found[key] = product.layout.channels_second(output, product.channels).clone()
+
+
+@torch.no_grad()
+def layer_features(
+    model: nn.Module, inputs: Inputs, structure: Structure, normalise: Normalisation
+) -> dict[str, Tensor]:
+    """Return the outputs of layers with a weight, (B, channels, positions), by weight."""
+    features = _Features(structure, batch_size(inputs))
+    with conditions(normalise), features:
+        call(model, inputs)
+    return features.found

@@ -6,7 +6,7 @@ network, in double precision, for one image of ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from math import inf, log
 
 import torch
@@ -31,10 +31,10 @@ def positive_weights(parameters: Parameters) -> Parameters:
 
 
 @torch.no_grad()
-def log_normalised_flow(
+def flow_gradients(
     network: Network, positive: Parameters, normalised: Collection[int]
-) -> float:
-    """Return ln Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights; −inf for a sum of zero.
+) -> Mapping[int, Tensor]:
+    """Return ∂R/∂|θ| by node number; nodes that do not reach R lack.
 
     Parameters
     ----------
@@ -48,8 +48,24 @@ def log_normalised_flow(
     forward = record(
         network, positive, ones.contiguous(memory_format=torch.channels_last), normalised
     )
-    gradients = backward(forward, {network.output: torch.ones_like(forward.logits)}, "weights")
-    flow = sum(numbers_by_layer(_moved, gradients.weight, positive.weight))
+    return backward(forward, {network.output: torch.ones_like(forward.logits)}, "weights").weight
+
+
+@torch.no_grad()
+def log_normalised_flow(
+    network: Network, positive: Parameters, normalised: Collection[int]
+) -> float:
+    """Return ln Σ |θ ⊙ ∂R/∂θ| over convolution and linear weights; −inf for a sum of zero.
+
+    Parameters
+    ----------
+    positive
+        From :func:`positive_weights`.
+    normalised
+        Numbers of the batch normalisations that stay.
+    """
+    gradients = flow_gradients(network, positive, normalised)
+    flow = sum(numbers_by_layer(_moved, gradients, positive.weight))
     return log(flow) if flow != 0 else -inf
 
 

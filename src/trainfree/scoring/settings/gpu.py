@@ -26,9 +26,11 @@ OF_CODES = frozenset({"naswot", "naswot_official", "naswot_normalised", "swap"})
 """Proxies of the suite that read binary codes, which a GPU computes in groups."""
 OF_GROUPS = OF_CODES | {"synflow"}
 """All proxies of the suite that a GPU computes in groups."""
-COUNTING = frozenset({"params", "flops", "relu_units", "vkdnw"})
+COUNTING = frozenset({"params", "flops", "relu_units", "trainable_tensors", "vkdnw"})
 """Those that read counts of a network: beside proxies of groups, counts come with the group."""
-WITHOUT_PASS = frozenset({"params", "flops", "relu_units", "random", "constant", "l2_norm"})
+WITHOUT_PASS = frozenset(
+    {"params", "flops", "relu_units", "trainable_tensors", "random", "constant", "l2_norm"}
+)
 """Those that run no network."""
 
 Work = Literal["none", "engine", "passes"]
