@@ -15,10 +15,11 @@ ROOMS = {
     "images": {"sources"},
     "spaces": set(),
     "proxies": {"spaces"},
+    "combinations": set(),
     "benchmarks": {"sources", "spaces"},
     "scoring": {"spaces", "proxies", "images"},
-    "search": {"spaces"},
-    "analysis": set(),
+    "search": {"spaces", "combinations"},
+    "analysis": {"combinations"},
     "report": {"analysis"},
     "library": {
         *("sources", "images", "spaces", "benchmarks", "proxies", "scoring", "analysis"),

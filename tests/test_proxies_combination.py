@@ -10,17 +10,19 @@ import pytest
 from analysis_fixtures import ERROR, OK, tabulate, write_benchmark, write_scores
 from scipy.stats import kendalltau, spearmanr
 
-from trainfree.analysis.proxies.combination import (
-    AZ_NAS_PARTS,
-    VOTERS,
-    combined,
-    rank_aggregation,
-    vote,
-)
+from trainfree.analysis.proxies.combination import combined, rank_aggregation
 from trainfree.analysis.proxies.proxies import partial
 from trainfree.analysis.proxies.proxy_agreement import spearman
 from trainfree.analysis.registry import read_rows
+from trainfree.combinations import load_combination
+from trainfree.combinations.table import combine
 from trainfree.randomness import stream
+
+AZ_NAS_PARTS, VOTERS = (load_combination(name).proxies for name in ("az_nas", "vote"))
+
+
+def vote(scores: pd.DataFrame) -> np.ndarray:
+    return combine(load_combination("vote"), scores.to_numpy())
 
 
 def partial_spearman(first: pd.Series, second: pd.Series, given: pd.Series) -> float:
@@ -45,7 +47,7 @@ def test_vote_is_the_majority_of_each_pair(monkeypatch):
             if one != other:
                 won += float((values[one] > values[other]).sum() >= 2)
         assert vote(scores)[one] == pytest.approx(won / 29)
-    monkeypatch.setattr("trainfree.analysis.proxies.combination._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("trainfree.combinations.table._ROWS_AT_ONCE", 7)
     in_parts = vote(scores)
     monkeypatch.undo()
     np.testing.assert_array_equal(in_parts, vote(scores))

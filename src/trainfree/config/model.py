@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_SCORES
 from trainfree.analysis.settings import AnalysisSettings
+from trainfree.combinations import COMBINATION_NAMES, proxies_of
 from trainfree.config.across import AcrossConfig
 from trainfree.config.field import FieldConfig
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
@@ -250,6 +251,11 @@ class Config(Section):
         algorithm_names(algorithms)  # the plans ask for algorithms by name themselves
         load_files([*spaces, *algorithms, *images])
         known = proxy_names([Path(path) for path in self.proxies.extra])
+        if taken := [name for name in known if name in COMBINATION_NAMES]:
+            raise ConfigError(
+                f"proxies: {', '.join(taken)} is the name of a combination of proxies, whose "
+                "column in tables a proxy would take; give the proxy another name"
+            )
         for proxies in (self.scoring.proxies, self.nasbench101.proxies, self.ablation.proxies):
             _require("proxy", proxies, known)
         _require("proxy", self.across.proxies, known)
@@ -288,7 +294,7 @@ class Config(Section):
         for name, plan in plans.items():
             where = f"{section}.searches.{name}"
             for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
-                if proxy in plan.proxies:
+                if proxy not in ("", ACCURACY):
                     self._require_scored(f"{where}.{key}", proxy, scored, section)
                     parts = (self.scoring.sample, self.scoring.subset)
                     if any(parts) and section == "search":
@@ -322,16 +328,25 @@ class Config(Section):
                     f"({size}); choose fewer"
                 )
 
-    def _require_scored(self, key: str, proxy: str, scored: list[str], section: str) -> None:
+    def _require_scored(self, key: str, signal: str, scored: list[str], section: str) -> None:
+        """Check that a proxy, or each part of a combination, is among what is scored."""
         proxies = proxy_names([Path(path) for path in self.proxies.extra])
-        if proxy not in proxies:
+        combined = signal in COMBINATION_NAMES
+        if signal not in proxies and not combined:
             kind = "signal" if key.endswith(".signal") else "proxy"
-            known = [ACCURACY, *proxies] if kind == "signal" else proxies
-            raise ConfigError(f"{key}: {UnknownNameError(kind, proxy, known)}")
-        if proxy not in scored:
-            place = "scoring" if section == "search" else section
+            known = [ACCURACY, *proxies, *COMBINATION_NAMES] if kind == "signal" else proxies
+            raise ConfigError(f"{key}: {UnknownNameError(kind, signal, known)}")
+        place = "scoring" if section == "search" else section
+        missing = [part for part in proxies_of(signal) if part not in scored]
+        if missing and combined:
             raise ConfigError(
-                f"{key}: {proxy} is not in {place}.proxies ({', '.join(scored)}); add it there"
+                f"{key}: {signal} combines {', '.join(proxies_of(signal))}, of which "
+                f"{place}.proxies lacks {', '.join(missing)} (it has {', '.join(scored)}); add "
+                "there what is missing"
+            )
+        if missing:
+            raise ConfigError(
+                f"{key}: {signal} is not in {place}.proxies ({', '.join(scored)}); add it there"
             )
 
 

@@ -36,7 +36,8 @@ class SearchEntry(Section):
         default=None, description="Published settings of the algorithm, by their source's name."
     )
     signal: Name = Field(
-        default=ACCURACY, description="What guides the search: accuracy, or a proxy."
+        default=ACCURACY,
+        description="What guides the search: accuracy, a proxy, or a combination of proxies.",
     )
     proxy: Name | None = Field(
         default=None, description="Proxy that assists area, warmup and move."

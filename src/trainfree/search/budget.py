@@ -20,13 +20,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
 from trainfree.search.protocol import Overshoot, PaidScores, Run
+
+if TYPE_CHECKING:
+    from trainfree.combinations.history import History
+    from trainfree.search.protocol import Retold
 
 IndexArray = NDArray[np.int32]
 PlaceArray = NDArray[np.int64]
@@ -95,13 +99,23 @@ class Reading(NamedTuple):
         return np.where(weight == 0, near, (1 - weight) * near + weight * far)
 
 
-def asked(algorithm: Run, fitness: Sequence[float]) -> Iterator[int]:
-    """Yield for ever what the algorithm asks for; it is told the fitness when it goes on."""
+def asked(
+    algorithm: Run, fitness: Sequence[float], history: History | None = None
+) -> Iterator[int]:
+    """Yield for ever what the algorithm asks for; it is told the fitness when it goes on.
+
+    With a history, the fitness is that among the evaluations so far, and the algorithm, which has
+    to be :class:`~trainfree.search.protocol.Retold`, is told that of the earlier ones anew.
+    """
     ask, tell = algorithm.ask, algorithm.tell
     while True:
         index = ask()
         yield index
-        tell(index, fitness[index])
+        if history is None:
+            tell(index, fitness[index])
+        else:
+            tell(index, history.add(index))
+            cast("Retold", algorithm).retell(history.merits)
 
 
 def record(
@@ -110,6 +124,7 @@ def record(
     seconds: Sequence[float],
     scores: PaidScores | None,
     budget: Budget,
+    history: History | None = None,
 ) -> Record:
     """Let a fresh algorithm run to the end of its budget.
 
@@ -119,6 +134,8 @@ def record(
         By architecture index: what the algorithm is told, and what an evaluation costs.
     scores
         What the assisting proxy says and costs; None for a search without assistance.
+    history
+        What tells the fitness instead, where a combination guides.
 
     Raises
     ------
@@ -132,7 +149,7 @@ def record(
     limit = budget.limit if isinstance(budget, Seconds) else np.inf
     before = isinstance(budget, Seconds) and budget.overshoot == "stop_before"
     clock = 0.0
-    for index in islice(asked(algorithm, fitness), most):
+    for index in islice(asked(algorithm, fitness, history), most):
         clock += seconds[index]
         paid = 0.0 if scores is None else scores.spent
         if before and clock + paid > limit:

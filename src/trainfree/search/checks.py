@@ -27,7 +27,8 @@ def check_algorithm(algorithm: object, where: str) -> None:
         if type(algorithm.assisted) is not bool:  # type: ignore[attr-defined]
             found = shown(algorithm.assisted)  # type: ignore[attr-defined]
             raise ConfigError(f"assisted: expected True or False, found {found}")
-        for method in ("ask", "tell"):
+        retold = ["retell"] if hasattr(algorithm, "retell") else []
+        for method in ("ask", "tell", *retold):
             if not inspect.isfunction(getattr(algorithm, method)):
                 raise ConfigError(f"{method}: expected a method, found {shown(method)}")
             if inspect.iscoroutinefunction(getattr(algorithm, method)):

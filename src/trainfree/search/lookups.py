@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from trainfree.combinations import COMBINATION_NAMES, load_combination, proxies_of
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.files.storage import read_dataset
 from trainfree.search.training_cost import (
@@ -32,6 +33,8 @@ from trainfree.trainings import ACCURACY, headline
 if TYPE_CHECKING:
     import xarray as xr
 
+    from trainfree.combinations.history import Ordering
+
 IndexArray = NDArray[np.int64]
 
 
@@ -42,7 +45,10 @@ class Lookups:
     Attributes
     ----------
     fitness
-        (arch,) what the search is told, larger is better; NaN: the architecture failed.
+        (arch,) what the search is told, larger is better; NaN: the architecture failed. Where a
+        combination guides, zeros and NaN: what it tells depends on the others looked at.
+    ordering
+        The combination that guides and the order of architectures by its parts, or None.
     scoring_seconds, training_seconds
         (arch,) what one evaluation costs: measured, and simulated from the benchmark (NaN where
         it has no times).
@@ -65,6 +71,7 @@ class Lookups:
     """
 
     fitness: FloatArray
+    ordering: Ordering | None
     scoring_seconds: FloatArray
     training_seconds: FloatArray
     outcomes: FloatArray
@@ -86,7 +93,7 @@ def load_lookups(
     Parameters
     ----------
     signal
-        ``"accuracy"``, or the name of a proxy of the scores file.
+        ``"accuracy"``, or the name of a proxy of the scores file or of a combination of them.
     scores
         The merged scores file; read where a proxy guides or assists. One that only assists may
         have scored a sample of the space.
@@ -107,7 +114,9 @@ def load_lookups(
     hashes = {"benchmark": _config_hash(trained)}
     known: dict[str, tuple[FloatArray, FloatArray]] = {}
     assisted: IndexArray | None = None
-    if names := [name for name in (signal, proxy) if name not in (ACCURACY, "")]:
+    ordering: Ordering | None = None
+    guides = proxies_of(signal)
+    if names := [name for name in (*guides, proxy) if name not in (ACCURACY, "")]:
         scored, path = _read_scores(space, dataset, names[0], scores)
         if signal == ACCURACY and scored.sizes["arch"] < len(space):
             assisted = _sample_of_space(scored, space, path)
@@ -123,10 +132,13 @@ def load_lookups(
         note = accuracy_note(cost) + _failures_note(fitness, "have no such accuracy")
         clock_note = training_note(trained, cost, training)
     else:
-        fitness, scoring = known[signal]
+        ordering, fitness = _guide(signal, {name: known[name][0] for name in guides})
+        scoring = np.sum([np.nan_to_num(known[name][1]) for name in guides], axis=0)
         training = np.zeros(len(space))
         note, clock_note = _proxy_note(signal, fitness), "Scoring seconds were measured."
-        clock_note += _untimed_note(signal, scoring)
+        if ordering is not None:
+            clock_note += f" Those of {signal} are the sum of what its parts cost alone."
+        clock_note += "".join(_untimed_note(name, known[name][1]) for name in guides)
     assistance, paid = known.get(proxy, (None, None))
     if proxy:
         note += f" Assisted by the score of {proxy}" + _sample_note(assisted, space) + "."
@@ -139,7 +151,8 @@ def load_lookups(
         raise no_accuracy(columns, dataset, benchmark)
     return Lookups(
         fitness=fitness,
-        scoring_seconds=np.nan_to_num(scoring),
+        ordering=ordering,
+        scoring_seconds=scoring,
         training_seconds=training,
         outcomes=np.stack(list(columns.values()), axis=1),
         outcome_names=tuple(column.label for column in columns),
@@ -151,6 +164,17 @@ def load_lookups(
         clock_note=clock_note,
         source_hashes=hashes,
     )
+
+
+def _guide(signal: str, scores: dict[str, FloatArray]) -> tuple[Ordering | None, FloatArray]:
+    """Return the order of architectures by a combination's parts, and the (arch,) fitness."""
+    if signal not in COMBINATION_NAMES:
+        return None, scores[signal]
+    from trainfree.combinations.history import ordering_of  # compiled code, slow to import
+
+    columns = np.stack(list(scores.values()), axis=1)
+    failed = np.isnan(columns).any(axis=1)
+    return ordering_of(load_combination(signal), columns), np.where(failed, np.nan, 0.0)
 
 
 def _read_scores(
@@ -213,9 +237,17 @@ def _refuse_overflow(scores: FloatArray, proxy: str, path: Path) -> None:
         )
 
 
-def _proxy_note(proxy: str, fitness: FloatArray) -> str:
-    return f"Guided by the score of {proxy}; nothing is trained." + _failures_note(
-        fitness, "could not be scored"
+def _proxy_note(signal: str, fitness: FloatArray) -> str:
+    failures = _failures_note(fitness, "could not be scored")
+    if signal not in COMBINATION_NAMES:
+        return f"Guided by the score of {signal}; nothing is trained." + failures
+    combination = load_combination(signal)
+    dense = [part.proxy for part in combination.parts if part.ties == "dense"]
+    return (
+        f"Guided by {signal} ({combination.summary} of {', '.join(combination.proxies)}"
+        + (f", dense ranks of {', '.join(dense)}" if dense else "")
+        + "), ranked anew among all evaluations of the run after each; nothing is trained."
+        + failures
     )
 
 

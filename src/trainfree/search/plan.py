@@ -14,13 +14,14 @@ from typing import Any, ClassVar, get_args
 
 from pydantic.dataclasses import dataclass
 
-from trainfree import search, spaces
+from trainfree import combinations, search, spaces
+from trainfree.combinations import COMBINATION_NAMES, proxies_of
 from trainfree.errors import ConfigError, UnknownNameError, shown
 from trainfree.outside.extensions import outside_code
 from trainfree.provenance import code_hash
-from trainfree.search import load_algorithm
+from trainfree.search import ALGORITHM_NAMES, load_algorithm
 from trainfree.search.budget import MOST_EVALUATIONS, Budget, Evaluations, Seconds
-from trainfree.search.protocol import Overshoot, find_preset, make_settings
+from trainfree.search.protocol import Overshoot, SearchAlgorithm, find_preset, make_settings
 from trainfree.settings import STRICT, Settings
 from trainfree.trainings import ACCURACY
 
@@ -45,7 +46,7 @@ class SearchPlan(Settings):
     algorithm, preset
         One of ``trainfree.search.algorithm_names``, and where its settings come from or "".
     signal
-        ``"accuracy"`` or the name of the proxy that guides the search.
+        ``"accuracy"`` or the name of the proxy, or combination of proxies, that guides the search.
     proxy
         The proxy that assists, "" for an algorithm without assistance.
     counts
@@ -73,7 +74,7 @@ class SearchPlan(Settings):
     @property
     def proxies(self) -> list[str]:
         """The proxies whose scores the search reads."""
-        names = [self.signal, self.proxy]
+        names = [*proxies_of(self.signal), self.proxy]
         return [name for name in dict.fromkeys(names) if name not in (ACCURACY, "")]
 
     @property
@@ -89,6 +90,7 @@ def search_code_hash(plan: SearchPlan, space: str) -> str:
     return code_hash(
         "trainfree.search.run",
         *search.modules_of(plan.algorithm),
+        *combinations.modules_of(plan.signal),
         *spaces.encoding_modules(space),
         outside=outside_code(search.ALGORITHM_KIND, [plan.algorithm])
         | outside_code(spaces.SPACE_KIND, [space]),
@@ -137,6 +139,7 @@ def make_plan(
     _, settings = make_settings(where, algorithm, {**preset.settings, **own})
     signal, proxy = entry.get("signal") or ACCURACY, entry.get("proxy") or ""
     _check_assistance(where, algorithm_name, algorithm.assisted, proxy)
+    _check_combined(where, algorithm_name, algorithm, signal, proxy)
     seconds = _seconds(where, entry, signal)
     overshoot = entry.get("overshoot") or preset.overshoot
     counts = () if seconds is not None else _counts(where, entry.get("budgets") or budgets)
@@ -182,6 +185,25 @@ def _check_assistance(where: str, algorithm: str, assisted: bool, proxy: str) ->
         raise ConfigError(
             f"{where}.proxy: {algorithm} takes no assistance, found {proxy!r}; a proxy that "
             "guides a search is its 'signal'"
+        )
+
+
+def _check_combined(
+    where: str, name: str, algorithm: type[SearchAlgorithm], signal: str, proxy: str
+) -> None:
+    if proxy in COMBINATION_NAMES:
+        raise ConfigError(
+            f"{where}.proxy: expected a proxy, which scores an architecture by itself, found the "
+            f"combination {proxy}, which ranks many; name one of its parts "
+            f"({', '.join(proxies_of(proxy))}), or let it guide the search (signal: {proxy})"
+        )
+    if signal in COMBINATION_NAMES and not hasattr(algorithm, "retell"):
+        able = [own for own in ALGORITHM_NAMES if hasattr(load_algorithm(own), "retell")]
+        raise ConfigError(
+            f"{where}.signal: {signal} ranks its parts among all that the run has looked at, so "
+            f"that what {name} was told changes later, and it has no method retell to hear of it; "
+            f"choose one of {', '.join(able)}, or be guided by one proxy "
+            f"({', '.join(proxies_of(signal))})"
         )
 
 

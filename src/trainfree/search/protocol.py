@@ -3,6 +3,11 @@
 An algorithm never sees a file, a clock or a budget. It gets fitness values, larger is better, in
 whatever unit the signal has: percent for trained accuracy, the score itself for a proxy. NaN means
 that the architecture failed; it is worse than everything, -inf included.
+
+Where a combination of proxies guides, architectures are ranked among those that the run has looked
+at, so that each evaluation changes the fitness of those before it. An algorithm that has the method
+``retell`` is told the fitness of all of them anew after each ``tell``; one without it can only be
+guided by a fitness that stays.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError, UnknownNameError, near_match
 from trainfree.outside.foreign import ForeignError, contained, shown, whole_number, words_of
@@ -121,8 +127,20 @@ class Run(Protocol):
         ...
 
 
+class Retold(Protocol):
+    """What an algorithm has besides if it can be guided by a fitness that changes."""
+
+    def retell(self, fitness: NDArray[np.float64]) -> None:
+        """Take in the fitness of all evaluations so far, in their order.
+
+        Called after each ``tell`` where a combination guides, and never else. Larger is better,
+        NaN is one that failed; only the order means anything.
+        """
+        ...
+
+
 class SearchAlgorithm(Protocol):
-    """One run of a search algorithm.
+    """One run of a search algorithm. It may be :class:`Retold` besides.
 
     Parameters
     ----------

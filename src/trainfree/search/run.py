@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,9 @@ from trainfree.search.watched import Watch, is_foreign
 from trainfree.spaces import load_space
 from trainfree.spaces.protocol import Space
 from trainfree.trainings import EVALUATIONS, TRAINING_SECONDS
+
+if TYPE_CHECKING:
+    from trainfree.combinations.history import History, Ordering
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ class _Runs:
         self._seed, self._budget = job.seed, plan.budget
         self._space, self._algorithm, self._settings = space, algorithm, settings
         self._fitness = tuple(lookups.fitness.tolist())
+        self._ordering = lookups.ordering
         self._seconds = tuple(lookups.training_seconds.tolist())
         self._assistance: tuple[Any, ...] | None = None
         if lookups.assistance is not None and lookups.assistance_seconds is not None:
@@ -202,11 +206,20 @@ class _Runs:
             settings = self._settings if watch is None else deepcopy(self._settings)
             return self._algorithm(self._space, rng, settings, *assisting)
 
+        history = self._history()
         if watch is None:
-            return record(make(), self._fitness, self._seconds, scores, self._budget)
+            return record(make(), self._fitness, self._seconds, scores, self._budget, history)
         seed = int(stream(self._seed, f"{self._identity} global", run).integers(2**63))
         searcher = watch.begin(run, seed, make)
-        return record(searcher, self._fitness, self._seconds, scores, self._budget)
+        return record(searcher, self._fitness, self._seconds, scores, self._budget, history)
+
+    def _history(self) -> History | None:
+        """Return an empty history where a combination guides, which is only by evaluations."""
+        if self._ordering is None or not isinstance(self._budget, Evaluations):
+            return None
+        from trainfree.combinations.history import History  # compiled code, slow to import
+
+        return History(self._ordering, self._budget.counts[-1])
 
 
 def trace_of(records: Sequence[Record], lookups: Lookups) -> Trace:
@@ -224,7 +237,25 @@ def trace_of(records: Sequence[Record], lookups: Lookups) -> Trace:
     for values in looked_up.values():
         values[ended] = np.nan
     rung = _padded([one.rung for one in records], NOTHING).astype(np.int8)
-    return Trace(arch=arch, steps=steps, rung=rung, **looked_up)
+    if lookups.ordering is None:
+        leader = leaders(merits(arch, rung, lookups.fitness))
+    else:
+        leader, looked_up["fitness"] = _followed(records, lookups.ordering)
+    return Trace(arch=arch, steps=steps, rung=rung, leader=leader, **looked_up)
+
+
+def _followed(records: Sequence[Record], ordering: Ordering) -> tuple[PlaceArray, FloatArray]:
+    """Return (run, step) the leader and the fitness where a combination guides.
+
+    Its budgets are numbers of evaluations, so that all runs are of one length.
+    """
+    from trainfree.combinations.history import follow  # compiled code, slow to import
+
+    runs = [
+        follow(ordering, np.array(one.arch, np.int64), np.array(one.rung, np.int64))
+        for one in records
+    ]
+    return np.stack([run.leader for run in runs]), np.stack([run.fitness for run in runs])
 
 
 def _padded(rows: Sequence[Sequence[float]], filling: float) -> NDArray[Any]:
@@ -248,7 +279,7 @@ def merits(arch: IndexArray, rung: NDArray[np.int8], fitness: FloatArray) -> Pla
 
 def _answers(plan: SearchPlan, trace: Trace, lookups: Lookups) -> Answers:
     """Read all runs out at every budget, and place the answers in the whole space."""
-    leader = leaders(merits(trace.arch, trace.rung, lookups.fitness))
+    leader = trace.leader
     clock = trace.training_seconds + trace.scoring_seconds
     reading = read_out(leader, trace.steps, clock, plan.budget)
     arch = np.take_along_axis(trace.arch, reading.answer, axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trainfree.combinations import COMBINATION_NAMES
 from trainfree.search.budget import Evaluations, FloatArray, IndexArray, PlaceArray
 from trainfree.search.lookups import Lookups
 from trainfree.search.plan import SearchPlan
@@ -17,10 +18,14 @@ COMPRESSION = {"zlib": True, "complevel": 1, "shuffle": True}
 
 
 class Trace(NamedTuple):
-    """What the runs looked at: arrays over (run, step), ``steps`` over (run,)."""
+    """What the runs looked at: arrays over (run, step), ``steps`` over (run,).
+
+    ``leader`` is the step of the best evaluation so far.
+    """
 
     arch: IndexArray
     steps: PlaceArray
+    leader: PlaceArray
     rung: NDArray[np.int8]
     fitness: FloatArray
     accuracy: FloatArray
@@ -71,7 +76,12 @@ def _trace_variables(plan: SearchPlan, trace: Trace) -> dict[str, xr.Variable]:
     rung = "rung of the evaluation; answers come from the highest one so far"
     scoring = "measured scoring time of the proxies up to this step"
     training = "simulated training time up to this step"
-    return {
+    combined = {}
+    if plan.signal in COMBINATION_NAMES:
+        seen += ", among the evaluations up to this step"
+        best = "step of the best evaluation so far, all of them ranked anew"
+        combined["trace_leader"] = _variable(dims, trace.leader.astype(np.int32), "1", best)
+    return combined | {
         "trace_arch": _variable(dims, trace.arch, "1", "architecture evaluated, -1 after the end"),
         "trace_fitness": _variable(dims, trace.fitness, percent, seen),
         "trace_accuracy": _variable(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from trainfree.errors import ConfigError
 from trainfree.outside.foreign import blamed_on, shown, whole_number
@@ -17,6 +18,12 @@ from trainfree.search import ALGORITHM_NAMES
 from trainfree.search.budget import Record
 from trainfree.search.protocol import SearchAlgorithm
 from trainfree.spaces import SPACE_NAMES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trainfree.search.protocol import Retold
 
 HIGHEST_RUNG = 127
 """Files hold rungs in eight bits."""
@@ -119,3 +126,8 @@ class WatchedRun:
         """Take in the fitness of the architecture that ``ask`` returned last."""
         self._watch.call = "tell"
         self._run.tell(index, fitness)
+
+    def retell(self, fitness: NDArray[np.float64]) -> None:
+        """Take in the fitness of all evaluations so far."""
+        self._watch.call = "retell"
+        cast("Retold", self._run).retell(fitness)

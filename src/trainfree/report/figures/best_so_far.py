@@ -134,7 +134,12 @@ def _curve(x: Floats, answered: Floats, weights: NDArray[np.int64]) -> Curve:
 
 
 def _leaders(search: xr.Dataset) -> NDArray[np.int64]:
-    """Return (run, step) the step of the best fitness so far; the first one among equals."""
+    """Return (run, step) the step of the best fitness so far; the first one among equals.
+
+    A search by a combination, which ranks all anew with each evaluation, says itself which it is.
+    """
+    if "trace_leader" in search:
+        return search["trace_leader"].transpose("run", "step").to_numpy().astype(np.int64)
     rank = _ranks_with_failed_lowest(floats(search["trace_fitness"].transpose("run", "step")))
     if "trace_rung" in search:  # answers come from the highest rung so far
         rung = search["trace_rung"].transpose("run", "step").to_numpy().astype(np.int64)

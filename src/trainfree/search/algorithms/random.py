@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainfree.search.protocol import BLOCK, Preset
 from trainfree.spaces.protocol import Space
@@ -43,6 +44,9 @@ class RandomSearch:
 
     def tell(self, index: int, fitness: float) -> None:
         """Ignore the fitness."""
+
+    def retell(self, fitness: NDArray[np.float64]) -> None:
+        """Ignore it again."""
 
 
 def _uniform_indices(size: int, rng: np.random.Generator) -> Iterator[int]:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainfree.errors import ConfigError
 from trainfree.search.protocol import BLOCK, Preset, fitness_rank, require_at_least, require_at_most
@@ -97,6 +98,13 @@ class RegularizedEvolution:
     def tell(self, index: int, fitness: float) -> None:
         """Add the youngest member; when the population is full, the oldest falls out."""
         self._alive.append((fitness_rank(fitness), index))
+
+    def retell(self, fitness: NDArray[np.float64]) -> None:
+        """Compare from now on by what the fitness has become."""
+        alive = self._alive
+        latest = fitness[-len(alive) :].tolist()
+        members = zip(map(fitness_rank, latest), [index for _, index in alive], strict=True)
+        self._alive = deque(members, maxlen=alive.maxlen)
 
     def _newcomer(self) -> int:
         """Return the next member of the first population."""
