@@ -32,7 +32,7 @@ ROOMS = {
 }
 LEAVES = {
     *("errors", "outside", "parent_process", "processes", "progress", "provenance", "randomness"),
-    *("caches", "compilation", "files", "settings", "syntax", "trainings"),
+    *("caches", "compilation", "drawing", "files", "settings", "syntax", "trainings"),
 }
 # Rooms inside rooms: each may import those before it.
 INSIDE = {

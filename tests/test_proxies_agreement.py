@@ -88,6 +88,7 @@ def test_agreement_is_that_of_matched_architectures(files):
         assert 0.5 < frame.loc[proxy, "own_seed_spearman"] < 1
     assert list(read_table(folder / "proxy_agreement.csv").columns) == [
         "proxy",
+        "computed_on",
         "spearman",
         "n",
         "own_seed_spearman",

@@ -234,7 +234,7 @@ def test_what_was_out_of_memory_is_tried_again(run, computed, monkeypatch):
         return float("nan"), Status.OUT_OF_MEMORY, "no room"
 
     with monkeypatch.context() as patch:
-        patch.setattr(shard_module, "judge", judged)
+        patch.setattr("trainfree.scoring.architectures.attempts.judge", judged)
         failed = run("params")
     assert (failed["status"] == Status.OUT_OF_MEMORY).all()
     computed.clear()

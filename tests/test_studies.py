@@ -116,7 +116,10 @@ def test_each_arm_varies_one_thing_and_begins_with_the_suites_own_draw():
     assert {d.setting for d in arms["initialisation"].draws} == {BASE}
     for name, change in {
         "mini-batch": {},
-        "gaussian input": {"input": "gaussian"},
+        "gaussian input": {
+            "input": "gaussian",
+            "inputs": (("naswot", "gaussian"), ("synflow", "gaussian")),
+        },
         "batch size 4": {"batch_size": 4},
         "batch size 8": {},
     }.items():

@@ -61,7 +61,12 @@ class Settings:
     @property
     def values(self) -> dict[str, Any]:
         """All fields by name, those of settings inside settings too, as they enter hashes."""
-        return asdict(self)
+        found = asdict(self)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Settings):
+                found[field.name] = value.values
+        return found
 
 
 def _problem(detail: dict[str, Any], known: list[str]) -> str:

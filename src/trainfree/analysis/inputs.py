@@ -161,6 +161,25 @@ def score_settings(scores: xr.Dataset, path: Path) -> dict[str, str]:
     return {key: str(scores.attrs[key]) for key in ("space", "dataset", "setting")}
 
 
+def computed_on(scores: xr.Dataset) -> dict[str, str]:
+    """Return for each proxy the input and weights it had, empty where they are the setting's.
+
+    For example ``gaussian input, kaiming weights``. Files from before proxies could have their own
+    say nothing of them.
+    """
+    found = dict.fromkeys(texts(scores["proxy"]), "")
+    for name, usual, word in (
+        ("proxy_input", "input", "input"),
+        ("proxy_weights", "initialization", "weights"),
+    ):
+        if name not in scores.coords:
+            continue
+        for proxy, kind in zip(found, texts(scores[name]), strict=True):
+            if kind != scores.attrs[usual]:
+                found[proxy] += f"{', ' if found[proxy] else ''}{kind} {word}"
+    return found
+
+
 def status_names(scores: xr.Dataset, proxy: str) -> NDArray[np.str_]:
     """Return the status of each architecture as a word, shape (arch,)."""
     flags = scores["status"].attrs

@@ -41,7 +41,7 @@ def add_commands(commands: Commands) -> None:
     score.add_argument("--batch", type=int, default=64, help="number of images")
     score.add_argument("--seeds", type=int, default=0, help="draws of the weights; 0: as they are")
     score.add_argument("--seed", type=int, default=0, help="root seed")
-    score.add_argument("--initialization", default="pytorch", help="of weights that are drawn")
+    score.add_argument("--initialization", help="of drawn weights; default: each proxy's own")
     score.add_argument("--output", help="key or place of the logits in what a model returns")
     score.add_argument("--csv", type=Path, help="write the table there")
     score.add_argument("--hdf5", type=Path, help="write it as netCDF-4, with its provenance")

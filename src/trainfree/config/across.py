@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from trainfree.config.section import Batch, Name, Names, Positive, Section
-from trainfree.images.datasets import InputKind
+from trainfree.drawing import InputKind
 from trainfree.scoring.settings.initialization import Initialization
 
 _AS_ALL = "instead of the value for all spaces."

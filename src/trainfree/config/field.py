@@ -7,8 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from trainfree.config.section import ONCE, Batch, Name, Names, Positive, Section, Seed
-from trainfree.images.datasets import InputKind
-from trainfree.scoring.settings.initialization import Initialization
+from trainfree.drawing import Initialization, InputKind
 
 Seeds = Annotated[list[Seed], Field(min_length=1), *ONCE]
 
@@ -43,6 +42,13 @@ class FieldConfig(Section):
     input: InputKind = Field(
         default="images", description="Mini-batch, where a proxy does not say: images or noise."
     )
+    inputs: dict[Name, InputKind] = Field(
+        default={}, description="By proxy, the mini-batch it gets, as `scoring.inputs`."
+    )
+    weights: dict[Name, Initialization] = Field(
+        default={}, description="By proxy, how its weights are drawn, as `scoring.weights`."
+    )
     shard_size: Positive = Field(
-        default=25, description="Architectures per job; forty times as many of `proxies_of_all`."
+        default=25,
+        description="Architectures per job; 5,000 of those scored with `proxies_of_all` alone.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -27,11 +27,12 @@ from trainfree.config.scoring import (
 from trainfree.config.searching import NasBench101Config, SearchConfig
 from trainfree.config.section import Name, Names, RunName, Section, Seed
 from trainfree.config.tables import AnalysisConfig
+from trainfree.drawing import Initialization, InputKind
 from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.images.datasets import DATASET_KIND, dataset_names
 from trainfree.outside.extensions import Kind, declared_names, hashed, load_files
 from trainfree.proxies import proxy_names
-from trainfree.scoring.settings.setting import Setting, subset_module, subset_of
+from trainfree.scoring.settings.setting import Setting, subset_of
 from trainfree.scoring.settings.studies import AblationSetting, TrainingSetting
 from trainfree.search import algorithm_names
 from trainfree.search.plan import SearchPlan
@@ -39,8 +40,8 @@ from trainfree.spaces import SPACE_KIND, load_space, space_names
 from trainfree.trainings import ACCURACY
 
 MOST_JOBS = 100_000
-PUBLISHED_SUBSET = "reachable"
-"""The part of NAS-Bench-201 that published tables are about."""
+
+Drawn = TypeVar("Drawn", InputKind, Initialization)
 
 
 class Config(Section):
@@ -80,6 +81,8 @@ class Config(Section):
             batch_size=self.scoring.batch_size,
             initialization=self.scoring.initialization,
             input=self.scoring.input,
+            inputs=named_for(self.scoring.proxies, self.scoring.inputs),
+            weights=named_for(self.scoring.proxies, self.scoring.weights),
             seed=self.seed,
             sample=self.scoring.sample or 0,
             sample_seed=self.seed if self.scoring.sample else 0,
@@ -146,46 +149,6 @@ class Config(Section):
             extra=hashed(files),
         )
 
-    def field_setting(self, dataset: str, seed: int) -> Setting:
-        """Return what decides the scores of one seed behind the field's tables."""
-        field, sample = self.field, self._field_sample
-        proxies = field.proxies if sample else [*field.proxies, *field.proxies_of_all]
-        return Setting(
-            space=self.space,
-            dataset=dataset,
-            proxies=tuple(dict.fromkeys(proxies)),
-            batch_size=field.batch_size,
-            initialization=field.initialization,
-            input=field.input,
-            seed=seed,
-            sample=sample,
-            sample_seed=seed if sample else 0,
-            extra=hashed([*self.proxies.extra, *self.space_files, *self.image_files(dataset)]),
-            subset=field.subset or "",
-        )
-
-    def field_settings(self, dataset: str) -> list[Setting]:
-        """Return those of all seeds; of a sample, after them what is computed of all.
-
-        On the first data set a last one scores the cells without unreachable operations, where
-        the space has that subset: its file says which these are.
-        """
-        settings = [self.field_setting(dataset, seed) for seed in self.field.seeds]
-        cheap = tuple(self.field.proxies_of_all)
-        every = replace(settings[0], proxies=cheap, sample=0, sample_seed=0, subset="")
-        if self._field_sample or self.field.subset:
-            settings.append(every)
-        known = self.field.subset == PUBLISHED_SUBSET and not self._field_sample
-        if dataset == self.datasets[0] and subset_module(self.space) and not known:
-            settings.append(replace(every, subset=PUBLISHED_SUBSET))
-        return settings
-
-    @property
-    def _field_sample(self) -> int:
-        """Architectures of each seed; 0 for all, as where the space has no more."""
-        sample = self.field.sample or 0
-        return sample if sample < len(load_space(self.space)) else 0
-
     def ablation_setting(self, dataset: str) -> AblationSetting:
         """Return what decides the scores of the ablation on a data set."""
         base = self._study_base(dataset, self.ablation.proxies, self.proxies.extra)
@@ -208,6 +171,8 @@ class Config(Section):
         return replace(
             self.scoring_setting(dataset),
             proxies=tuple(proxies),
+            inputs=named_for(proxies, self.scoring.inputs),
+            weights=named_for(proxies, self.scoring.weights),
             sample=0,
             sample_seed=0,
             subset="",
@@ -260,13 +225,17 @@ class Config(Section):
             _require("proxy", proxies, known)
         _require("proxy", self.across.proxies, known)
         _require("proxy", [*self.field.proxies, *self.field.proxies_of_all], known)
+        _require("proxy", [*self.field.inputs, *self.field.weights], known)
+        _require("proxy", [*self.scoring.inputs, *self.scoring.weights], known)
         for space in self.across.named.values():
             _require("proxy", [*(space.proxies or []), *(space.without or [])], known)
         return self
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        self._require_fits()
+        setting = self.scoring_setting(self.datasets[0])
+        _require_fits("scoring", self.scoring.sample, self.scoring.subset, setting)
+        _require_fits("field", self.field.sample, self.field.subset, setting)
         jobs = (self.scoring.sample or len(load_space(self.space))) // self.scoring.shard_size
         if jobs > MOST_JOBS:
             raise ConfigError(
@@ -281,6 +250,14 @@ class Config(Section):
                 f"{cells.first_hashes} of the table too (nasbench101.first_hashes); choose fewer "
                 "cells, or more of the first"
             )
+        scored = {*self.scoring.proxies, *self.ablation.proxies}
+        for key, named in (("inputs", self.scoring.inputs), ("weights", self.scoring.weights)):
+            for proxy in named:
+                if proxy not in scored:
+                    raise ConfigError(
+                        f"scoring.{key}.{proxy}: {proxy} is not in scoring.proxies "
+                        f"({', '.join(self.scoring.proxies)}); add it there, or leave it out here"
+                    )
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)
@@ -295,7 +272,7 @@ class Config(Section):
             where = f"{section}.searches.{name}"
             for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
                 if proxy not in ("", ACCURACY):
-                    self._require_scored(f"{where}.{key}", proxy, scored, section)
+                    _require_scored(self, f"{where}.{key}", proxy, scored, section)
                     parts = (self.scoring.sample, self.scoring.subset)
                     if any(parts) and section == "search":
                         raise ConfigError(
@@ -309,45 +286,47 @@ class Config(Section):
                     f"{space} with its {size} architectures; choose N <= {size}"
                 )
 
-    def _require_fits(self) -> None:
-        """Check that no more architectures are wanted than the space, or the subset of it, has."""
-        wanted = {
-            "scoring": (self.scoring.sample, self.scoring.subset),
-            "field": (self.field.sample, self.field.subset),
-        }
-        for section, (sample, subset) in wanted.items():
-            size = len(load_space(self.space))
-            if subset:
-                one = replace(self.scoring_setting(self.datasets[0]), subset=subset)
-                size = len(subset_of(one))
-            if sample and sample > size and (section == "scoring" or subset):
-                where = f"the subset {subset} of " if subset else "the space "
-                raise ConfigError(
-                    f"{section}.sample: {sample} architectures are more than {where}"
-                    f"{self.space} has "
-                    f"({size}); choose fewer"
-                )
 
-    def _require_scored(self, key: str, signal: str, scored: list[str], section: str) -> None:
-        """Check that a proxy, or each part of a combination, is among what is scored."""
-        proxies = proxy_names([Path(path) for path in self.proxies.extra])
-        combined = signal in COMBINATION_NAMES
-        if signal not in proxies and not combined:
-            kind = "signal" if key.endswith(".signal") else "proxy"
-            known = [ACCURACY, *proxies, *COMBINATION_NAMES] if kind == "signal" else proxies
-            raise ConfigError(f"{key}: {UnknownNameError(kind, signal, known)}")
-        place = "scoring" if section == "search" else section
-        missing = [part for part in proxies_of(signal) if part not in scored]
-        if missing and combined:
-            raise ConfigError(
-                f"{key}: {signal} combines {', '.join(proxies_of(signal))}, of which "
-                f"{place}.proxies lacks {', '.join(missing)} (it has {', '.join(scored)}); add "
-                "there what is missing"
-            )
-        if missing:
-            raise ConfigError(
-                f"{key}: {signal} is not in {place}.proxies ({', '.join(scored)}); add it there"
-            )
+def named_for(proxies: Sequence[str], named: Mapping[str, Drawn]) -> tuple[tuple[str, Drawn], ...]:
+    """Return what is named for some of these proxies, by name."""
+    return tuple(sorted((proxy, kind) for proxy, kind in named.items() if proxy in proxies))
+
+
+def _require_fits(section: str, sample: int | None, subset: str | None, scored: Setting) -> None:
+    """Check that no more architectures are wanted than the space, or the subset of it, has."""
+    size = len(load_space(scored.space))
+    if subset:
+        size = len(subset_of(replace(scored, subset=subset)))
+    elif section != "scoring":
+        return  # of a smaller space all are taken
+    if sample and sample > size:
+        where = f"the subset {subset} of " if subset else "the space "
+        raise ConfigError(
+            f"{section}.sample: {sample} architectures are more than {where}{scored.space} has "
+            f"({size}); choose fewer"
+        )
+
+
+def _require_scored(config: Config, key: str, signal: str, scored: list[str], section: str) -> None:
+    """Check that a proxy, or each part of a combination, is among what is scored."""
+    proxies = proxy_names([Path(path) for path in config.proxies.extra])
+    combined = signal in COMBINATION_NAMES
+    if signal not in proxies and not combined:
+        kind = "signal" if key.endswith(".signal") else "proxy"
+        known = [ACCURACY, *proxies, *COMBINATION_NAMES] if kind == "signal" else proxies
+        raise ConfigError(f"{key}: {UnknownNameError(kind, signal, known)}")
+    place = "scoring" if section == "search" else section
+    missing = [part for part in proxies_of(signal) if part not in scored]
+    if missing and combined:
+        raise ConfigError(
+            f"{key}: {signal} combines {', '.join(proxies_of(signal))}, of which "
+            f"{place}.proxies lacks {', '.join(missing)} (it has {', '.join(scored)}); add "
+            "there what is missing"
+        )
+    if missing:
+        raise ConfigError(
+            f"{key}: {signal} is not in {place}.proxies ({', '.join(scored)}); add it there"
+        )
 
 
 def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ from trainfree.config.section import (
     Share,
     Threads,
 )
-from trainfree.images.datasets import InputKind
+from trainfree.drawing import InputKind
 from trainfree.scoring.settings.gpu import DeviceChoice
 from trainfree.scoring.settings.initialization import Initialization
 from trainfree.scoring.settings.precision import Precision
@@ -40,6 +40,14 @@ class ScoringConfig(Section):
     )
     input: InputKind = Field(
         default="images", description="Mini-batch of real images, or standard normal noise."
+    )
+    inputs: dict[Name, InputKind] = Field(
+        default={},
+        description="By proxy, the mini-batch that it gets, whatever it declares itself.",
+    )
+    weights: dict[Name, Initialization] = Field(
+        default={},
+        description="By proxy, how the weights it gets are drawn, whatever it declares itself.",
     )
     sample: Positive | None = Field(
         default=None,

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from trainfree.drawing import InputKind
 from trainfree.errors import ImageError
 from trainfree.files.storage import explained, open_dataset
-from trainfree.images.datasets import TRAIN, InputKind
+from trainfree.images.datasets import TRAIN
 from trainfree.randomness import stream
 
 

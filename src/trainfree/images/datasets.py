@@ -12,14 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Literal
 
 from trainfree.errors import ConfigError
 from trainfree.outside import extensions
 from trainfree.outside.foreign import blamed_on, shown, whole_number
-
-InputKind = Literal["images", "gaussian"]
-"""What a mini-batch is made of: images of the training split, or noise of their shape."""
 
 TRAIN, TEST = 0, 1  # values of `split` in an images file
 

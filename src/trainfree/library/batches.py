@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainfree.drawing import InputKind
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.files.reading import is_there
-from trainfree.images.datasets import InputKind, dataset_names
+from trainfree.images.datasets import dataset_names
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -39,7 +39,7 @@ def score(
     proxies: Sequence[str | ProxyFunction] | None = None,
     seeds: int = 0,
     seed: int = 0,
-    initialization: Initialization = "pytorch",
+    initialization: Initialization | None = None,
     blocks: Blocks | None = None,
     device: str | torch.device | None = None,
     progress: bool = False,
@@ -81,8 +81,10 @@ def score(
     seed
         Root seed of the first draw; the next has the next number. It decides all random numbers.
     initialization
-        How weights are drawn: ``"pytorch"`` (each layer's own way), ``"xavier"``, ``"kaiming"`` or
-        ``"normal"``. What a function builds is left as it is by ``"pytorch"``.
+        How weights are drawn, for all proxies: ``"pytorch"`` (each layer's own way), ``"xavier"``,
+        ``"kaiming"`` or ``"normal"``. What a function builds is left as it is by ``"pytorch"``. By
+        default ``"pytorch"``, but where the weights of a module are drawn anew for a proxy that
+        declares how its authors draw them, so. The images are always yours, whatever it declares.
     blocks
         Names of submodules at whose outputs stem and blocks end, for proxies that look at blocks;
         or by model. By default they are found where all paths of the network meet.
@@ -141,27 +143,35 @@ def score(
         batch = MiniBatch.of(images, labels, loss, output, blocks, named)
         place = None if device is None else usable_device(device)
 
-        def drawn(name: str, number: int) -> tuple[nn.Module, Sequence[str]]:
-            made, kept = drawn_model(
-                named[name], name, seed + number, initialization, anew=seeds > 0
-            )
+        def drawn(name: str, number: int, kind: Initialization) -> tuple[nn.Module, Sequence[str]]:
+            made, kept = drawn_model(named[name], name, seed + number, kind, anew=seeds > 0)
             return (made if place is None else made.to(place)), kept
+
+        kinds = {
+            name: _kinds(model, chosen, initialization, anew=seeds > 0)
+            for name, model in named.items()
+        }
 
         hashes, devices, types = batch.hashes, [], {}
         for name in named:  # all of them, before hours are spent on the first
-            model, kept = drawn(name, 0)
-            batch.check(model, name)
-            _warn_of(kept, model, name)
-            hashes[f"weights {name}"] = weights_hash(model)
-            where, types[name] = place_of(model)
-            devices.append(where)
-            del model
+            for kind in kinds[name]:
+                model, kept = drawn(name, 0, kind)
+                batch.check(model, name)
+                _warn_of(kept, model, name)
+                of_kind = f"weights {name}" if len(kinds[name]) == 1 else f"weights {name} {kind}"
+                hashes[of_kind] = weights_hash(model)
+                where, types[name] = place_of(model)
+                devices.append(where)
+                del model
         draws = [(name, number) for name in named for number in range(max(seeds, 1))]
         judged: dict[str, list[list[_Judged]]] = {name: [] for name in named}
         for name, number in track(draws, "scoring") if progress else draws:
-            candidate = batch.candidate(drawn(name, number)[0], name, seed + number)
-            judged[name].append(_judged(candidate, chosen, name))
-            del candidate
+            found: dict[str, _Judged] = {}
+            for kind, proxies_of in kinds[name].items():
+                candidate = batch.candidate(drawn(name, number, kind)[0], name, seed + number)
+                found |= _judged(candidate, proxies_of, name)
+                del candidate
+            judged[name].append([found[proxy.name] for proxy in chosen])
         rows = [
             {"model": name, "proxy": proxy.name, **_summary(of_proxy)}
             for name, of_draws in judged.items()
@@ -172,9 +182,10 @@ def score(
             "proxies": [proxy.name for proxy in chosen],
             "seeds": seeds,
             "seed": seed,
-            "initialization": initialization,
+            "initialization": initialization or "pytorch",
             "dtype": {name: str(kind).removeprefix("torch.") for name, kind in types.items()},
             **batch.settings,
+            **_declared(kinds, initialization or "pytorch"),
         }
         attributes = provenance(settings, chosen, hashes, devices)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -211,10 +222,42 @@ def _exact() -> Iterator[None]:
         yield
 
 
-def _judged(candidate: CheckedCandidate, proxies: Sequence[Proxy], name: str) -> list[_Judged]:
-    from trainfree.scoring.jobs.shard import attempt
+def _kinds(
+    model: Model, proxies: Sequence[Proxy], given: Initialization | None, *, anew: bool
+) -> dict[Initialization, list[Proxy]]:
+    """Return the proxies by how weights are drawn for them.
 
-    return [_Judged(*attempt(candidate, proxy, name)) for proxy in proxies]
+    What they declare counts where the suite draws weights and nobody said how.
+    """
+    from torch import nn
+
+    draws = anew and isinstance(model, nn.Module)
+    kinds: dict[Initialization, list[Proxy]] = {}
+    for proxy in proxies:
+        kind = given or (proxy.weights if draws else None) or "pytorch"
+        kinds.setdefault(kind, []).append(proxy)
+    return kinds
+
+
+def _declared(
+    kinds: Mapping[str, Mapping[Initialization, Sequence[Proxy]]], usual: str
+) -> dict[str, Any]:
+    """Return, for the provenance, how weights were drawn for those proxies that differ."""
+    found = {
+        name: {proxy.name: kind for kind, some in of.items() if kind != usual for proxy in some}
+        for name, of in kinds.items()
+    }
+    return (
+        {"weights": {name: some for name, some in found.items() if some}}
+        if any(found.values())
+        else {}
+    )
+
+
+def _judged(candidate: CheckedCandidate, proxies: Sequence[Proxy], name: str) -> dict[str, _Judged]:
+    from trainfree.scoring.architectures.attempts import attempt
+
+    return {proxy.name: _Judged(*attempt(candidate, proxy, name)) for proxy in proxies}
 
 
 def _summary(draws: Sequence[_Judged]) -> dict[str, object]:
@@ -270,7 +313,7 @@ def _decorated(function: object) -> Proxy:
     )
 
 
-def _check_numbers(seeds: object, seed: object, initialization: str) -> None:
+def _check_numbers(seeds: object, seed: object, initialization: str | None) -> None:
     """Refuse numbers of draws, root seeds and initialisations that there are not."""
     from trainfree.scoring.settings.initialization import Initialization
 
@@ -280,7 +323,7 @@ def _check_numbers(seeds: object, seed: object, initialization: str) -> None:
             raise TrainfreeError(
                 f"{argument}: expected a whole number from 0 on, found {shown(value)}"
             )
-    if initialization not in get_args(Initialization):
+    if initialization not in (None, *get_args(Initialization)):
         raise UnknownNameError("initialization", str(initialization), get_args(Initialization))
 
 

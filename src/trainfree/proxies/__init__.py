@@ -93,8 +93,8 @@ def proxy_table() -> pd.DataFrame:
     pandas.DataFrame
         A row for each: ``proxy``, its name; ``kind``, its folder, or ``own``; ``needs``, what it
         asks of a candidate; ``higher_is_better``, of the value that its formula gives (scores are
-        turned so that higher is better for all); ``cite``, where it was published; ``summary``,
-        its formula.
+        turned so that higher is better for all); ``input`` and ``weights``, what it declares, else
+        empty; ``cite``, where it was published; ``summary``, its formula.
 
     Raises
     ------
@@ -119,6 +119,8 @@ def proxy_table() -> pd.DataFrame:
                 "kind": _FOLDERS.get(name, "own"),
                 "needs": ", ".join(sorted(one.needs)),
                 "higher_is_better": one.higher_is_better,
+                "input": one.input or "",
+                "weights": one.weights or "",
                 "cite": one.cite,
                 "summary": next(iter((one.function.__doc__ or "").strip().splitlines()), ""),
             }

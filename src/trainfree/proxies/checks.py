@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection
+from typing import get_args
 
+from trainfree.drawing import Initialization, InputKind
 from trainfree.errors import TrainfreeError, UnknownNameError
 
 
@@ -29,6 +31,20 @@ def check_words(
         )
     if not isinstance(cite, str):
         raise TrainfreeError(f"{where} cite: expected a text, found {cite!r}")
+
+
+def check_drawn(name: str, input: object, weights: object) -> None:
+    """Refuse kinds of mini-batches and of weights in ``@proxy(…)`` that there are not."""
+    for word, kind, known in (
+        ("input", input, get_args(InputKind)),
+        ("weights", weights, get_args(Initialization)),
+    ):
+        if kind is None:
+            continue
+        if not isinstance(kind, str):
+            raise TrainfreeError(f"@proxy({name!r}): {word}: expected a text, found {kind!r}")
+        if kind not in known:
+            raise UnknownNameError(f"kind of {word}", kind, known)
 
 
 def check_function(name: str, function: object) -> None:

@@ -11,8 +11,9 @@ from typing import Any, Literal, Protocol, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from trainfree.drawing import Initialization, InputKind
 from trainfree.errors import TrainfreeError, UnknownNameError
-from trainfree.proxies.checks import check_function, check_words
+from trainfree.proxies.checks import check_drawn, check_function, check_words
 from trainfree.proxies.layerwise import Layerwise
 from trainfree.proxies.loss_gradients import LossGradients
 from trainfree.spaces.network import Network
@@ -278,6 +279,8 @@ class Proxy:
         and tables a higher score is always the better one.
     cite
         Where it was published.
+    input, weights
+        The mini-batch and the weights that its authors use; None for those of the setting.
     """
 
     name: str
@@ -285,6 +288,8 @@ class Proxy:
     needs: frozenset[Need] = frozenset()
     higher_is_better: bool = True
     cite: str = ""
+    input: InputKind | None = None
+    weights: Initialization | None = None
 
     def oriented(self, value: object) -> object:
         """Return the score to store for what the function returned; what is no number stays."""
@@ -313,17 +318,20 @@ def proxy(
     needs: Collection[Need] = (),
     higher_is_better: bool = True,
     cite: str,
+    input: InputKind | None = None,
+    weights: Initialization | None = None,
 ) -> Callable[[ProxyFunction], ProxyFunction]:
     """Register the decorated function as the proxy ``name``; see :class:`Proxy`.
 
     Raises
     ------
     UnknownNameError
-        When a need does not exist.
+        When a need, or a kind of input or weights, does not exist.
     TrainfreeError
         When another function already has the name, or what is said of it is of a wrong kind.
     """
     check_words(name, needs, NEEDS, higher_is_better, cite)
+    check_drawn(name, input, weights)
 
     def register(function: ProxyFunction) -> ProxyFunction:
         check_function(name, function)
@@ -333,7 +341,9 @@ def proxy(
                 f"proxy {name!r} of {origin(function)} is already defined in "
                 f"{origin(taken.function)}; give it another name"
             )
-        _REGISTRY[name] = Proxy(name, function, frozenset(needs), higher_is_better, cite)
+        _REGISTRY[name] = Proxy(
+            name, function, frozenset(needs), higher_is_better, cite, input, weights
+        )
         return function
 
     return register

@@ -13,11 +13,13 @@ from trainfree.scoring.settings.setting import Setting, shard_ranges
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import load_space
 from trainfree.workflow.agreement import agreement_on_nasbench201, agreement_on_spaces
+from trainfree.workflow.field import field_settings
 from trainfree.workflow.paths import ACCURACIES, Paths
 
 CELLS = "nasbench101"
 CELLS_DATASET = "cifar10"
-CHEAP_SHARDS = 40
+CHEAP_SHARD = 5000
+"""Architectures of a job whose proxies cost next to nothing, beside its start."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class ConfiguredRun:
         return [
             setting
             for dataset in self.config.datasets
-            for setting in self.config.field_settings(dataset)
+            for setting in field_settings(self.config, dataset)
         ]
 
     @cached_property
@@ -132,7 +134,7 @@ class ConfiguredRun:
     def _field_shard(self, setting: Setting) -> int:
         """Return how many architectures a job scores; more of those that cost next to nothing."""
         cheap = set(setting.proxies) <= set(self.config.field.proxies_of_all)
-        return self.config.field.shard_size * (CHEAP_SHARDS if cheap else 1)
+        return CHEAP_SHARD if cheap else self.config.field.shard_size
 
     @cached_property
     def settings_by_place(self) -> Mapping[tuple[str, str, str], Setting]:

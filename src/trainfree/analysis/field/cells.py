@@ -109,6 +109,7 @@ class _File(_Part):
     seeds: int
     subset: str
     infinite: Infinite
+    input: Literal["", "images"] = ""
     remark: str
     tables: dict[str, _Table]
 
@@ -127,6 +128,8 @@ class Protocol:
         The part of the space whose architectures are ranked; empty: all.
     infinite
         What becomes of scores that are not finite.
+    input
+        What every proxy that looks at an input was given; empty where that differs.
     remark
         Differences that stay.
     """
@@ -137,6 +140,7 @@ class Protocol:
     seeds: int
     subset: str
     infinite: Infinite
+    input: str
     remark: str
 
 

@@ -130,7 +130,12 @@ def _obstacle(table: PrintedTable, printed: Printed, scored: FieldScores) -> str
     What no image enters is the same on stand-ins.
     """
     dataset = printed.column.dataset
-    if printed.row.signal == ACCURACY or not scored.sees_images(dataset, printed.row):
+    if printed.row.signal == ACCURACY:
+        return ""
+    given = scored.inputs(dataset, printed.row)
+    if table.protocol.input == "images" and "gaussian input" in given:
+        return f"scored on {given}, and the paper on images"
+    if not scored.sees_images(dataset, printed.row):
         return ""
     if stand_in := scored.stand_in(dataset):
         return f"stand-in images: {stand_in}"

@@ -16,10 +16,10 @@ from trainfree.analysis.field.measures import (
     Found,
     Population,
     Value,
-    paired_with,
     head_precision,
     measure,
     over_seeds,
+    paired_with,
     statistic,
 )
 from trainfree.analysis.field.scored import FieldScores

@@ -28,12 +28,17 @@ from trainfree.analysis.inputs import (
     texts,
 )
 from trainfree.analysis.proxies.combination import COMBINATIONS, combined
-from trainfree.analysis.run_files import AbsentError, uses_images
+from trainfree.analysis.run_files import AbsentError
 from trainfree.analysis.statistics.exponential_gain import Infinite, rank_sum, with_infinite
 
 if TYPE_CHECKING:
     import xarray as xr
 
+COUNTS = ("flops", "params", "relu_units", "trainable_tensors")
+"""What needs neither input nor weights."""
+OWN_INPUT = {"linear_regions": "own gaussian", "synflow": "ones", "zen": "own gaussian"}
+"""The inputs of proxies that are never given any."""
+OWN_WEIGHTS = {"zen": "own normal"}
 NO_NUMBER = ("overflow", "not_finite")
 """Statuses of scores that came out as no finite number."""
 
@@ -86,6 +91,20 @@ class ScoredFile:
         counts = np.isin(status, (*USABLE_STATUSES, *NO_NUMBER))
         scores[counts] = with_infinite(scores[counts], infinite)
         return pd.Series(scores, index=self.architectures)
+
+    def input_of(self, proxy: str) -> str:
+        """Return what a proxy was computed on, for example ``gaussian input, kaiming weights``."""
+        words = dict.fromkeys(("input", "weights"), "?")
+        attributes = self.data.attrs
+        for kind, usual in (("input", "input"), ("weights", "initialization")):
+            words[kind] = str(attributes.get(usual, "?"))
+            if f"proxy_{kind}" in self.data.coords:
+                words[kind] = str(self.data[f"proxy_{kind}"].sel(proxy=proxy).item())
+        if proxy in OWN_INPUT:
+            words["input"] = OWN_INPUT[proxy]
+        if proxy in OWN_WEIGHTS:
+            words["weights"] = OWN_WEIGHTS[proxy]
+        return ", ".join(f"{word} {kind}" for kind, word in words.items())
 
     def seconds(self, proxy: str) -> float:
         """Return the mean seconds of a proxy alone."""
@@ -199,11 +218,11 @@ class FieldScores:
 
     def inputs(self, dataset: str, row: Row) -> str:
         """Return what the networks behind a row were given: input and weights, each once."""
-        return ", ".join(dict.fromkeys(self._input_of(dataset, name) for name in self.parts(row)))
+        return "; ".join(dict.fromkeys(self._input_of(dataset, name) for name in self.parts(row)))
 
     def sees_images(self, dataset: str, row: Row) -> bool:
         """Whether images enter any part of a row's method."""
-        return any("images" in self._input_of(dataset, name) for name in self.parts(row))
+        return any("images input" in self._input_of(dataset, name) for name in self.parts(row))
 
     def stand_in(self, dataset: str) -> str:
         """Return what stands in for the images; empty for real ones."""
@@ -218,12 +237,12 @@ class FieldScores:
         return row.parts or tuple(COMBINATIONS.get(row.signal, (row.signal,)))
 
     def _input_of(self, dataset: str, proxy: str) -> str:
-        if not uses_images(proxy):
+        """Return the input and the weights of a proxy, in words."""
+        if proxy in COUNTS:
             return "none"
         for file in self.files:
             if file.dataset == dataset and proxy in file.proxies:
-                attributes = file.data.attrs
-                return f"{attributes.get('input', '?')}, {attributes.get('initialization', '?')}"
+                return file.input_of(proxy)
         return "?"
 
     def _whole(self, dataset: str) -> list[ScoredFile]:

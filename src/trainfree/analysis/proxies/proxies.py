@@ -29,6 +29,7 @@ _SHOWN = shown_as(
         "Setting": plain("setting"),
         "Accuracy": lambda row: outcome_title(row["target"]),
         "Proxy": plain("proxy"),
+        "Its own": plain("computed_on"),
         "n": count("n"),
         "Kendall τ-b": interval("kendall"),
         "Spearman ρ": interval("spearman"),
@@ -51,7 +52,7 @@ def _best_first(frame: pd.DataFrame) -> pd.DataFrame:
 @table(
     title="Proxies: rank correlation with accuracy, given the number of parameters, and cost",
     columns=(
-        *text("space", "dataset", "setting", "proxy", "target"),
+        *text("space", "dataset", "setting", "proxy", "computed_on", "target"),
         *numbers("n", "infinite", "without_score", *MEASURED, "resamples"),
         *text("note"),
         *numbers("seconds_alone"),
@@ -67,6 +68,8 @@ def _best_first(frame: pd.DataFrame) -> pd.DataFrame:
 )
 def proxies(inputs: Inputs) -> Made:
     """Return a row for each proxy and combination of proxies.
+
+    ``computed_on`` says which input and weights a proxy had where they are not the setting's.
 
     ``spearman_given_params`` is the partial rank correlation. ``beside_params`` is the correlation
     of the aggregated ranks of proxy and parameters, less that of the parameters alone: what a
@@ -89,7 +92,12 @@ def proxies(inputs: Inputs) -> Made:
         target = targets(known, scored.settings["dataset"], benchmark)[0]
         truth = pd.Series(accuracy_of(target, scored.data, path, benchmark))
         for proxy in map(str, scored.scores):
-            named = {**scored.settings, "proxy": proxy, "target": target.name}
+            named = {
+                **scored.settings,
+                "proxy": proxy,
+                "computed_on": scored.computed_on[proxy],
+                "target": target.name,
+            }
             row = _measured(scored.scores[proxy], truth, scored.params, inputs.settings)
             rows.append({**named, **row, "seconds_alone": scored.cost[proxy]})
     return Made(rows, data_line([*files, known]))

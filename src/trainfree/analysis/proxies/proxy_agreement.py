@@ -18,7 +18,7 @@ import pandas as pd
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
 from trainfree.analysis.formats import count, decimal, plain
-from trainfree.analysis.inputs import USABLE_STATUSES
+from trainfree.analysis.inputs import USABLE_STATUSES, computed_on
 from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_COLUMNS
 from trainfree.analysis.statistics.rank_statistics import mean_ranks
 from trainfree.analysis.tables import numbers, text
@@ -34,9 +34,10 @@ MOST_ROWS = 15_625
 
 @table(
     title="Agreement with the scores of NAS-Bench-Suite-Zero (Spearman's ρ)",
-    columns=(*text("proxy"), *numbers("spearman", "n", "own_seed_spearman")),
+    columns=(*text("proxy", "computed_on"), *numbers("spearman", "n", "own_seed_spearman")),
     shown={
         "proxy": plain("proxy"),
+        "its own": plain("computed_on"),
         "ρ with the others'": decimal("spearman", 3),
         "architectures": count("n"),
         "ρ of two own seeds": decimal("own_seed_spearman", 3),
@@ -49,6 +50,8 @@ MOST_ROWS = 15_625
 )
 def proxy_agreement(inputs: Inputs) -> Made:
     """Return how alike our scores of two seeds and the published ones rank architectures.
+
+    ``computed_on`` says which input and weights a proxy had where they are not the setting's.
 
     Raises
     ------
@@ -63,6 +66,7 @@ def proxy_agreement(inputs: Inputs) -> Made:
     theirs = _read_published(published).reindex(official.loc[own.index])
     theirs.index = own.index
     rows = compared(own, again, theirs, PUBLISHED_COLUMNS, f"{scores} and {published}")
+    rows.insert(1, "computed_on", rows["proxy"].map(computed_on(files[0])))
     return Made(rows, data_line(files, apart="setting"))
 
 

@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
 @table(
     title="Proxies: rank correlation with accuracy and with what networks do on hardware",
     columns=(
-        *text("space", "dataset", "setting", "proxy", "kind", "outcome"),
+        *text("space", "dataset", "setting", "proxy", "computed_on", "kind", "outcome"),
         *numbers("n", "infinite"),
         *numbers(*(name + bound for name in MEASURES for bound in ("", "_low", "_high"))),
         *numbers("resamples"),
@@ -62,6 +62,7 @@ class Outcome(NamedTuple):
         "Setting": plain("setting"),
         "Outcome": lambda row: outcome_name(row["kind"], row["outcome"]),
         "Proxy": plain("proxy"),
+        "Its own": plain("computed_on"),
         "n": count("n"),
         "Spearman ρ": interval("spearman"),
         "Kendall τ-b": interval("kendall"),
@@ -78,7 +79,8 @@ def proxy_outcomes(inputs: Inputs) -> Made:
     """Return each proxy's rank correlation with each quantity.
 
     Without a hardware file, accuracies alone. What is known on hardware counts for scores on the
-    same image set.
+    same image set. ``computed_on`` says which input and weights a proxy had where they are not the
+    setting's.
 
     Raises
     ------
@@ -102,7 +104,8 @@ def proxy_outcomes(inputs: Inputs) -> Made:
             values = accuracy_of(outcome.target, scored.data, path, origin)
             for proxy in map(str, scored.scores):
                 row = _row(scored.scores[proxy].to_numpy(), values, inputs.settings)
-                rows.append({**scored.settings, "proxy": proxy, **_named(outcome), **row})
+                named = {"proxy": proxy, "computed_on": scored.computed_on[proxy]}
+                rows.append({**scored.settings, **named, **_named(outcome), **row})
     measured = [] if on_hardware is None else [on_hardware]
     return Made(rows, data_line([*files, trained, *measured]))
 

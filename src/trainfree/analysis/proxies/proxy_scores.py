@@ -11,6 +11,7 @@ import pandas as pd
 
 from trainfree.analysis.inputs import (
     USABLE_STATUSES,
+    computed_on,
     read_scores,
     score_settings,
     status_names,
@@ -39,6 +40,8 @@ class ProxyScores:
         Number of parameters of each architecture.
     cost
         Mean seconds of a proxy alone; of a combination, the sum of its parts.
+    computed_on
+        Input and weights of each proxy, empty where they are the setting's and for combinations.
     """
 
     data: xr.Dataset
@@ -46,6 +49,7 @@ class ProxyScores:
     scores: pd.DataFrame
     params: pd.Series
     cost: dict[str, float]
+    computed_on: dict[str, str]
 
 
 def read_proxy_scores(path: Path) -> ProxyScores:
@@ -66,7 +70,8 @@ def read_proxy_scores(path: Path) -> ProxyScores:
         for name in values
     }
     params = data["params"].to_series().reset_index(drop=True).astype(float)
-    return ProxyScores(data, score_settings(data, path), values, params, cost)
+    own = dict.fromkeys(map(str, values), "") | computed_on(data)
+    return ProxyScores(data, score_settings(data, path), values, params, cost, own)
 
 
 def usable_scores(data: xr.Dataset) -> pd.DataFrame:

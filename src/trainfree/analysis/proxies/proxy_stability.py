@@ -18,7 +18,14 @@ import pandas as pd
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
 from trainfree.analysis.formats import count, decimal, plain
-from trainfree.analysis.inputs import USABLE_STATUSES, Floats, floats, score_settings, texts
+from trainfree.analysis.inputs import (
+    USABLE_STATUSES,
+    Floats,
+    computed_on,
+    floats,
+    score_settings,
+    texts,
+)
 from trainfree.analysis.proxies.proxy_agreement import spearman
 from trainfree.analysis.statistics.rank_statistics import mean_ranks
 from trainfree.analysis.tables import numbers, text
@@ -34,7 +41,7 @@ ARMS = ("mini-batch", "weights", "both")
 @table(
     title="Proxies: stability over draws of the mini-batch, of the weights, and of both",
     columns=(
-        *text("space", "dataset", "setting", "proxy", "arm"),
+        *text("space", "dataset", "setting", "proxy", "computed_on", "arm"),
         *numbers("draws", "n", "without_score", "infinite"),
         *numbers("spread_ratio", "rank_spread_ratio", "mean_spearman", "lowest_spearman"),
     ),
@@ -42,6 +49,7 @@ ARMS = ("mini-batch", "weights", "both")
         "Data set": plain("dataset"),
         "Setting": plain("setting"),
         "Proxy": plain("proxy"),
+        "Its own": plain("computed_on"),
         "Drawn anew": plain("arm"),
         "Draws": count("draws"),
         "n": count("n"),
@@ -75,13 +83,14 @@ def proxy_stability(inputs: Inputs) -> Made:
     rows: list[dict[str, object]] = []
     joined = _joined(inputs.draws)
     for data, settings in joined:
-        status = usable(data)
+        status, own = usable(data), computed_on(data)
         for proxy in texts(data["proxy"]):
             scores = floats(data["score"].sel(proxy=proxy).transpose("draw", "arch"))
             known = status.sel(proxy=proxy).transpose("draw", "arch").to_numpy()
             scores = np.where(known, scores, np.nan)
             for arm, chosen in arms(data).items():
-                row = {**settings, "proxy": proxy, "arm": arm, "draws": int(chosen.sum())}
+                named = {"proxy": proxy, "computed_on": own[proxy], "arm": arm}
+                row = {**settings, **named, "draws": int(chosen.sum())}
                 rows.append(row | stability(scores[chosen]))
     return Made(rows, data_line(data for data, _ in joined))
 

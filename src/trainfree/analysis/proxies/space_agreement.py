@@ -14,7 +14,7 @@ import pandas as pd
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
 from trainfree.analysis.formats import count, decimal, plain
-from trainfree.analysis.inputs import score_settings, texts
+from trainfree.analysis.inputs import computed_on, score_settings, texts
 from trainfree.analysis.proxies.proxy_agreement import compared, read_published_table, two_seeds
 from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_SCORES, PublishedScores
 from trainfree.analysis.tables import numbers, text
@@ -27,13 +27,14 @@ MOST_ROWS = 1_000_000
     title="Agreement with scores that NAS-Bench-Suite-Zero published, on other spaces "
     "(Spearman's ρ)",
     columns=(
-        *text("space", "dataset", "proxy"),
+        *text("space", "dataset", "proxy", "computed_on"),
         *numbers("spearman", "n", "own_seed_spearman"),
     ),
     shown={
         "space": plain("space"),
         "images": plain("dataset"),
         "proxy": plain("proxy"),
+        "its own": plain("computed_on"),
         "ρ with the others'": decimal("spearman", 3),
         "architectures": count("n"),
         "ρ of two own seeds": decimal("own_seed_spearman", 3),
@@ -71,12 +72,13 @@ def space_agreement(inputs: Inputs) -> Made:
         theirs.index = own.index
         where = f"{first} and {published[meant.file]}"
         rows = compared(own, again, theirs, meant.columns, where)
-        frames.append(rows.assign(space=place["space"], dataset=place["dataset"]))
+        named = {"space": place["space"], "dataset": place["dataset"]}
+        frames.append(rows.assign(**named, computed_on=rows["proxy"].map(computed_on(files[0]))))
         opened += files
     return Made(pd.concat(frames)[list(_COLUMNS)], data_line(opened, apart="setting"))
 
 
-_COLUMNS = ("space", "dataset", "proxy", "spearman", "n", "own_seed_spearman")
+_COLUMNS = ("space", "dataset", "proxy", "computed_on", "spearman", "n", "own_seed_spearman")
 
 
 def read_published(path: Path, meant: PublishedScores) -> pd.DataFrame:

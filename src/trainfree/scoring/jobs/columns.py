@@ -33,6 +33,7 @@ from trainfree.proxies import PROXY_NAMES, module_of
 from trainfree.proxies.extra import PROXY
 from trainfree.scoring.clock import PHASES
 from trainfree.scoring.jobs.schema import Row, column_dataset
+from trainfree.scoring.settings.drawn import drawn_for
 from trainfree.scoring.settings.gpu import is_of_groups, rests_on_precision
 from trainfree.scoring.settings.precision import Precision
 from trainfree.scoring.settings.setting import GROUPS, Setting, way_of
@@ -89,6 +90,9 @@ def column_settings(
 ) -> dict[str, Any]:
     """Return everything that decides a column of scores.
 
+    Of input and weights those on which the proxy is computed count, wherever they are said: a
+    column is the same whether they are the setting's, declared or named for the proxy.
+
     Parameters
     ----------
     batch_seed
@@ -101,7 +105,7 @@ def column_settings(
         Where a GPU computes groups of architectures, their precision. It and the code of groups
         are part of the columns that may come from them.
     """
-    versions = library_versions()
+    versions, drawn = library_versions(), drawn_for(setting, proxy)
     own = [module_of(proxy)] if proxy in PROXY_NAMES else []
     in_groups = groups is not None and spaces.describes_networks(setting.space)
     if in_groups and is_of_groups(proxy):
@@ -111,8 +115,8 @@ def column_settings(
         "space": setting.space,
         "dataset": setting.dataset,
         "batch_size": setting.batch_size,
-        "initialization": setting.initialization,
-        "input": setting.input,
+        "initialization": drawn.weights,
+        "input": drawn.input,
         "seed": setting.seed,
         "batch_seed": batch_seed,
         "images": images,

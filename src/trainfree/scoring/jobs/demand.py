@@ -8,6 +8,7 @@ from pathlib import Path
 from trainfree.images.datasets import spec_of
 from trainfree.outside.extensions import load_files
 from trainfree.proxies import load_proxy
+from trainfree.scoring.settings.drawn import parts_of
 from trainfree.scoring.settings.setting import Setting
 from trainfree.spaces import build_network, describes_networks, load_space
 from trainfree.spaces.network import Conv
@@ -50,8 +51,13 @@ def _stem_units(setting: Setting) -> int:
 
 
 def job_minutes(setting: Setting) -> int:
-    """Return minutes; more where proxies go back through the network."""
-    return KEEPING_MINUTES if _keeps_maps(setting) else ENGINE_MINUTES
+    """Return minutes; more where proxies go back through the network.
+
+    Proxies on other mini-batches or weights are computed one part after the other.
+    """
+    load_files(Path(path) for path, _ in setting.extra)
+    parts = parts_of(setting)
+    return sum(KEEPING_MINUTES if _keeps_maps(part) else ENGINE_MINUTES for part in parts)
 
 
 def _keeps_maps(setting: Setting) -> bool:

@@ -16,7 +16,7 @@ from trainfree.errors import ConfigError
 from trainfree.files.storage import write_dataset
 from trainfree.progress import track
 from trainfree.scoring.jobs.columns import ColumnStore
-from trainfree.scoring.jobs.schema import scores_dataset
+from trainfree.scoring.jobs.schema import drawn_coordinates, scores_dataset
 from trainfree.scoring.jobs.shard import ScoringJob, chosen_architectures
 from trainfree.scoring.settings.precision import GroupOptions
 from trainfree.scoring.settings.setting import Setting
@@ -86,5 +86,6 @@ def score_draws(
         image_seed=("draw", np.array([seed for seed, _ in seeds])),
         weight_seed=("draw", np.array([seed for _, seed in seeds])),
     )
+    dataset = dataset.assign_coords(drawn_coordinates(setting))
     attributes = job.attributes(setting, setting.values, __name__)
     write_dataset(dataset.assign_attrs({**attributes, "draws": draws}), output, "draws")

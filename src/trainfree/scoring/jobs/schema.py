@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from trainfree.files.storage import open_dataset, provenance_attributes
 from trainfree.scoring.clock import PHASES
+from trainfree.scoring.settings.drawn import drawn_for
 from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.status import Status
 
@@ -53,6 +54,64 @@ class Row:
             name, _, said = message.partition(": ")
             proxies.setdefault(said, []).append(name)
         return "; ".join(f"{', '.join(names)}: {said}" for said, names in proxies.items())
+
+
+def joined_rows(
+    rows: Sequence[Row], parts: Sequence[Sequence[str]], proxies: Sequence[str]
+) -> list[Row]:
+    """Return one row an architecture from the rows of several parts of the proxies.
+
+    Seconds by phase are those of all parts.
+
+    Parameters
+    ----------
+    rows
+        All of the first part, then all of the next, each in the order of the architectures.
+    parts
+        Proxies of each part.
+    proxies
+        All of them, in the order of the joined rows.
+    """
+    if len(parts) == 1:
+        return list(rows)
+    order = [proxy for part in parts for proxy in part]
+    places = [order.index(proxy) for proxy in proxies]
+    size = len(rows) // len(parts)
+    return [_joined(rows[number::size], places) for number in range(size)]
+
+
+def _joined(rows: Sequence[Row], places: Sequence[int]) -> Row:
+    """Return the row of an architecture of which each part has one; ``places`` is the order."""
+    built = next((row for row in rows if row.params != UNKNOWN), rows[0])
+    alone = [
+        (score, status, message, seconds)
+        for row in rows
+        for score, status, message, seconds in zip(
+            row.scores, row.statuses, row.messages, row.proxy_seconds, strict=True
+        )
+    ]
+    scores, statuses, messages, seconds = zip(*(alone[place] for place in places), strict=True)
+    return replace(
+        built,
+        scores=list(scores),
+        statuses=list(statuses),
+        messages=list(messages),
+        proxy_seconds=list(seconds),
+        seconds={phase: sum(row.seconds[phase] for row in rows) for phase in PHASES},
+    )
+
+
+def drawn_coordinates(setting: Setting) -> dict[str, xr.Variable]:
+    """Return the coordinates that say what each proxy was computed on."""
+    drawn = [drawn_for(setting, proxy) for proxy in setting.proxies]
+    return {
+        "proxy_input": _texts([each.input for each in drawn], "mini-batch of the proxy"),
+        "proxy_weights": _texts([each.weights for each in drawn], "how its weights are drawn"),
+    }
+
+
+def _texts(values: Sequence[str], long_name: str) -> xr.Variable:
+    return xr.Variable(*variable(("proxy",), np.array(values, dtype=object), long_name))
 
 
 def scores_dataset(rows: Sequence[Row], proxies: Sequence[str]) -> xr.Dataset:

@@ -16,13 +16,12 @@ from trainfree.files.storage import open_dataset, write_dataset
 from trainfree.images.batches import load_mini_batch, load_mini_batch_labels
 from trainfree.images.datasets import spec_of
 from trainfree.outside.extensions import load_files
-from trainfree.outside.foreign import ForeignError, contained, told, trace_of
-from trainfree.outside.process_state import seed_global_generators
 from trainfree.parent_process import require_run
 from trainfree.progress import track
 from trainfree.proxies import is_own, load_proxy
-from trainfree.proxies.registry import Proxy, UndefinedScoreError, unchanged_registry
+from trainfree.proxies.registry import Proxy
 from trainfree.scoring.architectures.architecture import Architecture
+from trainfree.scoring.architectures.attempts import attempt, attempt_contained
 from trainfree.scoring.backend import Backend
 from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
@@ -34,9 +33,12 @@ from trainfree.scoring.jobs.schema import (
     SHARED_CLOCK,
     UNKNOWN,
     Row,
+    drawn_coordinates,
+    joined_rows,
     measured_attributes,
     scores_dataset,
 )
+from trainfree.scoring.settings.drawn import parts_of
 from trainfree.scoring.settings.gpu import OLDEST_CAPABILITY, has_triton
 from trainfree.scoring.settings.precision import GroupOptions, Precision
 from trainfree.scoring.settings.setting import (
@@ -46,7 +48,7 @@ from trainfree.scoring.settings.setting import (
     scores_in_groups,
     scoring_code_hash,
 )
-from trainfree.scoring.status import Status, judge, judge_failure
+from trainfree.scoring.status import judge_failure
 from trainfree.spaces import describes_networks, load_space
 from trainfree.spaces.protocol import Space
 
@@ -87,7 +89,8 @@ def score_shard(
     job = ScoringJob(images, device, threads, store, options or GroupOptions())
     attributes = job.attributes(setting, setting.values, __name__)
     rows = job.rows(setting, setting.seed, architectures, title=output.stem)
-    write_dataset(scores_dataset(rows, setting.proxies).assign_attrs(attributes), output, "scores")
+    scores = scores_dataset(rows, setting.proxies).assign_coords(drawn_coordinates(setting))
+    write_dataset(scores.assign_attrs(attributes), output, "scores")
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,9 @@ class ScoringJob:
     ) -> list[Row]:
         """Return the rows of architectures: what the store knows, the rest computed and kept.
 
+        Proxies that are computed on the same mini-batch and weights share the passes over an
+        architecture; others are computed after them.
+
         Parameters
         ----------
         batch_seed
@@ -137,16 +143,20 @@ class ScoringJob:
 
         def score(proxies: tuple[str, ...], missing: Sequence[int]) -> list[Row]:
             prepare_torch(self.threads)
-            wanted = replace(setting, proxies=proxies)
-            scorer = Scorer.on_images(wanted, self.images, batch_seed, self.device)
-            if warm_up and not scorer.in_groups:  # what groups ask first warms up, too
-                scorer.warm_up()
+            parts = parts_of(replace(setting, proxies=proxies))
+            found = (row for part in parts for row in made(part, missing))
             rows = []
-            found = scorer.rows(missing, self.options)
-            for _ in track(missing, title) if title else missing:
+            steps = range(len(parts) * len(missing))
+            for _ in track(steps, title) if title else steps:
                 require_run()
                 rows.append(next(found))
-            return rows
+            return joined_rows(rows, [part.proxies for part in parts], proxies)
+
+        def made(part: Setting, missing: Sequence[int]) -> Iterator[Row]:
+            scorer = Scorer.on_images(part, self.images, batch_seed, self.device)
+            if warm_up and not scorer.in_groups:  # what groups ask first warms up, too
+                scorer.warm_up()
+            yield from scorer.rows(missing, self.options)
 
         if self.store is None:
             return score(setting.proxies, architectures)
@@ -230,7 +240,11 @@ def chosen_architectures(setting: Setting, first: int, last: int) -> list[int]:
 
 
 class Scorer:
-    """Scores one architecture after the other with the same mini-batch."""
+    """Scores one architecture after the other with the same mini-batch.
+
+    All proxies of its setting are computed on the setting's own input and weights, whatever they
+    declare; see :func:`~trainfree.scoring.settings.drawn.parts_of`.
+    """
 
     @classmethod
     def on_images(cls, setting: Setting, images: Path, seed: int, device: str) -> Self:
@@ -338,43 +352,6 @@ class Scorer:
         drawn = (setting.seed, setting.initialization)
         architecture = Architecture(self._space, arch, self._batch.shape[-1], classes, *drawn)
         return architecture.backend(self._batch, self._labels, clock)
-
-
-def attempt(
-    candidate: CheckedCandidate, proxy: Proxy, arch: int | str
-) -> tuple[float, Status, str, float]:
-    """Return score, status, message and seconds; whatever a proxy does, it does to itself alone."""
-    if not is_own(proxy):
-        return attempt_contained(candidate, proxy, arch)
-    try:
-        value, seconds = candidate.score(proxy)
-    except UndefinedScoreError as error:
-        return *judge_failure(error), float("nan")
-    except Exception as error:
-        log.exception("proxy %s failed for architecture %s", proxy.name, arch)
-        return *judge_failure(error), float("nan")
-    return *judge(value), seconds
-
-
-def attempt_contained(
-    candidate: CheckedCandidate, proxy: Proxy, arch: int | str
-) -> tuple[float, Status, str, float]:
-    """Do the same with a proxy or an architecture that runs code which nobody vouches for.
-
-    See :mod:`trainfree.outside.foreign`. What it draws without saying from where is seeded by
-    architecture, so that it repeats.
-    """
-    try:
-        with contained(), unchanged_registry():
-            seed_global_generators(candidate.global_seed(proxy.name))
-            value, seconds = candidate.score(proxy)
-            return *judge(value), seconds
-    except ForeignError as error:
-        raised = error.raised
-    if not issubclass(type(raised), UndefinedScoreError):
-        what = (proxy.name, arch, told(raised), trace_of(raised))
-        log.error("proxy %s failed for architecture %s: %s\n%s", *what)
-    return *judge_failure(raised), float("nan")
 
 
 def prepare_torch(threads: int) -> None:

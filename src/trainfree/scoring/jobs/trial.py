@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from trainfree.drawing import Initialization
 from trainfree.outside.extensions import load_files
 from trainfree.proxies import load_proxy
 from trainfree.randomness import stream
 from trainfree.scoring.architectures.architecture import Architecture
+from trainfree.scoring.architectures.attempts import attempt, attempt_contained
 from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.jobs.shard import attempt, attempt_contained
 from trainfree.scoring.status import Status
 from trainfree.spaces import describes_networks, load_space
 
@@ -46,6 +47,8 @@ def try_proxy(
 ) -> list[Trial]:
     """Score a few small networks on Gaussian images with random labels.
 
+    The weights are those that the proxy declares, PyTorch's without any.
+
     Parameters
     ----------
     name
@@ -74,7 +77,14 @@ def try_proxy(
         architectures = MINI if space == SPACE else _spread(len(chosen))
     trials = []
     for arch in architectures:
-        candidate = small_candidate(arch, batch_size, seed, space=space, image_size=image_size)
+        candidate = small_candidate(
+            arch,
+            batch_size,
+            seed,
+            space=space,
+            image_size=image_size,
+            weights=proxy.weights or "pytorch",
+        )
         score, status, message, _ = judged(candidate, proxy, arch)
         trials.append(Trial(chosen.to_string(arch), score, status, message))
     return trials
@@ -88,13 +98,14 @@ def small_candidate(
     *,
     space: str = SPACE,
     image_size: int = SIZE,
+    weights: Initialization = "pytorch",
 ) -> CheckedCandidate:
     """Return a candidate of a space on Gaussian images with random labels."""
     rng = stream(seed, "trial")
     drawn = rng.standard_normal((batch_size, 3, image_size, image_size))
     images = torch.from_numpy(drawn).to(dtype).contiguous(memory_format=torch.channels_last)
     labels = torch.from_numpy(rng.integers(0, CLASSES, batch_size))
-    architecture = Architecture(load_space(space), arch, image_size, CLASSES, seed, "pytorch")
+    architecture = Architecture(load_space(space), arch, image_size, CLASSES, seed, weights)
     return CheckedCandidate(architecture.backend(images, labels, PhaseClock()))
 
 

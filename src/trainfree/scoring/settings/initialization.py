@@ -1,6 +1,5 @@
 """How the weights of a network are drawn. Needs no other package."""
 
-from typing import Literal
+from trainfree.drawing import Initialization
 
-Initialization = Literal["pytorch", "xavier", "kaiming", "normal"]
-"""See :func:`trainfree.scoring.weights.draw_weights`."""
+__all__ = ["Initialization"]

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
 from trainfree import spaces
+from trainfree.drawing import Initialization, InputKind
 from trainfree.errors import ConfigError
-from trainfree.images.datasets import DATASET_KIND, InputKind
+from trainfree.images.datasets import DATASET_KIND
 from trainfree.outside.extensions import versions_of
 from trainfree.provenance import code_hash, settings_hash
 from trainfree.proxies import PROXY_NAMES, module_of
 from trainfree.proxies.extra import PROXY
 from trainfree.randomness import stream
 from trainfree.scoring.settings.gpu import OF_GROUPS, Work, rests_on_precision, work_of
-from trainfree.scoring.settings.initialization import Initialization
 from trainfree.scoring.settings.precision import Precision
 from trainfree.settings import STRICT, Settings
 from trainfree.spaces import load_space
@@ -49,6 +49,8 @@ class Setting(Settings):
     extra
         Files of proxies, of the space and of the data set with the hashes of their code, so that
         an edit scores anew.
+    inputs, weights
+        By proxy, what it is computed on whatever it declares; see ``settings/drawn.py``.
     """
 
     called: ClassVar[str] = "setting"
@@ -64,12 +66,8 @@ class Setting(Settings):
     sample_of: int = 0
     extra: tuple[tuple[str, str], ...] = ()
     subset: str = ""
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """All fields by name but a subset that is none: files made before there were any fit."""
-        every = super().values
-        return every if self.subset else {key: every[key] for key in every if key != "subset"}
+    inputs: tuple[tuple[str, InputKind], ...] = ()
+    weights: tuple[tuple[str, Initialization], ...] = ()
 
     @property
     def name(self) -> str:
@@ -84,6 +82,12 @@ class Setting(Settings):
     def size(self, space_size: int) -> int:
         """Return how many architectures of a space of ``space_size`` are scored."""
         return self.sample or (len(subset_of(self)) if self.subset else space_size)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All fields by name; those that name nothing are left out, as if there were none."""
+        optional = {"inputs", "weights", "subset"}
+        return {k: v for k, v in super().values.items() if v or k not in optional}
 
     @property
     def hash(self) -> str:

@@ -12,10 +12,12 @@ from typing import Any, ClassVar
 
 from pydantic.dataclasses import dataclass
 
+from trainfree.drawing import InputKind
 from trainfree.randomness import stream
 from trainfree.scoring.settings.setting import Setting
 from trainfree.settings import STRICT, Settings
 
+GAUSSIAN_INPUT: InputKind = "gaussian"
 MINI_BATCH, GAUSSIAN, INITIALISATION = "mini-batch", "gaussian input", "initialisation"
 
 
@@ -106,13 +108,14 @@ def ablation_arms(setting: AblationSetting) -> list[Arm]:
     so the first draw of the arms that change neither input nor batch size is the suite's score.
     """
     base, seeds = setting.base, draw_seeds(setting)
+    noise = tuple((proxy, GAUSSIAN_INPUT) for proxy in base.proxies)  # whatever they declare
 
     def batches(setting: Setting) -> tuple[Draw, ...]:
         return tuple(Draw(replace(setting, seed=seed), base.seed) for seed in seeds)
 
     return [
         Arm(MINI_BATCH, batches(base)),
-        Arm(GAUSSIAN, batches(replace(base, input="gaussian"))),
+        Arm(GAUSSIAN, batches(replace(base, input=GAUSSIAN_INPUT, inputs=noise))),
         Arm(INITIALISATION, tuple(Draw(base, seed) for seed in seeds)),
         *(
             Arm(f"batch size {size}", batches(replace(base, batch_size=size)))
