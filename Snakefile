@@ -70,6 +70,7 @@ localrules:
     training,
     zoo,
     spaces,
+    field_tables,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -176,6 +177,12 @@ rule spaces:
     input:
         TABLES.files("spaces"),
         figure_files("spaces"),
+
+
+# The tables that papers on proxies print, beside their numbers.
+rule field_tables:
+    input:
+        TABLES.files("field_tables"),
 
 
 # The score after every epoch of training.

@@ -30,6 +30,7 @@ rule plot_proxies:
         proxies=table("proxies.csv"),
         pairs=table("proxy_pairs.csv"),
         outcomes=table("proxy_outcomes.csv"),
+        top=table("top.csv"),
         origins=expand(table("{name}.json"), name=TABLES.names("proxy_tables")),
     output:
         report(
@@ -61,6 +62,7 @@ rule plot_proxies:
     shell:
         "python -m trainfree plot-proxies --scores {input.scores:q} --benchmark {input.benchmark:q}"
         " --proxies {input.proxies:q} --pairs {input.pairs:q} --outcomes {input.outcomes:q}"
+        " --top {input.top:q}"
         " --folder {params.folder:q} --suffix {wildcards.space:q}-{wildcards.dataset:q} > {log:q} 2>&1"
 
 

@@ -40,7 +40,16 @@ INSIDE = {
         *("settings", "cpu_engine", "autodiff", "quantities", "gpu_kernels", "gpu_engine"),
         *("modules", "module_quantities", "architectures", "jobs"),
     ),
-    "analysis": ("statistics", "papers", "proxies", "searches", "spaces", "studies", "overview"),
+    "analysis": (
+        "statistics",
+        "papers",
+        "proxies",
+        "field",
+        "searches",
+        "spaces",
+        "studies",
+        "overview",
+    ),
     "report": ("style", "figures", "page"),
 }
 SLOW = {"torch", "pandas", "xarray", "numba", "h5py", "h5netcdf"}

@@ -21,7 +21,7 @@ from trainfree.report.style.labels import label_points
 from trainfree.report.style.look import figure_style, new_figure
 
 COUNT = 30
-NAMES = ("proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias")
+NAMES = ("proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias", "proxy_top")
 
 
 def write_tables(folder: Path, **attributes: str | int) -> Path:
@@ -37,7 +37,7 @@ def write_tables(folder: Path, **attributes: str | int) -> Path:
     scores = write_scores(folder / "s.h5", score, **attributes)
     truth = {("cifar10", "test", 200, "mean"): accuracy}
     benchmark = write_benchmark(folder / "b.h5", truth, source_note="made for a test", stand_in=1)
-    for name in ("proxies", "proxy_pairs", "proxy_outcomes"):
+    for name in ("proxies", "proxy_pairs", "proxy_outcomes", "top"):
         tabulate(name, folder, scores=scores, benchmark=benchmark)
     return folder
 
@@ -45,6 +45,7 @@ def write_tables(folder: Path, **attributes: str | int) -> Path:
 def draw(folder: Path) -> dict[str, tuple[bytes, bytes]]:
     options = ["--scores", "s.h5", "--benchmark", "b.h5", "--proxies", "proxies.csv"]
     options += ["--pairs", "proxy_pairs.csv", "--outcomes", "proxy_outcomes.csv", "--folder", "f"]
+    options += ["--top", "top.csv"]
     paths = [str(folder / word) if "." in word or word == "f" else word for word in options]
     assert main(["plot-proxies", *paths, "--suffix", "x-y"]) == 0
     stems = {name: folder / "f" / f"{name}-x-y" for name in NAMES}

@@ -13,6 +13,7 @@ import time
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -273,14 +274,26 @@ def test_draws_are_scored_and_compared_on_request(copy):
 
 
 @pytest.mark.slow
+def test_the_fields_tables_are_made_on_request(copy):
+    done = snakemake(copy, "--cores", "2", "field_tables")
+    assert done.returncode == 0, done.stdout + done.stderr
+    tables = copy / RESULTS / "tables"
+    board = pd.read_csv(tables / "field_scoreboard.csv").set_index("table")
+    assert board["not_run"]["vkdnw_table1"] > 100  # it is of another space
+    methods = pd.read_csv(tables / "field_methods.csv")
+    assert set(methods["seeds"]) == {1, 2}
+    assert {"az_nas", "naswot", "flops"} <= set(methods["proxy"])
+
+
+@pytest.mark.slow
 def test_proxies_are_compared_on_request(copy):
     done = snakemake(copy, "--cores", "2", "proxy_figures")
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("proxies", "proxy_pairs", "proxy_outcomes"):
+    for name in ("proxies", "proxy_pairs", "proxy_outcomes", "top"):
         assert (copy / RESULTS / "tables" / f"{name}.csv").stat().st_size > 0
     figures = {path.name for path in (copy / RESULTS / "figures").glob("proxy_*.svg")}
     place = "nasbench201_mini-generated.svg"
-    kinds = ("pairs", "outcomes", "cost", "bias")
+    kinds = ("pairs", "outcomes", "cost", "bias", "top")
     assert figures == {f"proxy_{kind}-{place}" for kind in kinds}
 
 

@@ -31,7 +31,7 @@ Kind = Literal[
 ]
 Quantity = Literal["accuracy", "score", "seconds"]
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # of libyaml ten times faster
-Unit = Literal["%", "s", "nats", "tau", "r"]
+Unit = Literal["%", "s", "ms", "nats", "tau", "rho", "r", "ndcg"]
 
 
 class _Entry(BaseModel):

@@ -31,7 +31,7 @@ def add_commands(commands: Commands) -> None:
     proxies = command(commands, "plot-proxies", _plot_proxies, "draw the tables of proxies")
     proxies.add_argument("--scores", type=Path, required=True)
     proxies.add_argument("--benchmark", type=Path, required=True)
-    for table in ("proxies", "pairs", "outcomes"):
+    for table in ("proxies", "pairs", "outcomes", "top"):
         proxies.add_argument(f"--{table}", type=Path, required=True, help="table (CSV)")
     stability = command(commands, "plot-stability", _plot_stability, "draw how stable scores are")
     stability.add_argument("--draws", type=Path, required=True, help="one of the table's files")
@@ -125,6 +125,7 @@ def _plot_proxies(arguments: argparse.Namespace) -> None:
     figures.plot_outcomes(scores, benchmark, arguments.outcomes, stem("proxy_outcomes"))
     figures.plot_cost(scores, benchmark, arguments.proxies, stem("proxy_cost"))
     figures.plot_bias(scores, benchmark, arguments.proxies, stem("proxy_bias"))
+    figures.plot_top(scores, benchmark, arguments.top, stem("proxy_top"))
 
 
 def _plot_stability(arguments: argparse.Namespace) -> None:

@@ -29,6 +29,7 @@ SEVERAL = {
     "training": "files of the training study",
     "benchmarks": "trained accuracies of several spaces",
     "published_scores": "proxy scores that others published",
+    "published_field": "published tables of proxies",
     "tables": "CSV files of tables made before",
 }
 ONE = {

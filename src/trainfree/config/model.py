@@ -13,6 +13,7 @@ from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_SCORES
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.combinations import COMBINATION_NAMES, proxies_of
 from trainfree.config.across import AcrossConfig
+from trainfree.config.field import FieldConfig
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
 from trainfree.config.scoring import (
     AblationConfig,
@@ -31,7 +32,7 @@ from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.images.datasets import DATASET_KIND, dataset_names
 from trainfree.outside.extensions import Kind, declared_names, hashed, load_files
 from trainfree.proxies import proxy_names
-from trainfree.scoring.settings.setting import Setting
+from trainfree.scoring.settings.setting import Setting, subset_of
 from trainfree.scoring.settings.studies import AblationSetting, TrainingSetting
 from trainfree.search import algorithm_names
 from trainfree.search.plan import SearchPlan
@@ -65,6 +66,7 @@ class Config(Section):
     kernels: KernelsConfig = KernelsConfig()
     nasbench101: NasBench101Config = NasBench101Config()
     across: AcrossConfig = AcrossConfig()
+    field: FieldConfig = FieldConfig()
     ablation: AblationConfig = AblationConfig()
     training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()
@@ -79,12 +81,13 @@ class Config(Section):
             batch_size=self.scoring.batch_size,
             initialization=self.scoring.initialization,
             input=self.scoring.input,
-            inputs=_named_for(self.scoring.proxies, self.scoring.inputs),
-            weights=_named_for(self.scoring.proxies, self.scoring.weights),
+            inputs=named_for(self.scoring.proxies, self.scoring.inputs),
+            weights=named_for(self.scoring.proxies, self.scoring.weights),
             seed=self.seed,
             sample=self.scoring.sample or 0,
             sample_seed=self.seed if self.scoring.sample else 0,
             extra=hashed([*self.proxies.extra, *self.space_files, *self.image_files(dataset)]),
+            subset=self.scoring.subset or "",
         )
 
     def draw_settings(self, dataset: str) -> list[Setting]:
@@ -127,7 +130,8 @@ class Config(Section):
     def stability_setting(self, dataset: str) -> Setting:
         """Return what decides the scores that are drawn several times."""
         scored = self.scoring_setting(dataset)
-        sample = min(self.stability.architectures, len(load_space(self.space)))
+        whole = replace(scored, sample=0)
+        sample = min(self.stability.architectures, whole.size(len(load_space(self.space))))
         return replace(scored, sample=sample, sample_seed=self.seed)
 
     def nasbench101_setting(self, first_hashes: int = 0) -> Setting:
@@ -187,10 +191,11 @@ class Config(Section):
         return replace(
             self.scoring_setting(dataset),
             proxies=tuple(proxies),
-            inputs=_named_for(proxies, self.scoring.inputs),
-            weights=_named_for(proxies, self.scoring.weights),
+            inputs=named_for(proxies, self.scoring.inputs),
+            weights=named_for(proxies, self.scoring.weights),
             sample=0,
             sample_seed=0,
+            subset="",
             extra=files,
         )
 
@@ -239,6 +244,8 @@ class Config(Section):
         for proxies in (self.scoring.proxies, self.nasbench101.proxies, self.ablation.proxies):
             _require("proxy", proxies, known)
         _require("proxy", self.across.proxies, known)
+        _require("proxy", [*self.field.proxies, *self.field.proxies_of_all], known)
+        _require("proxy", [*self.field.inputs, *self.field.weights], known)
         _require("proxy", [*self.scoring.inputs, *self.scoring.weights], known)
         for space in self.across.named.values():
             _require("proxy", [*(space.proxies or []), *(space.without or [])], known)
@@ -246,7 +253,9 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        self._require_fits({"scoring.sample": self.scoring.sample or 0})
+        setting = self.scoring_setting(self.datasets[0])
+        _require_fits("scoring", self.scoring.sample, self.scoring.subset, setting)
+        _require_fits("field", self.field.sample, self.field.subset, setting)
         jobs = (self.scoring.sample or len(load_space(self.space))) // self.scoring.shard_size
         if jobs > MOST_JOBS:
             raise ConfigError(
@@ -283,11 +292,13 @@ class Config(Section):
             where = f"{section}.searches.{name}"
             for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
                 if proxy not in ("", ACCURACY):
-                    self._require_scored(f"{where}.{key}", proxy, scored, section)
-                    if self.scoring.sample and section == "search":
+                    _require_scored(self, f"{where}.{key}", proxy, scored, section)
+                    parts = (self.scoring.sample, self.scoring.subset)
+                    if any(parts) and section == "search":
                         raise ConfigError(
                             f"{where}.{key}: the search needs the scores of all architectures; "
-                            "leave scoring.sample out, or drop the search by setting it to null"
+                            "leave scoring.sample and scoring.subset out, or drop the search by "
+                            "setting it to null"
                         )
             if plan.counts and plan.counts[-1] > size:
                 raise ConfigError(
@@ -295,41 +306,47 @@ class Config(Section):
                     f"{space} with its {size} architectures; choose N <= {size}"
                 )
 
-    def _require_fits(self, counts: Mapping[str, int]) -> None:
-        """Check that no more architectures are wanted than the space has."""
-        size = len(load_space(self.space))
-        for key, count in counts.items():
-            if count > size:
-                raise ConfigError(
-                    f"{key}: {count} architectures are more than the space {self.space} has "
-                    f"({size}); choose fewer"
-                )
 
-    def _require_scored(self, key: str, signal: str, scored: list[str], section: str) -> None:
-        """Check that a proxy, or each part of a combination, is among what is scored."""
-        proxies = proxy_names([Path(path) for path in self.proxies.extra])
-        combined = signal in COMBINATION_NAMES
-        if signal not in proxies and not combined:
-            kind = "signal" if key.endswith(".signal") else "proxy"
-            known = [ACCURACY, *proxies, *COMBINATION_NAMES] if kind == "signal" else proxies
-            raise ConfigError(f"{key}: {UnknownNameError(kind, signal, known)}")
-        place = "scoring" if section == "search" else section
-        missing = [part for part in proxies_of(signal) if part not in scored]
-        if missing and combined:
-            raise ConfigError(
-                f"{key}: {signal} combines {', '.join(proxies_of(signal))}, of which "
-                f"{place}.proxies lacks {', '.join(missing)} (it has {', '.join(scored)}); add "
-                "there what is missing"
-            )
-        if missing:
-            raise ConfigError(
-                f"{key}: {signal} is not in {place}.proxies ({', '.join(scored)}); add it there"
-            )
-
-
-def _named_for(proxies: Sequence[str], named: Mapping[str, Drawn]) -> tuple[tuple[str, Drawn], ...]:
+def named_for(proxies: Sequence[str], named: Mapping[str, Drawn]) -> tuple[tuple[str, Drawn], ...]:
     """Return what is named for some of these proxies, by name."""
     return tuple(sorted((proxy, kind) for proxy, kind in named.items() if proxy in proxies))
+
+
+def _require_fits(section: str, sample: int | None, subset: str | None, scored: Setting) -> None:
+    """Check that no more architectures are wanted than the space, or the subset of it, has."""
+    size = len(load_space(scored.space))
+    if subset:
+        size = len(subset_of(replace(scored, subset=subset)))
+    elif section != "scoring":
+        return  # of a smaller space all are taken
+    if sample and sample > size:
+        where = f"the subset {subset} of " if subset else "the space "
+        raise ConfigError(
+            f"{section}.sample: {sample} architectures are more than {where}{scored.space} has "
+            f"({size}); choose fewer"
+        )
+
+
+def _require_scored(config: Config, key: str, signal: str, scored: list[str], section: str) -> None:
+    """Check that a proxy, or each part of a combination, is among what is scored."""
+    proxies = proxy_names([Path(path) for path in config.proxies.extra])
+    combined = signal in COMBINATION_NAMES
+    if signal not in proxies and not combined:
+        kind = "signal" if key.endswith(".signal") else "proxy"
+        known = [ACCURACY, *proxies, *COMBINATION_NAMES] if kind == "signal" else proxies
+        raise ConfigError(f"{key}: {UnknownNameError(kind, signal, known)}")
+    place = "scoring" if section == "search" else section
+    missing = [part for part in proxies_of(signal) if part not in scored]
+    if missing and combined:
+        raise ConfigError(
+            f"{key}: {signal} combines {', '.join(proxies_of(signal))}, of which "
+            f"{place}.proxies lacks {', '.join(missing)} (it has {', '.join(scored)}); add "
+            "there what is missing"
+        )
+    if missing:
+        raise ConfigError(
+            f"{key}: {signal} is not in {place}.proxies ({', '.join(scored)}); add it there"
+        )
 
 
 def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from trainfree.workflow.runs import ConfiguredRun
 
-OF_PROXIES = ("proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias")
+OF_PROXIES = ("proxy_pairs", "proxy_outcomes", "proxy_cost", "proxy_bias", "proxy_top")
 """Figures of the tables of proxies, one a data set."""
 
 

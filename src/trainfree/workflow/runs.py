@@ -14,10 +14,13 @@ from trainfree.scoring.settings.setting import Setting, shard_ranges
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import load_space
 from trainfree.workflow.agreement import agreement_on_nasbench201, agreement_on_spaces
+from trainfree.workflow.field import field_settings
 from trainfree.workflow.paths import ACCURACIES, Paths
 
 CELLS = "nasbench101"
 CELLS_DATASET = "cifar10"
+CHEAP_SHARD = 5000
+"""Architectures of a job whose proxies cost next to nothing, beside its start."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,15 @@ class ConfiguredRun:
         ]
 
     @cached_property
+    def field(self) -> list[Setting]:
+        """Behind the field's own tables: all seeds of each data set, then what is of all."""
+        return [
+            setting
+            for dataset in self.config.datasets
+            for setting in field_settings(self.config, dataset)
+        ]
+
+    @cached_property
     def stability(self) -> Mapping[str, Setting]:
         """Of architectures that are scored under several draws of images and weights."""
         return {name: self.config.stability_setting(name) for name in self.config.datasets}
@@ -112,6 +124,7 @@ class ConfiguredRun:
                 setting: across.named[setting.space].shard_size or across.shard_size
                 for setting in self.across
             },
+            **{setting: self._field_shard(setting) for setting in self.field},
             self.nasbench101: cells,
             # Each job puts all cells into the published order first, which takes a minute.
             self.nasbench101_first: 10 * cells,
@@ -124,6 +137,11 @@ class ConfiguredRun:
             **dict.fromkeys(chain(*self.draws.values()), self.config.scoring.shard_size),
             **dict.fromkeys(self.settings.values(), self.config.scoring.shard_size),
         }
+
+    def _field_shard(self, setting: Setting) -> int:
+        """Return how many architectures a job scores; more of those that cost next to nothing."""
+        cheap = set(setting.proxies) <= set(self.config.field.proxies_of_all)
+        return CHEAP_SHARD if cheap else self.config.field.shard_size
 
     @cached_property
     def settings_by_place(self) -> Mapping[tuple[str, str, str], Setting]:

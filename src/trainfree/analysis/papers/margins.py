@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from trainfree.analysis.published import Cell
 
-CORRELATIONS = ("tau", "r")
-"""Units of rank and linear correlations."""
+CORRELATIONS = ("tau", "rho", "r", "ndcg")
+"""Units of correlations, and of what is between 0 and 1 like them."""
 
 
 def published_error(cell: Cell) -> float:

@@ -223,6 +223,61 @@ def plot_bias(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         write_figure(figure, output_stem, title, caption, _behind(proxies, attributes, benchmark))
 
 
+def plot_top(scores: Path, benchmark: Path, top: Path, output_stem: Path) -> None:
+    """Draw ρ inside the whole and its best parts, and the precision, a line for each proxy.
+
+    Parameters
+    ----------
+    scores, benchmark, top
+        A merged scores file, the benchmark, and the table of the best.
+    output_stem
+        Path without suffix; .svg and .png are written.
+
+    Raises
+    ------
+    DataFileError
+        When a file is missing or damaged, or no proxy has a correlation.
+    """
+    attributes = _attributes(scores, "scores")
+    rows = rows_of_setting(read_rows("top", top), attributes, top)
+    rows = rows[rows["spearman"].notna()]
+    if rows.empty:
+        raise DataFileError(f"{top}: no proxy has a correlation with accuracy")
+    shares = sorted(set(rows["share"]), reverse=True)
+    whole = rows[rows["share"] == shares[0]].sort_values("spearman", kind="stable")
+    names = [str(name) for name in whole["proxy"]]
+    with figure_style():
+        figure = new_figure(WIDTH, 1.7 + ROW * len(names))
+        axes = figure.subplots(1, 2, sharey=True, width_ratios=[1.5, 1.0])
+        for number, share in enumerate(shares):
+            part = rows[rows["share"] == share].set_index("proxy").reindex(names)
+            shift = 0.22 * (number - (len(shares) - 1) / 2)
+            for axis, measure in zip(axes, ("spearman", "precision"), strict=True):
+                columns = (part[measure + bound] for bound in ("", "_low", "_high"))
+                value, low, high = (column.to_numpy(dtype=float) for column in columns)
+                height = np.arange(len(names)) - shift
+                axis.hlines(height, low, high, color=SERIES[number], linewidth=0.9)
+                label = "all" if share == 1 else f"best {100 * share:g} %"
+                shown = label if measure == "spearman" else None
+                axis.plot(value, height, "o", markersize=3, color=SERIES[number], label=shown)
+        axes[0].set_yticks(np.arange(len(names)), names, fontsize=7.5)
+        axes[0].set_ylim(-0.7, len(names) - 0.3)
+        axes[0].axvline(0, color=MUTED, linewidth=0.7)
+        axes[0].set_xlabel(f"Spearman's ρ with {outcome_title(str(rows['target'].iloc[0]))}")
+        axes[1].set_xlabel("precision")
+        for axis in axes:
+            rule_lines(axis)
+        figure.legend(loc="outside upper left", ncols=len(shares))
+        caption = sentences(
+            "Rank correlation inside the whole and inside its best parts by accuracy; at the "
+            "right, which part of as many that the proxy puts first is among them. Lines are "
+            f"95 % bootstrap intervals over {span(rows['n'])} architectures.",
+            *_origin(attributes, benchmark),
+        )
+        title = f"Proxies among the best: {_place(attributes)}"
+        write_figure(figure, output_stem, title, caption, _behind(top, attributes, benchmark))
+
+
 def plot_stability(draws: Path, stability: Path, output_stem: Path) -> None:
     """Draw how much each proxy's scores change with mini-batch, weights and both.
 
