@@ -10,13 +10,14 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_SCORES
-from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.settings import AnalysisSettings, LearnedSettings, OutcomeKind
 from trainfree.config.across import AcrossConfig
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
 from trainfree.config.scoring import (
     AblationConfig,
     AgreementConfig,
     KernelsConfig,
+    LearnedConfig,
     ScoringConfig,
     SpaceAgreementConfig,
     StabilityConfig,
@@ -63,6 +64,7 @@ class Config(Section):
     across: AcrossConfig = AcrossConfig()
     ablation: AblationConfig = AblationConfig()
     training: TrainingConfig = TrainingConfig()
+    learned: LearnedConfig = LearnedConfig()
     search: SearchConfig = SearchConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
@@ -153,6 +155,18 @@ class Config(Section):
             training.images,
             training.batch_size,
             training.learning_rate,
+        )
+
+    def learned_settings(self, kind: OutcomeKind) -> LearnedSettings:
+        """Return what decides how forests learn to predict what is of a kind."""
+        learned = self.learned
+        return LearnedSettings(
+            kind=kind,
+            seed=self.seed,
+            draws=learned.draws,
+            trainings=tuple(learned.trainings),
+            trees=learned.trees,
+            subset=learned.subset or "",
         )
 
     def _study_base(self, dataset: str, proxies: list[str], extra: list[str]) -> Setting:
