@@ -10,6 +10,9 @@ from trainfree.settings import STRICT, Settings
 
 OutcomeKind = Literal["accuracy", "deployed_accuracy", "latency", "energy"]
 """What is known of trained networks: their accuracy, and of a space with a hardware file more."""
+GRAF, PROXIES, BOTH = "GRAF", "proxies", "GRAF and proxies"
+FEATURE_SETS = (GRAF, PROXIES, BOTH)
+"""What forests learn from."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestRegressor
 
 from trainfree.analysis.statistics.rank_statistics import PairedRanks
 from trainfree.randomness import stream
@@ -73,8 +74,6 @@ def predictions(
     truth
         (arch,); only that of the trained architectures is looked at.
     """
-    from sklearn.ensemble import RandomForestRegressor  # slow to import
-
     forest = RandomForestRegressor(n_estimators=trees, random_state=seed, n_jobs=1)
     forest.fit(features[trained], truth[trained])
     return np.asarray(forest.predict(features[others]), dtype=np.float64)

@@ -168,7 +168,7 @@ def study_note(study: xr.Dataset) -> str:
     return " ".join(
         sentence
         for sentence in (
-            f"Setting {told['setting']} of {told['space']} on {told['dataset']}.",
+            f"scores of {told['space']} on {told['dataset']}, setting {told['setting']}.",
             f"{count_of(study.sizes['draw'], 'draw')}, root seed {told['seed']}.",
             _source(str(told["outcome_source"]), stand_in=bool(told["outcome_stand_in"])),
             _source(str(told["image_source"]), stand_in=bool(told["stand_in"]), what="Images"),

@@ -29,7 +29,7 @@ from trainfree.analysis.inputs import (
 from trainfree.analysis.origins import DataFile
 from trainfree.analysis.proxies.proxy_outcomes import hardware_outcomes
 from trainfree.analysis.proxies.proxy_scores import usable_scores
-from trainfree.analysis.settings import LearnedSettings
+from trainfree.analysis.settings import BOTH, FEATURE_SETS, GRAF, PROXIES, LearnedSettings
 from trainfree.analysis.statistics.forests import as_features, learned
 from trainfree.analysis.statistics.rank_statistics import PairedRanks
 from trainfree.errors import DataFileError
@@ -40,8 +40,6 @@ from trainfree.provenance import code_hash
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GRAF, PROXIES, BOTH = "GRAF", "proxies", "GRAF and proxies"
-FEATURE_SETS = (GRAF, PROXIES, BOTH)
 FEWEST_OTHERS = 10
 """A rank correlation over fewer architectures says nothing."""
 _MEASURES = ("kendall", "spearman")
@@ -199,19 +197,18 @@ def _dataset(
         "spearman": "Spearman's rho of the same",
         "seconds": "processor time of fitting and predicting",
     }
-    shape = (len(outcomes), len(sets), len(settings.trainings), settings.draws)
+    grid = (len(outcomes), len(sets), len(settings.trainings), settings.draws)
     variables: dict[str, xr.Variable] = {}
     for name, text in names.items():
-        values = np.array([each.learned[name] for each in found]).reshape(shape)
+        values = np.array([each.learned[name] for each in found]).reshape(grid)
         units = "s" if name == "seconds" else "1"
         dims = ("outcome", "features", "trainings", "draw")
         variables[name] = xr.Variable(dims, values, {"units": units, "long_name": text})
     for name in _MEASURES:
-        alone = np.array([each.alone[name] for each in found]).reshape(len(outcomes), -1)
+        values = np.array([each.alone[name] for each in found])
         told = {"units": "1", "long_name": f"{name} of the proxy alone, of all architectures"}
-        variables[f"alone_{name}"] = xr.Variable(
-            ("outcome", "proxy"), alone.reshape(len(outcomes), proxies.shape[1]), told
-        )
+        shape = (len(outcomes), proxies.shape[1])
+        variables[f"alone_{name}"] = xr.Variable(("outcome", "proxy"), values.reshape(shape), told)
     counts = np.array([each.rows for each in found], dtype=np.int64)
     told = {"units": "1", "long_name": "architectures of which the outcome is known"}
     variables["rows"] = xr.Variable(("outcome",), counts, told)

@@ -15,8 +15,8 @@ from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.origins import data_files, files_behind
 from trainfree.analysis.registry import read_rows
+from trainfree.analysis.settings import FEATURE_SETS
 from trainfree.analysis.studies.learned import alone, curve
-from trainfree.analysis.studies.learning import FEATURE_SETS
 from trainfree.analysis.tables import rows_of_setting
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_header
@@ -65,8 +65,18 @@ def plot_learned(table: Path, scores: Path, benchmark: Path, output_stem: Path) 
         _draw_proxies(axes, lines)
         title = outcome_title(str(rows["outcome"].iloc[0]))
         axes.set_title(f"{attributes['space']}, {title}", loc="left", fontsize=8.5)
-        figure.legend(loc="outside upper left", ncols=len(FEATURE_SETS))
-        label_lines(axes, lines["kendall"].to_list(), lines["features"].to_list(), size=6.5)
+        figure.legend(
+            loc="outside upper left",
+            ncols=len(FEATURE_SETS) + 1,
+            title="a random forest on (number of features)",
+            title_fontsize=8,
+            alignment="left",
+        )
+        taus = lines["kendall"].to_list()
+        names = [
+            f"{name}  {number(tau)}" for name, tau in zip(lines["features"], taus, strict=True)
+        ]
+        label_lines(axes, taus, names, size=6.5)
         behind = (*data_files([attributes, trained]), *files_behind(table))
         name = f"Accuracy of ranking against number of trainings: {title}"
         write_figure(figure, output_stem, name, _caption(rows, attributes, trained), behind)
@@ -90,7 +100,7 @@ def _draw_curves(axes: Axes, rows: pd.DataFrame) -> None:
             color=SERIES[place],
             marker=MARKERS[place],
             markersize=4.5,
-            label=f"forest on {features} ({width} feature{'' if width == 1 else 's'})",
+            label=f"{features} ({width})",
         )
     trainings = sorted({int(value) for value in rows.loc[rows["trainings"] > 0, "trainings"]})
     axes.set_xticks(trainings, [number(value, 0) for value in trainings])
@@ -104,8 +114,11 @@ def _draw_curves(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _draw_proxies(axes: Axes, lines: pd.DataFrame) -> None:
     taus = lines["kendall"].to_numpy(dtype=float)
-    for tau in taus:
-        axes.axhline(float(tau), color=MUTED, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+    for place, tau in enumerate(taus):
+        label = "a proxy alone, untrained" if place == 0 else None
+        axes.axhline(
+            float(tau), color=MUTED, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1, label=label
+        )
     ends = [*axes.get_ylim(), *taus]
     low, high = min(ends), max(ends)
     axes.set_ylim(low - 0.02, min(high + 0.02, 1.02) if high <= 1 else high)

@@ -60,18 +60,25 @@ def label_lines(
     at = np.asarray(heights, dtype=np.float64)[order]
     gap = 1.25 * size * (high - low) / points
     written = apart(at, gap)
-    # The column may grow beyond the axes above and below by the same length.
-    middle = axes.get_yaxis_transform()
-    for height, place, line in zip(at, written, order.tolist(), strict=True):
+    beside = axes.get_yaxis_transform()
+    line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.4}
+    line |= {"shrinkA": 0, "relpos": (0, 0.5)}
+    for height, place, number in zip(at, written, order.tolist(), strict=True):
         axes.annotate(
-            names[line],
+            names[number],
             xy=(1.0, float(height)),
-            xycoords=middle,
+            xycoords=beside,
             xytext=(1.07, float(place)),
-            textcoords=middle,
+            textcoords=beside,
             fontsize=size,
             color=INK,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.4, "shrinkA": 0},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": MUTED,
+                "linewidth": 0.4,
+                "shrinkA": 0,
+                "relpos": (0, 0.5),
+            },
         )
