@@ -129,9 +129,8 @@ def test_scores_that_are_no_numbers_become_the_worst_finite_ones():
 def test_mean_deviation_and_interval_over_draws():
     values = np.arange(1.0, 42.0)
     mean, deviation, low, high = over_draws(values)
-    assert (mean, low, high) == pytest.approx(
-        (21, 2, 40)
-    )  # a fortieth of the draws is beyond each end
+    # A fortieth of the draws is beyond each end.
+    assert (mean, low, high) == pytest.approx((21, 2, 40))
     assert deviation == pytest.approx(np.sqrt(((values - 21) ** 2).sum() / 40))
     assert over_draws(np.array([np.nan, 1.0, 3.0]))[:2] == (2, pytest.approx(np.sqrt(2)))
     assert np.isnan(over_draws(np.array([np.nan, 1.0, 3.0]))[2:]).all()
