@@ -72,6 +72,7 @@ localrules:
     learned,
     zoo,
     spaces,
+    field_tables,
 
 
 # Shards and searches are products too: one that is deleted is made again.
@@ -178,6 +179,12 @@ rule spaces:
     input:
         TABLES.files("spaces"),
         figure_files("spaces"),
+
+
+# The tables that papers on proxies print, beside their numbers.
+rule field_tables:
+    input:
+        TABLES.files("field_tables"),
 
 
 # The score after every epoch of training.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -11,7 +12,8 @@ import yaml
 
 from trainfree.cli import main
 from trainfree.config import Config, load_config, parse_config, schema_json
-from trainfree.errors import ConfigError
+from trainfree.errors import ConfigError, TrainfreeError
+from trainfree.scoring.settings.setting import scored_architectures
 
 SHIPPED = sorted((Path(__file__).parent.parent / "config").glob("*.yaml"))
 
@@ -143,3 +145,37 @@ def test_a_sample_is_part_of_the_setting_and_no_sample_changes_nothing():
     assert (whole.sample, whole.sample_seed, whole.name) == (0, 0, "b32-pytorch-images-s4")
     assert (sampled.sample, sampled.sample_seed) == (30, 4)
     assert sampled.name == "b32-pytorch-images-s4-n30"
+
+
+def test_a_subset_is_part_of_the_setting_and_none_changes_nothing():
+    values = {"search": {"searches": {}}, "seed": 4}
+    whole = parse_config(values).scoring_setting("cifar10")
+    assert "subset" not in whole.values
+    assert "subset" not in parse_config(values).ablation_setting("cifar10").values["base"]
+    part = parse_config({**values, "scoring": {"subset": "reachable"}}).scoring_setting("cifar10")
+    assert (part.name, part.values["subset"]) == ("b32-pytorch-images-s4-reachable", "reachable")
+    assert len(scored_architectures(part, 15_625)) == part.size(15_625) == 9_445
+    sampled = replace(part, sample=30)
+    assert sampled.name == "b32-pytorch-images-s4-reachable-n30"
+    chosen = scored_architectures(sampled, 15_625)
+    assert len(chosen) == 30
+    assert set(chosen) <= set(scored_architectures(part, 15_625))
+    assert type(part).from_json(part.json) == part
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"scoring": {"subset": "reachabel"}}, "did you mean 'reachable'"),
+        ({"space": "nats_sss", "scoring": {"subset": "reachable"}}, "nats_sss has no subsets"),
+        ({"scoring": {"subset": "convolutions", "sample": 65}}, "scoring.sample: 65 .* \\(64\\)"),
+    ],
+)
+def test_a_subset_that_is_not_there_is_named(values, words):
+    with pytest.raises(TrainfreeError, match=words):
+        parse_config({"search": {"searches": {}}, **values})
+
+
+def test_searches_guided_by_scores_need_more_than_a_subset():
+    with pytest.raises(ConfigError, match=r"leave scoring\.sample and scoring\.subset out"):
+        parse_config({"scoring": {"subset": "reachable"}})

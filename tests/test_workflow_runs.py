@@ -297,7 +297,7 @@ def test_scores_are_asked_for_by_the_setting_of_their_place(monkeypatch):
     look(Wildcards(space=MINI, dataset="cifar10", setting=run.setting_name))
     ((path, settings, *codes),) = asked_for
     assert str(path) == run.score_files[0]
-    assert settings == asdict(run.settings["cifar10"])
+    assert settings == run.settings["cifar10"].values
     assert codes == [scoring_code_hash(run.settings["cifar10"])]
 
 

@@ -41,8 +41,9 @@ Kind = Literal[
     "published_landscape",
     "benchmarks",
     "published_across",
+    "published_field",
 ]
-Of = Literal["run", "agreement", "space_agreement", "across", "space"]
+Of = Literal["run", "agreement", "space_agreement", "across", "field", "space"]
 RESAMPLING = ("seed", "bootstrap_resamples")
 JUDGING = ("margin_percent", "margin_correlation", "margin_score", "coarsest")
 """Settings of tables with intervals, and of those with verdicts."""
@@ -65,8 +66,9 @@ class Inputs:
         Files of these kinds.
     benchmarks
         Trained accuracies of several spaces.
-    published_scores, published_landscape, published_across
-        Proxy scores that others published, published numbers of a whole space, and of several.
+    published_scores, published_landscape, published_across, published_field
+        Proxy scores that others published, published numbers of a whole space, of several, and of
+        the tables by which proxies are compared.
     tables
         CSV files of the tables that are made from other tables.
     settings
@@ -89,6 +91,7 @@ class Inputs:
     published_landscape: Path | None = None
     benchmarks: tuple[Path, ...] = ()
     published_across: Path | None = None
+    published_field: tuple[Path, ...] = ()
     tables: tuple[Path, ...] = ()
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
     leave_out: bool = False
@@ -238,7 +241,7 @@ class Table:
         version's columns are told in the caption where all rows say the same.
     reads, after, of
         Kinds of files and names of tables that it is made from, and of what: the run, the sample
-        that others scored, several spaces, one space.
+        that others scored, several spaces, several seeds of one, one space.
     settings
         Names of the :class:`~trainfree.analysis.settings.AnalysisSettings` that decide it.
     target

@@ -30,6 +30,7 @@ SEVERAL = {
     "learned": "files of what forests learned",
     "benchmarks": "trained accuracies of several spaces",
     "published_scores": "proxy scores that others published",
+    "published_field": "published tables of proxies",
     "tables": "CSV files of tables made before",
 }
 ONE = {

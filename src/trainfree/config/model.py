@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_SCORES
 from trainfree.analysis.settings import AnalysisSettings, LearnedSettings, OutcomeKind
 from trainfree.config.across import AcrossConfig
+from trainfree.config.field import FieldConfig
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
 from trainfree.config.scoring import (
     AblationConfig,
@@ -30,7 +31,7 @@ from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.images.datasets import DATASET_KIND, dataset_names
 from trainfree.outside.extensions import Kind, declared_names, hashed, load_files
 from trainfree.proxies import proxy_names
-from trainfree.scoring.settings.setting import Setting
+from trainfree.scoring.settings.setting import Setting, subset_module, subset_of
 from trainfree.scoring.settings.studies import AblationSetting, TrainingSetting
 from trainfree.search import algorithm_names
 from trainfree.search.plan import SearchPlan
@@ -38,6 +39,8 @@ from trainfree.spaces import SPACE_KIND, load_space, space_names
 from trainfree.trainings import ACCURACY
 
 MOST_JOBS = 100_000
+PUBLISHED_SUBSET = "reachable"
+"""The part of NAS-Bench-201 that published tables are about."""
 
 
 class Config(Section):
@@ -62,6 +65,7 @@ class Config(Section):
     kernels: KernelsConfig = KernelsConfig()
     nasbench101: NasBench101Config = NasBench101Config()
     across: AcrossConfig = AcrossConfig()
+    field: FieldConfig = FieldConfig()
     ablation: AblationConfig = AblationConfig()
     training: TrainingConfig = TrainingConfig()
     learned: LearnedConfig = LearnedConfig()
@@ -81,6 +85,7 @@ class Config(Section):
             sample=self.scoring.sample or 0,
             sample_seed=self.seed if self.scoring.sample else 0,
             extra=hashed([*self.proxies.extra, *self.space_files, *self.image_files(dataset)]),
+            subset=self.scoring.subset or "",
         )
 
     @property
@@ -103,7 +108,8 @@ class Config(Section):
     def stability_setting(self, dataset: str) -> Setting:
         """Return what decides the scores that are drawn several times."""
         scored = self.scoring_setting(dataset)
-        sample = min(self.stability.architectures, len(load_space(self.space)))
+        whole = replace(scored, sample=0)
+        sample = min(self.stability.architectures, whole.size(len(load_space(self.space))))
         return replace(scored, sample=sample, sample_seed=self.seed)
 
     def nasbench101_setting(self, first_hashes: int = 0) -> Setting:
@@ -141,6 +147,45 @@ class Config(Section):
             extra=hashed(files),
         )
 
+    def field_setting(self, dataset: str, seed: int) -> Setting:
+        """Return what decides the scores of one seed behind the field's tables."""
+        field, sample = self.field, self._field_sample
+        proxies = field.proxies if sample else [*field.proxies, *field.proxies_of_all]
+        return Setting(
+            space=self.space,
+            dataset=dataset,
+            proxies=tuple(dict.fromkeys(proxies)),
+            batch_size=field.batch_size,
+            initialization=field.initialization,
+            input=field.input,
+            seed=seed,
+            sample=sample,
+            sample_seed=seed if sample else 0,
+            extra=hashed([*self.proxies.extra, *self.space_files, *self.image_files(dataset)]),
+            subset=field.subset or "",
+        )
+
+    def field_settings(self, dataset: str) -> list[Setting]:
+        """Return those of all seeds; of a sample, after them what is computed of all.
+
+        On the first data set a last one scores the cells without unreachable operations, where
+        the space has that subset: its file says which these are.
+        """
+        settings = [self.field_setting(dataset, seed) for seed in self.field.seeds]
+        cheap = tuple(self.field.proxies_of_all)
+        every = replace(settings[0], proxies=cheap, sample=0, sample_seed=0, subset="")
+        if self._field_sample or self.field.subset:
+            settings.append(every)
+        if dataset == self.datasets[0] and subset_module(self.space):
+            settings.append(replace(every, subset=PUBLISHED_SUBSET))
+        return settings
+
+    @property
+    def _field_sample(self) -> int:
+        """Architectures of each seed; 0 for all, as where the space has no more."""
+        sample = self.field.sample or 0
+        return sample if sample < len(load_space(self.space)) else 0
+
     def ablation_setting(self, dataset: str) -> AblationSetting:
         """Return what decides the scores of the ablation on a data set."""
         base = self._study_base(dataset, self.ablation.proxies, self.proxies.extra)
@@ -177,6 +222,7 @@ class Config(Section):
             proxies=tuple(proxies),
             sample=0,
             sample_seed=0,
+            subset="",
             extra=files,
         )
 
@@ -220,13 +266,14 @@ class Config(Section):
         for proxies in (self.scoring.proxies, self.nasbench101.proxies, self.ablation.proxies):
             _require("proxy", proxies, known)
         _require("proxy", self.across.proxies, known)
+        _require("proxy", [*self.field.proxies, *self.field.proxies_of_all], known)
         for space in self.across.named.values():
             _require("proxy", [*(space.proxies or []), *(space.without or [])], known)
         return self
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        self._require_fits({"scoring.sample": self.scoring.sample or 0})
+        self._require_fits()
         jobs = (self.scoring.sample or len(load_space(self.space))) // self.scoring.shard_size
         if jobs > MOST_JOBS:
             raise ConfigError(
@@ -256,10 +303,12 @@ class Config(Section):
             for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
                 if proxy in plan.proxies:
                     self._require_scored(f"{where}.{key}", proxy, scored, section)
-                    if self.scoring.sample and section == "search":
+                    parts = (self.scoring.sample, self.scoring.subset)
+                    if any(parts) and section == "search":
                         raise ConfigError(
                             f"{where}.{key}: the search needs the scores of all architectures; "
-                            "leave scoring.sample out, or drop the search by setting it to null"
+                            "leave scoring.sample and scoring.subset out, or drop the search by "
+                            "setting it to null"
                         )
             if plan.counts and plan.counts[-1] > size:
                 raise ConfigError(
@@ -267,13 +316,21 @@ class Config(Section):
                     f"{space} with its {size} architectures; choose N <= {size}"
                 )
 
-    def _require_fits(self, counts: Mapping[str, int]) -> None:
-        """Check that no more architectures are wanted than the space has."""
-        size = len(load_space(self.space))
-        for key, count in counts.items():
-            if count > size:
+    def _require_fits(self) -> None:
+        """Check that no more architectures are wanted than the space, or the subset of it, has."""
+        wanted = {
+            "scoring": (self.scoring.sample, self.scoring.subset),
+            "field": (self.field.sample, self.field.subset),
+        }
+        for section, (sample, subset) in wanted.items():
+            size = len(load_space(self.space))
+            if subset:
+                one = replace(self.scoring_setting(self.datasets[0]), subset=subset)
+                size = len(subset_of(one))
+            if sample and sample > size and (section == "scoring" or subset):
+                where = f"the subset {subset} of " if subset else "the space "
                 raise ConfigError(
-                    f"{key}: {count} architectures are more than the space {self.space} has "
+                    f"{section}.sample: {sample} architectures are more than {where}{self.space} has "
                     f"({size}); choose fewer"
                 )
 

@@ -49,6 +49,12 @@ class ScoringConfig(Section):
         description="Only so many architectures, drawn uniformly from the space: for the tables "
         "of proxies. Searches guided by scores need those of all.",
     )
+    subset: Name | None = Field(
+        default=None,
+        description="Only a part of the space that has this name, or a sample of it; in "
+        "NAS-Bench-201 `reachable`, the 9,445 cells without unreachable operations, and "
+        "`convolutions`, the 64 with convolutions on all edges. Not for searches either.",
+    )
     shard_size: Positive = Field(
         default=1000, description="Architectures per job; does not change any score."
     )

@@ -17,6 +17,7 @@ from trainfree.workflow.paths import ACCURACIES, Paths
 
 CELLS = "nasbench101"
 CELLS_DATASET = "cifar10"
+CHEAP_SHARDS = 40
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,15 @@ class ConfiguredRun:
         ]
 
     @cached_property
+    def field(self) -> list[Setting]:
+        """Behind the field's own tables: all seeds of each data set, then what is of all."""
+        return [
+            setting
+            for dataset in self.config.datasets
+            for setting in self.config.field_settings(dataset)
+        ]
+
+    @cached_property
     def stability(self) -> Mapping[str, Setting]:
         """Of architectures that are scored under several draws of images and weights."""
         return {name: self.config.stability_setting(name) for name in self.config.datasets}
@@ -106,6 +116,7 @@ class ConfiguredRun:
                 setting: across.named[setting.space].shard_size or across.shard_size
                 for setting in self.across
             },
+            **{setting: self._field_shard(setting) for setting in self.field},
             self.nasbench101: cells,
             # Each job puts all cells into the published order first, which takes a minute.
             self.nasbench101_first: 10 * cells,
@@ -117,6 +128,11 @@ class ConfiguredRun:
             **dict.fromkeys(self.agreement, self.config.agreement.shard_size),
             **dict.fromkeys(self.settings.values(), self.config.scoring.shard_size),
         }
+
+    def _field_shard(self, setting: Setting) -> int:
+        """Return how many architectures a job scores; more of those that cost next to nothing."""
+        cheap = set(setting.proxies) <= set(self.config.field.proxies_of_all)
+        return self.config.field.shard_size * (CHEAP_SHARDS if cheap else 1)
 
     @cached_property
     def settings_by_place(self) -> Mapping[tuple[str, str, str], Setting]:

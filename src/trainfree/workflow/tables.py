@@ -68,6 +68,7 @@ class RunTables:
             "agreement": self._of_agreement,
             "space_agreement": self._of_space_agreement,
             "across": self._of_several,
+            "field": self._of_field,
         }
         known = by_kind.get(table.of, self._of_run)
         found: dict[str, str | list[str]] = {kind: known[kind] for kind in table.reads}
@@ -117,6 +118,16 @@ class RunTables:
             "published_scores": [
                 PUBLISHED_SCORES.format(published=file) for file in dict.fromkeys(published)
             ],
+        }
+
+    @property
+    def _of_field(self) -> Files:
+        folders = sorted({paper.path.parent for paper in self.papers})
+        found = [path for folder in folders for path in sorted((folder / "field").glob("*.yaml"))]
+        return {
+            "scores": [self.run.scores(setting) for setting in self.run.field],
+            "benchmark": self.run.benchmark,
+            "published_field": [relative(path) for path in found],
         }
 
     @property

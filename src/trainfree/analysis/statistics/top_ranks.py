@@ -30,7 +30,7 @@ def top_precision(score: Floats, accuracy: Floats, share: float = TOP) -> float:
         among the best with equal probability.
     """
     count = ceil(share * len(score))
-    return float((_in_top(score, count) * _in_top(accuracy, count)).sum() / count)
+    return float((in_top(score, count) * in_top(accuracy, count)).sum() / count)
 
 
 def ndcg(score: Floats, accuracy: Floats, share: float = TOP) -> float:
@@ -60,7 +60,7 @@ def ndcg(score: Floats, accuracy: Floats, share: float = TOP) -> float:
     return float((gain * mean_discount[group]).sum()) / best
 
 
-def _in_top(values: Floats, count: int) -> Floats:
+def in_top(values: Floats, count: int) -> Floats:
     """Return the probability of each to be among the ``count`` largest."""
     border = np.sort(values)[::-1][count - 1]
     above, equal = values > border, values == border

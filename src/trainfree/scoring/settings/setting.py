@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +44,8 @@ class Setting(Settings):
         Only so many architectures, drawn without replacement by this root seed; 0 for all.
     sample_of
         Drawn from so many that stand first in the published table; 0 for the whole space.
+    subset
+        Only this part of the space, or a sample of it; empty for the whole space.
     extra
         Files of proxies, of the space and of the data set with the hashes of their code, so that
         an edit scores anew.
@@ -59,18 +63,27 @@ class Setting(Settings):
     sample_seed: int = 0
     sample_of: int = 0
     extra: tuple[tuple[str, str], ...] = ()
+    subset: str = ""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All fields by name but a subset that is none: files made before there were any fit."""
+        every = super().values
+        return every if self.subset else {key: every[key] for key in every if key != "subset"}
 
     @property
     def name(self) -> str:
         """Name in file paths, for example ``b32-pytorch-images-s0``."""
         name = f"b{self.batch_size}-{self.initialization}-{self.input}-s{self.seed}"
+        if self.subset:
+            name += f"-{self.subset}"
         if not self.sample:
             return name
         return f"{name}-n{self.sample}" + (f"of{self.sample_of}" if self.sample_of else "")
 
     def size(self, space_size: int) -> int:
         """Return how many architectures of a space of ``space_size`` are scored."""
-        return self.sample or space_size
+        return self.sample or (len(subset_of(self)) if self.subset else space_size)
 
     @property
     def hash(self) -> str:
@@ -89,15 +102,19 @@ def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:
         When the sample is larger than what it is drawn from, or the space's published table has
         no order of its own.
     """
+    part = subset_of(setting) if setting.subset else None
     if not setting.sample:
-        return np.arange(space_size)
-    pool = min(setting.sample_of or space_size, space_size)
+        return np.arange(space_size) if part is None else part
+    size = space_size if part is None else len(part)
+    pool = min(setting.sample_of or size, size)
     if setting.sample > pool:
         raise ConfigError(
             f"a sample of {setting.sample} architectures is more than {setting.space} has "
             f"to draw from ({pool}); choose a smaller one"
         )
     drawn = _drawn(setting, pool)
+    if part is not None:
+        drawn = part[drawn]
     if setting.sample_of:
         space = load_space(setting.space)
         if not isinstance(space, PublishedOrder):
@@ -107,6 +124,40 @@ def scored_architectures(setting: Setting, space_size: int) -> NDArray[np.intp]:
             )
         drawn = space.first_published(pool)[drawn]
     return np.sort(drawn)
+
+
+def subset_of(setting: Setting) -> NDArray[np.int64]:
+    """Return the indices of the architectures in the subset that the setting names, ascending.
+
+    Raises
+    ------
+    ConfigError
+        When its space has no subsets, or the first of a published table are asked for too.
+    UnknownNameError
+        When its space has others.
+    """
+    module = subset_module(setting.space)
+    if module is None:
+        raise ConfigError(
+            f"subset: {setting.subset!r} was asked for, and {setting.space} has no subsets; leave "
+            "it out"
+        )
+    if setting.sample_of:
+        raise ConfigError("expected either a subset or the first of a published table, found both")
+    found: NDArray[np.int64] = import_module(module).members(
+        load_space(setting.space), setting.subset
+    )
+    return found
+
+
+def subset_module(space: str) -> str | None:
+    """Return the module ``subsets`` beside a space of the suite that has such parts, else None.
+
+    It is imported by name, so that its code counts where a subset is scored and nowhere else.
+    """
+    beside = spaces.module_of(space).rpartition(".")[0] + ".subsets"
+    own = beside.startswith("trainfree.") and find_spec(beside) is not None
+    return beside if own else None
 
 
 def _drawn(setting: Setting, pool: int) -> NDArray[np.int64]:
@@ -156,9 +207,11 @@ def scoring_code_hash(
     precision = group_precision(setting, groups)
     if precision is not None:
         outside["precision"] = precision
+    subsets = subset_module(setting.space) if setting.subset else None
     return code_hash(
         job,
         way_of(setting.space),
+        *([subsets] if subsets else []),
         *spaces.network_modules(setting.space),
         *(module_of(name) for name in setting.proxies if name in PROXY_NAMES),
         *([GROUPS] if of_groups else []),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic.dataclasses import dataclass
 
@@ -25,6 +25,11 @@ class _Study(Settings):
 
     called: ClassVar[str] = "study"
     base: Setting
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All fields by name, the base's as it has them itself."""
+        return {**super().values, "base": self.base.values}
 
 
 @dataclass(frozen=True, config=STRICT)
