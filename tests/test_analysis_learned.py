@@ -203,9 +203,12 @@ def test_a_part_of_the_space_is_looked_at_alone(made, tmp_path):
     table = tabulate("learned", tmp_path, learned=tmp_path / "l.h5")
     connected = sum(SPACE.is_connected(index) for index in range(len(SPACE)))
     assert 8 < connected < len(SPACE)
+    assert list(read_dataset(made / "f.h5", "features")["subset"].to_numpy()) == [
+        *("connected cells", "reachable", "convolutions")
+    ]
     assert set(table.loc[table["trainings"] == 8, "n"]) == {connected - 8}
     assert set(table["subset"]) == {part}
-    with pytest.raises(DataFileError, match=r"no part 'best' of the space.*connected cells"):
+    with pytest.raises(DataFileError, match=r"no part 'best' \(learned.subset\).*connected"):
         learn(made, replace(FEW, subset="best"), tmp_path / "l.h5")
 
 

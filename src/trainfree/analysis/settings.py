@@ -57,7 +57,7 @@ class LearnedSettings(Settings):
     draws, trainings, trees
         Draws of the trained architectures, how many those are, and trees of a forest.
     subset
-        The part of the space that is looked at, as its benchmark file calls it; all if empty.
+        The named part of the space that is looked at; all of it if empty.
     """
 
     called: ClassVar[str] = "settings of the learned baseline"

@@ -151,8 +151,8 @@ class LearnedConfig(Section):
     )
     subset: Name | None = Field(
         default=None,
-        description="A part of the space that its benchmark file names, for example "
-        '"connected cells"; all architectures by default.',
+        description="Only a part of the space: of NAS-Bench-201 `reachable`, `convolutions` or "
+        "`connected cells`, of a zoo a family; all scored architectures by default.",
     )
 
 

@@ -77,8 +77,8 @@ def learn_outcomes(
     Raises
     ------
     DataFileError
-        When a file is missing, damaged or does not fit the others, or when the space's benchmark
-        has no such subset.
+        When a file is missing, damaged or does not fit the others, or when the space has no such
+        subset.
     """
     files = _Files(
         read_scores(scores),
@@ -97,7 +97,7 @@ def learn_outcomes(
             f"{scores}: nothing to learn from: no proxy has a finite score, and "
             f"{files.features.attrs['missing']}"
         )
-    chosen = _members(settings.subset, files, benchmark)
+    chosen = _members(settings.subset, files.features, features)
     place = score_settings(files.scores, scores)
     outcomes = list(_outcomes(settings, files, place["dataset"], benchmark))
     values = [accuracy_of(each, files.scores, scores, hardware or benchmark) for each in outcomes]
@@ -118,20 +118,17 @@ def _feature_sets(graf: Floats, proxies: pd.DataFrame) -> dict[str, Floats]:
     return {name: every[name] for name in FEATURE_SETS if there[name]}
 
 
-def _members(subset: str, files: _Files, origin: Path) -> NDArray[np.bool_]:
+def _members(subset: str, features: xr.Dataset, origin: Path) -> NDArray[np.bool_]:
     """Return (arch,) which scored architectures are looked at."""
-    names = texts(files.scores["architecture"])
     if not subset:
-        return np.ones(len(names), dtype=np.bool_)
-    known = texts(files.benchmark["subset"]) if "in_subset" in files.benchmark else []
+        return np.ones(features.sizes["arch"], dtype=np.bool_)
+    known = texts(features["subset"])
     if subset not in known:
         raise DataFileError(
-            f"{origin}: has no part {subset!r} of the space (learned.subset), it has "
+            f"{origin}: {features.attrs['space']} has no part {subset!r} (learned.subset), it has "
             f"{', '.join(known) or 'none'}; choose one of them, or leave it out for all"
         )
-    column = files.benchmark["in_subset"].sel(subset=subset).to_numpy().astype(bool)
-    member = pd.Series(column, index=pd.Index(texts(files.benchmark["architecture"])))
-    return member.reindex(names, fill_value=False).to_numpy(dtype=np.bool_)
+    return features["in_subset"].sel(subset=subset).to_numpy().astype(np.bool_)
 
 
 def _outcomes(
