@@ -31,7 +31,9 @@ rule learn:
         unpack(learning_inputs),
         other=asked(
             PATHS.learned,
-            lambda wildcards: CONFIG.learned_settings(wildcards.kind).values,
+            lambda wildcards: CONFIG.learned.settings(
+                wildcards.kind, CONFIG.seed
+            ).values,
             code_hash("trainfree.analysis.studies.learning"),
         ),
     output:
@@ -52,7 +54,9 @@ rule learn:
         files=lambda wildcards: named_files(
             {f"--{name}": path for name, path in learning_inputs(wildcards).items()}
         ),
-        settings=lambda wildcards: CONFIG.learned_settings(wildcards.kind).json,
+        settings=lambda wildcards: CONFIG.learned.settings(
+            wildcards.kind, CONFIG.seed
+        ).json,
         code=code_hash("trainfree.analysis.studies.learning"),
     shell:
         "python -m trainfree learn {params.files:q}"

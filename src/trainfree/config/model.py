@@ -10,7 +10,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_SCORES
-from trainfree.analysis.settings import AnalysisSettings, LearnedSettings, OutcomeKind
+from trainfree.analysis.settings import AnalysisSettings
 from trainfree.config.across import AcrossConfig
 from trainfree.config.field import FieldConfig
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
@@ -200,18 +200,6 @@ class Config(Section):
             training.images,
             training.batch_size,
             training.learning_rate,
-        )
-
-    def learned_settings(self, kind: OutcomeKind) -> LearnedSettings:
-        """Return what decides how forests learn to predict what is of a kind."""
-        learned = self.learned
-        return LearnedSettings(
-            kind=kind,
-            seed=self.seed,
-            draws=learned.draws,
-            trainings=tuple(learned.trainings),
-            trees=learned.trees,
-            subset=learned.subset or "",
         )
 
     def _study_base(self, dataset: str, proxies: list[str], extra: list[str]) -> Setting:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trainfree.analysis.settings import OutcomeKind
+from trainfree.analysis.settings import LearnedSettings, OutcomeKind
 from trainfree.config.section import (
     ONCE,
     Batch,
@@ -154,6 +154,17 @@ class LearnedConfig(Section):
         description="Only a part of the space: of NAS-Bench-201 `reachable`, `convolutions` or "
         "`connected cells`, of a zoo a family; all scored architectures by default.",
     )
+
+    def settings(self, kind: OutcomeKind, seed: int) -> LearnedSettings:
+        """Return what decides how forests learn to predict what is of a kind."""
+        return LearnedSettings(
+            kind=kind,
+            seed=seed,
+            draws=self.draws,
+            trainings=tuple(self.trainings),
+            trees=self.trees,
+            subset=self.subset or "",
+        )
 
 
 class AblationConfig(Section):
