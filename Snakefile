@@ -35,6 +35,7 @@ include: "rules/nasbench101.smk"
 include: "rules/spaces.smk"
 include: "rules/studies.smk"
 include: "rules/zoo.smk"
+include: "rules/learned.smk"
 
 
 onstart:
@@ -68,6 +69,7 @@ localrules:
     landscape,
     ablation,
     training,
+    learned,
     zoo,
     spaces,
     field_tables,
@@ -190,6 +192,13 @@ rule training:
     input:
         TABLES.files("training"),
         figure_files(f"training-{CONFIG.space}-{CONFIG.datasets[0]}"),
+
+
+# What a few trainings teach a forest, beside what proxies say without any.
+rule learned:
+    input:
+        TABLES.files("learned"),
+        figure_files(*of_datasets("learned")),
 
 
 # Whether proxies rank networks that people use.

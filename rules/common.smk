@@ -180,6 +180,11 @@ def table_options(wildcards, input):
     return options(dict(input.items()))
 
 
+def learning_inputs(wildcards):
+    """Return the files that forests learn from, by the options of the command."""
+    return studies.learning_inputs(RUN, wildcards.dataset, wildcards.kind)
+
+
 def nasbench101_source(wildcards):
     """Return the file with the trained accuracies of NAS-Bench-101."""
     try:

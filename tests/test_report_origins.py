@@ -212,6 +212,7 @@ NB101 = DataFile("benchmark", "nasbench101", config_hash="n", accuracies="the mi
     [
         *((SCORES, ""), (BENCHMARK, ""), (SEARCH, ""), (ABLATION, "")),
         (replace(ABLATION, schema="draws", accuracies=""), ""),
+        (replace(ABLATION, schema="learned"), ""),
         (DataFile("hardware", "nasbench201", dataset="cifar10"), ""),
         (NB101, "space"),
         (DataFile("search", "nasbench101", "cifar10", search="x"), "space"),
@@ -244,6 +245,7 @@ def test_what_belongs_to_the_run(file: DataFile, apart: str) -> None:
         (NB101, "", "not one of this run's data files"),
         (replace(NB101, is_generated=True), "space", "which is made up"),
         (replace(ABLATION, dataset="cifar100"), "", "this run has no scores of"),
+        (replace(ABLATION, dataset="cifar100", schema="learned"), "", "this run has no scores of"),
         (replace(ABLATION, source_hashes='{"images":"j"}'), "", "images are not those of this run"),
         (replace(ABLATION, accuracies="made up"), "", "accuracies are not those"),
         (

@@ -633,19 +633,21 @@ def test_a_space_of_torch_modules_goes_the_whole_way(fresh):
 STUDIES = {
     **{"choose_architectures": 2, "score_ablation": 1, "train_architecture": 2},
     **{"tabulate_ablation": 1, "plot_ablation": 1, "tabulate_training": 1, "plot_training": 1},
-    **{"ablation": 1, "training": 1},
+    **{"store_features": 1, "learn": 4, "prepare_hardware": 1},
+    **{"tabulate_learned": 1, "plot_learned": 1},
+    **{"ablation": 1, "learned": 1, "training": 1},
 }
 
 
 def test_the_studies_are_targets_of_their_own(finished):
-    assert planned(finished, "--cores", "1", "ablation", "training") == STUDIES
+    assert planned(finished, "--cores", "1", "ablation", "learned", "training") == STUDIES
 
 
 @pytest.mark.slow
 def test_the_studies_run_and_an_interrupted_training_goes_on(copy):
-    done = snakemake(copy, "--cores", "2", "ablation", "training")
+    done = snakemake(copy, "--cores", "2", "ablation", "learned", "training")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert planned(copy, "--cores", "1", "ablation", "training") == {}
+    assert planned(copy, "--cores", "1", "ablation", "learned", "training") == {}
     shards = copy / RESULTS / "training" / "nasbench201_mini" / "generated" / "shards"
     (shards / "1.h5").unlink()
     plan = planned(copy, "--cores", "1", "ablation", "training")

@@ -229,6 +229,28 @@ def test_studies_have_a_file_a_data_set_or_an_architecture():
     assert studies.agreement_files(run) == [run.scores(setting) for setting in run.agreement]
 
 
+def test_forests_learn_what_is_known_of_the_space():
+    run = configured(learned={"targets": ["latency", "accuracy"]})
+    folder = f"results/test/learned/{MINI}"
+    assert studies.learned_files(run) == [
+        f"{folder}/{dataset}/{kind}.h5"
+        for dataset in ("cifar10", "cifar100")
+        for kind in ("latency", "accuracy")
+    ]
+    given = {
+        "scores": run.score_files[1],
+        "benchmark": run.benchmark,
+        "features": f"{folder}/cifar100/features.h5",
+    }
+    assert studies.learning_inputs(run, "cifar100", "accuracy") == given
+    hardware = {"hardware": f"data/benchmarks/hardware-{MINI}.h5"}
+    assert studies.learning_inputs(run, "cifar100", "latency") == given | hardware
+    elsewhere = configured(space="nasbench101", datasets=["cifar10"])
+    assert studies.learned_files(elsewhere) == [
+        "results/test/learned/nasbench101/cifar10/accuracy.h5"
+    ]
+
+
 def test_hardware_is_there_where_somebody_has_looked():
     assert studies.hardware_file(configured(space="nasbench201")) == (
         "data/benchmarks/hardware-nasbench201.h5"

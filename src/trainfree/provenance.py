@@ -22,7 +22,9 @@ from trainfree.syntax import KeptSyntax, Syntax, imported_names
 
 PACKAGE = "trainfree"
 PACKAGE_ROOT = Path(__file__).parent
-RECORDED_LIBRARIES = ("torch", "numpy", "numba", "scipy", "pandas", "xarray", "h5py", "h5netcdf")
+RECORDED_LIBRARIES = (
+    *("torch", "numpy", "numba", "scipy", "scikit-learn", "pandas", "xarray", "h5py", "h5netcdf"),
+)
 
 
 def canonical_json(value: object) -> str:

@@ -35,6 +35,7 @@ Kind = Literal[
     "draws",
     "ablation",
     "training",
+    "learned",
     "landscape",
     "published_scores",
     "published_landscape",
@@ -61,7 +62,7 @@ class Inputs:
         Merged scores, search files, trained accuracies.
     published
         Files of the papers' numbers, in the papers' order.
-    hardware, draws, ablation, training, landscape
+    hardware, draws, ablation, training, learned, landscape
         Files of these kinds.
     benchmarks
         Trained accuracies of several spaces.
@@ -84,6 +85,7 @@ class Inputs:
     draws: tuple[Path, ...] = ()
     ablation: tuple[Path, ...] = ()
     training: tuple[Path, ...] = ()
+    learned: tuple[Path, ...] = ()
     landscape: Path | None = None
     published_scores: tuple[Path, ...] = ()
     published_landscape: Path | None = None

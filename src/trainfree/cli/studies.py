@@ -1,4 +1,4 @@
-"""Commands of the studies of the score: whom they score, kernels, the ablation, training."""
+"""Commands of the studies: whom they score, kernels, the ablation, training, learning."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainfree.cli.command import (
     add_device,
+    add_extra,
     add_groups,
     add_store,
     command,
@@ -53,6 +54,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--scores", type=Path, required=True, **several)
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     _add_kernels(commands)
+    _add_learning(commands)
     zoo = command(commands, "plot-zoo", _plot_zoo, "plot proxies on networks that people use")
     zoo.add_argument("--table", type=Path, required=True, help="the table of zoos (CSV)")
     for kind, text in (("scores", "merged scores"), ("benchmarks", "trained accuracies")):
@@ -72,6 +74,24 @@ def _add_kernels(commands: Commands) -> None:
     plot = command(commands, "plot-kernels", _plot_kernels, "plot kernels by accuracy")
     plot.add_argument("--kernels", type=Path, required=True)
     plot.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
+
+
+def _add_learning(commands: Commands) -> None:
+    store = command(commands, "store-features", _store_features, "store GRAF of scored cells")
+    learn = command(commands, "learn", _learn, "train forests on draws of trained architectures")
+    plot = command(commands, "plot-learned", _plot_learned, "plot rankings against trainings")
+    for parser in (store, learn, plot):
+        parser.add_argument("--scores", type=Path, required=True, help="merged scores")
+    for parser in (learn, plot):
+        parser.add_argument("--benchmark", type=Path, required=True, help="trained accuracies")
+    add_extra(store)
+    learn.add_argument("--features", type=Path, required=True, help="stored features")
+    learn.add_argument("--hardware", type=Path, help="what is known on hardware")
+    learn.add_argument("--settings", required=True, help="of the learned baseline, as JSON")
+    plot.add_argument("--table", type=Path, required=True, help="the table learned (CSV)")
+    plot.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
+    for parser in (store, learn):
+        parser.add_argument("--output", type=Path, required=True)
 
 
 def _choose(arguments: argparse.Namespace) -> None:
@@ -169,3 +189,31 @@ def _plot_zoo(arguments: argparse.Namespace) -> None:
     from trainfree.report.figures.zoo import plot_zoo
 
     plot_zoo(arguments.table, arguments.scores, arguments.benchmarks, arguments.stem)
+
+
+def _store_features(arguments: argparse.Namespace) -> None:
+    from trainfree.outside.extensions import load_files
+    from trainfree.spaces.graf.storing import store_features
+
+    load_files(arguments.extra)
+    store_features(arguments.scores, arguments.output)
+
+
+def _learn(arguments: argparse.Namespace) -> None:
+    from trainfree.analysis.settings import LearnedSettings
+    from trainfree.analysis.studies.learning import learn_outcomes
+
+    learn_outcomes(
+        LearnedSettings.from_json(arguments.settings),
+        arguments.scores,
+        arguments.benchmark,
+        arguments.features,
+        arguments.output,
+        arguments.hardware,
+    )
+
+
+def _plot_learned(arguments: argparse.Namespace) -> None:
+    from trainfree.report.figures.learned import plot_learned
+
+    plot_learned(arguments.table, arguments.scores, arguments.benchmark, arguments.stem)

@@ -27,6 +27,7 @@ SEVERAL = {
     "draws": "several draws of the same architectures",
     "ablation": "files of the ablation",
     "training": "files of the training study",
+    "learned": "files of what forests learned",
     "benchmarks": "trained accuracies of several spaces",
     "published_scores": "proxy scores that others published",
     "published_field": "published tables of proxies",

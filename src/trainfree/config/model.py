@@ -19,6 +19,7 @@ from trainfree.config.scoring import (
     AblationConfig,
     AgreementConfig,
     KernelsConfig,
+    LearnedConfig,
     ScoringConfig,
     SpaceAgreementConfig,
     StabilityConfig,
@@ -69,6 +70,7 @@ class Config(Section):
     field: FieldConfig = FieldConfig()
     ablation: AblationConfig = AblationConfig()
     training: TrainingConfig = TrainingConfig()
+    learned: LearnedConfig = LearnedConfig()
     search: SearchConfig = SearchConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 

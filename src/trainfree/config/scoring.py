@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from trainfree.analysis.settings import LearnedSettings, OutcomeKind
 from trainfree.config.section import (
+    ONCE,
     Batch,
     Batches,
     Draws,
@@ -21,6 +23,7 @@ from trainfree.config.section import (
     Several,
     Share,
     Threads,
+    Trainings,
 )
 from trainfree.drawing import InputKind
 from trainfree.scoring.settings.gpu import DeviceChoice
@@ -141,6 +144,42 @@ class KernelsConfig(Section):
     batch_size: Annotated[Batch, Field(ge=2)] = Field(
         default=128, description="Images; the NASWOT paper used 128."
     )
+
+
+class LearnedConfig(Section):
+    """What forests learn from a few trainings (target ``learned``)."""
+
+    targets: Annotated[list[OutcomeKind], Field(min_length=1), *ONCE] = Field(
+        default=["accuracy", "deployed_accuracy", "latency", "energy"],
+        description="What is predicted; all but accuracy only of spaces that somebody has measured "
+        "on hardware. A job each.",
+    )
+    trainings: Trainings = Field(
+        default=[32, 128, 1024],
+        description="Numbers of trained architectures that a forest learns from, as GRAF's.",
+    )
+    draws: Draws = Field(
+        default=50, description="Draws of the trained architectures, as GRAF's authors made."
+    )
+    trees: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=100, description="Trees of a forest; scikit-learn's default, which GRAF's have."
+    )
+    subset: Name | None = Field(
+        default=None,
+        description="Only a part of the space: of NAS-Bench-201 `reachable`, `convolutions` or "
+        "`connected cells`, of a zoo a family; all scored architectures by default.",
+    )
+
+    def settings(self, kind: OutcomeKind, seed: int) -> LearnedSettings:
+        """Return what decides how forests learn to predict what is of a kind."""
+        return LearnedSettings(
+            kind=kind,
+            seed=seed,
+            draws=self.draws,
+            trainings=tuple(self.trainings),
+            trees=self.trees,
+            subset=self.subset or "",
+        )
 
 
 class AblationConfig(Section):

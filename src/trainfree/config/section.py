@@ -72,6 +72,8 @@ Names = Annotated[list[Name], Field(min_length=1), *ONCE]
 FilePath = Annotated[str, Field(min_length=1), AfterValidator(_real_path)]
 FilePaths = Annotated[list[FilePath], *ONCE]
 Batches = Annotated[list[Batch], Field(min_length=1), *ONCE]
+Trainings = Annotated[list[Annotated[int, Field(ge=2, le=1_000_000)]], Field(min_length=1), *ONCE]
+"""A forest holds all of them; the largest table of trained networks has 423,624."""
 Counts = Annotated[list[Positive], Field(min_length=1), *ONCE]
 
 

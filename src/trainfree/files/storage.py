@@ -40,6 +40,8 @@ SCHEMA_VERSIONS = {
     "kernels": 1,
     "ablation": 1,
     "training": 1,
+    "features": 1,
+    "learned": 1,
 }
 
 

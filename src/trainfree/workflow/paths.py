@@ -110,6 +110,16 @@ class Paths:
         return self.result("training/{space}/{dataset}/shards/{place}.h5")
 
     @property
+    def features(self) -> str:
+        """GRAF of the architectures that are scored."""
+        return self.result("learned/{space}/{dataset}/features.h5")
+
+    @property
+    def learned(self) -> str:
+        """What forests learn of one kind of quantity."""
+        return self.result("learned/{space}/{dataset}/{kind}.h5")
+
+    @property
     def report(self) -> str:
         """The page."""
         return self.result("report/index.html")

@@ -48,6 +48,28 @@ def training_files(run: ConfiguredRun) -> list[str]:
     ]
 
 
+def learned_files(run: ConfiguredRun) -> list[str]:
+    """Return the files of what forests learn, one a data set and a kind of quantity."""
+    measured = hardware_file(run) is not None
+    return [
+        run.paths.learned.format(space=run.space, dataset=dataset, kind=kind)
+        for dataset in run.config.datasets
+        for kind in run.config.learned.targets
+        if kind == "accuracy" or measured
+    ]
+
+
+def learning_inputs(run: ConfiguredRun, dataset: str, kind: str) -> dict[str, str]:
+    """Return the files that forests learn from, by the options of the command."""
+    files = {
+        "scores": run.scores(run.settings[dataset]),
+        "benchmark": run.benchmark,
+        "features": run.paths.features.format(space=run.space, dataset=dataset),
+    }
+    hardware = None if kind == "accuracy" else hardware_file(run)
+    return files | ({} if hardware is None else {"hardware": hardware})
+
+
 def hardware_file(run: ConfiguredRun) -> str | None:
     """Return the file of what networks cost on hardware; None where nobody has looked."""
     measured = f"{run.space}-hardware" in RECIPES

@@ -99,6 +99,7 @@ class RunTables:
             "draws": studies.all_draws_files(run),
             "ablation": studies.ablation_files(run),
             "training": studies.training_files(run),
+            "learned": studies.learned_files(run),
         }
 
     @property

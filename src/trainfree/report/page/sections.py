@@ -90,7 +90,7 @@ SECTIONS = (
         "Proxies",
         "All proxies side by side: what they cost, how alike they are, how steady, and how they "
         "agree with scores that others computed.",
-        figures=("prox*", "zoo*"),
+        figures=("prox*", "learned*", "zoo*"),
     ),
     Plan(
         "steadiness",
