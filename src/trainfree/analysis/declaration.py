@@ -32,6 +32,7 @@ Kind = Literal[
     "benchmark",
     "published",
     "hardware",
+    "fronts",
     "draws",
     "ablation",
     "training",
@@ -60,7 +61,7 @@ class Inputs:
         Merged scores, search files, trained accuracies.
     published
         Files of the papers' numbers, in the papers' order.
-    hardware, draws, ablation, training, landscape
+    hardware, fronts, draws, ablation, training, landscape
         Files of these kinds.
     benchmarks
         Trained accuracies of several spaces.
@@ -79,6 +80,7 @@ class Inputs:
     benchmark: Path | None = None
     published: tuple[Path, ...] = ()
     hardware: Path | None = None
+    fronts: tuple[Path, ...] = ()
     draws: tuple[Path, ...] = ()
     ablation: tuple[Path, ...] = ()
     training: tuple[Path, ...] = ()

@@ -13,6 +13,7 @@ from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_SCORES
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.config.across import AcrossConfig
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
+from trainfree.config.pareto import ParetoConfig
 from trainfree.config.scoring import (
     AblationConfig,
     AgreementConfig,
@@ -64,6 +65,7 @@ class Config(Section):
     ablation: AblationConfig = AblationConfig()
     training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()
+    pareto: ParetoConfig = ParetoConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
     def scoring_setting(self, dataset: str) -> Setting:
@@ -227,6 +229,8 @@ class Config(Section):
                 f"{cells.first_hashes} of the table too (nasbench101.first_hashes); choose fewer "
                 "cells, or more of the first"
             )
+        if "pareto" in self.model_fields_set:
+            self._require_searched_under_costs()
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)
@@ -252,6 +256,20 @@ class Config(Section):
                     f"{where}.budgets: N = {plan.counts[-1]} is larger than the space "
                     f"{space} with its {size} architectures; choose N <= {size}"
                 )
+
+    def _require_searched_under_costs(self) -> None:
+        """Check the section about costs, where a file has one: defaults are of a large space."""
+        for cost in self.pareto.costs:
+            self.pareto.plan(cost).check()
+        for guide in self.pareto.guides:
+            if guide != ACCURACY:
+                self._require_scored("pareto.guides", guide, self.scoring.proxies, "search")
+        if self.scoring.sample:
+            raise ConfigError(
+                "pareto: searches under costs need the scores of all architectures; leave "
+                "scoring.sample out, or the section pareto"
+            )
+        self._require_fits({"pareto.budgets": max(self.pareto.budgets)})
 
     def _require_fits(self, counts: Mapping[str, int]) -> None:
         """Check that no more architectures are wanted than the space has."""
