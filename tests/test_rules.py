@@ -21,8 +21,16 @@ WHOLE = (HOSTILE, json.dumps(HOSTILE)[1:-1])
 TARGETS = (
     *("all", "paper_figures", "proxy_agreement", "space_agreement"),
     *("proxy_tables", "proxy_figures"),
-    *("proxy_stability", "nasbench101", "nasbench101_scores", "landscape", "ablation", "training"),
-    "spaces",
+    *(
+        "pareto",
+        "proxy_stability",
+        "nasbench101",
+        "nasbench101_scores",
+        "landscape",
+        "ablation",
+        "training",
+    ),
+    *("pareto", "spaces"),
 )
 
 

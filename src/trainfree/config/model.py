@@ -229,8 +229,11 @@ class Config(Section):
                 f"{cells.first_hashes} of the table too (nasbench101.first_hashes); choose fewer "
                 "cells, or more of the first"
             )
-        if "pareto" in self.model_fields_set:
-            self._require_searched_under_costs()
+        if "pareto" in self.model_fields_set:  # its defaults are of a large space
+            self.pareto.check(self.scoring.sample)
+            for guide in self.pareto.proxies:
+                self._require_scored("pareto.guides", guide, self.scoring.proxies, "search")
+            self._require_fits({"pareto.budgets": max(self.pareto.budgets)})
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)
@@ -256,20 +259,6 @@ class Config(Section):
                     f"{where}.budgets: N = {plan.counts[-1]} is larger than the space "
                     f"{space} with its {size} architectures; choose N <= {size}"
                 )
-
-    def _require_searched_under_costs(self) -> None:
-        """Check the section about costs, where a file has one: defaults are of a large space."""
-        for cost in self.pareto.costs:
-            self.pareto.plan(cost).check()
-        for guide in self.pareto.guides:
-            if guide != ACCURACY:
-                self._require_scored("pareto.guides", guide, self.scoring.proxies, "search")
-        if self.scoring.sample:
-            raise ConfigError(
-                "pareto: searches under costs need the scores of all architectures; leave "
-                "scoring.sample out, or the section pareto"
-            )
-        self._require_fits({"pareto.budgets": max(self.pareto.budgets)})
 
     def _require_fits(self, counts: Mapping[str, int]) -> None:
         """Check that no more architectures are wanted than the space has."""

@@ -60,6 +60,27 @@ class ParetoConfig(Section):
                 )
         return self
 
+    def check(self, sample: int | None) -> None:
+        """Check what the section says by itself, and that not a ``sample`` is scored.
+
+        Raises
+        ------
+        ConfigError
+            Naming the key that is wrong.
+        """
+        for cost in self.costs:
+            self.plan(cost).check()
+        if sample:
+            raise ConfigError(
+                "pareto: searches under costs need the scores of all architectures; leave "
+                "scoring.sample out, or the section pareto"
+            )
+
+    @property
+    def proxies(self) -> list[str]:
+        """The guides that are proxies."""
+        return [guide for guide in self.guides if guide != ACCURACY]
+
     def plan(self, cost: str) -> FrontsPlan:
         """Return what decides the searches under one cost."""
         return FrontsPlan(

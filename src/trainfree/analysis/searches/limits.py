@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
 from trainfree.analysis.formats import count, decimal, interval, number, plain
 from trainfree.analysis.inputs import floats, outcome_title, texts
@@ -16,6 +15,7 @@ from trainfree.analysis.searches.pareto import (
     WHOLE,
     about,
     guide_title,
+    made_from,
     read_fronts,
     with_units,
 )
@@ -68,7 +68,7 @@ def limits(inputs: Inputs) -> Made:
         When there is no file, or one is damaged.
     """
     files = read_fronts(inputs.fronts)
-    return Made([row for file in files for row in _rows(file)], data_line(files))
+    return Made([row for file in files for row in _rows(file)], made_from(files))
 
 
 def limit_text(value: float) -> str:

@@ -7,14 +7,16 @@ what each guide would make of the whole space, which no longer search of that gu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
-from trainfree.analysis.formats import count, decimal, interval, plain
+from trainfree.analysis.formats import count, decimal, interval, number, plain
 from trainfree.analysis.inputs import floats, outcome_title, texts
+from trainfree.analysis.origins import MadeFrom
 from trainfree.analysis.searches.search import mean_interval
 from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
@@ -67,7 +69,7 @@ def pareto(inputs: Inputs) -> Made:
         When there is no file, or one is damaged.
     """
     files = read_fronts(inputs.fronts)
-    return Made([row for file in files for row in _rows(file)], data_line(files))
+    return Made([row for file in files for row in _rows(file)], made_from(files))
 
 
 def read_fronts(paths: tuple[Path, ...]) -> list[xr.Dataset]:
@@ -81,6 +83,19 @@ def read_fronts(paths: tuple[Path, ...]) -> list[xr.Dataset]:
     if not paths:
         raise DataFileError("expected files of kind fronts, found none; run the target pareto")
     return [read_dataset(path, "fronts") for path in paths]
+
+
+def made_from(files: Sequence[xr.Dataset]) -> MadeFrom:
+    """Return what is behind tables of these files: their costs too, and where one is unknown."""
+    found = data_line(files)
+    told = [found.text]
+    told += dict.fromkeys(f"costs: {file.attrs['cost_source']}" for file in files)
+    told += [
+        f"{file.attrs['cost_title']} not known of {number(unknown, 0)} architectures"
+        for file in files
+        if (unknown := float(file.attrs["cost_unknown"]))
+    ]
+    return replace(found, text="; ".join(told))
 
 
 def guide_title(guide: str) -> str:

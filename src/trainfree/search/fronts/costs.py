@@ -48,8 +48,8 @@ class Cost:
         (arch,) NaN where it is not known.
     larger_is_better
         Whether it is an accuracy.
-    note
-        Sentences for readers: where it is from, and of how many architectures it is not known.
+    source
+        Where it is from, for readers.
     source_hash
         Config hash of the file it is from.
     """
@@ -59,13 +59,30 @@ class Cost:
     units: str
     values: FloatArray
     larger_is_better: bool
-    note: str
+    source: str
     source_hash: str
 
     @property
     def burden(self) -> FloatArray:
         """The same, less is better."""
         return -self.values if self.larger_is_better else self.values
+
+    @property
+    def unknown(self) -> int:
+        """Of how many architectures it is not known."""
+        return int(np.isnan(self.values).sum())
+
+    @property
+    def note(self) -> str:
+        """Sentences for readers: where it is from, and what happens where it is not known."""
+        told = f"{self.title[0].upper()}{self.title[1:]}: {self.source}."
+        if self.unknown:
+            told += (
+                f" {self.unknown} of {len(self.values)} architectures have no such value: a search "
+                "that looks at one has spent an evaluation, and none of them is on a front or "
+                "within a limit."
+            )
+        return told
 
     def of_burden(self, burden: float) -> float:
         """Return the value of a burden."""
@@ -137,8 +154,8 @@ def _on_hardware(name: str, space: Space, dataset: str, path: Path) -> Cost:
     column = data[variable].sel({dimension: label})
     deployed = variable == "deployed_accuracy"
     title = f"accuracy, {label}" if deployed else f"{variable}, {label}"
-    note = f"{title[0].upper()}{title[1:]}: {data.attrs.get('source_note', 'source not recorded')}."
-    return _cost(name, title, column, space, deployed, note, data)
+    source = str(data.attrs.get("source_note", "source not recorded"))
+    return _cost(name, title, column, space, deployed, source, data)
 
 
 def _columns(data: xr.Dataset) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -157,11 +174,11 @@ def _counted(name: str, space: Space, dataset: str, benchmark: Path, scores: Pat
         if name in trained and training in named:
             column = trained[name].sel(dataset=training)
             if column.notnull().any():
-                note = f"Number of {COUNTED[name]}: the benchmark's, on {training}."
-                return _cost(name, COUNTED[name], column, space, False, note, trained)
+                source = f"as the benchmark counts them, on {training}"
+                return _cost(name, COUNTED[name], column, space, False, source, trained)
     scored = read_dataset(scores, "scores", {"space": space.name, "dataset": dataset})
-    note = f"Number of {COUNTED[name]}: of the networks that were scored."
-    return _cost(name, COUNTED[name], scored[name], space, False, note, scored)
+    source = "counted on the networks that were scored"
+    return _cost(name, COUNTED[name], scored[name], space, False, source, scored)
 
 
 def _cost(
@@ -170,7 +187,7 @@ def _cost(
     column: xr.DataArray,
     space: Space,
     larger_is_better: bool,
-    note: str,
+    source: str,
     data: xr.Dataset,
 ) -> Cost:
     values = column.to_numpy().astype(np.float64)
@@ -181,18 +198,12 @@ def _cost(
         )
     if np.isinf(values).any():
         raise DataFileError(f"{name}: expected finite numbers, found an infinite one")
-    unknown = int(np.isnan(values).sum())
-    if unknown:
-        note += (
-            f" {unknown} of {len(values)} architectures have no such value: a search that looks "
-            "at one has spent an evaluation, and none of them is on a front or within a limit."
-        )
     return Cost(
         name=name,
         title=title,
         units=str(column.attrs["units"]),
         values=values,
         larger_is_better=larger_is_better,
-        note=note,
+        source=source,
         source_hash=str(data.attrs.get("config_hash", "unknown")),
     )

@@ -13,7 +13,6 @@ from trainfree.provenance import code_hash
 from trainfree.search.budget import MOST_EVALUATIONS
 from trainfree.search.fronts.costs import check_cost
 from trainfree.settings import STRICT, Settings
-from trainfree.trainings import ACCURACY
 
 FRONT_SEARCHES = ("random", "nsga2")
 LIMIT_SEARCHES = ("random", "rea")
@@ -72,11 +71,6 @@ class FrontsPlan(Settings):
                 f"together, found {self.runs:,} runs of {self.budgets[-1]:,} with "
                 f"{len(self.guides)} guides; give fewer runs or smaller budgets"
             )
-
-    @property
-    def proxies(self) -> list[str]:
-        """The guides whose scores are read."""
-        return [name for name in self.guides if name != ACCURACY]
 
 
 def fronts_code_hash(space: str) -> str:

@@ -342,6 +342,8 @@ def _attributes(
         "cost_units": cost.units,
         "larger_is_better": int(cost.larger_is_better),
         "cost_note": cost.note,
+        "cost_source": cost.source,
+        "cost_unknown": cost.unknown,
         "guide_notes": canonical_json({name: found.note for name, found in guides.items()}),
         "headline_outcome": first.outcome_names[first.headline],
         "reference_accuracy": judge.reference[0],
