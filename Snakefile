@@ -25,6 +25,7 @@ include: "rules/common.smk"
 include: "rules/prepare.smk"
 include: "rules/score.smk"
 include: "rules/search.smk"
+include: "rules/pareto.smk"
 include: "rules/published_scores.smk"
 include: "rules/proxies.smk"
 include: "rules/aggregate.smk"
@@ -64,6 +65,7 @@ localrules:
     proxy_tables,
     proxy_figures,
     proxy_stability,
+    pareto,
     nasbench101,
     nasbench101_scores,
     landscape,
@@ -143,6 +145,13 @@ rule proxy_stability:
     input:
         TABLES.files("proxy_stability"),
         figure_files(*of_datasets("proxy_stability")),
+
+
+# Pareto fronts of accuracy against what networks cost, and the best within limits.
+rule pareto:
+    input:
+        TABLES.files("pareto"),
+        figure_files(f"pareto-{CONFIG.space}-{CONFIG.datasets[0]}"),
 
 
 rule nasbench101:

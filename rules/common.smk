@@ -17,6 +17,7 @@ from trainfree.images.code import images_code_hash
 from trainfree.provenance import code_hash
 from trainfree.scoring.jobs.demand import job_minutes
 from trainfree.scoring.settings.setting import scoring_code_hash, scoring_code_hashes
+from trainfree.search.fronts.plan import fronts_code_hash
 from trainfree.search.plan import search_code_hash
 from trainfree.spaces import load_space
 from trainfree.spaces.listed import ListedSpace
@@ -65,6 +66,7 @@ wildcard_constraints:
     dataset=r"[a-z0-9-]+",
     setting=r"[a-z0-9-]+",
     shard=r"\d+-\d+",
+    cost=r"[a-z0-9]+(-[a-z0-9]+)*",
     search=r"[a-z0-9_]+(-[a-z0-9_]+)*",
     proxy=r"[a-z0-9_]+",
     analysed=r"nasbench[a-z0-9_]+",
@@ -152,6 +154,14 @@ def search_settings(wildcards):
 def search_inputs(wildcards):
     """Return the files a search reads."""
     return RUN.search_inputs(*place_of(wildcards))
+
+
+def fronts_inputs(wildcards):
+    """Return the files that searches under a cost read."""
+    try:
+        return studies.fronts_inputs(RUN, wildcards.cost)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def extra_option(files):

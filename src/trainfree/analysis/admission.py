@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from trainfree.analysis.origins import UNKNOWN, DataFile, Origin
 
 OF_THE_RUN = ("scores", "search", "benchmark")
-OF_ONE_DATASET = ("draws", "ablation", "training", "learned", "kernels")
+OF_ONE_DATASET = ("fronts", "draws", "ablation", "training", "learned", "kernels")
 
 
 class DataOfRun:
@@ -67,6 +67,7 @@ class DataOfRun:
         own = self._benchmarks.get(file.space)
         if own is None or file.schema == "benchmark":
             return False
-        recorded = file.sources.get("benchmark") if file.schema == "search" else None
+        searched = file.schema in ("search", "fronts")
+        recorded = file.sources.get("benchmark") if searched else None
         differs = recorded not in (None, "unknown", own.config_hash)
         return differs or (bool(file.accuracies) and file.accuracies != own.accuracies)

@@ -89,7 +89,7 @@ def _values(files: Sequence[xr.Dataset], key: str) -> str:
 
 _TELLERS: tuple[tuple[tuple[str, ...], Callable[[Sequence[xr.Dataset]], str]], ...] = (
     (("scores", "draws", "ablation", "training"), _scored),
-    (("search",), _searched),
+    (("search", "fronts"), _searched),
     (("benchmark",), _known),
     (("hardware",), _on_hardware),
 )

@@ -32,6 +32,7 @@ Kind = Literal[
     "benchmark",
     "published",
     "hardware",
+    "fronts",
     "draws",
     "ablation",
     "training",
@@ -62,7 +63,7 @@ class Inputs:
         Merged scores, search files, trained accuracies.
     published
         Files of the papers' numbers, in the papers' order.
-    hardware, draws, ablation, training, learned, landscape
+    hardware, fronts, draws, ablation, training, learned, landscape
         Files of these kinds.
     benchmarks
         Trained accuracies of several spaces.
@@ -82,6 +83,7 @@ class Inputs:
     benchmark: Path | None = None
     published: tuple[Path, ...] = ()
     hardware: Path | None = None
+    fronts: tuple[Path, ...] = ()
     draws: tuple[Path, ...] = ()
     ablation: tuple[Path, ...] = ()
     training: tuple[Path, ...] = ()

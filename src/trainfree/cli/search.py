@@ -1,4 +1,4 @@
-"""The command that runs a search algorithm."""
+"""The commands that search: for the best architecture, and under a cost."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Declare them."""
     parser = command(commands, "search", _search, "run a search algorithm on stored scores")
-    parser.add_argument("--space", required=True)
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--plan", required=True, help="search plan as JSON")
     parser.add_argument(
         "--scores",
         type=Path,
@@ -25,10 +22,22 @@ def add_commands(commands: Commands) -> None:
         default=[],
         help="merged scores, where a proxy is used; several files are draws that runs take in turn",
     )
-    parser.add_argument("--benchmark", type=Path, required=True)
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    add_extra(parser)
+    fronts = command(
+        commands, "search-fronts", _search_fronts, "search for Pareto fronts and within limits"
+    )
+    fronts.add_argument("--scores", type=Path, required=True, help="merged scores")
+    fronts.add_argument("--hardware", type=Path, help="what networks cost on hardware")
+    for each in (parser, fronts):
+        each.add_argument("--space", required=True)
+        each.add_argument("--dataset", required=True)
+        each.add_argument("--plan", required=True, help="search plan as JSON")
+        each.add_argument("--benchmark", type=Path, required=True)
+        each.add_argument("--seed", type=int, required=True)
+        each.add_argument("--output", type=Path, required=True)
+        add_extra(each)
+    plot = command(commands, "plot-pareto", _plot_pareto, "plot fronts of accuracy against cost")
+    plot.add_argument("--fronts", type=Path, nargs="+", required=True, help="one file a cost")
+    plot.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
 
 
 def _search(arguments: argparse.Namespace) -> None:
@@ -47,3 +56,28 @@ def _search(arguments: argparse.Namespace) -> None:
             extra=tuple(arguments.extra),
         )
     )
+
+
+def _search_fronts(arguments: argparse.Namespace) -> None:
+    from trainfree.search.fronts.plan import FrontsPlan
+    from trainfree.search.fronts.run import FrontsJob, run_fronts
+
+    run_fronts(
+        FrontsJob(
+            space=arguments.space,
+            dataset=arguments.dataset,
+            plan=FrontsPlan.from_json(arguments.plan),
+            scores=arguments.scores,
+            benchmark=arguments.benchmark,
+            hardware=arguments.hardware,
+            output=arguments.output,
+            seed=arguments.seed,
+            extra=tuple(arguments.extra),
+        )
+    )
+
+
+def _plot_pareto(arguments: argparse.Namespace) -> None:
+    from trainfree.report.figures.pareto import plot_pareto
+
+    plot_pareto(arguments.fronts, arguments.stem)

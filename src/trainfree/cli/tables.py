@@ -24,6 +24,7 @@ SEVERAL = {
     "scores": "merged scores",
     "searches": "search files",
     "published": "files of the papers' numbers",
+    "fronts": "searches under costs",
     "draws": "several draws of the same architectures",
     "ablation": "files of the ablation",
     "training": "files of the training study",

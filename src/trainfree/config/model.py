@@ -15,6 +15,7 @@ from trainfree.combinations import COMBINATION_NAMES, proxies_of
 from trainfree.config.across import AcrossConfig
 from trainfree.config.field import FieldConfig
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
+from trainfree.config.pareto import ParetoConfig
 from trainfree.config.scoring import (
     AblationConfig,
     AgreementConfig,
@@ -72,6 +73,7 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
     learned: LearnedConfig = LearnedConfig()
     search: SearchConfig = SearchConfig()
+    pareto: ParetoConfig = ParetoConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
     def scoring_setting(self, dataset: str) -> Setting:
@@ -280,6 +282,11 @@ class Config(Section):
                         f"scoring.{key}.{proxy}: {proxy} is not in scoring.proxies "
                         f"({', '.join(self.scoring.proxies)}); add it there, or leave it out here"
                     )
+        if "pareto" in self.model_fields_set:  # its defaults are of a large space
+            self.pareto.check(self.scoring.sample)
+            for guide in self.pareto.proxies:
+                self._require_scored("pareto.guides", guide, self.scoring.proxies, "search")
+            self._require_fits({"pareto.budgets": max(self.pareto.budgets)})
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)

@@ -35,6 +35,7 @@ SCHEMA_VERSIONS = {
     "cells": 1,
     "landscape": 1,
     "hardware": 1,
+    "fronts": 1,
     "draws": 1,
     "choice": 1,
     "kernels": 1,

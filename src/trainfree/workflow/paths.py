@@ -85,6 +85,11 @@ class Paths:
         return self.result("search/{space}/{dataset}/{search}.h5")
 
     @property
+    def fronts(self) -> str:
+        """The searches under one cost."""
+        return self.result("fronts/{space}/{dataset}/{cost}.h5")
+
+    @property
     def draws(self) -> str:
         """Scores of the same architectures under several draws of images and weights."""
         return self.result("draws/{space}/{dataset}/{drawn}/{shard}.h5")

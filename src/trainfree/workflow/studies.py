@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from trainfree.errors import ConfigError
 from trainfree.scoring.settings.setting import shard_ranges
+from trainfree.search.fronts.costs import COUNTED, needs_hardware
 from trainfree.sources.delivery import MIRROR_VARIABLE, mirror_folder
 from trainfree.sources.recipes import RECIPES
 from trainfree.workflow.environment import without_braces
@@ -74,6 +76,47 @@ def hardware_file(run: ConfiguredRun) -> str | None:
     """Return the file of what networks cost on hardware; None where nobody has looked."""
     measured = f"{run.space}-hardware" in RECIPES
     return HARDWARE.format(space=run.space) if measured else None
+
+
+def fronts_files(run: ConfiguredRun) -> list[str]:
+    """Return the files of searches under costs on the first data set, one a cost."""
+    return [
+        run.paths.fronts.format(space=run.space, dataset=run.first_dataset, cost=cost)
+        for cost in run.config.pareto.costs
+    ]
+
+
+def fronts_settings(run: ConfiguredRun, cost: str) -> dict[str, Any]:
+    """Return what decides the file of one cost, but for the hashes of what it reads."""
+    return {
+        "space": run.space,
+        "dataset": run.first_dataset,
+        "plan": run.config.pareto.plan(cost).values,
+        "seed": run.config.seed,
+    }
+
+
+def fronts_inputs(run: ConfiguredRun, cost: str) -> dict[str, str]:
+    """Return the files that the searches under one cost read.
+
+    Raises
+    ------
+    ConfigError
+        When the cost is one of hardware, and nobody has measured the space there.
+    """
+    files = {
+        "benchmark": run.benchmark,
+        "scores": run.scores(run.settings[run.first_dataset]),
+    }
+    if needs_hardware(cost):
+        hardware = hardware_file(run)
+        if hardware is None:
+            raise ConfigError(
+                f"pareto.costs: {cost}: no benchmark of {run.space} on hardware is known; choose "
+                f"among {', '.join(COUNTED)}"
+            )
+        files["hardware"] = hardware
+    return files
 
 
 def agreement_files(run: ConfiguredRun) -> list[str]:

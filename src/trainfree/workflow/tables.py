@@ -96,6 +96,7 @@ class RunTables:
             "benchmark": run.benchmark,
             "published": self.published,
             "hardware": studies.hardware_file(run) or [],
+            "fronts": studies.fronts_files(run),
             "draws": studies.all_draws_files(run),
             "ablation": studies.ablation_files(run),
             "training": studies.training_files(run),
