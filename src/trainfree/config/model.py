@@ -107,8 +107,8 @@ class Config(Section):
                 first,
                 seed=self.seed + draw,
                 proxies=tuple(guides),
-                inputs=_named_for(guides, self.scoring.inputs),
-                weights=_named_for(guides, self.scoring.weights),
+                inputs=named_for(guides, self.scoring.inputs),
+                weights=named_for(guides, self.scoring.weights),
             )
             for draw in range(1, self.scoring.draws if guides else 1)
         ]
@@ -285,8 +285,8 @@ class Config(Section):
         if "pareto" in self.model_fields_set:  # its defaults are of a large space
             self.pareto.check(self.scoring.sample)
             for guide in self.pareto.proxies:
-                self._require_scored("pareto.guides", guide, self.scoring.proxies, "search")
-            self._require_fits({"pareto.budgets": max(self.pareto.budgets)})
+                _require_scored(self, "pareto.guides", guide, self.scoring.proxies, "search")
+            _require_budget_fits("pareto.budgets", max(self.pareto.budgets), self.space)
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
         self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)
@@ -332,6 +332,16 @@ def _require_fits(section: str, sample: int | None, subset: str | None, scored: 
         where = f"the subset {subset} of " if subset else "the space "
         raise ConfigError(
             f"{section}.sample: {sample} architectures are more than {where}{scored.space} has "
+            f"({size}); choose fewer"
+        )
+
+
+def _require_budget_fits(key: str, evaluations: int, space: str) -> None:
+    """Check that a search evaluates no more architectures than the space has."""
+    size = len(load_space(space))
+    if evaluations > size:
+        raise ConfigError(
+            f"{key}: {evaluations} evaluations are more than the space {space} has architectures "
             f"({size}); choose fewer"
         )
 
