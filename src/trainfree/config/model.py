@@ -82,6 +82,20 @@ class Config(Section):
             extra=hashed([*self.proxies.extra, *self.space_files, *self.image_files(dataset)]),
         )
 
+    def draw_settings(self, dataset: str) -> list[Setting]:
+        """Return what decides each draw that searches take in turn; the first is of all tables.
+
+        The others have the next seeds, and only the proxies that guide or assist a search.
+        """
+        first = self.scoring_setting(dataset)
+        plans = self.search.plans().values()
+        guides = dict.fromkeys(name for plan in plans for name in plan.proxies)
+        others = [
+            replace(first, seed=self.seed + draw, proxies=tuple(guides))
+            for draw in range(1, self.scoring.draws if guides else 1)
+        ]
+        return [first, *others]
+
     @property
     def space_files(self) -> list[str]:
         """Those of ``spaces.extra`` that the space is in."""
