@@ -256,12 +256,13 @@ class Config(Section):
         self, section: str, plans: Mapping[str, SearchPlan], space: str, scored: list[str]
     ) -> None:
         """Check that searches look up what is scored, and not more than there is."""
+        known = proxy_names([Path(path) for path in self.proxies.extra])
         size = len(load_space(space)) if any(plan.counts for plan in plans.values()) else 0
         for name, plan in plans.items():
             where = f"{section}.searches.{name}"
             for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
                 if proxy not in ("", ACCURACY):
-                    self._require_scored(f"{where}.{key}", proxy, scored, section)
+                    _require_scored(f"{where}.{key}", proxy, scored, section, known)
                     if self.scoring.sample and section == "search":
                         raise ConfigError(
                             f"{where}.{key}: the search needs the scores of all architectures; "
@@ -283,27 +284,6 @@ class Config(Section):
                     f"({size}); choose fewer"
                 )
 
-    def _require_scored(self, key: str, signal: str, scored: list[str], section: str) -> None:
-        """Check that a proxy, or each part of a combination, is among what is scored."""
-        proxies = proxy_names([Path(path) for path in self.proxies.extra])
-        combined = signal in COMBINATION_NAMES
-        if signal not in proxies and not combined:
-            kind = "signal" if key.endswith(".signal") else "proxy"
-            known = [ACCURACY, *proxies, *COMBINATION_NAMES] if kind == "signal" else proxies
-            raise ConfigError(f"{key}: {UnknownNameError(kind, signal, known)}")
-        place = "scoring" if section == "search" else section
-        missing = [part for part in proxies_of(signal) if part not in scored]
-        if missing and combined:
-            raise ConfigError(
-                f"{key}: {signal} combines {', '.join(proxies_of(signal))}, of which "
-                f"{place}.proxies lacks {', '.join(missing)} (it has {', '.join(scored)}); add "
-                "there what is missing"
-            )
-        if missing:
-            raise ConfigError(
-                f"{key}: {signal} is not in {place}.proxies ({', '.join(scored)}); add it there"
-            )
-
 
 def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:
     return [path for path in paths if name in declared_names(kind, Path(path))]
@@ -313,3 +293,26 @@ def _require(kind: str, names: list[str], known: list[str]) -> None:
     for name in names:
         if name not in known:
             raise UnknownNameError(kind, name, known)
+
+
+def _require_scored(
+    key: str, signal: str, scored: list[str], section: str, proxies: list[str]
+) -> None:
+    """Check that a proxy, or each part of a combination, is among what is scored."""
+    combined = signal in COMBINATION_NAMES
+    if signal not in proxies and not combined:
+        kind = "signal" if key.endswith(".signal") else "proxy"
+        known = [ACCURACY, *proxies, *COMBINATION_NAMES] if kind == "signal" else proxies
+        raise ConfigError(f"{key}: {UnknownNameError(kind, signal, known)}")
+    place = "scoring" if section == "search" else section
+    missing = [part for part in proxies_of(signal) if part not in scored]
+    if missing and combined:
+        raise ConfigError(
+            f"{key}: {signal} combines {', '.join(proxies_of(signal))}, of which "
+            f"{place}.proxies lacks {', '.join(missing)} (it has {', '.join(scored)}); add "
+            "there what is missing"
+        )
+    if missing:
+        raise ConfigError(
+            f"{key}: {signal} is not in {place}.proxies ({', '.join(scored)}); add it there"
+        )
