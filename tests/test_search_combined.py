@@ -165,11 +165,25 @@ def test_a_run_repeats_and_its_beginning_does_not_depend_on_its_length(inputs, t
         np.testing.assert_array_equal(short[name], long[name].isel(step=slice(10)))
 
 
+def test_runs_of_several_draws_rank_their_own(inputs, tmp_path):
+    write_scores(tmp_path / "s.h5", part_scores(1), SECONDS)
+    paths = (inputs / "s.h5", tmp_path / "s.h5")
+    chosen = entry("rea", signal="az_nas")
+    run_search(job(inputs, tmp_path / "o.h5", chosen, scores=paths))
+    data = read_dataset(tmp_path / "o.h5", "search")
+    for run in range(4):
+        scores = columns_of("az_nas", part_scores(run % 2))
+        seen = data["trace_arch"].to_numpy()[run]
+        best = naive_leader(naive_merits(load_combination("az_nas"), scores[seen]))
+        assert data["trace_leader"][run, 59] == best
+        assert data["answer"][run, 2] == seen[best]
+
+
 def test_a_search_of_which_no_score_is_known_answers_its_first(inputs, tmp_path):
     scores = {**part_scores(), "ntk_condition": np.full(SIZE, math.nan)}
     write_scores(tmp_path / "s.h5", scores, SECONDS)
     chosen = entry("rea", signal="tenas")
-    run_search(job(inputs, tmp_path / "o.h5", chosen, scores=tmp_path / "s.h5"))
+    run_search(job(inputs, tmp_path / "o.h5", chosen, scores=(tmp_path / "s.h5",)))
     data = read_dataset(tmp_path / "o.h5", "search")
     assert not data["trace_leader"].any()
     assert data["trace_fitness"].isnull().all()
@@ -181,7 +195,7 @@ def test_a_scores_file_without_a_part_is_named(inputs, tmp_path):
     write_scores(tmp_path / "s.h5", scores, SECONDS)
     chosen = entry("rea", signal="vote")
     with pytest.raises(UnknownNameError, match="'snip'"):
-        run_search(job(inputs, tmp_path / "o.h5", chosen, scores=tmp_path / "s.h5"))
+        run_search(job(inputs, tmp_path / "o.h5", chosen, scores=(tmp_path / "s.h5",)))
 
 
 # ---------------------------------------------------------------- what is asked for, and refused

@@ -284,8 +284,14 @@ class Config(Section):
                     )
         if "pareto" in self.model_fields_set:  # its defaults are of a large space
             self.pareto.check(self.scoring.sample)
+            known = proxy_names([Path(path) for path in self.proxies.extra])
             for guide in self.pareto.proxies:
-                _require_scored(self, "pareto.guides", guide, self.scoring.proxies, "search")
+                if guide in COMBINATION_NAMES:
+                    raise ConfigError(
+                        f"pareto.guides: {guide} is a combination, whose value depends on what "
+                        "a search has seen; expected accuracy or single proxies"
+                    )
+                _require_scored("pareto.guides", guide, self.scoring.proxies, "search", known)
             _require_budget_fits("pareto.budgets", max(self.pareto.budgets), self.space)
         self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
         plans = self.nasbench101.plans()
@@ -296,12 +302,13 @@ class Config(Section):
         self, section: str, plans: Mapping[str, SearchPlan], space: str, scored: list[str]
     ) -> None:
         """Check that searches look up what is scored, and not more than there is."""
+        known = proxy_names([Path(path) for path in self.proxies.extra])
         size = len(load_space(space)) if any(plan.counts for plan in plans.values()) else 0
         for name, plan in plans.items():
             where = f"{section}.searches.{name}"
             for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
                 if proxy not in ("", ACCURACY):
-                    _require_scored(self, f"{where}.{key}", proxy, scored, section)
+                    _require_scored(f"{where}.{key}", proxy, scored, section, known)
                     parts = (self.scoring.sample, self.scoring.subset)
                     if any(parts) and section == "search":
                         raise ConfigError(
@@ -346,9 +353,20 @@ def _require_budget_fits(key: str, evaluations: int, space: str) -> None:
         )
 
 
-def _require_scored(config: Config, key: str, signal: str, scored: list[str], section: str) -> None:
+def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if name in declared_names(kind, Path(path))]
+
+
+def _require(kind: str, names: list[str], known: list[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(kind, name, known)
+
+
+def _require_scored(
+    key: str, signal: str, scored: list[str], section: str, proxies: list[str]
+) -> None:
     """Check that a proxy, or each part of a combination, is among what is scored."""
-    proxies = proxy_names([Path(path) for path in config.proxies.extra])
     combined = signal in COMBINATION_NAMES
     if signal not in proxies and not combined:
         kind = "signal" if key.endswith(".signal") else "proxy"
@@ -366,13 +384,3 @@ def _require_scored(config: Config, key: str, signal: str, scored: list[str], se
         raise ConfigError(
             f"{key}: {signal} is not in {place}.proxies ({', '.join(scored)}); add it there"
         )
-
-
-def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:
-    return [path for path in paths if name in declared_names(kind, Path(path))]
-
-
-def _require(kind: str, names: list[str], known: list[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise UnknownNameError(kind, name, known)
