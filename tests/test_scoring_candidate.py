@@ -78,7 +78,7 @@ NEEDED_BY = {
         *("relu_kernel", "relu_kernel_official", "outputs", "distinct_unit_patterns"),
         *("block_entropies", "smallest_correlation_eigenvalues", "logits", "channel_gradients"),
     ),
-    "images": ("images",),
+    "images": ("images", "linear_regions"),
     "labels": ("labels", "gradient_sign_agreement"),
     "gradients": (
         *("loss_gradients", "half_gradients", "output_gradients"),
