@@ -15,7 +15,8 @@ from trainfree.proxies.registry import Candidate, proxy
 def az_progressivity(candidate: Candidate) -> float:
     """Return the smallest growth of the entropy of ``az_expressivity`` from a block to the next.
 
-    −inf where a block's entropy has no value, as for ``az_expressivity``.
+    −inf where a block's output has no variance; see ``az_expressivity`` for how the published code
+    differs.
     """
     entropies = candidate.block_entropies
     return float(np.diff(entropies).min()) if np.isfinite(entropies).all() else -np.inf

@@ -28,8 +28,7 @@ def block_entropies(forward: ForwardPass) -> NDArray[np.float64]:
     """Return for stem and each block the entropy of its normalised principal component variances.
 
     The features (B · height · width, C) of a block's output have a covariance with eigenvalues λ;
-    with p = λ / Σ λ the entropy is −Σ p ln(p + 1e−8). NaN for features without variance, or where
-    rounding makes a p smaller than −1e−8.
+    with p = λ / Σ λ the entropy is −Σ p ln(p + 1e−8). NaN for features without variance.
     """
     features = [_rows(forward.values[end]) for end in forward.network.blocks]
     scatters = to_cpu([scatter(each) for each in features])

@@ -53,12 +53,9 @@ def scatter(rows: Tensor) -> Tensor:
 
 
 def component_entropy(scatter: Tensor, positions: int) -> float:
-    """Return −Σ p ln(p + 1e−8), p the shares of the eigenvalues of a covariance, see `scatter`.
-
-    NaN without variance, and where rounding makes a share smaller than −1e−8: the covariance has
-    not full rank at the precision of the features.
-    """
-    eigenvalues = torch.linalg.eigvalsh(scatter.to(torch.float64) / positions)
+    """Return −Σ p ln(p + 1e−8), p the shares of the eigenvalues of a covariance, see `scatter`."""
+    # No eigenvalue is negative but by rounding, which must not decide whether there is a logarithm.
+    eigenvalues = torch.linalg.eigvalsh(scatter.to(torch.float64) / positions).clamp(min=0)
     share = eigenvalues / eigenvalues.sum()
     return float(-(share * (share + _EPSILON).log()).sum())
 
