@@ -143,6 +143,7 @@ def stack(*blocks: str) -> Network:
         ("wnswnnw", [(1, 1, 3), (1, 1, 1)]),
         ("nwds", [(1, 1, 1), (1, 1, 3)]),
         ("sdnw", [(1, 2, 3), (2, 2, 1)]),
+        ("ssssn", [(1, 1, 1)]),
     ],
 )
 def test_one_block_of_each_kind_without_a_stride_stays(blocks, kept):

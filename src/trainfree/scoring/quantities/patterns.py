@@ -111,9 +111,11 @@ def _kept_blocks(network: Network) -> list[int]:
     kinds: dict[object, int] = {}
     for number in range(1, len(network.stops)):
         start, end = network.blocks[number - 1], network.blocks[number]
-        if network.shapes[start][1:] != network.shapes[end][1:]:
-            continue
         inside = range(network.stops[number - 1], network.stops[number])
+        # Maps of one pixel keep their shape under a stride.
+        strides = (getattr(network.nodes[node], "stride", 1) for node in inside)
+        if network.shapes[start][1:] != network.shapes[end][1:] or max(strides, default=1) > 1:
+            continue
         places = {start: -1, **{node: place for place, node in enumerate(inside)}}
         kind = tuple(_form(network.nodes[node], places) for node in inside)
         kinds.setdefault((*kind, places[end]), number)
