@@ -278,8 +278,10 @@ class Proxy:
         and tables a higher score is always the better one.
     cite
         Where it was published.
-    input, weights
-        The mini-batch and the weights that its authors use; None for those of the setting.
+    input
+        The mini-batch that its authors use; None for that of the setting.
+    weights
+        The same of the weights.
     """
 
     name: str
