@@ -307,7 +307,7 @@ def test_the_reference_of_the_library_names_everything_that_can_be_given(hooks):
             continue
         for argument in inspect.signature(getattr(trainfree, name)).parameters:
             assert f"\n* `{argument}`: " in section, (name, argument)
-    assert "initialization: Initialization = 'pytorch'" in text
+    assert "initialization: Initialization | None = None" in text
     assert "``" not in text.replace("```", "")
 
 

@@ -83,7 +83,7 @@ NEEDED_BY = {
         *("masked_relu_kernel", "masked_unit_patterns", "first_features", "over_layers"),
         "layer_features",
     ),
-    "images": ("images",),
+    "images": ("images", "linear_regions"),
     "labels": ("labels", "gradient_sign_agreement"),
     "gradients": (
         *("loss_gradients", "half_gradients", "output_gradients"),

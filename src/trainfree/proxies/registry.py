@@ -233,8 +233,8 @@ class Candidate(Layerwise, OwnPasses, Protocol):
         """Number of different patterns of a unit over the images [activations]."""
 
     @property
-    def linear_regions(self) -> int:
-        """Different ReLU codes of 1,000 random inputs to the thinned network [random]."""
+    def linear_regions(self) -> float:
+        """Different ReLU codes of 3,000 pieces of images in a thin network [images and random]."""
 
     @property
     def log_gaussian_expansion(self) -> float:
@@ -286,8 +286,10 @@ class Proxy:
         and tables a higher score is always the better one.
     cite
         Where it was published.
-    input, weights
-        The mini-batch and the weights that its authors use; None for those of the setting.
+    input
+        The mini-batch that its authors use; None for that of the setting.
+    weights
+        The same of the weights.
     """
 
     name: str
