@@ -95,7 +95,7 @@ NEEDED_BY = {
 
 FREE = {
     *("params", "flops", "relu_units", "parameter_tensors", "classes", "network"),
-    *("log_abs_determinant", "by_layer"),
+    *("log_abs_determinant", "by_layer", "arrays"),
 }
 
 
