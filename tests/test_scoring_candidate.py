@@ -97,7 +97,7 @@ NEEDED_BY = {
 
 FREE = {
     *("params", "flops", "relu_units", "parameter_tensors", "classes", "network"),
-    *("attention_weights", "log_abs_determinant", "by_layer"),
+    *("attention_weights", "log_abs_determinant", "by_layer", "arrays"),
 }
 
 
