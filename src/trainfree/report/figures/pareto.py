@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 SEARCH = "nsga2"
 ACROSS, PANEL_WIDTH, PANEL_HEIGHT = 3, 2.6, 2.7
-SPREAD = 20.0
-"""A cost whose largest value is so many times its smallest is drawn on a logarithmic axis."""
+LINE = 0.07
+"""Height of a line of text, as a share of a panel's."""
 
 
 def plot_pareto(fronts: Sequence[Path], output_stem: Path) -> None:
@@ -98,8 +98,13 @@ def _figure(files: Sequence[xr.Dataset], outcome: str) -> Figure:
 
 
 def _look(place: int) -> dict[str, Any]:
-    dash = DASHES[place // len(SERIES) % len(DASHES)]
-    return {"color": SERIES[place % len(SERIES)], "linewidth": 1.3, "linestyle": dash}
+    dash = DASHES[place % len(DASHES)]  # fronts of different guides may be one line
+    return {
+        "color": SERIES[place % len(SERIES)],
+        "linewidth": 1.3,
+        "linestyle": dash,
+        "zorder": 2.5 if dash[1] else 2.2,
+    }
 
 
 def _draw(axes: Axes, file: xr.Dataset, guides: Sequence[str]) -> None:
@@ -116,13 +121,34 @@ def _draw(axes: Axes, file: xr.Dataset, guides: Sequence[str]) -> None:
         x, y = front_line(accuracy[chosen], cost[chosen], larger)
         axes.plot(x, y, drawstyle="steps-post", **look)
         ends += y.tolist()
-    known = cost[~np.isnan(cost)]
-    if not larger and known.min() > 0 and known.max() > SPREAD * known.min():
-        axes.set_xscale("log")
-    floor = min(float(file.attrs["reference_accuracy"]), float(np.max(accuracy[front])))
+    floor = float(file.attrs["reference_accuracy"])
     accuracy_axis(axes, np.array([floor, max(ends)]))
+    shown = cost[(accuracy >= floor) & ~np.isnan(cost)]
+    axes.set_xlim(*_around(float(np.min(shown)), float(np.max(shown))))
     rule_lines(axes)
+    _write_shares(axes, file, guides, 0.04 + LINE * (len(guides) - 1) if larger else 0.95)
     axes.set_xlabel(with_units(str(file.attrs["cost_title"]), str(file.attrs["cost_units"])))
+
+
+def _around(low: float, high: float) -> tuple[float, float]:
+    margin = 0.03 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _write_shares(axes: Axes, file: xr.Dataset, guides: Sequence[str], top: float) -> None:
+    """Write the mean hypervolume of each guide's fronts into the corner where no front is."""
+    for place, guide in enumerate(guides):
+        if guide in texts(file["guide"]):
+            at = file["hypervolume"].sel(guide=guide, front_search=SEARCH).isel(budget=-1)
+            axes.text(
+                0.03,
+                top - LINE * place,
+                number(float(at.mean())),
+                transform=axes.transAxes,
+                color=_look(place)["color"],
+                fontsize=7.5,
+                va="center",
+            )
 
 
 def _found(file: xr.Dataset, guide: str) -> NDArray[np.int32]:
@@ -140,7 +166,8 @@ def _caption(files: Sequence[xr.Dataset]) -> str:
         "Points are all architectures; the black line is the true front, what no architecture "
         "beats in both accuracy and cost. Each coloured line is the front in trained accuracy of "
         f"what NSGA-II found by a guide in {budget} evaluations: of {span([first.sizes['run']])} "
-        "runs the one of median hypervolume. The accuracy axis is linear in the logarithm of the "
+        "runs the one of median hypervolume. Numbers are the mean over all runs of the share of "
+        "the true front's hypervolume. The accuracy axis is linear in the logarithm of the "
         "error and begins at the reference accuracy of the hypervolumes.",
         *dict.fromkeys(str(file.attrs["cost_note"]) for file in files),
     )
