@@ -19,7 +19,7 @@ from trainfree.analysis.searches.pareto import guide_title, read_fronts, with_un
 from trainfree.errors import DataFileError
 from trainfree.report.style.accuracy_axis import accuracy_axis, accuracy_title
 from trainfree.report.style.captions import sentences, span
-from trainfree.report.style.colours import INK, MUTED, SERIES
+from trainfree.report.style.colours import GROUND, INK, MUTED, SERIES
 from trainfree.report.style.look import DASHES, figure_style, new_figure, rule_lines, write_figure
 
 if TYPE_CHECKING:
@@ -119,14 +119,14 @@ def _draw(axes: Axes, file: xr.Dataset, guides: Sequence[str]) -> None:
     ends = [float(np.min(accuracy[front]))]
     for chosen, look in lines:
         x, y = front_line(accuracy[chosen], cost[chosen], larger)
-        axes.plot(x, y, drawstyle="steps-post", **look)
+        axes.plot(x, y, drawstyle="steps-post", marker="o" if len(x) == 1 else "", **look)
         ends += y.tolist()
     floor = float(file.attrs["reference_accuracy"])
     accuracy_axis(axes, np.array([floor, max(ends)]))
     shown = cost[(accuracy >= floor) & ~np.isnan(cost)]
     axes.set_xlim(*_around(float(np.min(shown)), float(np.max(shown))))
     rule_lines(axes)
-    _write_shares(axes, file, guides, 0.04 + LINE * (len(guides) - 1) if larger else 0.95)
+    _write_shares(axes, file, guides)
     axes.set_xlabel(with_units(str(file.attrs["cost_title"]), str(file.attrs["cost_units"])))
 
 
@@ -135,19 +135,23 @@ def _around(low: float, high: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _write_shares(axes: Axes, file: xr.Dataset, guides: Sequence[str], top: float) -> None:
+def _write_shares(axes: Axes, file: xr.Dataset, guides: Sequence[str]) -> None:
     """Write the mean hypervolume of each guide's fronts into the corner where no front is."""
     for place, guide in enumerate(guides):
         if guide in texts(file["guide"]):
-            at = file["hypervolume"].sel(guide=guide, front_search=SEARCH).isel(budget=-1)
+            at = file.sel(guide=guide, front_search=SEARCH).isel(budget=-1)
+            share, found = (float(at[name].mean()) for name in ("hypervolume", "found"))
             axes.text(
-                0.03,
-                top - LINE * place,
-                number(float(at.mean())),
+                0.98,
+                0.05 + LINE * (len(guides) - 1 - place),
+                f"{number(share)} ({number(found, 0)})",
                 transform=axes.transAxes,
                 color=_look(place)["color"],
                 fontsize=7.5,
+                ha="right",
                 va="center",
+                bbox={"facecolor": GROUND, "alpha": 0.8, "linewidth": 0, "pad": 1.0},
+                zorder=3,
             )
 
 
@@ -166,8 +170,9 @@ def _caption(files: Sequence[xr.Dataset]) -> str:
         "Points are all architectures; the black line is the true front, what no architecture "
         "beats in both accuracy and cost. Each coloured line is the front in trained accuracy of "
         f"what NSGA-II found by a guide in {budget} evaluations: of {span([first.sizes['run']])} "
-        "runs the one of median hypervolume. Numbers are the mean over all runs of the share of "
-        "the true front's hypervolume. The accuracy axis is linear in the logarithm of the "
+        "runs the one of median hypervolume. Numbers are means over all runs: the share of the "
+        "true front's hypervolume and, in brackets, how many architectures are on the front by "
+        "the guide and would be trained. The accuracy axis is linear in the logarithm of the "
         "error and begins at the reference accuracy of the hypervolumes.",
         *dict.fromkeys(str(file.attrs["cost_note"]) for file in files),
     )
