@@ -19,7 +19,7 @@ from trainfree.analysis.searches.pareto import guide_title, read_fronts, with_un
 from trainfree.errors import DataFileError
 from trainfree.report.style.accuracy_axis import accuracy_axis, accuracy_title
 from trainfree.report.style.captions import sentences, span
-from trainfree.report.style.colours import INK, MUTED, SERIES
+from trainfree.report.style.colours import GROUND, INK, MUTED, SERIES
 from trainfree.report.style.look import DASHES, figure_style, new_figure, rule_lines, write_figure
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 SEARCH = "nsga2"
 ACROSS, PANEL_WIDTH, PANEL_HEIGHT = 3, 2.6, 2.7
-SPREAD = 20.0
-"""A cost whose largest value is so many times its smallest is drawn on a logarithmic axis."""
+LINE = 0.07
+"""Height of a line of text, as a share of a panel's."""
 
 
 def plot_pareto(fronts: Sequence[Path], output_stem: Path) -> None:
@@ -98,8 +98,13 @@ def _figure(files: Sequence[xr.Dataset], outcome: str) -> Figure:
 
 
 def _look(place: int) -> dict[str, Any]:
-    dash = DASHES[place // len(SERIES) % len(DASHES)]
-    return {"color": SERIES[place % len(SERIES)], "linewidth": 1.3, "linestyle": dash}
+    dash = DASHES[place % len(DASHES)]  # fronts of different guides may be one line
+    return {
+        "color": SERIES[place % len(SERIES)],
+        "linewidth": 1.3,
+        "linestyle": dash,
+        "zorder": 2.5 if dash[1] else 2.2,
+    }
 
 
 def _draw(axes: Axes, file: xr.Dataset, guides: Sequence[str]) -> None:
@@ -114,15 +119,40 @@ def _draw(axes: Axes, file: xr.Dataset, guides: Sequence[str]) -> None:
     ends = [float(np.min(accuracy[front]))]
     for chosen, look in lines:
         x, y = front_line(accuracy[chosen], cost[chosen], larger)
-        axes.plot(x, y, drawstyle="steps-post", **look)
+        axes.plot(x, y, drawstyle="steps-post", marker="o" if len(x) == 1 else "", **look)
         ends += y.tolist()
-    known = cost[~np.isnan(cost)]
-    if not larger and known.min() > 0 and known.max() > SPREAD * known.min():
-        axes.set_xscale("log")
-    floor = min(float(file.attrs["reference_accuracy"]), float(np.max(accuracy[front])))
+    floor = float(file.attrs["reference_accuracy"])
     accuracy_axis(axes, np.array([floor, max(ends)]))
+    shown = cost[(accuracy >= floor) & ~np.isnan(cost)]
+    axes.set_xlim(*_around(float(np.min(shown)), float(np.max(shown))))
     rule_lines(axes)
+    _write_shares(axes, file, guides)
     axes.set_xlabel(with_units(str(file.attrs["cost_title"]), str(file.attrs["cost_units"])))
+
+
+def _around(low: float, high: float) -> tuple[float, float]:
+    margin = 0.03 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _write_shares(axes: Axes, file: xr.Dataset, guides: Sequence[str]) -> None:
+    """Write the mean hypervolume of each guide's fronts into the corner where no front is."""
+    for place, guide in enumerate(guides):
+        if guide in texts(file["guide"]):
+            at = file.sel(guide=guide, front_search=SEARCH).isel(budget=-1)
+            share, found = (float(at[name].mean()) for name in ("hypervolume", "found"))
+            axes.text(
+                0.98,
+                0.05 + LINE * (len(guides) - 1 - place),
+                f"{number(share)} ({number(found, 0)})",
+                transform=axes.transAxes,
+                color=_look(place)["color"],
+                fontsize=7.5,
+                ha="right",
+                va="center",
+                bbox={"facecolor": GROUND, "alpha": 0.8, "linewidth": 0, "pad": 1.0},
+                zorder=3,
+            )
 
 
 def _found(file: xr.Dataset, guide: str) -> NDArray[np.int32]:
@@ -140,7 +170,9 @@ def _caption(files: Sequence[xr.Dataset]) -> str:
         "Points are all architectures; the black line is the true front, what no architecture "
         "beats in both accuracy and cost. Each coloured line is the front in trained accuracy of "
         f"what NSGA-II found by a guide in {budget} evaluations: of {span([first.sizes['run']])} "
-        "runs the one of median hypervolume. The accuracy axis is linear in the logarithm of the "
+        "runs the one of median hypervolume. Numbers are means over all runs: the share of the "
+        "true front's hypervolume and, in brackets, how many architectures are on the front by "
+        "the guide and would be trained. The accuracy axis is linear in the logarithm of the "
         "error and begins at the reference accuracy of the hypervolumes.",
         *dict.fromkeys(str(file.attrs["cost_note"]) for file in files),
     )
