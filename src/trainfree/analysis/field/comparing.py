@@ -93,7 +93,9 @@ def _of_table(
     found = [_found(table, printed, run, scored, settings) for printed in table.cells]
     pairs = list(zip(table.cells, found, strict=True))
     compared = [
-        Compared(one.cell, replace(what.measured, reference_error=printed_error(one)), verdict)
+        Compared(
+            one.cell, replace(what.measured, reference_error=printed_error(one, what)), verdict
+        )
         for one, (what, verdict) in pairs
     ]
     tried = swaps(compared, settings)
@@ -125,20 +127,21 @@ def _found(
         found.measured.error,
         settings,
         to_next_row=to_next_row(printed.cell, cells),
-        reference_error=printed_error(printed),
+        reference_error=printed_error(printed, found),
         obstacle=found.obstacle or _obstacle(table, printed, scored),
     )
     return found, verdict
 
 
-def printed_error(printed: Printed) -> float:
-    """Return the standard error of a printed number, with what rounding has taken from it.
+def printed_error(printed: Printed, found: Found) -> float:
+    """Return the standard error of a printed number, with its rounding and its order of ties.
 
-    Two of them are half a unit of the last digit where no spread is printed; NaN for accuracies
-    without one.
+    Twice that of a rounded one is half a unit of the last digit; NaN for accuracies without a
+    spread.
     """
-    error = published_error(printed.cell)
-    return float(np.hypot(error, ROUNDED[printed.cell.unit]))
+    ties = found.measured.reference_error or 0.0
+    error = np.hypot(published_error(printed.cell), ROUNDED[printed.cell.unit])
+    return float(np.hypot(error, ties))
 
 
 def _obstacle(table: PrintedTable, printed: Printed, scored: FieldScores) -> str:
