@@ -27,10 +27,11 @@ from trainfree.proxies import PROXY_NAMES, load_proxy
 from trainfree.randomness import stream
 from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.clock import PhaseClock
-from trainfree.scoring.engine_backend import REGION_SIZE, EngineBackend
+from trainfree.scoring.engine_backend import EngineBackend
 from trainfree.scoring.jobs.shard import attempt
 from trainfree.scoring.module_backend import ModuleBackend
 from trainfree.scoring.network_module import as_parameters, module_of, space_module
+from trainfree.scoring.quantities.formulas import REGION_SIZE
 from trainfree.scoring.quantities.patterns import thin
 from trainfree.scoring.status import Status
 from trainfree.scoring.weights import Weights, draw_weights
@@ -112,11 +113,12 @@ class Twins:
     def module(self) -> CheckedCandidate:
         """Return the candidate of the same architecture as a torch module."""
 
-        def thinned() -> tuple[nn.Module, tuple[int, ...]]:
+        rng = self._stream("proxy/linear_regions weights")
+
+        def thinned() -> nn.Module:
             network = thin(self._network(), REGION_SIZE)
-            rng = self._stream("proxy/linear_regions weights")
             drawn = as_parameters(draw_weights(network, "pytorch", rng))
-            return module_of(network, drawn).double(), network.shapes[0]
+            return module_of(network, drawn).double()
 
         backend = ModuleBackend(
             space_module(self.space, self.arch, self.size, CLASSES, SEED).double(),

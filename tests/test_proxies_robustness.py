@@ -75,7 +75,7 @@ def test_scores_repeat_bit_by_bit_whatever_was_asked_before(name, scored_togethe
 def test_needs_say_which_proxies_do_without_data():
     without_data = {"weights", "random", "no_batch_norm"}
     free = {name for name in PROXY_NAMES if load_proxy(name).needs <= without_data}
-    assert {"synflow", "params", "zen", "l2_norm", "random", "linear_regions"} <= free
+    assert {"synflow", "params", "zen", "l2_norm", "random"} <= free
     assert not free & {"naswot", "snip", "jacob_cov", "ntk_condition", "swap", "gradsign"}
     images = small_candidate(ALIVE, batch_size=8)
     other_images = small_candidate(ALIVE, batch_size=8)

@@ -79,7 +79,7 @@ NEEDED_BY = {
         *("block_entropies", "smallest_correlation_eigenvalues", "logits", "channel_gradients"),
         "layer_features",
     ),
-    "images": ("images",),
+    "images": ("images", "linear_regions"),
     "labels": ("labels", "gradient_sign_agreement"),
     "gradients": (
         *("loss_gradients", "half_gradients", "output_gradients"),

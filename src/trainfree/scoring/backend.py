@@ -236,8 +236,8 @@ class Backend(ABC):
         """Return the eigenvalues of the first entries' Fisher information, ascending."""
 
     @abstractmethod
-    def linear_regions(self) -> int:
-        """Count the codes of random inputs to the thinned network."""
+    def linear_regions(self) -> float:
+        """Return the mean number of codes of small pieces of images in the thinned network."""
 
     @abstractmethod
     def log_gaussian_expansion(self) -> float:

@@ -289,9 +289,10 @@ class CheckedCandidate(_Layers):
         return self._backend.once("fisher", self._backend.fisher_eigenvalues)
 
     @property
-    def linear_regions(self) -> int:
-        """Number of codes of random inputs to the thinned network."""
+    def linear_regions(self) -> float:
+        """Mean number of codes of small pieces of images in the thinned network."""
         self._require("random")
+        self._require("images")
         return self._backend.once("regions", self._backend.linear_regions)
 
     @property

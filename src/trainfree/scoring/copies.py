@@ -142,7 +142,7 @@ def _copied(value: object, lent: list[_Copies]) -> object:
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, Network):
-        return Network(tuple(map(replace, value.nodes)), value.shapes, value.blocks)
+        return Network(tuple(map(replace, value.nodes)), value.shapes, value.blocks, value.stops)
     if isinstance(value, Sequence):
         return tuple(_copied(each, lent) for each in value)
     return value

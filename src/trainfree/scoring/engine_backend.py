@@ -32,7 +32,13 @@ from trainfree.scoring.quantities.channel_correlations import smallest_eigenvalu
 from trainfree.scoring.quantities.fisher_information import (
     first_entry_fisher,
 )
-from trainfree.scoring.quantities.formulas import ascending_eigenvalues
+from trainfree.scoring.quantities.formulas import (
+    REGION_REPEATS,
+    REGION_SIZE,
+    ascending_eigenvalues,
+    distinct_rows,
+    region_inputs,
+)
 from trainfree.scoring.quantities.hessian_product import gradient_curvature
 from trainfree.scoring.quantities.per_image_gradients import ImageGradients, image_gradients
 from trainfree.scoring.quantities.relu_kernel import ReluKernels, relu_kernels
@@ -46,8 +52,6 @@ from trainfree.scoring.quantities.zen import log_expansion
 from trainfree.scoring.settings.initialization import Initialization
 from trainfree.scoring.weights import Weights, draw_weights
 from trainfree.spaces.network import BatchNorm, Conv, Linear, Network, Node
-
-REGION_INPUTS, REGION_SIZE = 1000, 4
 
 
 class _Passes(Backend):
@@ -320,14 +324,18 @@ class EngineBackend(_Passes):
         """Return the eigenvalues of the first entries' Fisher information, ascending."""
         return ascending_eigenvalues(first_entry_fisher(self.forward))
 
-    def linear_regions(self) -> int:
-        """Count the codes of random inputs to the thinned network."""
+    def linear_regions(self) -> float:
+        """Return the mean number of codes of small pieces of images in the thinned network."""
         network = patterns.thin(self.network, REGION_SIZE)
-        parameters = self._drawn_for(network, self._initialization, "proxy/linear_regions weights")
-        shape = (REGION_INPUTS, *network.shapes[0])
-        noise = self.stream("proxy/linear_regions").standard_normal(shape, dtype=np.float32)
-        (images,) = channels_last(to_device([noise], self.batch))
-        return patterns.distinct_image_codes(record(network, parameters, images))
+        rng, weights = (self.stream(f"proxy/linear_regions{of}") for of in ("", " weights"))
+        counts = []
+        for _ in range(REGION_REPEATS):
+            parameters = self._as_parameters(draw_weights(network, self._initialization, weights))
+            passes = (
+                record(network, parameters, images) for images in region_inputs(self.batch, rng)
+            )
+            counts.append(distinct_rows(np.concatenate([*map(patterns.image_codes, passes)])))
+        return float(np.mean(counts))
 
     def log_gaussian_expansion(self) -> float:
         """Return the Zen score."""

@@ -178,8 +178,8 @@ class ModuleBackend(ModulePasses):
         fisher = first_entry_fisher(self._model, self._inputs, fixed, self._head.logits)
         return ascending_eigenvalues(fisher)
 
-    def linear_regions(self) -> int:
-        """Count the codes of random inputs to the thinned network."""
+    def linear_regions(self) -> float:
+        """Return the mean number of codes of small pieces of images in the thinned network."""
         if self._thinned is None:
             raise UndefinedScoreError("a torch module cannot be thinned to one channel")
         return linear_regions(self._thinned, self.stream("proxy/linear_regions"), self._inputs)

@@ -177,11 +177,15 @@ class Network:
     blocks
         Nodes that end the stem and each block (cell, residual block), in order: all that follows
         depends on the image through them alone.
+    stops
+        How many nodes there are when the stem and each block has ended, those included that no
+        path to the output uses. Empty where it is not known.
     """
 
     nodes: tuple[Node, ...]
     shapes: tuple[tuple[int, ...], ...]
     blocks: tuple[int, ...] = ()
+    stops: tuple[int, ...] = ()
 
     @property
     def output(self) -> int:
@@ -268,10 +272,15 @@ class NetworkBuilder:
     nodes: list[Node] = field(default_factory=list)
     shapes: list[tuple[int, ...]] = field(default_factory=list)
     blocks: list[int] = field(default_factory=list)
+    stops: list[int] = field(default_factory=list)
 
     def end_block(self, number: int) -> int:
-        """Mark node ``number`` as the end of the stem or of a block (see :class:`Network`)."""
+        """Mark node ``number`` as the end of the stem or of a block (see :class:`Network`).
+
+        All nodes of the block have to be there.
+        """
         self.blocks.append(number)
+        self.stops.append(len(self.nodes))
         return number
 
     def input(self, channels: int, size: int) -> int:
@@ -344,7 +353,8 @@ class NetworkBuilder:
 
     def network(self) -> Network:
         """Return the finished network; the node added last is its output."""
-        return Network(tuple(self.nodes), tuple(self.shapes), tuple(self.blocks))
+        ends = tuple(self.blocks), tuple(self.stops)
+        return Network(tuple(self.nodes), tuple(self.shapes), *ends)
 
     def _pooled(self, source: int, kernel: int, stride: int, padding: int) -> tuple[int, ...]:
         channels, *size = self.shapes[source]

@@ -3,7 +3,13 @@
 from trainfree.proxies.registry import Candidate, proxy
 
 
-@proxy("az_trainability", needs=["jacobian", "random"], cite="Lee and Ham, CVPR 2024 (AZ-NAS)")
+@proxy(
+    "az_trainability",
+    needs=["jacobian", "random"],
+    input="gaussian",
+    weights="kaiming",
+    cite="Lee and Ham, CVPR 2024 (AZ-NAS)",
+)
 def az_trainability(candidate: Candidate) -> float:
     """Return the mean over blocks of −σ − 1/(σ + 1e−6) + 2.
 

@@ -52,8 +52,8 @@ class ModulePasses(Backend):
         Names of submodules whose outputs end stem and blocks. Without them the model's attribute
         ``blocks_end``, or where everything passes through one tensor behind a sum or concatenation.
     thinned
-        Returns the module with its channels divided by the stem's, weights drawn, and the shape of
-        an input for it.
+        Returns the module of one channel and one block of each kind, its weights drawn anew each
+        time.
     """
 
     def __init__(

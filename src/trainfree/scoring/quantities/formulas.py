@@ -7,7 +7,7 @@ edit of it would compute the scores of modules anew.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainfree.compilation import compiled
+from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.placement import to_cpu
 
 MIX = 1e-2
 """How much of a second Gaussian input is added to the first (Zen)."""
 MOMENTUM = 0.1
 """Of the running variances (Zen)."""
+REGION_SIZE, REGION_BATCH, REGION_BATCHES, REGION_REPEATS = 3, 1000, 3, 3
+"""Pixels along the side of inputs whose regions are counted, inputs in a pass, passes with one
+draw of the weights, draws (TE-NAS)."""
 _EPSILON = 1e-8
 _TRAINABILITY_EPSILON = 1e-6
 _WORD = 64
@@ -50,6 +54,7 @@ def scatter(rows: Tensor) -> Tensor:
 
 def component_entropy(scatter: Tensor, positions: int) -> float:
     """Return −Σ p ln(p + 1e−8), p the shares of the eigenvalues of a covariance, see `scatter`."""
+    # No eigenvalue is negative but by rounding, which must not decide whether there is a logarithm.
     eigenvalues = torch.linalg.eigvalsh(scatter.to(torch.float64) / positions).clamp(min=0)
     share = eigenvalues / eigenvalues.sum()
     return float(-(share * (share + _EPSILON).log()).sum())
@@ -132,6 +137,29 @@ def distinct_patterns(words: list[NDArray[np.uint64]]) -> int:
         further, found = pd.factorize(word)
         numbers, distinct = pd.factorize(numbers * len(found) + further)
     return len(distinct)
+
+
+def region_inputs(images: Tensor, rng: np.random.Generator) -> Iterator[Tensor]:
+    """Yield the inputs of each pass, (1000, 1, 3, 3): pieces of one channel of random images.
+
+    Parameters
+    ----------
+    images
+        (B, channels, height, width).
+
+    Raises
+    ------
+    UndefinedScoreError
+        When the images are no maps of so many pixels.
+    """
+    side = REGION_SIZE
+    if images.dim() != 4 or min(images.shape[2:]) < side:
+        raise UndefinedScoreError(f"images have no pieces of {side} x {side} pixels")
+    pixels = images.cpu().numpy()
+    pieces = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(2, 3))
+    for _ in range(REGION_BATCHES):
+        chosen = tuple(rng.integers(size, size=REGION_BATCH) for size in pieces.shape[:4])
+        yield torch.from_numpy(pieces[chosen][:, None]).to(images)
 
 
 def distinct_rows(rows: NDArray[Any]) -> int:

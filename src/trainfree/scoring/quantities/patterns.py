@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from math import log2
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.autodiff.forward import ForwardPass
 from trainfree.scoring.placement import on_cpu, to_cpu
-from trainfree.scoring.quantities.formulas import distinct_patterns, distinct_rows, unit_words
+from trainfree.scoring.quantities.formulas import distinct_patterns, unit_words
 from trainfree.spaces.network import (
-    AvgPool,
+    Add,
     Concat,
     Conv,
-    GlobalAvgPool,
+    Input,
     Linear,
-    MaxPool,
     Network,
     Node,
     Relu,
     Truncate,
+    Zeros,
 )
 
 _LOWER = (1 << 32) - 1
@@ -73,70 +73,109 @@ def _column_words(code: Tensor) -> list[Tensor]:
     return [part.T.contiguous().view(torch.int64)[:, 0] for part in torch.split(octets, 8)]
 
 
-def distinct_image_codes(forward: ForwardPass) -> int:
-    """Return the number of different rows of the matrix (images, all ReLU units)."""
+def image_codes(forward: ForwardPass) -> NDArray[np.uint8]:
+    """Return where the ReLUs are open for each image, as bits, (images, bytes)."""
     packed = [np.packbits(code.numpy(), axis=1) for code in to_cpu(_codes(forward))]
-    return distinct_rows(np.concatenate(packed, axis=1)) if packed else 1
+    none = np.zeros((len(forward.logits), 1), np.uint8)
+    return np.concatenate(packed, axis=1) if packed else none
 
 
 def thin(network: Network, size: int) -> Network:
-    """Return the network with all channels divided by the stem's, for images of ``size``².
+    """Return the network of one channel and one block of each kind, for images of ``size``².
 
-    The stem then has one channel. Rounded down, at least one channel stays.
+    What TE-NAS counts linear regions in. There is no stem: the image, of one channel, takes the
+    place of its output. Of blocks with the same operations and wiring the first one stays, blocks
+    with a stride are left out, and what follows the last block stays behind it. A block makes as
+    many channels of one as it makes of its input's: more only where it multiplies them.
 
     Raises
     ------
     UndefinedScoreError
-        When the network cuts channels, or joins channels of which too few are left to be divided.
+        When it is not known where blocks end, each block has a stride, or a block divides its
+        channels among its operations.
     """
-    stem = next(node for node in network.nodes if isinstance(node, Conv)).out_channels
-    channels = {number: max(1, shape[0] // stem) for number, shape in enumerate(network.shapes)}
-    channels[0] = network.shapes[0][0]
-    if any(_cannot_thin(node, number, channels) for number, node in enumerate(network.nodes)):
-        raise UndefinedScoreError("a cell that divides its channels cannot be thinned to one")
-    nodes: list[Node] = []
-    shapes: list[tuple[int, ...]] = [(channels[0], size, size)]
-    for number, node in enumerate(network.nodes):
-        match node:
-            case Conv(source=source):
-                node = replace(node, in_channels=channels[source], out_channels=channels[number])
-            case Linear(source=source):
-                node = replace(node, in_features=channels[source])
-        nodes.append(node)
-        if number:
-            shapes.append(_shape(node, number, channels, shapes, network))
-    return Network(tuple(nodes), tuple(shapes), network.blocks)
+    kept = _kept_blocks(network)
+    if not kept:
+        raise UndefinedScoreError("no block without a stride is known, so nothing can be thinned")
+    thinned = _Thinned(network, size)
+    for number in kept:
+        start, end = network.blocks[number - 1], network.blocks[number]
+        inside = range(network.stops[number - 1], network.stops[number])
+        thinned.append(inside, start, end)
+    thinned.append(range(network.stops[-1], len(network.nodes)), network.blocks[-1], None)
+    return Network(tuple(thinned.nodes), tuple(thinned.shapes))
 
 
-def _cannot_thin(node: Node, number: int, channels: Mapping[int, int]) -> bool:
-    if isinstance(node, Concat):
-        return sum(channels[source] for source in node.sources) != channels[number]
-    return isinstance(node, Truncate)
+def _kept_blocks(network: Network) -> list[int]:
+    """Return the first block of each kind that has no stride."""
+    kinds: dict[object, int] = {}
+    for number in range(1, len(network.stops)):
+        start, end = network.blocks[number - 1], network.blocks[number]
+        inside = range(network.stops[number - 1], network.stops[number])
+        # Maps of one pixel keep their shape under a stride.
+        strides = (getattr(network.nodes[node], "stride", 1) for node in inside)
+        if network.shapes[start][1:] != network.shapes[end][1:] or max(strides, default=1) > 1:
+            continue
+        places = {start: -1, **{node: place for place, node in enumerate(inside)}}
+        kind = tuple(_form(network.nodes[node], places) for node in inside)
+        kinds.setdefault((*kind, places[end]), number)
+    return list(kinds.values())
 
 
-def _shape(
-    node: Node,
-    number: int,
-    channels: dict[int, int],
-    shapes: list[tuple[int, ...]],
-    network: Network,
-) -> tuple[int, ...]:
+def _form(node: Node, places: Mapping[int, int]) -> object:
+    """Return a node without its channels and with its sources as places in the block."""
+    words = {
+        name: getattr(node, name)
+        for name in ("kernel", "stride", "padding", "modules")
+        if hasattr(node, name)
+    }
+    return type(node).__name__, *words.items(), *(places[source] for source in node.sources)
+
+
+class _Thinned:
+    """A network of few channels in the making; ``output`` is the node that the next part reads."""
+
+    def __init__(self, network: Network, size: int) -> None:
+        self._network, self._size = network, size
+        self.nodes: list[Node] = [Input()]
+        self.shapes: list[tuple[int, ...]] = [(1, size, size)]
+        self._output = 0
+
+    def append(self, inside: Iterable[int], start: int, end: int | None) -> None:
+        """Add nodes of the network, which read the present output in place of ``start``."""
+        (before, *_), (after, *_) = self._network.shapes[start], self.shapes[self._output]
+        places = {start: self._output}
+        for number in inside:
+            node, shape = self._network.nodes[number], self._network.shapes[number]
+            sources = [places[source] for source in node.sources]
+            made = max(1, shape[0] * after // before)
+            channels = [self.shapes[source][0] for source in sources]
+            if isinstance(node, Truncate) or (isinstance(node, Concat) and sum(channels) != made):
+                raise UndefinedScoreError(
+                    "a cell that divides its channels cannot be thinned to one"
+                )
+            places[number] = len(self.nodes)
+            self.nodes.append(_resized(node, sources, channels, made))
+            spatial = (self._size, self._size) if len(shape) == 3 else ()
+            logits = isinstance(node, Linear)
+            self.shapes.append((shape[0] if logits else made, *spatial))
+        if end is not None:
+            self._output = places[end]
+
+
+def _resized(node: Node, sources: Sequence[int], channels: Sequence[int], made: int) -> Node:
+    """Return a node that reads others, with as many channels as they have."""
     match node:
-        case GlobalAvgPool(source=source):
-            return shapes[source][:1]
+        case Conv():
+            return replace(node, source=sources[0], in_channels=channels[0], out_channels=made)
         case Linear():
-            return (node.out_features,)
-        case Conv(source=source):
-            side = -(-shapes[source][1] // node.stride)
-        case AvgPool(source=source) | MaxPool(source=source):
-            side = (shapes[source][1] + 2 * node.padding - node.kernel) // node.stride + 1
-        case _ if node.sources:
-            side = shapes[node.sources[0]][1]
+            return replace(node, source=sources[0], in_features=channels[0])
+        case Add() | Concat():
+            return replace(node, sources=tuple(sources))
+        case Input() | Zeros():
+            return node
         case _:
-            # Zeros: as often halved, and rounded up, as in the network.
-            halvings = round(log2(network.shapes[0][1] / network.shapes[number][1]))
-            side = -(-shapes[0][1] // 2**halvings)
-    return (channels[number], side, side)
+            return replace(node, source=sources[0])
 
 
 def _codes(forward: ForwardPass) -> list[Tensor]:
