@@ -16,6 +16,7 @@ from trainfree.analysis.statistics.exponential_gain import (
     ndcg_at,
     precision_at,
     rank_sum,
+    spread_of_orders,
     with_infinite,
 )
 
@@ -64,6 +65,18 @@ def test_the_estimate_from_samples_has_little_bias_where_the_sample_is_large():
     estimates = [ndcg_at(score[d], accuracy[d], population=9000) for d in drawn]
     naive = [ndcg_at(score[d], accuracy[d]) for d in drawn]
     assert abs(np.mean(estimates) - whole) < 0.02 < abs(np.mean(naive) - whole)
+
+
+def test_the_order_of_ties_moves_ndcg_and_without_ties_nothing_does():
+    accuracy = RNG.uniform(80, 90, 300)
+    score = RNG.integers(3, size=300).astype(float)
+    gain, found = [2.0 ** (accuracy - 94) - 2.0**-94], []
+    for _ in range(200):  # jitter breaks the ties at random
+        jitter = score + RNG.uniform(0, 0.5, 300)
+        found.append(ndcg_score(gain, [jitter]))
+    spread = spread_of_orders(score, accuracy, np.random.default_rng(1), orders=200)
+    assert spread == pytest.approx(np.std(found), rel=0.2)
+    assert spread_of_orders(accuracy, accuracy, np.random.default_rng(1)) == 0.0
 
 
 def test_ndcg_of_no_gain_is_not_defined():

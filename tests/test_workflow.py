@@ -13,7 +13,6 @@ import time
 from functools import cache
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 
@@ -278,11 +277,13 @@ def test_the_fields_tables_are_made_on_request(copy):
     done = snakemake(copy, "--cores", "2", "field_tables")
     assert done.returncode == 0, done.stdout + done.stderr
     tables = copy / RESULTS / "tables"
-    board = pd.read_csv(tables / "field_scoreboard.csv").set_index("table")
-    assert board["not_run"]["vkdnw_table1"] > 100  # it is of another space
-    methods = pd.read_csv(tables / "field_methods.csv")
-    assert set(methods["seeds"]) == {1, 2}
-    assert {"az_nas", "naswot", "flops"} <= set(methods["proxy"])
+    with (tables / "field_scoreboard.csv").open() as board:
+        absent = {row["table"]: int(row["not_run"]) for row in csv.DictReader(board)}
+    assert absent["vkdnw_table1"] > 100  # it is of another space
+    with (tables / "field_methods.csv").open() as methods:
+        rows = list(csv.DictReader(methods))
+    assert {row["seeds"] for row in rows if row["proxy"] == "naswot"} == {"2"}
+    assert {"az_nas", "naswot", "flops"} <= {row["proxy"] for row in rows}
 
 
 @pytest.mark.slow

@@ -331,3 +331,52 @@ def test_scores_of_a_gpu_are_as_good_as_those_of_a_processor(monkeypatch):
     ((_, _, *codes),) = asked_for
     assert codes == [scoring_code_hash(setting), scoring_code_hash(setting, groups="tf32")]
     assert scoring_code_hash(setting, groups="tf32x3") not in codes
+
+
+def field_of(**values):
+    quiet = {"search": {"searches": {}}, "datasets": ["cifar10", "cifar100"]}
+    return ConfiguredRun(parse_config({**quiet, "field": {"seeds": [1, 2], **values}}))
+
+
+def test_a_sampled_field_has_seeds_with_samples_of_their_own_and_what_is_of_all():
+    run = field_of(sample=30, inputs={"naswot": "gaussian"}, shard_size=10)
+    names = [(setting.dataset, setting.name) for setting in run.field]
+    assert names == [
+        ("cifar10", "b64-kaiming-images-s1-n30"),
+        ("cifar10", "b64-kaiming-images-s2-n30"),
+        ("cifar10", "b64-kaiming-images-s1"),
+        ("cifar10", "b64-kaiming-images-s1-reachable"),
+        ("cifar100", "b64-kaiming-images-s1-n30"),
+        ("cifar100", "b64-kaiming-images-s2-n30"),
+        ("cifar100", "b64-kaiming-images-s1"),
+    ]
+    first, second, every, part = run.field[:4]
+    assert (first.sample_seed, second.sample_seed) == (1, 2)
+    assert (first.inputs, every.inputs) == ((("naswot", "gaussian"),), ())
+    assert (every.proxies, part.proxies) == (("flops", "params"),) * 2
+    assert [len(run.shards(setting)) for setting in (first, every, part)] == [3, 4, 2]
+    assert run.settings_by_place["nasbench201", "cifar10", first.name] == first
+
+
+def test_a_whole_field_computes_everything_under_each_seed():
+    run = field_of(sample=None)
+    assert [setting.name for setting in run.field] == [
+        *("b64-kaiming-images-s1", "b64-kaiming-images-s2", "b64-kaiming-images-s1-reachable"),
+        *("b64-kaiming-images-s1", "b64-kaiming-images-s2"),
+    ]
+    assert run.field[0].proxies == ("naswot", "synflow", "flops", "params")
+    part = field_of(sample=None, subset="reachable")
+    names = [setting.name for setting in part.field if setting.dataset == "cifar10"]
+    assert names[-1] == "b64-kaiming-images-s1"  # what is of all; the part says itself what it is
+    assert len(names) == 3
+    assert len(part.settings_by_place) > 5
+
+
+def test_seeds_of_the_field_disturb_no_other_run():
+    scoring = {"batch_size": 64, "initialization": "kaiming"}
+    run = ConfiguredRun(parse_config({"seed": 1, "scoring": scoring}))
+    own = run.settings["cifar10"]
+    assert run.settings_by_place["nasbench201", "cifar10", "b64-kaiming-images-s1"] == own
+    with pytest.raises(ConfigError, match=r"change field\.seeds or field\.batch_size"):
+        studies.field_files(run)
+    assert studies.field_files(field_of())[0].endswith("cifar10/b64-kaiming-images-s1-n100.h5")

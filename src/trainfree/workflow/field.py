@@ -11,6 +11,8 @@ from trainfree.spaces import load_space
 
 PUBLISHED_SUBSET = "reachable"
 """The part of NAS-Bench-201 that published tables are about."""
+CHEAP_SHARD = 5000
+"""Architectures of a job whose proxies cost next to nothing, beside its start."""
 
 
 def field_settings(config: Config, dataset: str) -> list[Setting]:
@@ -30,6 +32,12 @@ def field_settings(config: Config, dataset: str) -> list[Setting]:
     if dataset == config.datasets[0] and subset_module(config.space) and not known:
         settings.append(replace(every, subset=PUBLISHED_SUBSET))
     return settings
+
+
+def field_shard(config: Config, setting: Setting) -> int:
+    """Return how many architectures a job scores; more of those that cost next to nothing."""
+    cheap = set(setting.proxies) <= set(config.field.proxies_of_all)
+    return CHEAP_SHARD if cheap else config.field.shard_size
 
 
 def _of_seed(config: Config, dataset: str, seed: int) -> Setting:

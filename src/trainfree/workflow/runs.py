@@ -14,13 +14,11 @@ from trainfree.scoring.settings.setting import Setting, shard_ranges
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import load_space
 from trainfree.workflow.agreement import agreement_on_nasbench201, agreement_on_spaces
-from trainfree.workflow.field import field_settings
+from trainfree.workflow.field import field_settings, field_shard
 from trainfree.workflow.paths import ACCURACIES, Paths
 
 CELLS = "nasbench101"
 CELLS_DATASET = "cifar10"
-CHEAP_SHARD = 5000
-"""Architectures of a job whose proxies cost next to nothing, beside its start."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ class ConfiguredRun:
                 setting: across.named[setting.space].shard_size or across.shard_size
                 for setting in self.across
             },
-            **{setting: self._field_shard(setting) for setting in self.field},
+            **{setting: field_shard(self.config, setting) for setting in self.field},
             self.nasbench101: cells,
             # Each job puts all cells into the published order first, which takes a minute.
             self.nasbench101_first: 10 * cells,
@@ -138,11 +136,6 @@ class ConfiguredRun:
             **dict.fromkeys(self.settings.values(), self.config.scoring.shard_size),
         }
 
-    def _field_shard(self, setting: Setting) -> int:
-        """Return how many architectures a job scores; more of those that cost next to nothing."""
-        cheap = set(setting.proxies) <= set(self.config.field.proxies_of_all)
-        return CHEAP_SHARD if cheap else self.config.field.shard_size
-
     @cached_property
     def settings_by_place(self) -> Mapping[tuple[str, str, str], Setting]:
         """What decides a scores file, by its space, data set and name.
@@ -152,15 +145,15 @@ class ConfiguredRun:
         ConfigError
             When two files that are made otherwise have one name.
         """
-        by_place = {
-            (setting.space, setting.dataset, setting.name): setting for setting in self.shard_sizes
-        }
-        if len(by_place) < len(self.shard_sizes):
+        others = [setting for setting in self.shard_sizes if setting not in self.field]
+        by_place = {place_of(setting): setting for setting in others}
+        if len(by_place) < len(others):
             raise ConfigError(
                 "two scores files have the same name: scoring.sample and agreement.sample, or "
                 "batch sizes, agree while the proxies differ; change one of them"
             )
-        return by_place
+        # Who never asks for the field's tables need not know of their seeds and batch size.
+        return {place_of(setting): setting for setting in self.field} | by_place
 
     def shards(self, setting: Setting) -> list[str]:
         """Return the files that a scores file is merged from, in the order of architectures."""
@@ -267,6 +260,11 @@ class ConfiguredRun:
         """Return the files of the user's own that a search is made with."""
         plan = self.plans[space, dataset, name]
         return [*self.config.search_files(plan), *self.files_of_space(space)]
+
+
+def place_of(setting: Setting) -> tuple[str, str, str]:
+    """Return what names a scores file."""
+    return setting.space, setting.dataset, setting.name
 
 
 def first_and_last(shard: str) -> dict[str, int]:

@@ -12,7 +12,7 @@ from trainfree.sources.delivery import MIRROR_VARIABLE, mirror_folder
 from trainfree.sources.recipes import RECIPES
 from trainfree.workflow.environment import without_braces
 from trainfree.workflow.paths import HARDWARE
-from trainfree.workflow.runs import CELLS, CELLS_DATASET, ConfiguredRun
+from trainfree.workflow.runs import CELLS, CELLS_DATASET, ConfiguredRun, place_of
 
 
 def draws_name(run: ConfiguredRun) -> str:
@@ -127,6 +127,24 @@ def agreement_files(run: ConfiguredRun) -> list[str]:
 def space_agreement_files(run: ConfiguredRun) -> list[str]:
     """Return those on other spaces, two seeds of each one after the other."""
     return [run.scores(setting) for pair in run.space_agreement.values() for setting in pair]
+
+
+def field_files(run: ConfiguredRun) -> list[str]:
+    """Return the scores files behind the field's tables.
+
+    Raises
+    ------
+    ConfigError
+        When one would have the name of another scores file of the run, of other proxies.
+    """
+    for setting in run.field:
+        if run.settings_by_place[place_of(setting)] != setting:
+            raise ConfigError(
+                f"field: the scores {setting.name} on {setting.dataset} are wanted with other "
+                "proxies than the run's own of that name; change field.seeds or "
+                "field.batch_size, or the run's seed"
+            )
+    return [run.scores(setting) for setting in run.field]
 
 
 def nasbench101_source(run: ConfiguredRun) -> str:

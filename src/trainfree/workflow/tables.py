@@ -126,7 +126,7 @@ class RunTables:
         folders = sorted({paper.path.parent for paper in self.papers})
         found = [path for folder in folders for path in sorted((folder / "field").glob("*.yaml"))]
         return {
-            "scores": [self.run.scores(setting) for setting in self.run.field],
+            "scores": studies.field_files(self.run),
             "benchmark": self.run.benchmark,
             "published_field": [relative(path) for path in found],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from trainfree.analysis.formats import number, with_interval, with_spread
 from trainfree.analysis.inputs import DATASET_TITLES
 from trainfree.analysis.papers.comparison import COLUMNS as OF_CELLS
 from trainfree.analysis.papers.comparison import name_missing, power_text
-from trainfree.analysis.papers.margins import to_next_row
+from trainfree.analysis.papers.margins import published_error, to_next_row
 from trainfree.analysis.papers.measures import Measured
 from trainfree.analysis.papers.power import Compared, Swaps, swaps
 from trainfree.analysis.papers.verdicts import MISSING, NOT_COMPARABLE, RULE, Verdict, judge
@@ -31,6 +32,8 @@ COLUMNS = (
     *numbers("seeds", "population"),
 )
 TARGET = "field_tables"
+ROUNDED = {"tau": 0.00025, "rho": 0.00025, "ndcg": 0.00025, "%": 0.0025, "ms": 0.025}
+"""A quarter of a unit of the last printed digit."""
 _NOTHING = Found(Measured(np.nan, np.nan, np.nan, np.nan, 0), 0, 0)
 
 
@@ -89,7 +92,12 @@ def _of_table(
 ) -> list[dict[str, Any]]:
     found = [_found(table, printed, run, scored, settings) for printed in table.cells]
     pairs = list(zip(table.cells, found, strict=True))
-    compared = [Compared(one.cell, what.measured, verdict) for one, (what, verdict) in pairs]
+    compared = [
+        Compared(
+            one.cell, replace(what.measured, reference_error=printed_error(one, what)), verdict
+        )
+        for one, (what, verdict) in pairs
+    ]
     tried = swaps(compared, settings)
     return [
         _row(table, printed, what, verdict, swapped, scored, _elsewhere(printed, table, every))
@@ -119,9 +127,21 @@ def _found(
         found.measured.error,
         settings,
         to_next_row=to_next_row(printed.cell, cells),
+        reference_error=printed_error(printed, found),
         obstacle=found.obstacle or _obstacle(table, printed, scored),
     )
     return found, verdict
+
+
+def printed_error(printed: Printed, found: Found) -> float:
+    """Return the standard error of a printed number, with its rounding and its order of ties.
+
+    Twice that of a rounded one is half a unit of the last digit; NaN for accuracies without a
+    spread.
+    """
+    ties = found.measured.reference_error or 0.0
+    error = np.hypot(published_error(printed.cell), ROUNDED[printed.cell.unit])
+    return float(np.hypot(error, ties))
 
 
 def _obstacle(table: PrintedTable, printed: Printed, scored: FieldScores) -> str:

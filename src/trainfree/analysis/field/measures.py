@@ -8,7 +8,7 @@ all were scored, what is left is the spread between the seeds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from trainfree.analysis.statistics.exponential_gain import (
     best_of_draws,
     ndcg_at,
     precision_at,
+    spread_of_orders,
 )
 from trainfree.analysis.statistics.rank_statistics import (
     PairedRanks,
@@ -109,13 +110,16 @@ def measure(
     pairs = [paired_with(signal.scores, population.accuracy) for signal in signals]
     value = statistic(column.statistic, len(population))
     found = over_seeds(pairs, value, len(population), settings)
-    n, obstacle = found.measured.n, ""
+    n, obstacle, measured = found.measured.n, "", found.measured
+    if column.statistic == "ndcg":
+        rng = stream(settings.seed, "field/ties")
+        measured = replace(measured, reference_error=spread_of_orders(*pairs[0], rng))
     if column.statistic == "ndcg" and n < min(FEWEST_FOR_NDCG, len(population)):
         obstacle = (
             f"an estimate from {n:,} of {len(population):,} architectures, fewer than the "
             f"{PUBLISHED_K:,} places that count"
         )
-    return Found(found.measured, found.seeds, found.population, obstacle)
+    return Found(measured, found.seeds, found.population, obstacle)
 
 
 def statistic(name: Statistic, population: int) -> Value:

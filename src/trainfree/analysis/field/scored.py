@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 COUNTS = ("flops", "params", "relu_units", "trainable_tensors")
 """What needs neither input nor weights."""
-OWN_INPUT = {"linear_regions": "own gaussian", "synflow": "ones", "zen": "own gaussian"}
+OWN_INPUT = {"synflow": "ones", "zen": "own gaussian"}
 """The inputs of proxies that are never given any."""
 OWN_WEIGHTS = {"zen": "own normal"}
 NO_NUMBER = ("overflow", "not_finite")

@@ -68,6 +68,25 @@ def ndcg_at(score: Floats, accuracy: Floats, k: int = PUBLISHED_K, population: i
     return float((gain * _discounts(score, k, places)).sum()) / best if best > 0 else float("nan")
 
 
+def spread_of_orders(
+    score: Floats, accuracy: Floats, rng: np.random.Generator, orders: int = 100
+) -> float:
+    """Return the standard deviation of nDCG@1000 over random orders of equal scores.
+
+    It is what a printed number owes to an order of ties that nobody states; 0 without ties.
+    """
+    if len(np.unique(score)) == len(score):
+        return 0.0
+    gain = np.exp2(accuracy - accuracy.max()) - np.exp2(-accuracy.max())
+    discount = 1 / np.log2(np.arange(2, min(PUBLISHED_K, len(score)) + 2))
+    best = float((np.sort(gain)[::-1][: len(discount)] * discount).sum())
+    found = []
+    for _ in range(orders):
+        order = np.lexsort((rng.random(len(score)), -score))
+        found.append(float((gain[order[: len(discount)]] * discount).sum()) / best)
+    return float(np.std(found))
+
+
 def precision_at(score: Floats, accuracy: Floats, k: int) -> float:
     """Return which part of the k best by score is among the k best by accuracy.
 
