@@ -21,6 +21,7 @@ from trainfree.proxies import registry
 
 PROXIES = ["naswot", "naswot_official", "snip", "grasp", "fisher", "synflow", "synflow_bn", "zen"]
 PROXIES += ["jacob_cov", "ntk_condition", "gradsign", "vkdnw_entropy", "zico", "wrcor", "meco"]
+PROXIES += ["near", "meco_opt", "dextr", "rbflex", "naswot_ncd", "swap_ncd"]
 PROXIES += ["az_trainability", "az_expressivity", "swap", "l2_norm"]
 
 

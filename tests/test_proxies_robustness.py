@@ -34,6 +34,7 @@ ATTENTIVE = {"dss"}
 # What they read is there without a path from input to output, though they ask for
 # more than the network.
 OF_ANY_NETWORK = {"az_trainability", "l2_norm", "linear_regions", "meco", "random", "swap"}
+OF_ANY_NETWORK |= {"near", "meco_opt", "swap_ncd", "swap_regularised"}
 
 
 @pytest.fixture(scope="module")

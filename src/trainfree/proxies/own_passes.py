@@ -65,6 +65,9 @@ class OwnPasses(Protocol):
     def over_layers(self, function: Callable[[Layer], T]) -> list[T]:
         """Run the mini-batch and return ``function`` of each of these layers [activations]."""
 
+    def arrays(self, tensors: Sequence[Any]) -> list[NDArray[np.floating]]:
+        """Return tensors of one type as NumPy arrays, those of a GPU in one copy."""
+
     @property
     def output_curvature(self) -> float:
         """Curvature of the outputs along a random circle of inputs [jacobian and random].

@@ -15,7 +15,7 @@ from trainfree.proxies.own_passes import Layer
 from trainfree.proxies.registry import NEEDS, Key, Need, Proxy, UndefinedScoreError
 from trainfree.scoring.backend import Backend, T, no_gradient
 from trainfree.scoring.copies import handed_out
-from trainfree.scoring.placement import numbers_by_layer
+from trainfree.scoring.placement import numbers_by_layer, to_cpu
 from trainfree.scoring.quantities.log_determinant import log_abs_determinant
 from trainfree.scoring.quantities.own_passes.masking import MaskedCodes
 from trainfree.spaces.network import Network
@@ -236,6 +236,10 @@ class CheckedCandidate(_Layers):
         """Run the mini-batch and return ``function`` of each layer."""
         self._require("activations")
         return self._backend.over_layers(function)
+
+    def arrays(self, tensors: Sequence[Tensor]) -> list[NDArray[np.floating]]:
+        """Return tensors of one type as NumPy arrays."""
+        return [tensor.numpy() for tensor in to_cpu(tensors)]
 
     @property
     def output_curvature(self) -> float:

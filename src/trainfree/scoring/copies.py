@@ -26,7 +26,7 @@ from trainfree.spaces.network import Network
 
 MEMBERS = frozenset(name for name in dir(Candidate) if not name.startswith("_"))
 """What a candidate has for proxies."""
-_METHODS = ("stream", "by_layer", "log_abs_determinant")
+_METHODS = ("stream", "arrays", "by_layer", "log_abs_determinant")
 
 
 @contextmanager

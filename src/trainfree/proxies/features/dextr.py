@@ -27,8 +27,8 @@ def dextr(candidate: Candidate) -> float:
     the mini-batch for the features.
     """
     curvature, total = candidate.output_curvature, 0.0
-    for features in candidate.first_features:
-        values = np.linalg.svd(features.cpu().numpy().astype(np.float64), compute_uv=False)
+    for features in candidate.arrays(candidate.first_features):
+        values = np.linalg.svd(features.astype(np.float64), compute_uv=False)
         total += float(values[-1] / values[0]) if values[0] > 0 else 0.0
     flatness = log1p(total)
     if isnan(curvature):

@@ -26,13 +26,14 @@ def meco_opt(candidate: Candidate) -> float:
     features = [each for each in candidate.first_features if each.shape[1] > 1]
     if not features:
         raise UndefinedScoreError("no layer has more than one position")
-    rng, total = candidate.stream("proxy/meco_opt"), 0.0
+    rng, few = candidate.stream("proxy/meco_opt"), []
     for each in features:
-        few = min(CHANNELS, each.shape[0])
-        chosen = np.sort(rng.choice(each.shape[0], few, replace=False))
-        maps = each[chosen].cpu().numpy().astype(np.float64)
-        total += each.shape[0] / few * smallest_eigenvalue(maps)
-    return total
+        chosen = rng.choice(len(each), min(CHANNELS, len(each)), replace=False)
+        few.append(each[np.sort(chosen).tolist()])
+    return sum(
+        len(each) / len(maps) * smallest_eigenvalue(maps.astype(np.float64))
+        for each, maps in zip(features, candidate.arrays(few), strict=True)
+    )
 
 
 def smallest_eigenvalue(maps: np.ndarray) -> float:

@@ -37,7 +37,7 @@ def near(candidate: Candidate) -> float:
     found = [block for blocks in candidate.over_layers(blocks) for block in blocks]
     if not found:
         raise UndefinedScoreError("the network has no layer with weights and no activation")
-    return sum(effective_rank(block.cpu().numpy()) for block in found)
+    return sum(map(effective_rank, candidate.arrays(found)))
 
 
 def _block(output: Any, rng: np.random.Generator) -> Any:

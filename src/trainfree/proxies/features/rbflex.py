@@ -36,12 +36,12 @@ def rbflex(candidate: Candidate) -> float:
         raise UndefinedScoreError("the network has no activation")
     if seen.read is None:
         raise UndefinedScoreError("it is not known what the last layer reads of each image")
-    kernels = ((seen.products, GAMMA_ACTIVATIONS), (scaled_gram(seen.read), GAMMA_FEATURES))
-    logarithms = [
-        candidate.log_abs_determinant(contrasts(products.cpu().numpy(), gamma))
-        for products, gamma in kernels
-    ]
-    return len(seen.read) * sum(logarithms)
+    kernels = candidate.arrays([seen.products, scaled_gram(seen.read)])
+    gammas = (GAMMA_ACTIVATIONS, GAMMA_FEATURES)
+    return len(seen.read) * sum(
+        candidate.log_abs_determinant(contrasts(kernel, gamma))
+        for kernel, gamma in zip(kernels, gammas, strict=True)
+    )
 
 
 @dataclass

@@ -13,8 +13,14 @@ from trainfree.scoring.module_quantities.codes import Code, CodeKernel, watch_co
 from trainfree.scoring.modules.conditions import Affine, scaled
 from trainfree.scoring.modules.inputs import Inputs, batch_size
 from trainfree.scoring.modules.structure import Structure
+from trainfree.scoring.placement import to_device
 from trainfree.scoring.quantities.formulas import distinct_patterns
-from trainfree.scoring.quantities.own_passes.masking import MaskedCodes, Masks, layer_normalised
+from trainfree.scoring.quantities.own_passes.masking import (
+    MaskedCodes,
+    drawn_mask,
+    layer_normalised,
+    nothing_masked,
+)
 
 
 def masked_codes(
@@ -27,17 +33,23 @@ def masked_codes(
     UndefinedScoreError
         When the model executes no convolution.
     """
-    masks, kernel, codes = Masks(rng), CodeKernel(batch_size(inputs)), []
+    kernel, codes, count = CodeKernel(batch_size(inputs)), [], 0
 
     def note(code: Code) -> None:
         kernel.add(code)
         codes.append(code.patterns())
 
+    def mask(x: Tensor) -> Tensor:
+        nonlocal count
+        count += 1
+        (drawn,) = to_device([drawn_mask(tuple(x.shape[1:]), rng)], x)
+        return x * drawn
+
     def masked(convolution: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def run(*args: Any, **kwargs: Any) -> Tensor:
             if args:
-                return convolution(masks(args[0]), *args[1:], **kwargs)
-            return convolution(**{**kwargs, "input": masks(kwargs["input"])})
+                return convolution(mask(args[0]), *args[1:], **kwargs)
+            return convolution(**{**kwargs, "input": mask(kwargs["input"])})
 
         return run
 
@@ -47,5 +59,6 @@ def masked_codes(
     convolutions: tuple[Any, ...] = (torch.conv1d, torch.conv2d, torch.conv3d)
     instead = {convolution: masked(convolution) for convolution in convolutions}
     watch_codes(model, inputs, structure, rescale, note, instead)
-    masks.require()
+    if not count:
+        raise nothing_masked()
     return MaskedCodes(kernel.matrix(), distinct_patterns(codes))

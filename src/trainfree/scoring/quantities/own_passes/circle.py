@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainfree.proxies.registry import UndefinedScoreError
+from trainfree.scoring.placement import to_device
 
 
 def circle_axes(size: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -49,7 +50,7 @@ def extrinsic_curvature(
     UndefinedScoreError
         With −inf, when the outputs do not depend on the input.
     """
-    along, across = torch.from_numpy(axes).to(like)
+    ((along, across),) = to_device([axes], like)
     with torch.enable_grad():
         angle = torch.zeros((), dtype=like.dtype, device=like.device, requires_grad=True)
         made = outputs(along * angle.cos() + across * angle.sin()).flatten()
@@ -59,7 +60,7 @@ def extrinsic_curvature(
         acceleration = torch.zeros_like(velocity)
         if velocity.requires_grad:
             acceleration = _derivative(velocity, angle)
-    v, a = (x.detach().to(torch.float64).cpu() for x in (velocity, acceleration))
+    v, a = torch.stack([velocity, acceleration]).detach().cpu().to(torch.float64)
     square = v @ v
     if len(v) < 2 or not square > 0:
         return nan

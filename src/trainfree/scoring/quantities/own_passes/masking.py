@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.proxies.registry import UndefinedScoreError
-from trainfree.scoring.placement import to_device
 
 MASKED = 0.95
 """α, the share of a convolution's input that is zero."""
@@ -33,24 +32,14 @@ class MaskedCodes:
     patterns: int
 
 
-class Masks:
-    """Masks the inputs of convolutions, each with one of its own for all images."""
+def drawn_mask(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a mask of one convolution's input: 0 with probability α, 1 otherwise."""
+    return (rng.random(shape, dtype=np.float32) >= MASKED).astype(np.float32)
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self.count = 0
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return x, (B, channels, …), times 0 with probability α and times 1 otherwise."""
-        self.count += 1
-        kept = self._rng.random(tuple(x.shape[1:]), dtype=np.float32) >= MASKED
-        (mask,) = to_device([kept.astype(np.float32)], x)
-        return x * mask
-
-    def require(self) -> None:
-        """Raise UndefinedScoreError where nothing was masked."""
-        if not self.count:
-            raise UndefinedScoreError("the network has no convolution to mask")
+def nothing_masked() -> UndefinedScoreError:
+    """Return the error of a network without convolutions."""
+    return UndefinedScoreError("the network has no convolution to mask")
 
 
 def layer_normalised(x: Tensor, epsilon: float) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trainfree.proxies.own_passes import Kind, Layer
+from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.autodiff.forward import (
     BATCH_NORM_EPSILON,
     ForwardPass,
@@ -18,10 +19,16 @@ from trainfree.scoring.autodiff.forward import (
     node_output,
 )
 from trainfree.scoring.cpu_engine.executors import float_products
+from trainfree.scoring.placement import channels_last, to_device
 from trainfree.scoring.quantities.own_passes.circle import circle_axes, extrinsic_curvature
-from trainfree.scoring.quantities.own_passes.masking import MaskedCodes, Masks, layer_normalised
+from trainfree.scoring.quantities.own_passes.masking import (
+    MaskedCodes,
+    drawn_mask,
+    layer_normalised,
+    nothing_masked,
+)
 from trainfree.scoring.quantities.patterns import distinct_units
-from trainfree.scoring.quantities.relu_kernel import KernelSum
+from trainfree.scoring.quantities.relu_kernel import kernel_of
 from trainfree.spaces.network import (
     AvgPool,
     BatchNorm,
@@ -84,22 +91,31 @@ def masked_codes(
     UndefinedScoreError
         When there is no convolution or no ReLU.
     """
-    masks, kernel, codes = Masks(rng), KernelSum(len(batch)), []
+    convolutions = [n for n, node in enumerate(network.nodes) if isinstance(node, Conv)]
+    if not convolutions:
+        raise nothing_masked()
+    read = [network.shapes[network.nodes[number].sources[0]] for number in convolutions]
+    drawn = [drawn_mask((1, *shape), rng) for shape in read]
+    masks = dict(zip(convolutions, channels_last(to_device(drawn, batch)), strict=True))
+    codes: list[Tensor] = []
+    modules: list[int] = []
 
     def note(number: int, values: Mapping[int, Tensor]) -> None:
         node = network.nodes[number]
         if isinstance(node, Relu):
-            code = (values[number] > 0).permute(0, 2, 3, 1).flatten(1)
-            products = float_products(code).to(torch.int64).cpu().numpy()
-            kernel.add(node.modules, products, code.shape[1])
-            codes.append(code)
+            codes.append((values[number] > 0).permute(0, 2, 3, 1).flatten(1))
+            modules.append(node.modules)
 
     def rescale(number: int, x: Tensor) -> Tensor:
         return layer_normalised(x, BATCH_NORM_EPSILON)
 
     _run(network, parameters, batch, note, rescale, masks)
-    masks.require()
-    return MaskedCodes(kernel.matrix(), distinct_units(codes))
+    if not codes:
+        raise UndefinedScoreError("the network has no ReLU")
+    weighted = (times * float_products(c) for times, c in zip(modules, codes, strict=True))
+    products = torch.stack(list(weighted)).sum(0).to(torch.int64).cpu().numpy()
+    units = sum(times * c.shape[1] for times, c in zip(modules, codes, strict=True))
+    return MaskedCodes(kernel_of(products, units), distinct_units(codes))
 
 
 def output_curvature(
@@ -123,15 +139,15 @@ def _run(
     batch: Tensor,
     note: Callable[[int, Mapping[int, Tensor]], None],
     normalise: Callable[[int, Tensor], Tensor],
-    before_convolution: Callable[[Tensor], Tensor] | None = None,
+    masks: Mapping[int, Tensor] | None = None,
 ) -> None:
     """Compute node by node, let ``note`` see each, and drop what nobody reads any more."""
     values: dict[int, Tensor] = {}
     readers = last_readers(network)
     for number, node in enumerate(network.nodes):
         read: Mapping[int, Tensor] = values
-        if before_convolution is not None and isinstance(node, Conv):
-            read = {node.source: before_convolution(values[node.source])}
+        if masks is not None and isinstance(node, Conv):
+            read = {node.source: values[node.source] * masks[number]}
         values[number] = node_output(network, number, read, batch, parameters, normalise)
         note(number, values)
         for source in {*node.sources, number}:
