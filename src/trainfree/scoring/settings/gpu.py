@@ -26,6 +26,9 @@ OF_CODES = frozenset({"naswot", "naswot_official", "naswot_normalised", "swap"})
 """Proxies of the suite that read binary codes, which a GPU computes in groups."""
 OF_GROUPS = OF_CODES | {"synflow"}
 """All proxies of the suite that a GPU computes in groups."""
+ALSO_OF_CODES = frozenset({"lswag"})
+"""Those that read codes and what takes passes of its own: beside proxies of groups, codes come with
+the group."""
 COUNTING = frozenset({"params", "flops", "relu_units", "trainable_tensors", "vkdnw"})
 """Those that read counts of a network: beside proxies of groups, counts come with the group."""
 WITHOUT_PASS = frozenset(
@@ -109,9 +112,9 @@ def chosen_device(
 
 def is_of_groups(proxy: str) -> bool:
     """Whether a GPU may compute a proxy's score from what it finds of a group."""
-    return proxy in OF_GROUPS | COUNTING or proxy not in PROXY_NAMES
+    return proxy in OF_GROUPS | ALSO_OF_CODES | COUNTING or proxy not in PROXY_NAMES
 
 
 def rests_on_precision(proxy: str) -> bool:
     """Whether a proxy's score may depend on how exactly a GPU multiplies."""
-    return proxy in OF_CODES or proxy not in PROXY_NAMES
+    return proxy in OF_CODES | ALSO_OF_CODES or proxy not in PROXY_NAMES
