@@ -296,7 +296,7 @@ def _write_search(folder: Path) -> Path:
     plan = make_plan("random", {"algorithm": "random"}, runs=2, budgets=[1, 2])
     output = folder / "search.h5"
     space = "nasbench201_mini"
-    run_search(SearchJob(space, "generated", plan, None, _write_benchmark(folder), output, 0))
+    run_search(SearchJob(space, "generated", plan, (), _write_benchmark(folder), output, 0))
     return output
 
 

@@ -186,7 +186,7 @@ def test_what_a_proxy_edits_in_place_no_other_sees(order):
 
 def test_a_proxy_from_outside_is_handed_what_the_suites_own_are():
     candidate, seen = small_candidate(ALIVE), {}
-    methods = {"stream", "by_layer", "log_abs_determinant"}
+    methods = {"stream", "arrays", "by_layer", "log_abs_determinant"}
     sums = [float(weight.sum()) for weight in candidate.weights.values()]
 
     def look(handed: Any) -> float:
@@ -194,6 +194,8 @@ def test_a_proxy_from_outside_is_handed_what_the_suites_own_are():
         seen["stream"] = digest(handed.stream("x").random(3))
         assert handed.log_abs_determinant(np.eye(3)) == 0.0
         assert handed.by_layer(lambda weight: weight.sum(), handed.weights) == sums
+        first = next(iter(handed.weights.values()))
+        np.testing.assert_array_equal(handed.arrays([first])[0], first.numpy())
         with pytest.raises(AttributeError, match="a candidate has no '_backend'"):
             _ = handed._backend
         return 1.0

@@ -24,7 +24,7 @@ def test_everything_the_package_needs_is_pinned_exactly(repository):
 
 
 # Distributions whose module has another name.
-MODULES = {"pyyaml": "yaml", "pillow": "PIL"}
+MODULES = {"pyyaml": "yaml", "pillow": "PIL", "scikit-learn": "sklearn"}
 
 
 def test_every_direct_dependency_is_imported_somewhere(repository):

@@ -9,10 +9,9 @@ from typing import Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from trainfree.analysis.proxies.published_proxy_scores import PUBLISHED_SCORES
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.combinations import COMBINATION_NAMES, proxies_of
 from trainfree.config.across import AcrossConfig
+from trainfree.config.checks import require_agreement, require_names
 from trainfree.config.field import FieldConfig
 from trainfree.config.inputs import ImagesConfig, ProxiesConfig, SourcesConfig, SpacesConfig
 from trainfree.config.pareto import ParetoConfig
@@ -30,18 +29,12 @@ from trainfree.config.searching import NasBench101Config, SearchConfig
 from trainfree.config.section import Name, Names, RunName, Section, Seed
 from trainfree.config.tables import AnalysisConfig
 from trainfree.drawing import Initialization, InputKind
-from trainfree.errors import ConfigError, UnknownNameError
-from trainfree.images.datasets import DATASET_KIND, dataset_names
-from trainfree.outside.extensions import Kind, declared_names, hashed, load_files
-from trainfree.proxies import proxy_names
-from trainfree.scoring.settings.setting import Setting, subset_of
+from trainfree.images.datasets import DATASET_KIND
+from trainfree.outside.extensions import Kind, declared_names, hashed
+from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.settings.studies import AblationSetting, TrainingSetting
-from trainfree.search import algorithm_names
 from trainfree.search.plan import SearchPlan
-from trainfree.spaces import SPACE_KIND, load_space, space_names
-from trainfree.trainings import ACCURACY
-
-MOST_JOBS = 100_000
+from trainfree.spaces import SPACE_KIND, load_space
 
 Drawn = TypeVar("Drawn", InputKind, Initialization)
 
@@ -228,99 +221,10 @@ class Config(Section):
         return self.table_settings.json
 
     @model_validator(mode="after")
-    def _names_exist(self) -> Self:
-        spaces = [Path(path) for path in self.spaces.extra]
-        algorithms = [Path(path) for path in self.search.extra]
-        images = [Path(path) for path in self.images.extra]
-        _require("space", [self.space], space_names(spaces))
-        _require("published scores", list(self.space_agreement.samples), list(PUBLISHED_SCORES))
-        _require("space", list(self.across.named), space_names(spaces))
-        several = [name for space in self.across.named.values() for name in space.datasets]
-        _require("data set", [*self.datasets, *several], dataset_names(images))
-        algorithm_names(algorithms)  # the plans ask for algorithms by name themselves
-        load_files([*spaces, *algorithms, *images])
-        known = proxy_names([Path(path) for path in self.proxies.extra])
-        if taken := [name for name in known if name in COMBINATION_NAMES]:
-            raise ConfigError(
-                f"proxies: {', '.join(taken)} is the name of a combination of proxies, whose "
-                "column in tables a proxy would take; give the proxy another name"
-            )
-        for proxies in (self.scoring.proxies, self.nasbench101.proxies, self.ablation.proxies):
-            _require("proxy", proxies, known)
-        _require("proxy", self.across.proxies, known)
-        _require("proxy", [*self.field.proxies, *self.field.proxies_of_all], known)
-        _require("proxy", [*self.field.inputs, *self.field.weights], known)
-        _require("proxy", [*self.scoring.inputs, *self.scoring.weights], known)
-        for space in self.across.named.values():
-            _require("proxy", [*(space.proxies or []), *(space.without or [])], known)
+    def _is_sound(self) -> Self:
+        require_names(self)
+        require_agreement(self)
         return self
-
-    @model_validator(mode="after")
-    def _parts_agree(self) -> Self:
-        setting = self.scoring_setting(self.datasets[0])
-        _require_fits("scoring", self.scoring.sample, self.scoring.subset, setting)
-        _require_fits("field", self.field.sample, self.field.subset, setting)
-        jobs = (self.scoring.sample or len(load_space(self.space))) // self.scoring.shard_size
-        if jobs > MOST_JOBS:
-            raise ConfigError(
-                f"scoring.shard_size: {self.scoring.shard_size} makes {jobs:,} jobs for each data "
-                f"set, expected at most {MOST_JOBS:,}, which Snakemake plans for minutes; choose "
-                "larger shards, or score a sample (scoring.sample)"
-            )
-        cells = self.nasbench101
-        if cells.sample > cells.first_hashes:
-            raise ConfigError(
-                f"nasbench101.sample: {cells.sample} cells are drawn from the first "
-                f"{cells.first_hashes} of the table too (nasbench101.first_hashes); choose fewer "
-                "cells, or more of the first"
-            )
-        scored = {*self.scoring.proxies, *self.ablation.proxies}
-        for key, named in (("inputs", self.scoring.inputs), ("weights", self.scoring.weights)):
-            for proxy in named:
-                if proxy not in scored:
-                    raise ConfigError(
-                        f"scoring.{key}.{proxy}: {proxy} is not in scoring.proxies "
-                        f"({', '.join(self.scoring.proxies)}); add it there, or leave it out here"
-                    )
-        if "pareto" in self.model_fields_set:  # its defaults are of a large space
-            self.pareto.check(self.scoring.sample)
-            known = proxy_names([Path(path) for path in self.proxies.extra])
-            for guide in self.pareto.proxies:
-                if guide in COMBINATION_NAMES:
-                    raise ConfigError(
-                        f"pareto.guides: {guide} is a combination, whose value depends on what "
-                        "a search has seen; expected accuracy or single proxies"
-                    )
-                _require_scored("pareto.guides", guide, self.scoring.proxies, "search", known)
-            _require_budget_fits("pareto.budgets", max(self.pareto.budgets), self.space)
-        self._require_guided("search", self.search.plans(), self.space, self.scoring.proxies)
-        plans = self.nasbench101.plans()
-        self._require_guided("nasbench101", plans, "nasbench101", self.nasbench101.proxies)
-        return self
-
-    def _require_guided(
-        self, section: str, plans: Mapping[str, SearchPlan], space: str, scored: list[str]
-    ) -> None:
-        """Check that searches look up what is scored, and not more than there is."""
-        known = proxy_names([Path(path) for path in self.proxies.extra])
-        size = len(load_space(space)) if any(plan.counts for plan in plans.values()) else 0
-        for name, plan in plans.items():
-            where = f"{section}.searches.{name}"
-            for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
-                if proxy not in ("", ACCURACY):
-                    _require_scored(f"{where}.{key}", proxy, scored, section, known)
-                    parts = (self.scoring.sample, self.scoring.subset)
-                    if any(parts) and section == "search":
-                        raise ConfigError(
-                            f"{where}.{key}: the search needs the scores of all architectures; "
-                            "leave scoring.sample and scoring.subset out, or drop the search by "
-                            "setting it to null"
-                        )
-            if plan.counts and plan.counts[-1] > size:
-                raise ConfigError(
-                    f"{where}.budgets: N = {plan.counts[-1]} is larger than the space "
-                    f"{space} with its {size} architectures; choose N <= {size}"
-                )
 
 
 def named_for(proxies: Sequence[str], named: Mapping[str, Drawn]) -> tuple[tuple[str, Drawn], ...]:
@@ -328,59 +232,5 @@ def named_for(proxies: Sequence[str], named: Mapping[str, Drawn]) -> tuple[tuple
     return tuple(sorted((proxy, kind) for proxy, kind in named.items() if proxy in proxies))
 
 
-def _require_fits(section: str, sample: int | None, subset: str | None, scored: Setting) -> None:
-    """Check that no more architectures are wanted than the space, or the subset of it, has."""
-    size = len(load_space(scored.space))
-    if subset:
-        size = len(subset_of(replace(scored, subset=subset)))
-    elif section != "scoring":
-        return  # of a smaller space all are taken
-    if sample and sample > size:
-        where = f"the subset {subset} of " if subset else "the space "
-        raise ConfigError(
-            f"{section}.sample: {sample} architectures are more than {where}{scored.space} has "
-            f"({size}); choose fewer"
-        )
-
-
-def _require_budget_fits(key: str, evaluations: int, space: str) -> None:
-    """Check that a search evaluates no more architectures than the space has."""
-    size = len(load_space(space))
-    if evaluations > size:
-        raise ConfigError(
-            f"{key}: {evaluations} evaluations are more than the space {space} has architectures "
-            f"({size}); choose fewer"
-        )
-
-
 def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:
     return [path for path in paths if name in declared_names(kind, Path(path))]
-
-
-def _require(kind: str, names: list[str], known: list[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise UnknownNameError(kind, name, known)
-
-
-def _require_scored(
-    key: str, signal: str, scored: list[str], section: str, proxies: list[str]
-) -> None:
-    """Check that a proxy, or each part of a combination, is among what is scored."""
-    combined = signal in COMBINATION_NAMES
-    if signal not in proxies and not combined:
-        kind = "signal" if key.endswith(".signal") else "proxy"
-        known = [ACCURACY, *proxies, *COMBINATION_NAMES] if kind == "signal" else proxies
-        raise ConfigError(f"{key}: {UnknownNameError(kind, signal, known)}")
-    place = "scoring" if section == "search" else section
-    missing = [part for part in proxies_of(signal) if part not in scored]
-    if missing and combined:
-        raise ConfigError(
-            f"{key}: {signal} combines {', '.join(proxies_of(signal))}, of which "
-            f"{place}.proxies lacks {', '.join(missing)} (it has {', '.join(scored)}); add "
-            "there what is missing"
-        )
-    if missing:
-        raise ConfigError(
-            f"{key}: {signal} is not in {place}.proxies ({', '.join(scored)}); add it there"
-        )

@@ -26,7 +26,7 @@ OF_CODES = frozenset({"naswot", "naswot_official", "naswot_normalised", "swap"})
 """Proxies of the suite that read binary codes, which a GPU computes in groups."""
 OF_GROUPS = OF_CODES | {"synflow"}
 """All proxies of the suite that a GPU computes in groups."""
-ALSO_OF_CODES = frozenset({"lswag"})
+ALSO_OF_CODES = frozenset({"lswag", "swap_regularised"})
 """Those that read codes and what takes passes of its own: beside proxies of groups, codes come with
 the group."""
 COUNTING = frozenset({"params", "flops", "relu_units", "trainable_tensors", "vkdnw"})
