@@ -31,7 +31,7 @@ READ_BEFORE = (
     *("torch", "matplotlib.pyplot", "trainfree.files.storage", "trainfree.scoring.jobs.shard"),
     *(
         "trainfree.report.page.page",
-        "trainfree.report.figures.search",
+        "trainfree.report.figures.searches.search",
         "trainfree.analysis.registry",
     ),
     *("trainfree.search.run", "trainfree.terminal.status", "trainfree.terminal.compare"),

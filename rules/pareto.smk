@@ -59,6 +59,6 @@ rule plot_pareto:
         runtime=10,
     params:
         stem=stem_of_first,
-        code=code_hash("trainfree.report.figures.pareto"),
+        code=code_hash("trainfree.report.figures.searches.pareto"),
     shell:
         "python -m trainfree plot-pareto --fronts {input:q} --stem {params.stem:q} > {log:q} 2>&1"

@@ -12,9 +12,9 @@ from trainfree.analysis.registry import read_rows
 from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.provenance import canonical_json
-from trainfree.report.figures.best_so_far import plot_best_so_far
-from trainfree.report.figures.search import plot_search
-from trainfree.report.figures.search_lines import read_searches
+from trainfree.report.figures.searches.best_so_far import plot_best_so_far
+from trainfree.report.figures.searches.search import plot_search
+from trainfree.report.figures.searches.search_lines import read_searches
 from trainfree.report.page.svg import read_svg, svg_texts
 
 NAMES = ("local-near", "local-far", "random", "random-again")

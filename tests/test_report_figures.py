@@ -15,18 +15,18 @@ from trainfree.analysis.registry import read_rows
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.files.storage import read_dataset
-from trainfree.report.figures.best_so_far import best_so_far, plot_best_so_far
+from trainfree.report.figures.searches.best_so_far import best_so_far, plot_best_so_far
 from trainfree.report.figures.score_panels import plot_score_panels
 from trainfree.report.figures.score_tau import _rows, plot_tau
 from trainfree.report.figures.scores import plot_score_accuracy
-from trainfree.report.figures.search import (
+from trainfree.report.figures.searches.search import (
     BOTH,
     MEASURED,
     SIMULATED,
     answers_of,
     plot_search,
 )
-from trainfree.report.figures.search_lines import read_searches, spread_apart
+from trainfree.report.figures.searches.search_lines import read_searches, spread_apart
 from trainfree.report.page.svg import inline_svg, read_svg, svg_texts
 
 

@@ -23,7 +23,7 @@ from trainfree.config import parse_config
 from trainfree.errors import ConfigError, UnknownNameError
 from trainfree.files.storage import read_dataset
 from trainfree.outside.extensions import load_files
-from trainfree.report.figures.best_so_far import best_so_far
+from trainfree.report.figures.searches.best_so_far import best_so_far
 from trainfree.search.algorithms.rea import ReaSettings, RegularizedEvolution
 from trainfree.search.budget import Evaluations, record
 from trainfree.search.plan import make_plan, search_code_hash

@@ -23,7 +23,7 @@ from trainfree.benchmarks.hardware_form import HardwareTable, hardware_dataset
 from trainfree.config import Config
 from trainfree.errors import ConfigError, DataFileError, UnknownNameError
 from trainfree.files.storage import read_dataset, write_dataset
-from trainfree.report.figures.pareto import front_line, median_run, plot_pareto
+from trainfree.report.figures.searches.pareto import front_line, median_run, plot_pareto
 from trainfree.search.fronts.costs import Cost, load_cost
 from trainfree.search.fronts.domination import hypervolume, non_dominated
 from trainfree.search.fronts.limits import (

@@ -80,9 +80,9 @@ def _plot_scores(arguments: argparse.Namespace) -> None:
 
 def _plot_searches(arguments: argparse.Namespace) -> None:
     from trainfree.analysis.settings import AnalysisSettings
-    from trainfree.report.figures.best_so_far import plot_best_so_far
-    from trainfree.report.figures.search import plot_search
-    from trainfree.report.figures.search_lines import read_searches
+    from trainfree.report.figures.searches.best_so_far import plot_best_so_far
+    from trainfree.report.figures.searches.search import plot_search
+    from trainfree.report.figures.searches.search_lines import read_searches
 
     settings = AnalysisSettings.from_json(arguments.settings)
     searches = read_searches(arguments.searches)

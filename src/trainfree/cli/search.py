@@ -78,6 +78,6 @@ def _search_fronts(arguments: argparse.Namespace) -> None:
 
 
 def _plot_pareto(arguments: argparse.Namespace) -> None:
-    from trainfree.report.figures.pareto import plot_pareto
+    from trainfree.report.figures.searches.pareto import plot_pareto
 
     plot_pareto(arguments.fronts, arguments.stem)

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.run_files import search_title
-from trainfree.report.figures.search_lines import (
+from trainfree.report.figures.searches.search_lines import (
     Searches,
     colours_of,
     data_notes,

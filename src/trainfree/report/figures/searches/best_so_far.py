@@ -20,7 +20,7 @@ from trainfree.analysis.run_files import search_title
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import percentile_interval
 from trainfree.randomness import stream
-from trainfree.report.figures.search_lines import (
+from trainfree.report.figures.searches.search_lines import (
     Searches,
     colours_of,
     dashes_of,
