@@ -24,7 +24,7 @@ rule search:
     params:
         plan=lambda wildcards: plan_of(wildcards).json,
         scores=lambda wildcards, input: (
-            ["--scores", input.scores] if "scores" in input.keys() else []
+            ["--scores", *input.scores] if "scores" in input.keys() else []
         ),
         seed=CONFIG.seed,
         extra=lambda wildcards: extra_option(RUN.files_of_search(*place_of(wildcards))),

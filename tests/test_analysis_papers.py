@@ -167,8 +167,8 @@ def test_table_2a_reads_the_search_on_cifar10(whole: Path, files: Inputs) -> Non
     assert found.loc[("NASWOT N=10", "Search (s)"), "verdict"] == "not comparable"
 
 
-def test_history_is_of_all_architectures_looked_at(whole: Path) -> None:
-    trace = np.random.default_rng(3).integers(COUNT, size=(RUNS, 100))
+def test_history_is_of_all_architectures_bred(whole: Path) -> None:
+    trace = np.random.default_rng(3).integers(COUNT, size=(RUNS, 100))[:, 64:]
     means = (ACCURACY - 20)[trace].mean(axis=1)
     row = cells(whole, "cossu_table4").loc[("CIFAR-10", "Accuracy")]
     assert row["measured"] == pytest.approx(means.mean(), rel=1e-5)

@@ -261,7 +261,7 @@ def test_published_searches_look_an_archive_up(archived, repository, tmp_path, m
     assert (plan.preset, plan.overshoot) == ("nats", "interpolate")
     assert (plan.seconds, plan.runs) == (12_000, 500)
     plan = replace(plan, seconds=3000.0, runs=4)
-    run_search(SearchJob(SMALL.name, "cifar100", plan, None, path, tmp_path / "s.h5", seed=1))
+    run_search(SearchJob(SMALL.name, "cifar100", plan, (), path, tmp_path / "s.h5", seed=1))
     found = read_dataset(tmp_path / "s.h5", "search")
     trace, steps = found["trace_arch"].to_numpy(), found["steps"].to_numpy()
     clock = found["training_seconds"].to_numpy()
@@ -284,6 +284,6 @@ def test_published_searches_look_an_archive_up(archived, repository, tmp_path, m
 def test_the_mirrors_table_says_what_a_search_lacks(shared_data, repository, tmp_path):
     path = prepare(tmp_path / "x.h5", ["mirror"], mirror=shared_data)
     assert "no validation accuracy, no training time" in load_benchmark(path).attrs["source_note"]
-    job = SearchJob("nats_sss", "cifar10", plans(repository)["rea"], None, path, tmp_path / "s", 1)
+    job = SearchJob("nats_sss", "cifar10", plans(repository)["rea"], (), path, tmp_path / "s", 1)
     with pytest.raises(ConfigError, match=r"no training times.*sources\.nats_size_archive"):
         run_search(job)

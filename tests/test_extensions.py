@@ -79,7 +79,7 @@ def with_space(path: Path, name: str) -> Config:
 def job(folder: Path, config: Config, *extra: Path) -> SearchJob:
     benchmark, output = folder / "benchmark.h5", folder / "search.h5"
     plan = replace(config.search.plans()["x"], signal="accuracy", runs=2, counts=(3,))
-    return SearchJob("nasbench201_mini", "generated", plan, None, benchmark, output, 0, extra)
+    return SearchJob("nasbench201_mini", "generated", plan, (), benchmark, output, 0, extra)
 
 
 def prepared(space: str, output: Path, *extra: Path) -> Path:

@@ -57,7 +57,7 @@ def job(inputs: Path, output: Path, chosen: dict[str, Any], **changes: Any) -> S
         space="nasbench201_mini",
         dataset="cifar10",
         plan=make_plan("mine", chosen, runs=4, budgets=[5]),
-        scores=inputs / "s.h5",
+        scores=(inputs / "s.h5",),
         benchmark=inputs / "b.h5",
         output=output,
         seed=5,
@@ -211,7 +211,7 @@ def test_a_space_where_everything_failed_still_gives_a_file(inputs, tmp_path):
     scores = write_scores(tmp_path / "s.h5", {"naswot": failed, "synflow": failed}, column(1))
     for algorithm in ALGORITHM_NAMES:
         data = search(
-            inputs, tmp_path / "o.h5", algorithm, budgets=[1, 9], job_changes={"scores": scores}
+            inputs, tmp_path / "o.h5", algorithm, budgets=[1, 9], job_changes={"scores": (scores,)}
         )
         np.testing.assert_array_equal(data["answer"], data["trace_arch"].to_numpy()[:, [0, 0]])
     assert f"{SIZE} of {SIZE} architectures could not be scored" in data.attrs["signal_note"]
@@ -224,7 +224,7 @@ def test_guided_search_beats_random_search_on_its_signal(inputs, tmp_path):
     scores = {"naswot": smooth, "synflow": smooth}
     path = write_scores(tmp_path / "s.h5", scores, column(1))
     for algorithm in ALGORITHM_NAMES:
-        changes = {"job_changes": {"scores": path}, "runs": 40}
+        changes = {"job_changes": {"scores": (path,)}, "runs": 40}
         data = search(inputs, tmp_path / "o.h5", algorithm, **changes)
         means[algorithm] = float(data["trace_fitness"][:, -10:].mean())
     for algorithm in ("rea", "area", "warmup", "move"):
@@ -307,7 +307,7 @@ def test_a_failed_score_without_a_time_stops_no_clock(inputs, tmp_path):
     seconds = SECONDS.copy()
     seconds[::2] = math.nan
     scores = write_scores(tmp_path / "s.h5", {"naswot": naswot(), "synflow": column(22)}, seconds)
-    changes = {"signal": "accuracy", "budget_seconds": 3000, "job_changes": {"scores": scores}}
+    changes = {"signal": "accuracy", "budget_seconds": 3000, "job_changes": {"scores": (scores,)}}
     data = search(inputs, tmp_path / "o.h5", "move", **changes)
     assert np.isfinite(data["answer_scoring_seconds"]).all()
     assert "365 scores of synflow failed with no time noted" in data.attrs["clock_note"]
@@ -324,7 +324,7 @@ def test_scores_are_paid_from_the_budget_of_seconds(inputs, tmp_path):
         "area",
         signal="accuracy",
         budget_seconds=5000,
-        job_changes={"scores": scores},
+        job_changes={"scores": (scores,)},
     )
     np.testing.assert_allclose(dear["scoring_seconds"][:, 0], 20 * 2 * 50.0)
     assert dear["answer_training_seconds"].max() <= 3000
@@ -349,11 +349,11 @@ def test_scores_are_paid_from_the_budget_of_seconds(inputs, tmp_path):
             "unknown space 'nasbench102'",
         ),
         (
-            {"job_changes": {"scores": Path("/nowhere/s.h5")}},
+            {"job_changes": {"scores": (Path("/nowhere/s.h5"),)}},
             DataFileError,
             r"/nowhere/s\.h5: no such scores file",
         ),
-        ({"job_changes": {"scores": None}}, DataFileError, "needs a scores file"),
+        ({"job_changes": {"scores": ()}}, DataFileError, "needs a scores file"),
     ],
 )
 def test_bad_jobs_say_what_is_wrong_and_write_nothing(inputs, tmp_path, changes, error, message):
@@ -416,3 +416,48 @@ def test_a_search_that_stays_where_time_stands_still_ends(overshoot):
     with pytest.raises(ConfigError, match=r"1,000,000 take 1e-06 of its 60 s"):
         record(Stubborn(), [1.0, 2.0], [1e-12, 100.0], None, Seconds(60.0, overshoot))
     assert len(record(Stubborn(), [1.0], [1e-12], None, Evaluations((7,))).arch) == 7
+
+
+# ---------------------------------------------------------------- several draws of the scores
+
+
+@pytest.mark.parametrize("algorithm", ["random", "rea", "area"])
+def test_runs_take_the_draws_in_turn(inputs, tmp_path, algorithm):
+    """Run r of a search with k draws is run r of a search with draw r mod k alone."""
+    signal = "accuracy" if algorithm == "area" else "naswot"
+    scores = {"naswot": column(31), "synflow": column(32)}
+    write_scores(tmp_path / "other.h5", scores, SECONDS * 2)
+    paths = (inputs / "s.h5", tmp_path / "other.h5")
+    both = search(inputs, tmp_path / "o.h5", algorithm, {"scores": paths}, signal=signal)
+    assert both["draw"].to_numpy().tolist() == [0, 1, 0, 1]
+    for draw, path in enumerate(paths):
+        one = {"scores": (path,)}
+        alone = search(inputs, tmp_path / f"{draw}.h5", algorithm, one, signal=signal)
+        runs = [draw, draw + 2]
+        xr.testing.assert_identical(
+            both.isel(run=runs).drop_vars("draw").drop_attrs(),
+            alone.isel(run=runs).drop_vars("draw").drop_attrs(),
+        )
+    hashes = both.attrs["source_hashes"]
+    assert all(name in hashes for name in ("scores", "scores of draw 1"))
+    assert "share 2 draws" in both.attrs["signal_note"]
+
+
+def test_more_draws_than_runs_are_left_alone(inputs, tmp_path):
+    paths = (inputs / "s.h5",) * 4 + (tmp_path / "absent.h5",)
+    data = search(inputs, tmp_path / "o.h5", job_changes={"scores": paths})
+    assert data["draw"].to_numpy().tolist() == [0, 1, 2, 3]
+
+
+def test_runs_of_seconds_are_padded_to_the_longest_draw(inputs, tmp_path):
+    write_scores(tmp_path / "dear.h5", {"naswot": naswot(), "synflow": column(22)}, SECONDS * 9)
+    paths = (inputs / "s.h5", tmp_path / "dear.h5")
+    changes = {"signal": "accuracy", "budget_seconds": 3000.0}
+    data = search(inputs, tmp_path / "o.h5", "area", {"scores": paths}, **changes)
+    steps = data["steps"].to_numpy()
+    trace = data["trace_arch"].to_numpy()
+    assert trace.shape[1] == steps.max()
+    for run, length in enumerate(steps):
+        assert (trace[run, :length] >= 0).all()
+        assert (trace[run, length:] == -1).all()
+        assert np.isnan(data["trace_fitness"].to_numpy()[run, length:]).all()

@@ -564,10 +564,11 @@ def test_spaces_images_and_searches_of_ones_own_are_in_the_graph(fresh):
     assert scored.count("chains.py") == scored.count("squares.py") == 1
 
 
+VOTERS = ["synflow", "jacob_cov", "snip"]
 MODULES = {
     "space": "mixers",
     "spaces": {"extra": ["mixers.py"]},
-    "scoring": {"shard_size": 27, "proxies": ["naswot", "snip", "params"]},
+    "scoring": {"shard_size": 27, "proxies": ["naswot", *VOTERS, "params"]},
     "search": {"budgets": [2, 5], "runs": 2},
 }
 MADE_UP = """
@@ -591,9 +592,10 @@ def test_a_space_of_torch_modules_goes_the_whole_way(fresh):
     guided = (f"{name}{by}" for name in ("random", "rea", "reinforce") for by in ("", "-naswot"))
     dropped = dict.fromkeys([*searches, *guided, "random-synflow"])
     kept = {"algorithm": "rea", "signal": "naswot", "mutation": "one_change"}
-    own = MODULES | {"search": MODULES["search"] | {"searches": dropped | {"rea-naswot": kept}}}
+    asked = dropped | {"rea-naswot": kept, "rea-vote": {**kept, "signal": "vote"}}
+    own = MODULES | {"search": MODULES["search"] | {"searches": asked}}
     (fresh / "own.yaml").write_text(yaml.safe_dump(own))
-    tables = [f"results/test/tables/{name}.csv" for name in ("kendall", "search")]
+    tables = [f"results/test/tables/{name}.csv" for name in ("kendall", "search", "ranks")]
     config = ["--configfile", "config/test.yaml", "own.yaml"]
     done = snakemake(fresh, *tables, *config)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -601,8 +603,19 @@ def test_a_space_of_torch_modules_goes_the_whole_way(fresh):
         fresh / RESULTS / "scores" / "mixers" / "generated" / "b8-pytorch-images-s0.h5", "scores"
     )
     assert merged["architecture"].to_numpy()[0] == "first=grouped,second=grouped,act=relu"
-    assert merged["status"].to_numpy().tolist() == [[0, 0, 0]] * 27
-    assert "rea" in (fresh / tables[1]).read_text()
+    defined = merged["status"].sel(proxy=["naswot", "jacob_cov", "snip", "params"])
+    assert defined.to_numpy().tolist() == [[0] * 4] * 27
+    signals = {row["search"]: row["signal"] for row in rows_of(fresh / tables[1])}
+    assert {"rea-naswot": "naswot", "rea-vote": "vote"}.items() <= signals.items()
+    assert "rea-vote" in (fresh / tables[2]).read_text()
+    by_vote = read_dataset(
+        fresh / RESULTS / "search" / "mixers" / "generated" / "rea-vote.h5", "search"
+    )
+    undefined = int(merged["score"].sel(proxy=VOTERS).isnull().any("proxy").sum())
+    assert f"{undefined} of 27 architectures could not" in by_vote.attrs["signal_note"]
+    spent = merged["proxy_seconds"].sel(proxy=VOTERS).sum("proxy").to_numpy()
+    paid = by_vote["scoring_seconds"].isel(step=0).to_numpy()
+    assert paid == pytest.approx(spent[by_vote["trace_arch"].isel(step=0).to_numpy()])
     for proxy in ("naswot", "snip", "params"):
         assert proxy in (fresh / tables[0]).read_text()
 

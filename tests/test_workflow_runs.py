@@ -147,7 +147,7 @@ def test_searches_have_plans_files_and_inputs():
     benchmark = {"benchmark": f"data/benchmarks/{MINI}.h5"}
     assert run.search_inputs(MINI, "cifar100", "random") == benchmark
     scores = run.score_files[1]
-    assert run.search_inputs(MINI, "cifar100", "rea-naswot") == {**benchmark, "scores": scores}
+    assert run.search_inputs(MINI, "cifar100", "rea-naswot") == {**benchmark, "scores": [scores]}
     told = run.search_settings(MINI, "cifar10", "random")
     assert told == {
         "space": MINI,
@@ -155,6 +155,23 @@ def test_searches_have_plans_files_and_inputs():
         "plan": asdict(run.searches["random"]),
         "seed": 3,
     }
+
+
+def test_searches_take_draws_of_the_next_seeds_with_the_proxies_that_guide():
+    scoring = {"proxies": ["params", "naswot"], "batch_size": 8, "shard_size": 300, "draws": 3}
+    run = configured(scoring=scoring)
+    files = run.search_inputs(MINI, "cifar100", "rea-naswot")["scores"]
+    assert files[0] == run.score_files[1]
+    assert [file.partition("-s")[2] for file in files] == ["3.h5", "4.h5", "5.h5"]
+    first, *others = (
+        run.settings_by_place[MINI, "cifar100", f"b8-pytorch-images-s{n}"] for n in (3, 4, 5)
+    )
+    assert first.proxies == ("params", "naswot")
+    assert [other.proxies for other in others] == [("naswot",)] * 2
+    assert len(run.shards(others[0])) == len(run.shards(first)) == 3
+    assert len(run.score_files) == 2, "tables of scores have the first draw"
+    alone = configured(scoring=scoring, search=NONE)
+    assert len(alone.draws["cifar10"]) == 1, "nothing looks other draws up"
 
 
 def test_figures_of_scores_show_naswot_where_no_proxy_guides():
@@ -168,8 +185,8 @@ def test_searches_of_nasbench101_read_its_own_scores_whatever_the_space():
     names = {name for space, _, name in run.plans if space == "nasbench101"}
     assert names == {*run.config.nasbench101.plans()} == {"rea", "area-naswot"}
     inputs = run.search_inputs("nasbench101", "cifar10", "area-naswot")
-    assert inputs["scores"] == run.scores(run.nasbench101)
-    assert studies.nasbench101_scores(run, first=False) == inputs["scores"]
+    assert inputs["scores"] == [run.scores(run.nasbench101)]
+    assert [studies.nasbench101_scores(run, first=False)] == inputs["scores"]
     assert studies.nasbench101_scores(run, first=True) == run.scores(run.nasbench101_first)
     assert studies.nasbench101_searches(run) == [
         f"results/test/search/nasbench101/cifar10/{name}.h5" for name in ("rea", "area-naswot")

@@ -138,7 +138,37 @@ def _syntax_hash(tree: ast.Module) -> str:
     for node in (tree, *_statements(tree)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+    return hashlib.sha256(_text(tree).encode()).hexdigest()
+
+
+def _text(part: object) -> str:
+    """Return a syntax tree as text, the same on all versions of Python.
+
+    Versions differ in fields that are empty, in the quotes of f-strings that ``ast.unparse`` gives
+    and in how they split the constant parts of these.
+    """
+    if isinstance(part, ast.JoinedStr):
+        part = _without_splits(part)
+    if isinstance(part, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(part) if name != "kind")
+        texts = (f"{name}={_text(value)}" for name, value in fields if value not in (None, []))
+        return f"{type(part).__name__}({','.join(texts)})"
+    if isinstance(part, list):
+        return f"[{','.join(map(_text, part))}]"
+    return repr(part)
+
+
+def _without_splits(string: ast.JoinedStr) -> list[ast.expr | str]:
+    """Return the parts of an f-string, neighbouring constants as one and no empty ones."""
+    parts: list[ast.expr | str] = []
+    for part in string.values:
+        if not isinstance(part, ast.Constant):
+            parts.append(part)
+        elif parts and isinstance(parts[-1], str):
+            parts[-1] += str(part.value)
+        elif part.value:
+            parts.append(str(part.value))
+    return parts
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:

@@ -30,8 +30,7 @@ Kind = Literal[
     "none",
 ]
 Quantity = Literal["accuracy", "score", "seconds"]
-# Ten times faster, where PyYAML was built with libyaml.
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # of libyaml ten times faster
 Unit = Literal["%", "s", "ms", "nats", "tau", "rho", "r", "ndcg"]
 
 
@@ -55,8 +54,8 @@ class Measure(_Entry):
     search, algorithm, signal, proxy, preset, budget, budget_kind
         The search, by the attributes of its file; empty: any. ``signal`` also names the proxy of
         a correlation.
-    least_accuracy
-        Correlations leave out architectures of no more percent.
+    least_accuracy, after
+        Correlations leave out architectures of no more percent; histories so many first steps.
     comparable
         ``yes``, or ``no: <reason>``.
     remark
@@ -76,6 +75,7 @@ class Measure(_Entry):
     budget: int = 0
     budget_kind: Literal["evaluations", "training_seconds"] = "evaluations"
     least_accuracy: float = 15.0
+    after: int = 0
     comparable: str = Field(default="yes", pattern=r"^(yes|no: .+)$")
     remark: str = ""
 

@@ -18,7 +18,13 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--space", required=True)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--plan", required=True, help="search plan as JSON")
-    parser.add_argument("--scores", type=Path, help="merged scores, where a proxy is used")
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="merged scores, where a proxy is used; several files are draws that runs take in turn",
+    )
     parser.add_argument("--benchmark", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -34,7 +40,7 @@ def _search(arguments: argparse.Namespace) -> None:
             space=arguments.space,
             dataset=arguments.dataset,
             plan=SearchPlan.from_json(arguments.plan),
-            scores=arguments.scores,
+            scores=tuple(arguments.scores),
             benchmark=arguments.benchmark,
             output=arguments.output,
             seed=arguments.seed,

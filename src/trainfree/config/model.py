@@ -90,6 +90,20 @@ class Config(Section):
             subset=self.scoring.subset or "",
         )
 
+    def draw_settings(self, dataset: str) -> list[Setting]:
+        """Return what decides each draw that searches take in turn; the first is of all tables.
+
+        The others have the next seeds, and only the proxies that guide or assist a search.
+        """
+        first = self.scoring_setting(dataset)
+        plans = self.search.plans().values()
+        guides = dict.fromkeys(name for plan in plans for name in plan.proxies)
+        others = [
+            replace(first, seed=self.seed + draw, proxies=tuple(guides))
+            for draw in range(1, self.scoring.draws if guides else 1)
+        ]
+        return [first, *others]
+
     @property
     def space_files(self) -> list[str]:
         """Those of ``spaces.extra`` that the space is in."""
@@ -151,32 +165,18 @@ class Config(Section):
 
     def ablation_setting(self, dataset: str) -> AblationSetting:
         """Return what decides the scores of the ablation on a data set."""
-        base = self._study_base(dataset, self.ablation.proxies, self.proxies.extra)
+        base = _study_base(self, dataset, self.ablation.proxies, self.proxies.extra)
         return AblationSetting(base, self.ablation.draws, tuple(self.ablation.batch_sizes))
 
     def training_setting(self) -> TrainingSetting:
         """Return what decides the scores during training, on the first data set."""
         training = self.training
         return TrainingSetting(
-            self._study_base(self.datasets[0], ["naswot"], []),
+            _study_base(self, self.datasets[0], ["naswot"], []),
             training.epochs,
             training.images,
             training.batch_size,
             training.learning_rate,
-        )
-
-    def _study_base(self, dataset: str, proxies: list[str], extra: list[str]) -> Setting:
-        """Return how the suite scores a data set, of no sample, with other proxies."""
-        files = hashed([*extra, *self.space_files, *self.image_files(dataset)])
-        return replace(
-            self.scoring_setting(dataset),
-            proxies=tuple(proxies),
-            inputs=named_for(proxies, self.scoring.inputs),
-            weights=named_for(proxies, self.scoring.weights),
-            sample=0,
-            sample_seed=0,
-            subset="",
-            extra=files,
         )
 
     def kernels_setting(self, space: str, dataset: str) -> Setting:
@@ -267,12 +267,13 @@ class Config(Section):
         self, section: str, plans: Mapping[str, SearchPlan], space: str, scored: list[str]
     ) -> None:
         """Check that searches look up what is scored, and not more than there is."""
+        known = proxy_names([Path(path) for path in self.proxies.extra])
         size = len(load_space(space)) if any(plan.counts for plan in plans.values()) else 0
         for name, plan in plans.items():
             where = f"{section}.searches.{name}"
             for key, proxy in (("signal", plan.signal), ("proxy", plan.proxy)):
                 if proxy not in ("", ACCURACY):
-                    _require_scored(self, f"{where}.{key}", proxy, scored, section)
+                    _require_scored(f"{where}.{key}", proxy, scored, section, known)
                     parts = (self.scoring.sample, self.scoring.subset)
                     if any(parts) and section == "search":
                         raise ConfigError(
@@ -285,6 +286,21 @@ class Config(Section):
                     f"{where}.budgets: N = {plan.counts[-1]} is larger than the space "
                     f"{space} with its {size} architectures; choose N <= {size}"
                 )
+
+
+def _study_base(config: Config, dataset: str, proxies: list[str], extra: list[str]) -> Setting:
+    """Return how the suite scores a data set, of no sample, with other proxies."""
+    files = hashed([*extra, *config.space_files, *config.image_files(dataset)])
+    return replace(
+        config.scoring_setting(dataset),
+        proxies=tuple(proxies),
+        inputs=named_for(proxies, config.scoring.inputs),
+        weights=named_for(proxies, config.scoring.weights),
+        sample=0,
+        sample_seed=0,
+        subset="",
+        extra=files,
+    )
 
 
 def named_for(proxies: Sequence[str], named: Mapping[str, Drawn]) -> tuple[tuple[str, Drawn], ...]:
@@ -307,9 +323,20 @@ def _require_fits(section: str, sample: int | None, subset: str | None, scored: 
         )
 
 
-def _require_scored(config: Config, key: str, signal: str, scored: list[str], section: str) -> None:
+def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if name in declared_names(kind, Path(path))]
+
+
+def _require(kind: str, names: list[str], known: list[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(kind, name, known)
+
+
+def _require_scored(
+    key: str, signal: str, scored: list[str], section: str, proxies: list[str]
+) -> None:
     """Check that a proxy, or each part of a combination, is among what is scored."""
-    proxies = proxy_names([Path(path) for path in config.proxies.extra])
     combined = signal in COMBINATION_NAMES
     if signal not in proxies and not combined:
         kind = "signal" if key.endswith(".signal") else "proxy"
@@ -327,13 +354,3 @@ def _require_scored(config: Config, key: str, signal: str, scored: list[str], se
         raise ConfigError(
             f"{key}: {signal} is not in {place}.proxies ({', '.join(scored)}); add it there"
         )
-
-
-def _files_with(kind: Kind, name: str, paths: Sequence[str]) -> list[str]:
-    return [path for path in paths if name in declared_names(kind, Path(path))]
-
-
-def _require(kind: str, names: list[str], known: list[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise UnknownNameError(kind, name, known)

@@ -16,6 +16,7 @@ from trainfree.config.section import (
     Names,
     Percent,
     Positive,
+    Runs,
     Section,
     Several,
     Share,
@@ -48,6 +49,12 @@ class ScoringConfig(Section):
     weights: dict[Name, Initialization] = Field(
         default={},
         description="By proxy, how the weights it gets are drawn, whatever it declares itself.",
+    )
+    draws: Runs = Field(
+        default=1,
+        description="Draws of mini-batch and weights for which the proxies that guide or assist "
+        "searches score the whole space. The runs of a search take them in turn, as the papers "
+        "draw anew in each; tables of scores have the first.",
     )
     sample: Positive | None = Field(
         default=None,

@@ -35,6 +35,7 @@ from trainfree.search.budget import (
     read_out,
     record,
 )
+from trainfree.search.draws import draw_of_runs, draws_note, in_turn
 from trainfree.search.lookups import Lookups, load_lookups
 from trainfree.search.plan import SearchPlan, search_code_hash
 from trainfree.search.protocol import PaidScores, SearchAlgorithm, make_settings
@@ -59,7 +60,8 @@ class SearchJob:
     plan
         The algorithm, what guides and assists it, its budget and the number of runs.
     scores
-        The merged scores file; None where no proxy is used.
+        The merged scores files, one for each draw of mini-batch and weights, which the runs take in
+        turn; empty where no proxy is used.
     benchmark, output
         The table of trained accuracies, and the file to write.
     seed
@@ -71,7 +73,7 @@ class SearchJob:
     space: str
     dataset: str
     plan: SearchPlan
-    scores: Path | None
+    scores: tuple[Path, ...]
     benchmark: Path
     output: Path
     seed: int
@@ -97,15 +99,21 @@ def run_search(job: SearchJob) -> None:
     where = f"search.searches.{plan.name}"
     settings, _ = make_settings(where, algorithm, plan.settings)
     _check_counts(plan, space)
-    lookups = load_lookups(
-        space, job.dataset, plan.signal, job.scores, job.benchmark, proxy=plan.proxy
-    )
+    draws = [
+        load_lookups(space, job.dataset, plan.signal, scores, job.benchmark, proxy=plan.proxy)
+        for scores in job.scores[: plan.runs] or [None]
+    ]
     if isinstance(plan.budget, Seconds):
-        _require_training_seconds(job, lookups)
-    records = _all_runs(job, space, algorithm, settings, lookups)
-    trace = trace_of(records, lookups)
-    dataset = search_dataset(plan, trace, _answers(plan, trace, lookups), lookups)
-    dataset.attrs = _attributes(job, lookups)
+        _require_training_seconds(job, draws[0])
+    traces, answers = [], []
+    for draw, lookups in enumerate(draws):
+        runs = range(draw, plan.runs, len(draws))
+        records = _all_runs(job, runs, space, algorithm, settings, lookups)
+        traces.append(trace_of(records, lookups))
+        answers.append(_answers(plan, traces[-1], lookups))
+    dataset = search_dataset(plan, in_turn(traces), in_turn(answers), draws[0])
+    dataset["draw"] = draw_of_runs(plan.runs, len(draws))
+    dataset.attrs = _attributes(job, draws)
     write_dataset(dataset, job.output, "search")
 
 
@@ -141,6 +149,7 @@ def _require_training_seconds(job: SearchJob, lookups: Lookups) -> None:
 
 def _all_runs(
     job: SearchJob,
+    numbers: range,
     space: Space,
     algorithm: type[SearchAlgorithm],
     settings: Any,
@@ -150,10 +159,10 @@ def _all_runs(
     plan, foreign = job.plan, is_foreign(job.plan.algorithm, job.space)
     runs = _Runs(job, deepcopy(space) if foreign else space, algorithm, settings, lookups)
     if foreign:
-        records = _watched_runs(job, runs, len(space))
+        records = _watched_runs(job, numbers, runs, len(space))
     else:
-        records = [runs.do(run) for run in track(range(plan.runs), plan.name)]
-    for run, one in enumerate(records):
+        records = [runs.do(run) for run in track(numbers, plan.name)]
+    for run, one in zip(numbers, records, strict=True):
         if not one.arch and isinstance(plan.budget, Seconds):
             raise ConfigError(
                 f"search.searches.{plan.name}.budget_seconds: {plan.budget.limit:g} s are not "
@@ -162,13 +171,13 @@ def _all_runs(
     return records
 
 
-def _watched_runs(job: SearchJob, runs: _Runs, size: int) -> list[Record]:
+def _watched_runs(job: SearchJob, numbers: range, runs: _Runs, size: int) -> list[Record]:
     """Do the runs of a search in which code of others takes part."""
     plan = job.plan
     watch = Watch(plan.algorithm, job.space, size)
     with watch.kept(f"search.searches.{plan.name}"):
-        records = [runs.do(run, watch) for run in track(range(plan.runs), plan.name)]
-        watch.require_same(records[0], runs.do(0, watch))
+        records = [runs.do(run, watch) for run in track(numbers, plan.name)]
+        watch.require_same(records[0], runs.do(numbers[0], watch))
     return records
 
 
@@ -297,8 +306,11 @@ def _answers(plan: SearchPlan, trace: Trace, lookups: Lookups) -> Answers:
     )
 
 
-def _attributes(job: SearchJob, lookups: Lookups) -> dict[str, str | int | float]:
-    plan = job.plan
+def _attributes(job: SearchJob, draws: Sequence[Lookups]) -> dict[str, str | int | float]:
+    plan, lookups = job.plan, draws[0]
+    hashes = dict(lookups.source_hashes)
+    for draw, other in enumerate(draws[1:], start=1):
+        hashes[f"scores of draw {draw}"] = other.source_hashes["scores"]
     identity: dict[str, str | int | float] = {
         "space": job.space,
         "dataset": job.dataset,
@@ -315,10 +327,10 @@ def _attributes(job: SearchJob, lookups: Lookups) -> dict[str, str | int | float
             "dataset": job.dataset,
             "plan": plan.values,
             "seed": job.seed,
-            "inputs": lookups.source_hashes,
+            "inputs": hashes,
         },
         code=search_code_hash(plan, job.space),
-        source_hashes=lookups.source_hashes,
+        source_hashes=hashes,
         seed=job.seed,
     )
     by_count = isinstance(plan.budget, Evaluations)
@@ -328,7 +340,7 @@ def _attributes(job: SearchJob, lookups: Lookups) -> dict[str, str | int | float
         "budget_kind": EVALUATIONS if by_count else TRAINING_SECONDS,
         "budget_seconds": np.nan if plan.seconds is None else plan.seconds,
         "overshoot": plan.overshoot,
-        "signal_note": lookups.note,
+        "signal_note": lookups.note + draws_note(len(draws)),
         "clock_note": lookups.clock_note,
         "headline_outcome": lookups.outcome_names[lookups.headline],
     }

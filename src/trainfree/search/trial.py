@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from trainfree.combinations import load_combination
+from trainfree.combinations.history import History, Ordering, ordering_of
+from trainfree.errors import ConfigError
 from trainfree.outside.extensions import load_files
 from trainfree.randomness import stream
 from trainfree.search import load_algorithm
@@ -48,6 +53,7 @@ def try_search(
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     fitness: Sequence[float] | None = None,
+    combination: str | None = None,
 ) -> Trial:
     """Do one run on the space ``nasbench201_mini`` of 729 architectures.
 
@@ -61,11 +67,16 @@ def try_search(
         What differs from the algorithm's defaults.
     fitness
         One value an architecture; :func:`artificial_fitness` where it is not given.
+    combination
+        A combination of proxies that guides the run instead, each of its parts the fitness with
+        noise of its own. For algorithms with a method ``retell``.
 
     Raises
     ------
+    UnknownNameError
+        When there is no such algorithm or combination.
     ConfigError
-        When the file cannot be loaded, the algorithm does not exist or a setting is wrong, or when
+        When the file cannot be loaded, a setting is wrong or ``retell`` is missing, or when
         the algorithm raises, or answers anything but an architecture, or takes another way when it
         is run again.
     """
@@ -75,6 +86,9 @@ def try_search(
     chosen, _ = make_settings(name, algorithm, settings or {})
     told = tuple(fitness or artificial_fitness())
     space = load_space(SPACE)
+    ordering = None if combination is None else _ordering(combination, told)
+    if ordering is not None and not hasattr(algorithm, "retell"):
+        raise ConfigError(f"{name} has no method retell, which combination={combination!r} needs")
     watch = Watch(name, SPACE, SIZE)
 
     def run() -> Record:
@@ -85,10 +99,18 @@ def try_search(
             seed,
             lambda: algorithm(deepcopy(space), stream(seed, "trial"), deepcopy(chosen), *assisting),
         )
-        return record(searcher, told, (0.0,) * SIZE, scores, Evaluations((steps,)))
+        history = None if ordering is None else History(ordering, steps)
+        return record(searcher, told, (0.0,) * SIZE, scores, Evaluations((steps,)), history)
 
     with watch.kept("try_search"):
         first = run()
         if is_foreign(name, SPACE):
             watch.require_same(first, run())
     return Trial(first.arch, [told[index] for index in first.arch])
+
+
+def _ordering(combination: str, fitness: Sequence[float]) -> Ordering:
+    """Return the order of architectures by parts that each see the fitness through noise."""
+    declared = load_combination(combination)
+    noise = stream(0, "trial-parts").normal(size=(SIZE, len(declared.parts)))
+    return ordering_of(declared, np.array(fitness)[:, np.newaxis] + noise)

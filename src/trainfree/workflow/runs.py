@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from trainfree.config import Config
@@ -61,6 +62,11 @@ class ConfiguredRun:
     def setting_name(self) -> str:
         """The name of these settings, the same for all data sets."""
         return self.settings[self.first_dataset].name
+
+    @cached_property
+    def draws(self) -> Mapping[str, list[Setting]]:
+        """Of the draws that searches take in turn, the first that of all tables, by data set."""
+        return {name: self.config.draw_settings(name) for name in self.config.datasets}
 
     @cached_property
     def agreement(self) -> tuple[Setting, Setting]:
@@ -126,6 +132,7 @@ class ConfiguredRun:
                 for setting in pair
             },
             **dict.fromkeys(self.agreement, self.config.agreement.shard_size),
+            **dict.fromkeys(chain(*self.draws.values()), self.config.scoring.shard_size),
             **dict.fromkeys(self.settings.values(), self.config.scoring.shard_size),
         }
 
@@ -224,14 +231,12 @@ class ConfiguredRun:
         plan = self.plans[space, dataset, name].values
         return {"space": space, "dataset": dataset, "plan": plan, "seed": self.config.seed}
 
-    def search_inputs(self, space: str, dataset: str, name: str) -> dict[str, str]:
+    def search_inputs(self, space: str, dataset: str, name: str) -> dict[str, str | list[str]]:
         """Return the files a search reads: scores only when a proxy guides or assists it."""
-        files = {"benchmark": ACCURACIES.format(space=space)}
+        files: dict[str, str | list[str]] = {"benchmark": ACCURACIES.format(space=space)}
         if self.plans[space, dataset, name].proxies:
-            setting = self.setting_name if space == self.space else self.nasbench101.name
-            files["scores"] = self.paths.scores.format(
-                space=space, dataset=dataset, setting=setting
-            )
+            drawn = self.draws[dataset] if space == self.space else [self.nasbench101]
+            files["scores"] = [self.scores(setting) for setting in drawn]
         return files
 
     @property

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.papers.draws import DRAWN, Correlated, DrawnTaus, paired, taus_of
@@ -19,6 +20,7 @@ from trainfree.analysis.papers.verdicts import Verdict, judge
 from trainfree.analysis.published import Cell, Measure, PublishedTable
 from trainfree.analysis.run_files import AbsentError, RunFiles, uses_images
 from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.statistics.drawn_runs import draws_of, half_interval, standard_error
 from trainfree.analysis.statistics.rank_statistics import (
     bootstrap,
     percentile_interval,
@@ -26,6 +28,8 @@ from trainfree.analysis.statistics.rank_statistics import (
 from trainfree.randomness import stream
 
 NAN = float("nan")
+NORMAL = 1.96
+"""Standard errors in half of a 95 % interval."""
 OF_SCORES = frozenset(("answer", "best_scored", "tau", "pearson", "sampled", "history"))
 OF_SEARCHES = frozenset(("answer", "history"))
 """Readings that scores and searches enter."""
@@ -118,9 +122,16 @@ def stated_obstacle(measure: Measure) -> str:
     return measure.comparable.removeprefix("yes").removeprefix("no: ")
 
 
-def mean_measured(values: Floats, settings: AnalysisSettings) -> Measured:
-    """Return mean, standard deviation (ddof 1) and percentile bootstrap interval of the mean."""
-    values = values[np.isfinite(values)]
+def mean_measured(
+    values: Floats, settings: AnalysisSettings, draws: NDArray[np.int64] | None = None
+) -> Measured:
+    """Return mean, standard deviation (ddof 1) and percentile bootstrap interval of the mean.
+
+    Where runs share draws of the scores whose means differ by more than the runs explain, it is the
+    Student interval of the draws' means, and the error is half of it over 1.96.
+    """
+    known = np.isfinite(values)
+    values = values[known]
     n = len(values)
     if n == 0:
         return Measured(NAN, NAN, NAN, NAN, 0)
@@ -129,8 +140,14 @@ def mean_measured(values: Floats, settings: AnalysisSettings) -> Measured:
     rng = stream(settings.seed, "bootstrap/mean")
     means = values[rng.integers(n, size=(settings.bootstrap_resamples, n))].mean(axis=1)
     low, high = percentile_interval(means)
-    spread = float(values.std(ddof=1))
-    return Measured(float(values.mean()), spread, low, high, n, spread / float(np.sqrt(n)))
+    mean, spread = float(values.mean()), float(values.std(ddof=1))
+    error = spread / float(np.sqrt(n))
+    if draws is not None:
+        between, degrees = standard_error(values, draws[known])
+        if degrees < n - 1:
+            half = half_interval(between, degrees)
+            return Measured(mean, spread, mean - half, mean + half, n, half / NORMAL)
+    return Measured(mean, spread, low, high, n, error)
 
 
 def best_of_n(values: Floats, n: int) -> tuple[float, float]:
@@ -170,11 +187,11 @@ def _answer(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Meas
     if measure.quantity == "seconds":
         clocks = ("answer_scoring_seconds", "answer_training_seconds")
         present = [floats(search[name].sel(budget=measure.budget)) for name in clocks]
-        return mean_measured(np.sum(present, axis=0), settings)
+        return mean_measured(np.sum(present, axis=0), settings, draws_of(search))
     if measure.outcome not in search["outcome"]:
         raise AbsentError(f"no accuracies {measure.outcome}")
     answered = search["answer_accuracy"].sel(budget=measure.budget, outcome=measure.outcome)
-    return mean_measured(floats(answered), settings)
+    return mean_measured(floats(answered), settings, draws_of(search))
 
 
 def _random(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Measured:
@@ -253,15 +270,16 @@ def _proxy_seconds(run: RunFiles, measure: Measure) -> Floats:
 
 
 def _history(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Measured:
-    """Read all architectures that each run looked at.
+    """Read all architectures that each run looked at, but for its first steps where asked.
 
     The published number is taken for that of one run, so that its standard error is the spread
     between our runs.
     """
     search = run.search(measure)
-    looked = search["trace_arch"].isel(step=slice(0, measure.budget)).to_numpy()
+    steps = slice(measure.after, measure.budget)
+    looked = search["trace_arch"].isel(step=steps).to_numpy()
     if measure.quantity == "score":
-        values = floats(search["trace_fitness"].isel(step=slice(0, measure.budget)))
+        values = floats(search["trace_fitness"].isel(step=steps))
     else:
         values = _by_index(run, measure.outcome)[looked]
     values = np.where((looked >= 0) & np.isfinite(values), values, np.nan)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
@@ -30,6 +31,7 @@ from trainfree.analysis.formats import (
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
 from trainfree.analysis.published import Published
 from trainfree.analysis.run_files import search_title
+from trainfree.analysis.statistics.drawn_runs import draws_of, half_interval, standard_error
 from trainfree.analysis.tables import numbers, text
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset
@@ -176,23 +178,26 @@ def _sees_outcome(search: xr.Dataset) -> bool:
     return bool(np.array_equal(seen, reported, equal_nan=True))
 
 
-def mean_interval(values: Floats) -> tuple[float, float, float, float]:
+def mean_interval(
+    values: Floats, draws: NDArray[np.int64] | None = None
+) -> tuple[float, float, float, float]:
     """Return mean, sample standard deviation (ddof 1) and the 95 % Student interval of the mean.
 
-    NaN values are left out; with one value there is no spread and no interval.
+    NaN values are left out; with one value there is no spread and no interval. Runs that share
+    draws of the scores are no independent ones, see
+    :func:`~trainfree.analysis.statistics.drawn_runs.standard_error`.
     """
-    values = values[~np.isnan(values)]
+    known = ~np.isnan(values)
+    values = values[known]
     n = len(values)
     if n == 0:
         return np.nan, np.nan, np.nan, np.nan
     mean = float(values.mean())
     if n == 1:
         return mean, np.nan, np.nan, np.nan
-    spread = float(values.std(ddof=1))
-    from scipy.special import stdtrit  # slow to import, and the workflow reads this file
-
-    half = float(stdtrit(n - 1, 0.975)) * spread / float(np.sqrt(n))
-    return mean, spread, mean - half, mean + half
+    draws = np.zeros(n, dtype=np.int64) if draws is None else draws[known]
+    half = half_interval(*standard_error(values, draws))
+    return mean, float(values.std(ddof=1)), mean - half, mean + half
 
 
 def mean_of(values: Floats) -> float:
@@ -258,7 +263,7 @@ def _row(
     search: xr.Dataset, name: str, described: str, budget: float, outcome: str, accuracy: Floats
 ) -> dict[str, Any]:
     attributes = search.attrs
-    mean, spread, low, high = mean_interval(accuracy)
+    mean, spread, low, high = mean_interval(accuracy, draws_of(search))
     return {
         "space": attributes["space"],
         "dataset": attributes["dataset"],
