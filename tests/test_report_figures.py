@@ -15,10 +15,10 @@ from trainfree.analysis.registry import read_rows
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.files.storage import read_dataset
-from trainfree.report.figures.searches.best_so_far import best_so_far, plot_best_so_far
 from trainfree.report.figures.score_panels import plot_score_panels
 from trainfree.report.figures.score_tau import _rows, plot_tau
 from trainfree.report.figures.scores import plot_score_accuracy
+from trainfree.report.figures.searches.best_so_far import best_so_far, plot_best_so_far
 from trainfree.report.figures.searches.search import (
     BOTH,
     MEASURED,

@@ -225,6 +225,8 @@ def _row(
 
 def shown(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the version for readers: a line for a row and a data set, as papers print it."""
+    if frame.empty:
+        return pd.DataFrame(columns=["Table", "Row", "Data set"])
     statistics = list(dict.fromkeys(frame["statistic"]))
     lines = []
     for (table, row, dataset), cells in frame.groupby(["table", "row", "dataset"], sort=False):

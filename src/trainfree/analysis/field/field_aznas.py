@@ -16,7 +16,7 @@ from trainfree.analysis.field.comparing import COLUMNS, TARGET, compare, shown
     target=TARGET,
     settings=(*RESAMPLING, *JUDGING),
     section="proxies",
-    rank=62,
+    rank=63,
     copied=True,
     minutes=60,
 )

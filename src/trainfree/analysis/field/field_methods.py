@@ -81,7 +81,7 @@ def _with_all(name: str, digits: int = 3) -> Any:
     target=TARGET,
     settings=RESAMPLING,
     section="proxies",
-    rank=64,
+    rank=65,
     copied=True,
     minutes=120,
 )

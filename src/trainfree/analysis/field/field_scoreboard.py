@@ -42,7 +42,7 @@ POWER = ("equal_within_noise", "swaps", "swaps_passed")
     of="field",
     target=TARGET,
     section="proxies",
-    rank=60,
+    rank=61,
     copied=True,
     memory_mb=500,
 )

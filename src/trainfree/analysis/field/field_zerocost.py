@@ -16,7 +16,7 @@ from trainfree.analysis.field.comparing import COLUMNS, TARGET, compare, shown
     target=TARGET,
     settings=(*RESAMPLING, *JUDGING),
     section="proxies",
-    rank=63,
+    rank=64,
     copied=True,
     minutes=60,
 )
