@@ -186,8 +186,11 @@ def test_what_a_proxy_edits_in_place_no_other_sees(order):
 
 def test_a_proxy_from_outside_is_handed_what_the_suites_own_are():
     candidate, seen = small_candidate(ALIVE), {}
-    methods = {"stream", "arrays", "by_layer", "log_abs_determinant"}
+    methods = {"stream", "arrays", "by_layer", "over_layers", "log_abs_determinant"}
     sums = [float(weight.sum()) for weight in candidate.weights.values()]
+
+    def kind_of(layer: Any) -> str:
+        return str(layer.kind)
 
     def look(handed: Any) -> float:
         seen.update({name: digest(getattr(handed, name)) for name in MEMBERS - methods})
@@ -196,6 +199,7 @@ def test_a_proxy_from_outside_is_handed_what_the_suites_own_are():
         assert handed.by_layer(lambda weight: weight.sum(), handed.weights) == sums
         first = next(iter(handed.weights.values()))
         np.testing.assert_array_equal(handed.arrays([first])[0], first.numpy())
+        assert handed.over_layers(kind_of) == candidate.over_layers(kind_of)
         with pytest.raises(AttributeError, match="a candidate has no '_backend'"):
             _ = handed._backend
         return 1.0

@@ -350,14 +350,16 @@ class EngineBackend(_Passes):
         """Return the mean number of codes of small pieces of images in the thinned network."""
         network = patterns.thin(self.network, REGION_SIZE)
         rng, weights = (self.stream(f"proxy/linear_regions{of}") for of in ("", " weights"))
-        counts = []
+        (pixels,), codes = to_cpu([self.batch]), []
         for _ in range(REGION_REPEATS):
             parameters = self._as_parameters(draw_weights(network, self._initialization, weights))
-            passes = (
-                record(network, parameters, images) for images in region_inputs(self.batch, rng)
-            )
-            counts.append(distinct_rows(np.concatenate([*map(patterns.image_codes, passes)])))
-        return float(np.mean(counts))
+            for pieces in region_inputs(pixels, rng):
+                images = channels_last(to_device([pieces.numpy()], self.batch))[0]
+                codes.append(patterns.open_units(record(network, parameters, images)))
+        bits = np.packbits(torch.stack(to_cpu(codes)).numpy(), axis=2)
+        return float(
+            np.mean([distinct_rows(np.concatenate(r)) for r in np.split(bits, REGION_REPEATS)])
+        )
 
     def log_gaussian_expansion(self) -> float:
         """Return the Zen score."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.proxies.registry import UndefinedScoreError
 from trainfree.scoring.autodiff.forward import ForwardPass
-from trainfree.scoring.placement import on_cpu, to_cpu
+from trainfree.scoring.placement import on_cpu
 from trainfree.scoring.quantities.formulas import distinct_patterns, unit_words
 from trainfree.spaces.network import (
     Add,
@@ -77,11 +75,10 @@ def _column_words(code: Tensor) -> list[Tensor]:
     return [part.T.contiguous().view(torch.int64)[:, 0] for part in torch.split(octets, 8)]
 
 
-def image_codes(forward: ForwardPass) -> NDArray[np.uint8]:
-    """Return where the ReLUs are open for each image, as bits, (images, bytes)."""
-    packed = [np.packbits(code.numpy(), axis=1) for code in to_cpu(_codes(forward))]
-    none = np.zeros((len(forward.logits), 1), np.uint8)
-    return np.concatenate(packed, axis=1) if packed else none
+def open_units(forward: ForwardPass) -> Tensor:
+    """Return where the ReLUs are open for each image, (images, units) bool."""
+    codes = _codes(forward)
+    return torch.cat(codes, dim=1) if codes else forward.logits[:, :1] > torch.inf
 
 
 def thin(network: Network, size: int) -> Network:

@@ -48,7 +48,7 @@ def extrinsic_curvature(
     Raises
     ------
     UndefinedScoreError
-        With −inf, when the outputs do not depend on the input.
+        With −inf, when the outputs do not depend on the input; when a derivative overflows.
     """
     ((along, across),) = to_device([axes], like)
     with torch.enable_grad():
@@ -61,6 +61,8 @@ def extrinsic_curvature(
         if velocity.requires_grad:
             acceleration = _derivative(velocity, angle)
     v, a = torch.stack([velocity, acceleration]).detach().cpu().to(torch.float64)
+    if not (v.isfinite().all() and a.isfinite().all()):
+        raise UndefinedScoreError("the curvature of the outputs overflows")
     square = v @ v
     if len(v) < 2 or not square > 0:
         return nan
