@@ -121,7 +121,11 @@ def test_every_function_says_what_it_takes_returns_and_raises(name):
 def test_the_table_of_proxies_says_what_they_say_of_themselves():
     table = trainfree.proxies().set_index("proxy")
     assert set(PROXY_NAMES) <= set(table.index)
-    assert list(table.columns) == ["kind", "needs", "higher_is_better", "cite", "summary"]
+    assert list(table.columns) == [
+        *("kind", "needs", "higher_is_better", "input", "weights", "cite", "summary")
+    ]
+    assert table.loc["az_expressivity", ["input", "weights"]].tolist() == ["gaussian", "kaiming"]
+    assert table.loc["snip", ["input", "weights"]].tolist() == ["", ""]
     snip = load_proxy("snip")
     assert table.loc["snip", "kind"] == "saliency"
     assert table.loc["snip", "needs"] == ", ".join(sorted(snip.needs))
@@ -136,7 +140,7 @@ def test_a_decorated_function_is_in_the_table(scratch_registry):
         return 1.0
 
     row = trainfree.proxies().set_index("proxy").loc["depth_of_mine"]
-    assert row.tolist() == ["own", "", True, "mine", "Return one."]
+    assert row.tolist() == ["own", "", True, "", "", "mine", "Return one."]
 
 
 def test_a_cell_of_a_notebook_may_be_run_again_and_a_file_not_be_copied(scratch_registry):

@@ -163,8 +163,8 @@ def _require_budget_fits(key: str, evaluations: int, space: str) -> None:
     size = len(load_space(space))
     if evaluations > size:
         raise ConfigError(
-            f"{key}: {evaluations} evaluations are more than the space {space} has architectures "
-            f"({size}); choose fewer"
+            f"{key}: {evaluations} architectures are more than the space {space} has ({size}); "
+            "choose fewer"
         )
 
 
