@@ -8,7 +8,7 @@
 # make damage  300 random damages to stored files, read by every command that reads them
 # make paper        the papers' settings in full (hours without a GPU)
 # make paper-tables copy that run's tables to reports/measured, for the repository
-# make nasbench101-tables, make agreement-table, make proxy-tables, make sizes-table, make spaces-tables, make zoo-table   the same for runs of their own
+# make nasbench101-tables, make agreement-table, make proxy-tables, make field-tables, make sizes-table, make spaces-tables, make zoo-table   the same for runs of their own
 # make clean  forget results and compiled code (not data, not the environment)
 
 PYTHON ?= python3
@@ -21,7 +21,7 @@ CONSTRAINTS := requirements/constraints.txt
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables sizes-table spaces-tables zoo-table test test-slurm lint docs bench bench-gpu damage kills constraints clean
+.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables field-tables sizes-table spaces-tables zoo-table test test-slurm lint docs bench bench-gpu damage kills constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -57,8 +57,16 @@ PROXIES := snakemake proxy_tables proxy_figures proxy_stability --configfile con
 
 proxy-tables: $(READY)
 	@$(PROXIES) --cores $(CORES) --quiet rules
-	@python -m trainfree publish-table proxies proxy_pairs proxy_outcomes proxy_stability \
+	@python -m trainfree publish-table proxies proxy_pairs proxy_outcomes proxy_stability top \
 		--command "$(PROXIES)" --results results/proxies --scores results/proxies/scores/nasbench201/cifar10/b64-pytorch-images-s0-n1000.h5 \
+		--benchmark data/benchmarks/nasbench201.h5
+
+FIELD := snakemake field_tables --configfile config/field.yaml
+
+field-tables: $(READY)
+	@$(FIELD) --cores $(CORES) --quiet rules
+	@python -m trainfree publish-table field_vkdnw field_aznas field_zerocost field_methods field_scoreboard \
+		--command "$(FIELD)" --results results/field --scores results/field/scores/nasbench201/*/*.h5 \
 		--benchmark data/benchmarks/nasbench201.h5
 
 SIZES := snakemake --configfile config/nats_sss.yaml
