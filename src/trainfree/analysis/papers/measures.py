@@ -231,10 +231,13 @@ def _tau(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Measure
 
 
 def mean_of_draws(drawn: DrawnTaus) -> Measured:
-    """Return mean, standard deviation (ddof 1) and the middle 95 % of the draws."""
+    """Return mean, standard deviation (ddof 1) and the middle 95 % of the draws.
+
+    The published number is of one draw, so that its standard error is that deviation.
+    """
     low, high = percentile_interval(drawn.taus)
     mean, spread = float(drawn.taus.mean()), float(drawn.taus.std(ddof=1))
-    return Measured(mean, spread, low, high, drawn.n)
+    return Measured(mean, spread, low, high, drawn.n, reference_error=spread)
 
 
 def _tau_of_sample(both: pd.DataFrame, settings: AnalysisSettings) -> Measured:
