@@ -526,8 +526,8 @@ def test_two_runs_in_one_folder_are_refused_but_plans_are_not(fresh):
 @pytest.mark.parametrize("config", ["config.yaml", "paper.yaml", "test.yaml"])
 def test_every_shipped_configuration_has_a_graph(fresh, config):
     plan = planned(fresh, "--configfile", f"config/{config}")
-    shards, searches = {"config.yaml": (4, 9), "paper.yaml": (120, 42), "test.yaml": (3, 12)}[config]
-    assert (plan["score_shard"], plan["search"]) == (shards, searches)
+    expected = {"config.yaml": (4, 9), "paper.yaml": (120, 42), "test.yaml": (3, 12)}
+    assert (plan["score_shard"], plan["search"]) == expected[config]
 
 
 def test_spaces_images_and_searches_of_ones_own_are_in_the_graph(fresh):
