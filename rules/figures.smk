@@ -73,7 +73,8 @@ rule plot_searches:
         folder=folder_of_first,
         settings=CONFIG.table_settings_json,
         code=code_hash(
-            "trainfree.report.figures.searches.search", "trainfree.report.figures.searches.best_so_far"
+            "trainfree.report.figures.searches.search",
+            "trainfree.report.figures.searches.best_so_far",
         ),
     shell:
         "python -m trainfree plot-searches --searches {input.searches:q} --scores {input.scores:q}"
