@@ -43,7 +43,7 @@ def require_names(config: Config) -> None:
     _require("data set", [*config.datasets, *several], dataset_names(images))
     algorithm_names(algorithms)  # the plans ask for algorithms by name themselves
     load_files([*spaces, *algorithms, *images])
-    known = proxy_names([Path(path) for path in config.proxies.extra])
+    known = _known_proxies(config)
     if taken := [name for name in known if name in COMBINATION_NAMES]:
         raise ConfigError(
             f"proxies: {', '.join(taken)} is the name of a combination of proxies, whose "
@@ -92,6 +92,11 @@ def require_agreement(config: Config) -> None:
     _require_guided(config, "nasbench101", plans, "nasbench101", config.nasbench101.proxies)
 
 
+def _known_proxies(config: Config) -> list[str]:
+    """Return the names of all proxies, those in files of the user's own too."""
+    return proxy_names([Path(path) for path in config.proxies.extra])
+
+
 def _require_computed(config: Config) -> None:
     """Check that input and weights are named for proxies that are computed."""
     scored = {*config.scoring.proxies, *config.ablation.proxies}
@@ -107,7 +112,7 @@ def _require_computed(config: Config) -> None:
 def _require_pareto(config: Config) -> None:
     """Check that searches under costs look up what is scored."""
     config.pareto.check(config.scoring.sample)
-    known = proxy_names([Path(path) for path in config.proxies.extra])
+    known = _known_proxies(config)
     for guide in config.pareto.proxies:
         if guide in COMBINATION_NAMES:
             raise ConfigError(
@@ -122,7 +127,7 @@ def _require_guided(
     config: Config, section: str, plans: Mapping[str, SearchPlan], space: str, scored: list[str]
 ) -> None:
     """Check that searches look up what is scored, and not more than there is."""
-    known = proxy_names([Path(path) for path in config.proxies.extra])
+    known = _known_proxies(config)
     size = len(load_space(space)) if any(plan.counts for plan in plans.values()) else 0
     for name, plan in plans.items():
         where = f"{section}.searches.{name}"

@@ -17,7 +17,7 @@ from trainfree.analysis.field.scored import FieldScores
 from trainfree.analysis.formats import number, with_interval, with_spread
 from trainfree.analysis.inputs import DATASET_TITLES
 from trainfree.analysis.papers.comparison import COLUMNS as OF_CELLS
-from trainfree.analysis.papers.comparison import name_missing, power_text
+from trainfree.analysis.papers.comparison import cell_columns, name_missing, power_text
 from trainfree.analysis.papers.margins import published_error, to_next_row
 from trainfree.analysis.papers.measures import Measured
 from trainfree.analysis.papers.power import Compared, Swaps, swaps
@@ -190,28 +190,9 @@ def _row(
     given = ""
     if measured.n and row.needs and row.signal != ACCURACY:
         given = scored.inputs(printed.column.dataset, row)
-    return {
-        "paper": cell.paper,
-        "table": table.name,
-        "row": cell.row,
-        "column": cell.column,
-        "unit": cell.unit,
-        "published": cell.value,
-        "published_spread": np.nan if cell.spread is None else cell.spread,
+    return cell_columns(table.name, Compared(cell, measured, verdict), swapped) | {
         "published_n": table.protocol.seeds,
-        "measured": measured.value,
-        "measured_spread": measured.spread,
-        "low": measured.low,
-        "high": measured.high,
-        "n": measured.n or None,
-        "difference": measured.value - cell.value,
-        "tolerance": verdict.tolerance,
-        "verdict": verdict.word,
-        "grade": verdict.grade,
-        "reason": verdict.reason,
         "note": row.note,
-        "swaps": swapped.tried,
-        "swaps_passed": swapped.passed,
         "dataset": printed.column.dataset,
         "statistic": printed.column.statistic,
         "signal": row.signal or " + ".join(row.parts),

@@ -160,16 +160,22 @@ def name_missing(rows: Sequence[Mapping[str, Any]], name: str) -> None:
 def _row(
     table: PublishedTable, compared: Compared, measure: Measure, swapped: Swaps
 ) -> dict[str, Any]:
+    cell = compared.cell
+    note = "; ".join(filter(None, (cell.suspicious, cell.note, measure.remark)))
+    return cell_columns(table.name, compared, swapped) | {"published_n": cell.n, "note": note}
+
+
+def cell_columns(table: str, compared: Compared, swapped: Swaps) -> dict[str, Any]:
+    """Return what any table of printed cells says of one, by column."""
     cell, measured, verdict = compared
     return {
         "paper": cell.paper,
-        "table": table.name,
+        "table": table,
         "row": cell.row,
         "column": cell.column,
         "unit": cell.unit,
         "published": cell.value,
         "published_spread": np.nan if cell.spread is None else cell.spread,
-        "published_n": cell.n,
         "measured": measured.value,
         "measured_spread": measured.spread,
         "low": measured.low,
@@ -180,7 +186,6 @@ def _row(
         "verdict": verdict.word,
         "grade": verdict.grade,
         "reason": verdict.reason,
-        "note": "; ".join(filter(None, (cell.suspicious, cell.note, measure.remark))),
         "swaps": swapped.tried,
         "swaps_passed": swapped.passed,
     }
