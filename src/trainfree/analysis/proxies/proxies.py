@@ -8,10 +8,10 @@ import pandas as pd
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
 from trainfree.analysis.formats import count, duration, interval, plain, shown_as
-from trainfree.analysis.inputs import Floats, accuracy_of, outcome_title, read_benchmark, targets
+from trainfree.analysis.inputs import Floats, outcome_title, read_benchmark
 from trainfree.analysis.proxies.combination import rank_aggregation
 from trainfree.analysis.proxies.correlations import correlate
-from trainfree.analysis.proxies.proxy_scores import read_proxy_scores
+from trainfree.analysis.proxies.proxy_scores import beside_accuracy
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import (
     PairedRanks,
@@ -86,17 +86,14 @@ def proxies(inputs: Inputs) -> Made:
     known = read_benchmark(benchmark)
     rows: list[dict[str, object]] = []
     files = []
-    for path in inputs.some("scores"):
-        scored = read_proxy_scores(path)
+    for scored, target, truth in beside_accuracy(inputs.some("scores"), known, benchmark):
         files.append(scored.data)
-        target = targets(known, scored.settings["dataset"], benchmark)[0]
-        truth = pd.Series(accuracy_of(target, scored.data, path, benchmark))
         for proxy in map(str, scored.scores):
             named = {
                 **scored.settings,
                 "proxy": proxy,
                 "computed_on": scored.computed_on[proxy],
-                "target": target.name,
+                "target": target,
             }
             row = _measured(scored.scores[proxy], truth, scored.params, inputs.settings)
             rows.append({**named, **row, "seconds_alone": scored.cost[proxy]})

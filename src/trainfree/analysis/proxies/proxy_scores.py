@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ import pandas as pd
 
 from trainfree.analysis.inputs import (
     USABLE_STATUSES,
+    accuracy_of,
     computed_on,
     read_scores,
     score_settings,
     status_names,
+    targets,
     texts,
 )
 from trainfree.analysis.proxies.combination import COMBINATIONS, combined
@@ -72,6 +75,27 @@ def read_proxy_scores(path: Path) -> ProxyScores:
     params = data["params"].to_series().reset_index(drop=True).astype(float)
     own = dict.fromkeys(map(str, values), "") | computed_on(data)
     return ProxyScores(data, score_settings(data, path), values, params, cost, own)
+
+
+def beside_accuracy(
+    scores: Sequence[Path], known: xr.Dataset, benchmark: Path
+) -> Iterator[tuple[ProxyScores, str, pd.Series]]:
+    """Yield each scores file, the name of its headline accuracy and that of each architecture.
+
+    Parameters
+    ----------
+    known, benchmark
+        The trained accuracies, and the file that they are from.
+
+    Raises
+    ------
+    DataFileError
+        When a file is missing or damaged, or has no such accuracy.
+    """
+    for path in scores:
+        scored = read_proxy_scores(path)
+        target = targets(known, scored.settings["dataset"], benchmark)[0]
+        yield scored, target.name, pd.Series(accuracy_of(target, scored.data, path, benchmark))
 
 
 def usable_scores(data: xr.Dataset) -> pd.DataFrame:

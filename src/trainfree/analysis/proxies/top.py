@@ -15,8 +15,8 @@ import pandas as pd
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
 from trainfree.analysis.formats import count, interval, plain
-from trainfree.analysis.inputs import Floats, accuracy_of, outcome_title, read_benchmark, targets
-from trainfree.analysis.proxies.proxy_scores import read_proxy_scores
+from trainfree.analysis.inputs import Floats, outcome_title, read_benchmark
+from trainfree.analysis.proxies.proxy_scores import beside_accuracy
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.rank_statistics import (
     PairedRanks,
@@ -75,14 +75,11 @@ def top(inputs: Inputs) -> Made:
     known = read_benchmark(benchmark)
     rows: list[dict[str, object]] = []
     files = []
-    for path in inputs.some("scores"):
-        scored = read_proxy_scores(path)
+    for scored, target, truth in beside_accuracy(inputs.some("scores"), known, benchmark):
         files.append(scored.data)
-        target = targets(known, scored.settings["dataset"], benchmark)[0]
-        truth = pd.Series(accuracy_of(target, scored.data, path, benchmark))
         for proxy in map(str, scored.scores):
             both = pd.DataFrame({"score": scored.scores[proxy], "accuracy": truth}).dropna()
-            named = {**scored.settings, "proxy": proxy, "target": target.name}
+            named = {**scored.settings, "proxy": proxy, "target": target}
             for row in _parts(both, inputs.settings):
                 rows.append({**named, **row})
     return Made(rows, data_line([*files, known]))
