@@ -61,7 +61,8 @@ def test_words_are_found_from_a_disk_with_the_network_off(
     addresses = [str(link.get_attribute("href")) for link in found.all()]
     assert any(site.as_uri() in address for address in addresses)
     found.first.click()
-    page.wait_for_function("document.querySelector('article').textContent.includes('Winograd')")
+    # A locator waits through the change of page, when there is no article for a moment.
+    page.locator("article").filter(has_text="Winograd").wait_for()
     context.close()
     assert complaints == []
     assert all(request.startswith(("file:", "about:")) for request in requests)
