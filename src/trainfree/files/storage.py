@@ -43,6 +43,7 @@ SCHEMA_VERSIONS = {
     "training": 1,
     "features": 1,
     "learned": 1,
+    "checkpoint": 1,
 }
 
 
