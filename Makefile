@@ -8,7 +8,7 @@
 # make damage  300 random damages to stored files, read by every command that reads them
 # make paper        the papers' settings in full (hours without a GPU)
 # make paper-tables copy that run's tables to reports/measured, for the repository
-# make nasbench101-tables, make agreement-table, make proxy-tables, make field-tables, make sizes-table, make spaces-tables, make zoo-table   the same for runs of their own
+# make nasbench101-tables, make agreement-table, make proxy-tables, make field-tables, make study-tables, make sizes-table, make spaces-tables, make zoo-table   the same for runs of their own
 # make clean  forget results and compiled code (not data, not the environment)
 
 PYTHON ?= python3
@@ -21,7 +21,7 @@ CONSTRAINTS := requirements/constraints.txt
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables field-tables sizes-table spaces-tables zoo-table test test-slurm lint docs bench bench-gpu damage kills constraints clean
+.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables field-tables study-tables sizes-table spaces-tables zoo-table test pytest test-slurm lint docs bench bench-gpu damage kills constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -69,6 +69,14 @@ field-tables: $(READY)
 		--command "$(FIELD)" --results results/field --scores results/field/scores/nasbench201/*/*.h5 \
 		--benchmark data/benchmarks/nasbench201.h5
 
+STUDIES := snakemake learned pareto --config "learned={subset: reachable, draws: 20}"
+
+study-tables: $(READY)
+	@$(STUDIES) --cores $(CORES) --quiet rules
+	@python -m trainfree publish-table learned pareto limits --command '$(STUDIES)' \
+		--results results/default --scores results/default/scores/nasbench201/cifar10/b32-pytorch-images-s0.h5 \
+		--benchmark data/benchmarks/nasbench201.h5
+
 SIZES := snakemake --configfile config/nats_sss.yaml
 
 sizes-table: $(READY)
@@ -91,7 +99,11 @@ zoo-table: $(READY)
 	@python -m trainfree publish-table zoo --command "$(ZOO)" --results results/zoo \
 		--scores results/zoo/scores/*/*/*.h5 --benchmark data/benchmarks/zoo_pytorchcv_cifar10.h5 data/benchmarks/zoo_pytorchcv_cifar100.h5
 
-test: $(READY) lint
+# Checks of the code take one core for a minute: beside the tests they cost half of that.
+test: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line lint pytest
+
+pytest: $(READY)
 	@pytest -n 2 --dist loadgroup
 
 test-slurm: $(READY)
