@@ -37,6 +37,7 @@ include: "rules/spaces.smk"
 include: "rules/studies.smk"
 include: "rules/zoo.smk"
 include: "rules/learned.smk"
+include: "rules/field.smk"
 
 
 onstart:

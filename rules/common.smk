@@ -28,6 +28,7 @@ from trainfree.workflow.environment import (
     relative,
     without_braces,
 )
+from trainfree.workflow.field import field_learning
 from trainfree.workflow.tables import RunTables, options
 from trainfree.workflow.figures import OF_PROXIES as PROXY_FIGURES
 from trainfree.workflow.figures import figures_of

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, spearmanr
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.metrics import ndcg_score
 
 from trainfree.analysis.settings import BOTH, FEATURE_SETS, GRAF, PROXIES, LearnedSettings
 from trainfree.analysis.statistics.forests import LARGEST, as_features, drawn, learned, predictions
@@ -71,7 +72,7 @@ def learn(folder: Path, settings: LearnedSettings, output: Path, **files: Path):
 
 def test_a_forest_is_scikit_learns_and_is_judged_on_what_it_has_not_seen():
     rng = np.random.default_rng(1)
-    features, truth = rng.normal(size=(60, 4)), rng.normal(size=60)
+    features, truth = rng.normal(size=(60, 4)), 50 + rng.normal(size=60)
     truth += 2 * features[:, 1]
     trained, others = drawn(60, 20, seed=5, draw=2)
     own = int(stream(5, "learned/forest", 2).integers(2**31))
@@ -88,6 +89,9 @@ def test_a_forest_is_scikit_learns_and_is_judged_on_what_it_has_not_seen():
     assert measured.kendall == pytest.approx(kendalltau(expected, truth[others])[0])
     assert measured.spearman == pytest.approx(spearmanr(expected, truth[others])[0])
     assert measured.kendall > 0.2
+    gain = 2.0 ** truth[others] - 1
+    assert measured.ndcg == pytest.approx(ndcg_score([gain], [expected], k=1000))
+    assert np.isnan(learned(features, truth, 20, trees=7, seed=5, draw=2, percent=False).ndcg)
     again = learned(features, truth, 20, trees=7, seed=5, draw=2)
     assert again[:2] == measured[:2]
     assert learned(features, truth, 20, trees=7, seed=5, draw=3)[:2] != measured[:2]

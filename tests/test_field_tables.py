@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from analysis_fixtures import NOT_FINITE, OK, tabulate, write_benchmark, write_scores
 from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import ndcg_score
 
-from trainfree.analysis.field.cells import Column, Row, read_all_printed, read_printed
+from trainfree.analysis.field.cells import Column, Learning, Row, read_all_printed, read_printed
+from trainfree.analysis.field.learners import Learners
 from trainfree.analysis.field.measures import Population, drawn_architectures, measure
 from trainfree.analysis.field.scored import FieldScores
 from trainfree.analysis.run_files import AbsentError
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.errors import DataFileError
+from trainfree.files.storage import write_dataset
 
 COUNT = 120
 PRINTED = sorted((Path(__file__).parent.parent / "reports/published/field").glob("*.yaml"))
@@ -213,6 +216,54 @@ def test_a_malformed_file_is_named(tmp_path, old, new, words):
         read_printed(broken)
 
 
+def learned_file(path: Path, dataset: str = "cifar10", kind: str = "accuracy") -> Path:
+    """Two draws after 8 trainings on two sets of features; 64 were too many."""
+    values = np.full((1, 2, 2, 2), np.nan)
+    values[0, :, 0] = [[0.5, 0.7], [0.8, 0.8]]
+    told = {"units": "1", "long_name": "a test's"}
+    names = ("kendall", "spearman", "ndcg", "seconds")
+    dims = ("outcome", "features", "trainings", "draw")
+    made = xr.Dataset(
+        {name: (dims, values / (1 + place), told) for place, name in enumerate(names)},
+        coords={
+            "outcome": np.array([TEST], dtype=object),
+            "features": np.array(["GRAF", "proxies"], dtype=object),
+            "trainings": [8, 64],
+            "draw": [0, 1],
+        },
+        attrs={"space": "nasbench201", "dataset": dataset, "subset": "reachable", "kind": kind},
+    )
+    made["rows"] = ("outcome", np.array([90]), told)
+    write_dataset(made, path, "learned")
+    return path
+
+
+def test_what_a_forest_gets_is_the_mean_over_its_draws(tmp_path):
+    others = learned_file(tmp_path / "l.h5", kind="latency")
+    learners = Learners([others, learned_file(tmp_path / "a.h5")])
+    known = [(one.features, one.trainings) for one in learners.known("cifar10", "reachable")]
+    assert known == [("GRAF", 8), ("proxies", 8)]
+    assert list(learners.known("cifar100", "reachable")) == []
+    graf = Learning(features="GRAF", trainings=8)
+    column = Column(dataset="cifar10", statistic="spearman", outcome=TEST)
+    found = learners.measure(graf, column, "reachable")
+    assert found.measured.value == pytest.approx(0.3)
+    assert found.measured.spread == pytest.approx(np.std([0.25, 0.35], ddof=1))
+    assert found.measured.error == pytest.approx(found.measured.spread / np.sqrt(2))
+    assert (found.seeds, found.measured.n) == (2, 82)
+    costs = column.model_copy(update={"statistic": "milliseconds"})
+    missing = [
+        ("no forest that learned cifar10/test/200 from GRAF on cifar10", graf, column, ""),
+        ("are GRAF, proxies", Learning(features="GRAF and proxies", trainings=8), column, None),
+        ("after 7 trainings", Learning(features="GRAF", trainings=7), column, None),
+        ("too few others", Learning(features="GRAF", trainings=64), column, None),
+        ("milliseconds of a forest is not", graf, costs, None),
+    ]
+    for words, learning, wanted, subset in missing:
+        with pytest.raises(AbsentError, match=words):
+            learners.measure(learning, wanted, "reachable" if subset is None else subset)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> dict[str, pd.DataFrame]:
     """The tables of a small run: two seeds, two data sets, one of them with stand-ins."""
@@ -229,7 +280,13 @@ def made(tmp_path_factory) -> dict[str, pd.DataFrame]:
     part = tmp_path / "part.h5"
     files.append(scores_file(part, {"flops": ACCURACY[:90]}, 1, subset="reachable"))
     benchmark = benchmark_file(tmp_path / "b.h5")
-    inputs = {"scores": files, "benchmark": benchmark, "published_field": PRINTED}
+    learned = learned_file(tmp_path / "l.h5")
+    inputs = {
+        "scores": files,
+        "benchmark": benchmark,
+        "learned": learned,
+        "published_field": PRINTED,
+    }
     names = ("field_vkdnw", "field_aznas", "field_zerocost", "field_methods")
     tables = {name: tabulate(name, tmp_path, **inputs) for name in names}
     before = [tmp_path / f"{name}.csv" for name in names[:3]]
@@ -251,7 +308,11 @@ def test_each_cell_has_a_verdict_and_what_sees_no_image_has_one_on_stand_ins(mad
     assert snip["reason"].startswith("stand-in images: stand-ins")
     assert cells.loc[("Jacov", "CIFAR-10 τ"), "reason"].startswith("not run: no scores of jacob")
     assert cells.loc[("FLOPs", "CIFAR-100 τ"), "verdict"] == "missing"
-    assert "learned baseline" in cells.loc[("GRAF", "CIFAR-10 τ"), "reason"]
+    graf = cells.loc[("GRAF", "CIFAR-10 τ")]
+    assert graf["signal"] == "a forest on GRAF after 1,024 trainings"
+    assert graf["reason"].endswith("from GRAF after 1024 trainings")
+    assert "no forest that" in cells.loc[("GRAF", "CIFAR-100 τ"), "reason"]
+    assert "not described" in cells.loc[("VKDNW_m", "CIFAR-10 τ"), "reason"]
 
 
 def test_two_printed_numbers_of_one_quantity_stand_beside_ours(made):
@@ -284,6 +345,9 @@ def test_methods_have_rows_of_the_space_and_of_its_part(made):
     rows = made["field_methods"]
     assert set(rows["cells"]) == {"all", "without unreachable operations"}
     assert {"az_nas", "zen"} <= set(rows["proxy"])
+    forest = rows[rows["proxy"] == "a forest on proxies after 8 trainings"].iloc[0]
+    assert (forest["kendall"], forest["seeds"], forest["n"]) == (0.8, 2, 82)
+    assert forest["cells"] == "without unreachable operations"
     flops = rows[(rows["proxy"] == "flops") & (rows["cells"] == "all")].iloc[0]
     assert flops["kendall"] == pytest.approx(
         kendalltau(np.round(ACCURACY), ACCURACY).statistic, abs=1e-5

@@ -42,7 +42,7 @@ SCHEMA_VERSIONS = {
     "ablation": 1,
     "training": 1,
     "features": 1,
-    "learned": 1,
+    "learned": 2,
     "checkpoint": 1,
     "weight_sharing": 1,
 }

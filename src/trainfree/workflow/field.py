@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from trainfree.analysis.settings import LearnedSettings
 from trainfree.config import Config
 from trainfree.config.model import named_for
 from trainfree.scoring.settings.setting import Setting, subset_module
@@ -32,6 +33,15 @@ def field_settings(config: Config, dataset: str) -> list[Setting]:
     if dataset == config.datasets[0] and subset_module(config.space) and not known:
         settings.append(replace(every, subset=PUBLISHED_SUBSET))
     return settings
+
+
+def field_learning(config: Config) -> LearnedSettings:
+    """Return what decides what forests learn beside the proxies: of the cells that tables rank."""
+    known = subset_module(config.space) is not None
+    return replace(
+        config.learned.settings("accuracy", config.seed),
+        subset=PUBLISHED_SUBSET if known else config.learned.subset or "",
+    )
 
 
 def field_shard(config: Config, setting: Setting) -> int:

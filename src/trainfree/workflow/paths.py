@@ -125,6 +125,16 @@ class Paths:
         return self.result("learned/{space}/{dataset}/{kind}.h5")
 
     @property
+    def field_features(self) -> str:
+        """GRAF of all architectures, for the tables of proxies."""
+        return self.result("learned/{space}/{dataset}/field-features.h5")
+
+    @property
+    def field_learned(self) -> str:
+        """What forests learn of accuracy, for the tables of proxies."""
+        return self.result("learned/{space}/{dataset}/field.h5")
+
+    @property
     def report(self) -> str:
         """The page."""
         return self.result("report/index.html")

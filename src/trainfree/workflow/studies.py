@@ -147,6 +147,20 @@ def field_files(run: ConfiguredRun) -> list[str]:
     return [run.scores(setting) for setting in run.field]
 
 
+def field_whole(run: ConfiguredRun, dataset: str) -> str:
+    """Return the scores file of all architectures behind the field's tables."""
+    every = (each for each in run.field if each.dataset == dataset)
+    return next(run.scores(each) for each in every if not each.sample and not each.subset)
+
+
+def field_learned_files(run: ConfiguredRun) -> list[str]:
+    """Return what forests learn for the field's tables, a file a data set."""
+    return [
+        run.paths.field_learned.format(space=run.space, dataset=dataset)
+        for dataset in run.config.datasets
+    ]
+
+
 def nasbench101_source(run: ConfiguredRun) -> str:
     """Return the file with the trained accuracies of NAS-Bench-101.
 

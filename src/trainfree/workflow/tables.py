@@ -128,6 +128,7 @@ class RunTables:
         return {
             "scores": studies.field_files(self.run),
             "benchmark": self.run.benchmark,
+            "learned": studies.field_learned_files(self.run),
             "published_field": [relative(path) for path in found],
         }
 

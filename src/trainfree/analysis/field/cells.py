@@ -62,6 +62,21 @@ class Column(_Part):
     outcome: str = Field(default="", pattern=r"^([^/]+/[a-z]+/[0-9]+)?$")
 
 
+class Learning(_Part):
+    """What a forest has learned from, where a row is about one.
+
+    Attributes
+    ----------
+    features
+        The set of features.
+    trainings
+        Number of trained architectures.
+    """
+
+    features: Literal["GRAF", "proxies", "GRAF and proxies"]
+    trainings: int
+
+
 class Row(_Part):
     """A row of a printed table.
 
@@ -73,6 +88,8 @@ class Row(_Part):
         The proxy, or the combination of proxies.
     parts, logarithmic
         Instead of it, proxies whose ranks are added, or the logarithms of their ranks.
+    learned
+        Instead of both, a forest that has seen trained architectures.
     comparable
         ``yes``, or ``no: <reason>``.
     note, source
@@ -83,6 +100,7 @@ class Row(_Part):
     signal: str = ""
     parts: tuple[str, ...] = ()
     logarithmic: bool = True
+    learned: Learning | None = None
     comparable: str = Field(default="yes", pattern=r"^(yes|no: .+)$")
     note: str = ""
     source: str = ""
@@ -166,8 +184,9 @@ class Printed:
     @property
     def quantity(self) -> tuple[object, ...]:
         """What it is a number of: equal for the same quantity in another table."""
-        of = self.row.signal, self.row.parts, self.row.logarithmic if self.row.parts else True
-        return (*of, self.column.dataset, self.column.statistic, self.column.outcome)
+        row, column = self.row, self.column
+        of = row.signal, row.parts, row.logarithmic if row.parts else True, row.learned
+        return (*of, column.dataset, column.statistic, column.outcome)
 
 
 @dataclass(frozen=True)

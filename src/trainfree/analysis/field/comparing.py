@@ -11,7 +11,8 @@ import pandas as pd
 
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made
-from trainfree.analysis.field.cells import SYMBOLS, Printed, PrintedTable, read_all_printed
+from trainfree.analysis.field.cells import SYMBOLS, Printed, PrintedTable, Row, read_all_printed
+from trainfree.analysis.field.learners import Learners
 from trainfree.analysis.field.measures import ACCURACY, Found, Population, measure
 from trainfree.analysis.field.scored import FieldScores
 from trainfree.analysis.formats import number, with_interval, with_spread
@@ -49,17 +50,17 @@ def compare(inputs: Inputs, paper: str) -> Made:
     """
     every = read_all_printed(inputs.some("published_field"))
     run = RunFiles((), (), inputs.benchmark)
-    scored = FieldScores(inputs.scores)
+    scored, learners = FieldScores(inputs.scores), Learners(inputs.learned)
     tables = [table for table in every if table.protocol.paper == paper]
     rows: list[dict[str, Any]] = []
     swapped: list[Swaps] = []
     for table in tables:
-        found = _of_table(table, every, run, scored, inputs.settings)
+        found = _of_table(table, every, run, scored, learners, inputs.settings)
         rows += found
         swapped += [Swaps(int(row["swaps"]), int(row["swaps_passed"])) for row in found]
         name_missing(found, table.name)
     title = _title(tables, inputs.settings) + power_text(swapped)
-    files = [file.data for file in scored.files]
+    files = [*(file.data for file in scored.files), *learners.studies]
     return Made(rows, data_line([*files, run.benchmark]), title)
 
 
@@ -88,9 +89,10 @@ def _of_table(
     every: Sequence[PrintedTable],
     run: RunFiles,
     scored: FieldScores,
+    learners: Learners,
     settings: AnalysisSettings,
 ) -> list[dict[str, Any]]:
-    found = [_found(table, printed, run, scored, settings) for printed in table.cells]
+    found = [_found(table, printed, run, scored, learners, settings) for printed in table.cells]
     pairs = list(zip(table.cells, found, strict=True))
     compared = [
         Compared(
@@ -110,14 +112,19 @@ def _found(
     printed: Printed,
     run: RunFiles,
     scored: FieldScores,
+    learners: Learners,
     settings: AnalysisSettings,
 ) -> tuple[Found, Verdict]:
     if printed.row.comparable != "yes":
         reason = printed.row.comparable.removeprefix("no: ")
         return _NOTHING, Verdict(NOT_COMPARABLE, np.nan, "", reason)
     try:
-        population = population_of(run, scored, table, printed)
-        found = measure(scored, printed.row, printed.column, population, settings)
+        if printed.row.learned is None:
+            population = population_of(run, scored, table, printed)
+            found = measure(scored, printed.row, printed.column, population, settings)
+        else:
+            run.require_space(table.space)
+            found = learners.measure(printed.row.learned, printed.column, table.protocol.subset)
     except AbsentError as absent:
         return _NOTHING, Verdict(MISSING, np.nan, "", str(absent))
     cells = [other.cell for other in table.cells]
@@ -150,7 +157,7 @@ def _obstacle(table: PrintedTable, printed: Printed, scored: FieldScores) -> str
     What no image enters is the same on stand-ins.
     """
     dataset = printed.column.dataset
-    if printed.row.signal == ACCURACY:
+    if printed.row.signal == ACCURACY or printed.row.learned:
         return ""
     given = scored.inputs(dataset, printed.row)
     if table.protocol.input == "images" and "gaussian input" in given:
@@ -195,13 +202,20 @@ def _row(
         "note": row.note,
         "dataset": printed.column.dataset,
         "statistic": printed.column.statistic,
-        "signal": row.signal or " + ".join(row.parts),
+        "signal": signal_of(row),
         "input": given,
         "source": printed.source,
         "elsewhere": elsewhere,
         "seeds": found.seeds or None,
         "population": found.population or None,
     }
+
+
+def signal_of(row: Row) -> str:
+    """Return what a row is about: a proxy, several, or a forest."""
+    if row.learned:
+        return f"a forest on {row.learned.features} after {row.learned.trainings:,} trainings"
+    return row.signal or " + ".join(row.parts)
 
 
 def shown(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """What each proxy is worth by the statistics that papers print: τ, ρ, nDCG, the best of 3,000.
 
-Every proxy and combination that was scored has a row, whether anybody prints it or not.
+Every proxy and combination that was scored has a row, whether anybody prints it or not. Beside them
+stands what a forest gets from a few trainings.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Any
 from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
 from trainfree.analysis.field.cells import Column, Row
-from trainfree.analysis.field.comparing import TARGET
+from trainfree.analysis.field.comparing import TARGET, signal_of
+from trainfree.analysis.field.learners import STATISTICS as OF_LEARNERS
+from trainfree.analysis.field.learners import Learners
 from trainfree.analysis.field.measures import (
     Found,
     Population,
@@ -51,7 +54,9 @@ def _with_all(name: str, digits: int = 3) -> Any:
     "a 95 % bootstrap interval over architectures where a sample was scored, anew for each seed. "
     "nDCG@1000: gain 2^accuracy − 1; of a sample it is estimated for the whole, each architecture "
     "standing for its share. Precision: of the best 1,000 by score, or their share of a sample, "
-    "those among the best by accuracy. Scores that are not finite count as the worst finite one",
+    "those among the best by accuracy. Scores that are not finite count as the worst finite "
+    "one. A forest ranks the architectures whose accuracies it has not seen; its seeds are draws "
+    "of the others",
     columns=(
         *text("dataset", "target", "cells", "proxy", "input"),
         *numbers("seeds", "n", "population"),
@@ -76,7 +81,7 @@ def _with_all(name: str, digits: int = 3) -> Any:
         "Remark": plain("note"),
     },
     once=("Seeds",),
-    reads=("scores", "benchmark", "published_field"),
+    reads=("scores", "benchmark", "learned", "published_field"),
     of="field",
     target=TARGET,
     settings=RESAMPLING,
@@ -86,7 +91,7 @@ def _with_all(name: str, digits: int = 3) -> Any:
     minutes=120,
 )
 def field_methods(inputs: Inputs) -> Made:
-    """Return a row for each data set, part of the space, and proxy or combination.
+    """Return a row for each data set, part of the space, and proxy, combination or forest.
 
     Raises
     ------
@@ -95,13 +100,17 @@ def field_methods(inputs: Inputs) -> Made:
     """
     benchmark = inputs.file("benchmark")
     run, scored = RunFiles((), (), benchmark), FieldScores(inputs.some("scores"))
-    rows = [row for dataset in scored.datasets for row in _rows(scored, run, dataset, inputs)]
+    learners = Learners(inputs.learned)
+    rows = [
+        row for dataset in scored.datasets for row in _rows(scored, learners, run, dataset, inputs)
+    ]
     rows.sort(key=lambda row: (row["dataset"], row["cells"], -row["kendall"]))
-    return Made(rows, data_line([*(file.data for file in scored.files), run.benchmark]))
+    files = [*(file.data for file in scored.files), *learners.studies, run.benchmark]
+    return Made(rows, data_line(files))
 
 
 def _rows(
-    scored: FieldScores, run: RunFiles, dataset: str, inputs: Inputs
+    scored: FieldScores, learners: Learners, run: RunFiles, dataset: str, inputs: Inputs
 ) -> Iterator[dict[str, Any]]:
     target = targets(run.benchmark, dataset, inputs.file("benchmark"))[0]
     accuracy = target.accuracy.dropna()
@@ -125,6 +134,28 @@ def _rows(
                 "input": given,
                 **measured,
             }
+        place = {"dataset": dataset, "target": target.name, "cells": cells}
+        yield from _learned(learners, subset, place)
+
+
+def _learned(learners: Learners, subset: str, place: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each forest; precision and searches are not known of them."""
+    for learning in learners.known(place["dataset"], subset):
+        found: dict[str, Any] = {
+            name + bound: float("nan") for name in STATISTICS for bound in BOUNDS
+        }
+        for name in OF_LEARNERS:
+            column = Column.model_validate(
+                {"dataset": place["dataset"], "statistic": name, "outcome": place["target"]}
+            )
+            one = learners.measure(learning, column, subset)
+            found |= _shown(name, one) | {
+                "seeds": one.seeds,
+                "n": one.measured.n,
+                "population": one.population,
+            }
+        row = Row(cells=(), learned=learning)
+        yield place | {"proxy": signal_of(row), "input": "none", **found}
 
 
 def _measured(

@@ -11,7 +11,7 @@ from trainfree.analysis.field.comparing import COLUMNS, TARGET, compare, shown
     columns=COLUMNS,
     shown=shown,
     once=("Table",),
-    reads=("scores", "benchmark", "published_field"),
+    reads=("scores", "benchmark", "learned", "published_field"),
     of="field",
     target=TARGET,
     settings=(*RESAMPLING, *JUDGING),

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 
+from trainfree.analysis.statistics.exponential_gain import ndcg_at
 from trainfree.analysis.statistics.rank_statistics import PairedRanks
 from trainfree.randomness import stream
 
@@ -32,12 +33,15 @@ class Learned(NamedTuple):
     ----------
     kendall, spearman
         Tau-b and rho of prediction and truth; NaN where all predictions or truths are equal.
+    ndcg
+        nDCG@1000 of the ranking by prediction, of accuracies in percent; NaN for other quantities.
     seconds
         Of the processor, for fitting and predicting.
     """
 
     kendall: float
     spearman: float
+    ndcg: float
     seconds: float
 
 
@@ -80,16 +84,30 @@ def predictions(
 
 
 def learned(
-    features: Floats, truth: Floats, trainings: int, *, trees: int, seed: int, draw: int
+    features: Floats,
+    truth: Floats,
+    trainings: int,
+    *,
+    trees: int,
+    seed: int,
+    draw: int,
+    percent: bool = True,
 ) -> Learned:
-    """Return how well a forest ranks after a draw of trainings; parameters as above."""
+    """Return how well a forest ranks after a draw of trainings; parameters as above.
+
+    Parameters
+    ----------
+    percent
+        Whether the truth is an accuracy in percent.
+    """
     trained, others = drawn(len(truth), trainings, seed, draw)
     own = int(stream(seed, "learned/forest", draw).integers(2**31))
     start = time.process_time()
     predicted = predictions(features, truth, trained, others, trees=trees, seed=own)
     seconds = time.process_time() - start
     kendall, spearman = PairedRanks(predicted, truth[others]).chosen(("kendall", "spearman"))
-    return Learned(kendall, spearman, seconds)
+    ndcg = ndcg_at(predicted, truth[others]) if percent else float("nan")
+    return Learned(kendall, spearman, ndcg, seconds)
 
 
 def as_features(scores: pd.DataFrame) -> pd.DataFrame:

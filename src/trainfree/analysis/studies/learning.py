@@ -161,7 +161,8 @@ def _of_outcome(
     rows = np.flatnonzero(chosen & np.isfinite(values))
     truth = values[rows]
     shape = (len(sets), len(settings.trainings), settings.draws)
-    found = {name: np.full(shape, np.nan) for name in (*_MEASURES, "seconds")}
+    found = {name: np.full(shape, np.nan) for name in (*_MEASURES, "ndcg", "seconds")}
+    percent = settings.kind in ("accuracy", "deployed_accuracy")
     for draw in track(range(settings.draws), "draws of trainings"):
         for column, trainings in enumerate(settings.trainings):
             if len(rows) - trainings < FEWEST_OTHERS:
@@ -174,6 +175,7 @@ def _of_outcome(
                     trees=settings.trees,
                     seed=settings.seed,
                     draw=draw,
+                    percent=percent,
                 )
                 for name, value in one._asdict().items():
                     found[name][line, column, draw] = value
@@ -192,6 +194,7 @@ def _dataset(
     names = {
         "kendall": "Kendall's tau-b of prediction and truth, of architectures not trained on",
         "spearman": "Spearman's rho of the same",
+        "ndcg": "nDCG@1000 of the same, of accuracies",
         "seconds": "processor time of fitting and predicting",
     }
     grid = (len(outcomes), len(sets), len(settings.trainings), settings.draws)
