@@ -27,6 +27,7 @@ Kind = Literal[
     "pearson",
     "sampled",
     "history",
+    "shared",
     "none",
 ]
 Quantity = Literal["accuracy", "score", "seconds"]
@@ -53,7 +54,7 @@ class Measure(_Entry):
         The accuracy, ``<benchmark data set>/<split>/<epochs>``.
     search, algorithm, signal, proxy, preset, budget, budget_kind
         The search, by the attributes of its file; empty: any. ``signal`` also names the proxy of
-        a correlation.
+        a correlation, ``algorithm`` a method of weight sharing.
     least_accuracy, after
         Correlations leave out architectures of no more percent; histories so many first steps.
     comparable

@@ -31,8 +31,9 @@ from trainfree.analysis.inputs import (
 )
 from trainfree.analysis.origins import MadeFrom
 from trainfree.analysis.published import Measure
+from trainfree.analysis.sharing import Trainings, group_trainings
 from trainfree.errors import DataFileError
-from trainfree.files.storage import open_dataset
+from trainfree.files.storage import open_dataset, read_dataset
 from trainfree.trainings import ACCURACY, EVALUATIONS, TRAINING_SECONDS, Outcome, budget_kind
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class RunFiles:
         Files; those that are not there are named on the log and left out.
     benchmark
         The benchmark file, or None.
+    shared
+        Trainings of shared weights.
     leave_out
         Leave out files that cannot be used too; otherwise they are errors, because ranks, tests
         and cells would change without one.
@@ -70,6 +73,7 @@ class RunFiles:
         scores: Sequence[Path],
         searches: Sequence[Path],
         benchmark: Path | None,
+        shared: Sequence[Path] = (),
         *,
         leave_out: bool = False,
     ) -> None:
@@ -77,6 +81,7 @@ class RunFiles:
         self._score_paths = tuple(scores)
         self._search_paths = tuple(searches)
         self._benchmark_path = benchmark
+        self._shared_paths = tuple(shared)
         self._accuracy: dict[str, pd.Series] = {}
         self._once: dict[Hashable, Any] = {}
 
@@ -136,6 +141,28 @@ class RunFiles:
         except DataFileError as error:
             self._may_lack(self._benchmark_path, error)
             raise AbsentError(f"no trained accuracies ({error})") from error
+
+    @cached_property
+    def trainings(self) -> list[Trainings]:
+        """Trainings of shared weights, by method and setting."""
+        found = []
+        for path in self._shared_paths:
+            try:
+                found.append(read_dataset(path, "weight_sharing"))
+            except DataFileError as error:
+                self._may_lack(path, error)
+        return group_trainings(found)
+
+    def trainings_of(self, measure: Measure) -> Trainings | None:
+        """Return those that a measure names: at the published scale, or of most runs; or None."""
+        wanted = {"method": measure.algorithm, "dataset": measure.dataset, "space": self.space}
+        wanted |= {"preset": measure.preset} if measure.preset else {}
+        found = [
+            each
+            for each in self.trainings
+            if all(each.attributes[key] == value for key, value in wanted.items())
+        ]
+        return max(found, key=lambda each: (each.is_published, len(each.files)), default=None)
 
     @property
     def is_empty(self) -> bool:
@@ -273,19 +300,22 @@ class RunFiles:
             raise AbsentError(f"no search {described} with {measure.budget} {unit}")
         return max(fitting, key=lambda search: search.sizes["run"])
 
-    def data_line(self, space: str = "", scores: bool = True, searches: bool = True) -> MadeFrom:
+    def data_line(
+        self, space: str = "", scores: bool = True, searches: bool = True, shared: bool = False
+    ) -> MadeFrom:
         """Return what the files hold, for captions, and which they are.
 
         Parameters
         ----------
         space
             Only files of this space; of every one if empty.
-        scores, searches
-            Whether to tell of scores, of searches.
+        scores, searches, shared
+            Whether to tell of scores, of searches, of shared weights.
         """
         files = [
             *(self.score_files.values() if scores else []),
             *(self.searches if searches else []),
+            *(file for each in self.trainings if shared for file in each.files),
         ]
         with suppress(AbsentError):
             files.append(self.benchmark)

@@ -72,6 +72,11 @@ def learning_inputs(run: ConfiguredRun, dataset: str, kind: str) -> dict[str, st
     return files | ({} if hardware is None else {"hardware": hardware})
 
 
+def sharing_files(run: ConfiguredRun) -> list[str]:
+    """Return the files of shared weights, one a method and run; none where no method is named."""
+    return []
+
+
 def hardware_file(run: ConfiguredRun) -> str | None:
     """Return the file of what networks cost on hardware; None where nobody has looked."""
     measured = f"{run.space}-hardware" in RECIPES

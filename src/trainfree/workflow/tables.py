@@ -101,6 +101,7 @@ class RunTables:
             "ablation": studies.ablation_files(run),
             "training": studies.training_files(run),
             "learned": studies.learned_files(run),
+            "shared": studies.sharing_files(run),
         }
 
     @property
