@@ -26,6 +26,7 @@ include: "rules/prepare.smk"
 include: "rules/score.smk"
 include: "rules/search.smk"
 include: "rules/pareto.smk"
+include: "rules/weight_sharing.smk"
 include: "rules/published_scores.smk"
 include: "rules/proxies.smk"
 include: "rules/aggregate.smk"
@@ -66,6 +67,7 @@ localrules:
     proxy_figures,
     proxy_stability,
     pareto,
+    weight_sharing,
     nasbench101,
     nasbench101_scores,
     landscape,
@@ -152,6 +154,12 @@ rule pareto:
     input:
         TABLES.files("pareto"),
         figure_files(f"pareto-{CONFIG.space}-{CONFIG.datasets[0]}"),
+
+
+# Search by shared weights: what each method chose, epoch by epoch.
+rule weight_sharing:
+    input:
+        sharing_files,
 
 
 rule nasbench101:

@@ -21,6 +21,7 @@ from trainfree.search.fronts.plan import fronts_code_hash
 from trainfree.search.plan import search_code_hash
 from trainfree.spaces import load_space
 from trainfree.spaces.listed import ListedSpace
+from trainfree.weight_sharing.setting import sharing_code_hash
 from trainfree.workflow import rerun, runs, studies
 from trainfree.workflow.devices import Devices
 from trainfree.workflow.environment import (
@@ -160,6 +161,14 @@ def fronts_inputs(wildcards):
     """Return the files that searches under a cost read."""
     try:
         return studies.fronts_inputs(RUN, wildcards.cost)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def sharing_files(wildcards):
+    """Return the files of all methods of weight sharing."""
+    try:
+        return studies.sharing_files(RUN)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
 

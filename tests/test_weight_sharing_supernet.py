@@ -180,7 +180,7 @@ def test_an_epoch_shows_every_image_once_and_draws_by_the_stream_alone():
         return [batch.labels.tolist() for batch in batches]
 
     assert [len(part) for part in seen(0)] == [8, 8, 4]
-    assert sorted(sum(seen(0), [])) == sorted(half.labels.tolist())
+    assert sorted(label for part in seen(0) for label in part) == sorted(half.labels.tolist())
     assert seen(0) == seen(0) != seen(1)
     plain = torch.cat([batch.images for batch in images.ordered(half, 8)])
     assert torch.allclose(plain, (half.pixels.float() - 127.5) / 64)
