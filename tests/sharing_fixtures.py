@@ -1,134 +1,83 @@
-"""Small files of shared weights, and trained accuracies and scores of the same cells."""
+"""Small settings and images of weight sharing, and a training that takes half a second."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from analysis_fixtures import write_benchmark, write_scores
+import torch
 
-from trainfree.files.storage import provenance_attributes, read_dataset, write_dataset
+from trainfree.images.datasets import TEST, TRAIN
 from trainfree.spaces.nasbench201.space import CellSpace
-from trainfree.weight_sharing.feed import PHASES
-from trainfree.weight_sharing.schema import Outcome, sharing_dataset
+from trainfree.weight_sharing.method import Method
+from trainfree.weight_sharing.methods import load_method
+from trainfree.weight_sharing.pictures import Half, Pictures
+from trainfree.weight_sharing.setting import SharingSetting
+from trainfree.weight_sharing.supernet import SuperNetwork
 
 SPACE = CellSpace.published()
-CELLS = np.sort(np.random.default_rng(7).choice(len(SPACE), 150, replace=False))
-RANKED = np.random.default_rng(8).permutation(CELLS)[:40]
-OUTCOMES = {
-    ("cifar10-valid", "valid", 200, "mean"): -3.0,
-    ("cifar10", "test", 200, "mean"): 0.0,
-    ("cifar100", "valid", 200, "mean"): -20.0,
-    ("cifar100", "test", 200, "mean"): -21.0,
-    ("cifar10-valid", "valid", 12, "mean"): -9.0,
+FEW: dict[str, dict[str, Any]] = {
+    "rsps": {"samples": 3},
+    "setn": {"samples": 3},
+    "enas": {"controller_steps": 2, "controller_samples": 3, "samples": 2, "last_samples": 4},
 }
-"""By how much each accuracy differs from the headline."""
+"""What makes choices cheap."""
 
 
-def accuracy_of(cells: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Return a made-up accuracy of each cell, by its place in the space."""
-    return np.array([60 + 34 * np.random.default_rng(int(cell)).beta(5, 1) for cell in cells])
-
-
-def write_trained(path: Path, **attributes: str | int) -> Path:
-    """Write the accuracies of the cells, under the names and numbers that they have."""
-    accuracy = accuracy_of(CELLS)
-    columns = {key: accuracy + shift for key, shift in OUTCOMES.items()}
-    told = {"space": "nasbench201", "source": "made", **attributes}
-    return _renamed(write_benchmark(path, columns, **told), "benchmark")
-
-
-def write_cell_scores(path: Path, noise: float = 3.0, **attributes: str | int) -> Path:
-    """Write scores of two proxies, one nearer to the accuracies than the other."""
-    rng, accuracy = np.random.default_rng(3), accuracy_of(CELLS)
-    scores = {
-        "naswot": accuracy + rng.normal(0, noise, len(CELLS)),
-        "params": accuracy + rng.normal(0, 4 * noise, len(CELLS)),
-    }
-    scores["naswot"][:2] = -np.inf
-    return _renamed(write_scores(path, scores, **attributes), "scores")
-
-
-def write_sharing(
-    path: Path,
-    method: str = "rsps",
-    run: int = 0,
-    *,
-    epochs: int = 4,
-    noise: float = 2.0,
-    ranked: Sequence[int] | np.ndarray = RANKED,
-    **attributes: str | int | float,
-) -> Path:
-    """Write what a training of a method leaves behind; every number is drawn from its own seed."""
-    rng = np.random.default_rng([len(method), ord(method[-1]), run])
-    rows = [
-        {
-            **{name: rng.uniform(0.5, 2.0) for name in ("training_loss", "architecture_loss")},
-            **{
-                name: rng.uniform(20, 60)
-                for name in (
-                    *("training_accuracy", "architecture_accuracy"),
-                    *("validation_accuracy", "choice_accuracy"),
-                )
-            },
-            "choice": int(rng.choice(CELLS)),
-            "probability": rng.dirichlet(np.ones(5), 6),
-            "seconds": rng.uniform(1, 5, len(PHASES)),
-        }
-        for _ in range(epochs)
-    ]
-    shared = accuracy_of(ranked) + rng.normal(0, noise, len(ranked))
-    outcome = Outcome(
-        rows=rows,
-        answer=rows[-1]["choice"],
-        answer_accuracy=rng.uniform(20, 60),
-        answer_seconds=rng.uniform(1, 2),
-        ranked=[
-            (int(cell), float(value), 0.25) for cell, value in zip(ranked, shared, strict=True)
-        ],
+def setting_of(method: str, **changed: Any) -> SharingSetting:
+    """Return a setting of the mini space on generated images, of two epochs."""
+    own = {"epochs": 2, "batch_size": 16, **FEW.get(method, {}), **changed.pop("settings", {})}
+    setting = SharingSetting(
+        space="nasbench201_mini",
+        dataset="generated",
+        method=method,
+        preset="nasbench201",
+        images=64,
+        image_size=0,
+        channels=4,
+        cells=1,
+        ranked=5,
+        seed=0,
+        settings=own,
     )
-    told = {
-        **provenance_attributes(
-            settings={"method": method, "run": run},
-            code="0123456789abcdef",
-            source_hashes={"images": "ab" * 32},
-            seed=0,
-        ),
-        "space": "nasbench201",
-        "dataset": "cifar10",
-        "method": method,
-        "run": run,
-        "preset": "nasbench201",
-        "epochs": epochs,
-        "images_weights": 5000,
-        "images_architecture": 5000,
-        "validated": "100 random cells",
-        "chance": 10.0,
-        "published": 0,
-        "scale": f"reduced: 5,000 + 5,000 images, {epochs} epochs",
-        "stand_in": 0,
-        "image_source": "CIFAR-10, a subset",
-        **attributes,
-    }
-    write_dataset(sharing_dataset(SPACE, outcome).assign_attrs(told), path, "weight_sharing")
-    return path
+    return replace(setting, **changed)
 
 
-def write_sharings(
-    folder: Path, methods: Sequence[str], runs: int = 3, **attributes: str | int | float
-) -> list[Path]:
-    """Write several runs of several methods."""
-    return [
-        write_sharing(folder / f"{method}-{run}.h5", method, run, **attributes)  # type: ignore[arg-type]
-        for method in methods
-        for run in range(runs)
-    ]
+def pictures(count: int = 32, size: int = 8, seed: int = 0) -> Pictures:
+    """Return two halves of noise in ten classes."""
+    rng = np.random.default_rng(seed)
+
+    def half() -> Half:
+        pixels = rng.integers(256, size=(count, 3, size, size)).astype(np.uint8)
+        return Half(torch.from_numpy(pixels), torch.from_numpy(rng.integers(10, size=count)))
+
+    return Pictures(half(), half(), np.full(3, 127.5), np.full(3, 64.0))
 
 
-def _renamed(path: Path, kind: str) -> Path:
-    names = np.array([SPACE.to_string(int(cell)) for cell in CELLS], dtype=object)
-    dataset = read_dataset(path, kind)
-    dataset = dataset.assign_coords(arch=CELLS, architecture=("arch", names))
-    write_dataset(dataset, path, kind)
-    return path
+def method_of(name: str, *, channels: int = 4, cells: int = 1, **settings: Any) -> Method:
+    """Return a method of the published space with a small network."""
+    setting = replace(setting_of(name, settings=settings), space="nasbench201")
+    own = setting.method_settings
+    network = SuperNetwork(
+        SPACE.operations,
+        channels=channels,
+        cells=cells,
+        running_statistics=own.running_statistics,
+        seed=3,
+    )
+    return load_method(name)(network, own, SPACE, 4)
+
+
+def split(train: int, test: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the splits of an image set of so many images."""
+    return np.repeat([TRAIN, TEST], [train, test])
+
+
+def command_environment(repository: Path) -> dict[str, str]:
+    """Return the environment in which the command of this checkout runs with one thread."""
+    path = os.pathsep.join([str(repository / "src"), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHON": sys.executable}

@@ -148,7 +148,7 @@ def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:
     return config, Inputs(
         scores=below(run.score_files),
         searches=below(run.search_files),
-        shared=below(studies.sharing_files(run)),
+        shared=below(studies.sharing_beside(run)),
         benchmark=arguments.data / Path(run.benchmark).relative_to("data"),
         published=tuple(paper.path for paper in read_papers(arguments.published)),
         settings=config.table_settings,

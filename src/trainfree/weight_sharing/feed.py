@@ -1,4 +1,4 @@
-"""What an epoch draws: batches, architectures, noise. All of it by the seed, run and epoch alone."""
+"""What an epoch draws, by the seed, the run and the epoch alone; and how it is measured."""
 
 from __future__ import annotations
 

@@ -50,9 +50,7 @@ class Method(ABC):
 
     validated: ClassVar[str]
 
-    def __init__(
-        self, network: SuperNetwork, settings: Any, space: CellSpace, seed: int
-    ) -> None:
+    def __init__(self, network: SuperNetwork, settings: Any, space: CellSpace, seed: int) -> None:
         self.network, self.settings, self.space = network, settings, space
         self.device = network.head.weight.device
         self.optimizer = torch.optim.SGD(

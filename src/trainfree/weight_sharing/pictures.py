@@ -150,7 +150,7 @@ def load_pictures(setting: SharingSetting, path: Path, device: str) -> Pictures:
     with open_dataset(path, "images") as source, explained(path):
         split, labels = source["split"].to_numpy(), source["label"].to_numpy()
         rows = halves_of(setting, split, path)
-        halves = []
+        halves: list[Half] = []
         for part in rows:
             ordered = np.sort(part)
             pixels = source["image"].isel(n=ordered).to_numpy()
@@ -159,7 +159,8 @@ def load_pictures(setting: SharingSetting, path: Path, device: str) -> Pictures:
             classes = torch.from_numpy(labels[ordered].astype(np.int64)).to(device)
             halves.append(Half(tensor, classes))
         mean, std = (np.asarray(source.attrs[f"channel_{name}"]) for name in ("mean", "std"))
-    return Pictures(*halves, mean, std)
+    weights, architecture = halves
+    return Pictures(weights, architecture, mean, std)
 
 
 def halves_of(
@@ -211,4 +212,5 @@ def averaged_down(pixels: NDArray[np.uint8], size: int, path: Path) -> NDArray[n
         return pixels
     ratio = found // wanted
     blocks = pixels.reshape(len(pixels), wanted, ratio, wanted, ratio, 3)
-    return np.rint(blocks.mean(axis=(2, 4), dtype=np.float32)).astype(np.uint8)
+    averaged: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
+    return np.rint(averaged).astype(np.uint8)

@@ -122,5 +122,3 @@ def _attributes(
         "stand_in": int(found["stand_in"]),
         "image_source": str(found["source_note"]),
     }
-
-

@@ -25,13 +25,13 @@ Dimensions: ``epoch``, ``edge`` and ``operation`` (texts, in the space's order),
                             operation)                   edge; sums to one over the operations
 ``seconds``                 (epoch, phase)     s         measured; ``validation`` is measured beside
                                                          the search and is no part of it
-``answer_seconds``          ()                 s         measured, of the choice after the last epoch
+``answer_seconds``          ()                 s         measured, of that choice
 ``search_seconds``          ()                 s         all epochs' ``weights`` and
                                                          ``architecture``, and ``answer_seconds``:
                                                          what the search itself costs. The scripts
                                                          of NAS-Bench-201 count the same.
-``ranked_arch``             (ranked)           int32     architectures drawn uniformly, the same ones
-                                                         for every method and run of a seed
+``ranked_arch``             (ranked)           int32     drawn uniformly, the same ones for every
+                                                         method and run of a seed
 ``shared_accuracy``         (ranked)           percent   of each with the weights after the last
                                                          epoch, on the images of the architecture
 ``shared_seconds``          (ranked)           s         what that took

@@ -85,20 +85,19 @@ class SharingSetting(Settings):
 
     @property
     def cell_space(self) -> CellSpace:
-        """The space.
+        """The space; see :func:`cell_space`."""
+        return cell_space(self.space)
+
+    def check(self) -> None:
+        """Check what no type says.
 
         Raises
         ------
         ConfigError
-            When its architectures are no cells of NAS-Bench-201.
+            When the space is none of NAS-Bench-201's, or there is no such method, preset or
+            setting of the method.
         """
-        space = load_space(self.space)
-        if not isinstance(space, CellSpace):
-            raise ConfigError(
-                f"space: weight sharing is of the cells of nasbench201, found {self.space}; "
-                "choose space: nasbench201"
-            )
-        return space
+        _ = self.cell_space, self.method_settings
 
     def differences(self, images: tuple[int, int], image_size: int) -> list[str]:
         """Return in words what is not as published; empty where everything is.
@@ -129,6 +128,23 @@ class SharingSetting(Settings):
         if self.space != "nasbench201":
             found.append(self.space)
         return found
+
+
+def cell_space(name: str) -> CellSpace:
+    """Return a space of cells of NAS-Bench-201.
+
+    Raises
+    ------
+    ConfigError
+        When the space has others.
+    """
+    space = load_space(name)
+    if not isinstance(space, CellSpace):
+        raise ConfigError(
+            f"space: weight sharing is of the cells of nasbench201, found {name}; "
+            "choose space: nasbench201"
+        )
+    return space
 
 
 def sharing_code_hash(setting: SharingSetting) -> str:

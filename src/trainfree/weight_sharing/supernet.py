@@ -193,8 +193,8 @@ class ResidualBlock(nn.Module):
         """Return half as large maps of ``channels`` channels."""
         y = self.first_norm(self.first(F.relu(x)))
         y = self.second_norm(self.second(F.relu(y)))
-        shortcut: Tensor = self.shortcut(F.avg_pool2d(x, 2))
-        return shortcut + y
+        total: Tensor = self.shortcut(F.avg_pool2d(x, 2)) + y
+        return total
 
 
 class SuperNetwork(nn.Module):

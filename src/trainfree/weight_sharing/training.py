@@ -46,7 +46,8 @@ class SharedTraining:
             classes=spec_of(setting.dataset).classes,
             running_statistics=self.settings.running_statistics,
             seed=int(begin.integers(2**63)),
-        ).to(device=self.device, memory_format=torch.channels_last)
+        ).to(self.device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.method = load_method(setting.method)(
             network, self.settings, self.space, int(begin.integers(2**63))
         )

@@ -1,4 +1,4 @@
-"""The methods of weight sharing: one class in one file each, ``METHOD``, found by the file's name."""
+"""The methods of weight sharing: one class in one file each, found by the file's name."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainfree.weight_sharing.feed import Clock, Feed, Meter
-from trainfree.weight_sharing.methods.darts_v1 import FirstOrderDarts
 from trainfree.weight_sharing.method import Trained
+from trainfree.weight_sharing.methods.darts_v1 import FirstOrderDarts
 from trainfree.weight_sharing.pictures import Batch
 
 STEP = 0.01
@@ -54,7 +54,7 @@ class SecondOrderDarts(FirstOrderDarts):
         step
             See :data:`STEP`.
         """
-        weights = list(self.network.parameters())
+        weights: list[Tensor] = list(self.network.parameters())
         kept = [weight.detach().clone() for weight in weights]
         rate = self.optimizer.param_groups[0]["lr"]
         with self.network.statistics_kept():

@@ -79,13 +79,14 @@ class Enas(Method):
     def probabilities(self) -> NDArray[np.float64]:
         """Return how likely each operation is on each edge, summed over all architectures."""
         digits = torch.tensor(list(self.space))
-        found = np.zeros((self.space.edges, len(self.space.operations)))
+        found: NDArray[np.float64] = np.zeros((self.space.edges, len(self.space.operations)))
         with torch.no_grad():
-            for block in digits.split(BLOCK):
+            for block in torch.split(digits, BLOCK):
                 likely = self.controller.rate(block).log_probability.double().exp().cpu().numpy()
                 for edge, codes in enumerate(block.T.numpy()):
                     found[edge] += np.bincount(codes, likely, minlength=found.shape[1])
-        return found / found.sum(axis=1, keepdims=True)
+        found /= found.sum(axis=1, keepdims=True)
+        return found
 
     def state_dict(self) -> State:
         """Return all that a next epoch depends on."""

@@ -1,4 +1,4 @@
-"""What methods of weight sharing would answer after each epoch: worth, skip connections, weights."""
+"""What weight sharing would answer after each epoch: its worth, its skip connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainfree.analysis.inputs import outcome_title
 from trainfree.analysis.origins import files_behind
 from trainfree.errors import DataFileError
 from trainfree.report.figures.sharing.told import label_of, look_of, made_from, notes, rows_on
-from trainfree.report.style.accuracy_axis import accuracy_axis, accuracy_title
+from trainfree.report.style.accuracy_axis import accuracy_axis
 from trainfree.report.style.captions import sentences, span
 from trainfree.report.style.colours import MUTED
 from trainfree.report.style.look import figure_style, new_figure, rule_lines, write_figure
@@ -91,10 +91,10 @@ def _figure(rows: pd.DataFrame, title: str) -> Figure:
         heights.append(means["trained_accuracy"].to_numpy(dtype=np.float64))
     for chance in sorted(set(rows["chance"])):
         below.axhline(chance, color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)))
-        beside = below.get_yaxis_transform()
-        below.text(0.995, chance, "chance", transform=beside, fontsize=7, color=MUTED, ha="right")
+        beside, small = below.get_yaxis_transform(), {"fontsize": 7, "color": MUTED}
+        below.text(0.995, chance, "chance", transform=beside, va="bottom", ha="right", **small)
     accuracy_axis(above, np.concatenate(heights))
-    above.set_ylabel(f"{accuracy_title(title)},\nthe choice alone", fontsize=7.5)
+    above.set_ylabel(f"choice trained alone (%),\n{title}", fontsize=7.5)
     middle.set_ylabel("skip connections\nin the choice", fontsize=7.5)
     middle.set_ylim(-0.25, EDGES + 0.25)
     middle.set_yticks(range(EDGES + 1))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import Floats, outcome_title
@@ -66,6 +67,7 @@ def plot_sharing_ranking(table: Path, dataset: str, output_stem: Path) -> None:
 
 def _draw(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     low, high = _bars(rows)
     for place, row in enumerate(rows.to_dict("records")):
         is_proxy = row["kind"] == PROXY

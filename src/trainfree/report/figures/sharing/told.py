@@ -1,4 +1,4 @@
-"""What figures of shared weights have in common: the rows of a data set, and what is behind them."""
+"""What figures of shared weights have in common: their rows, their look, what is behind them."""
 
 from __future__ import annotations
 
