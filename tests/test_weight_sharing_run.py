@@ -25,6 +25,7 @@ from trainfree.images.prepare import prepare_images
 from trainfree.weight_sharing.presets import SETTINGS
 from trainfree.weight_sharing.run import share_weights
 from trainfree.weight_sharing.setting import PUBLISHED_IMAGES, SharingSetting
+from trainfree.weight_sharing.training import SharedTraining
 from trainfree.workflow.runs import ConfiguredRun
 from trainfree.workflow.studies import sharing_files, sharing_settings
 
@@ -64,7 +65,9 @@ def test_the_file_says_what_was_done(method, images, tmp_path):
     missing = [name for name in found.data_vars if bool(found[name].isnull().any())]
     assert missing == ["architecture_loss", "architecture_accuracy"][:steps]
     searched = found["seconds"].sel(phase=["weights", "architecture"]).sum()
-    assert float(found["search_seconds"] - found["answer_seconds"]) == pytest.approx(float(searched))
+    assert float(found["search_seconds"] - found["answer_seconds"]) == pytest.approx(
+        float(searched)
+    )
     attributes = found.attrs
     assert (attributes["method"], attributes["run"], attributes["published"]) == (method, 0, 0)
     assert attributes["chance"] == 10
@@ -90,8 +93,6 @@ def test_a_training_that_was_interrupted_ends_with_the_same_bits(
     setting = setting_of(method, settings={"epochs": 3, "running_statistics": True})
     whole = trained(setting, images, tmp_path / "whole.h5")
     output = tmp_path / "cut.h5"
-    from trainfree.weight_sharing.training import SharedTraining
-
     epoch = SharedTraining.epoch
 
     def cut(self: SharedTraining, number: int) -> Any:
@@ -99,8 +100,8 @@ def test_a_training_that_was_interrupted_ends_with_the_same_bits(
             raise KeyboardInterrupt
         return epoch(self, number)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(SharedTraining, "epoch", cut)
+    monkeypatch.setattr(SharedTraining, "epoch", cut)
+    with pytest.raises(KeyboardInterrupt):
         share_weights(setting, 0, images, output, "cpu", 1)
     assert not output.exists()
     with pytest.raises(DataFileError, match=r"cut\.h5\.checkpoint: is a checkpoint of another"):
@@ -119,7 +120,7 @@ def test_a_training_that_was_interrupted_ends_with_the_same_bits(
 
 
 def test_a_killed_job_goes_on_with_the_same_bits(images, tmp_path, repository):
-    setting = setting_of("darts_v1", settings={"epochs": 12}, images=160)
+    setting = setting_of("darts_v1", settings={"epochs": 8}, images=64)
     output = tmp_path / "killed.h5"
     words = [
         *(sys.executable, "-m", "trainfree", "share-weights", "--setting", setting.json),
@@ -156,21 +157,18 @@ def test_a_device_that_is_not_there_is_named(images, tmp_path, monkeypatch, caps
 def test_bad_settings_are_named_before_anything_is_done(images, tmp_path, capsys):
     output = tmp_path / "0.h5"
 
-    def told(setting: SharingSetting) -> str:
-        text = SharingSetting.json.fget(setting) if setting.method in SETTINGS else ""  # type: ignore[attr-defined]
-        text = text or setting_of("gdas").json.replace('"gdas"', f'"{setting.method}"')
+    def told(was: str, changed: str) -> str:
+        text = setting_of("gdas").json.replace(was, changed)
         words = ["--setting", text, "--run", "0", "--images", str(images), "--device", "cpu"]
         assert main(["share-weights", *words, "--output", str(output)]) == 2
         return capsys.readouterr().err
 
-    assert "did you mean 'gdas'" in told(setting_of("gdas", method="gdass"))
-    assert "of the cells of nasbench201, found nasbench101" in told(
-        setting_of("gdas", space="nasbench101")
-    )
-    assert "expected at least 500 images for the weights, found 160" in told(
-        setting_of("gdas", images=1000)
-    )
-    assert "divides the images' 8 pixels, found 16" in told(setting_of("gdas", image_size=16))
+    assert "did you mean 'gdas'" in told('"gdas"', '"gdass"')
+    found = told('"nasbench201_mini"', '"nasbench101"')
+    assert "of the cells of nasbench201, found nasbench101" in found
+    found = told('"images":64', '"images":1000')
+    assert "expected at least 500 images for the weights, found 160" in found
+    assert "divides the images' 8 pixels, found 16" in told('"image_size":0', '"image_size":16')
     with pytest.raises(ImageError, match="images for the architecture, found 40"):
         share_weights(
             setting_of("gdas", dataset="cifar100", images=200), 0, images, output, "cpu", 1
@@ -181,10 +179,7 @@ def test_bad_settings_are_named_before_anything_is_done(images, tmp_path, capsys
 def test_only_the_published_setting_is_called_so():
     for dataset, counts in PUBLISHED_IMAGES.items():
         for preset in ("nasbench201", "nasbench201_running"):
-            full = SharingSetting(
-                *("nasbench201", dataset, "enas", preset),
-                *(0, 0, 16, 5, 100, 0),
-            )
+            full = SharingSetting("nasbench201", dataset, "enas", preset, 0, 0, 16, 5, 9, 0)
             assert full.differences(counts, 32) == []
     for changed, words in (
         ({"channels": 8}, "8 channels"),
@@ -235,5 +230,3 @@ def test_a_space_without_a_super_network_is_named():
     config = Config(space="nats_sss")  # fine as long as nobody asks for the target
     with pytest.raises(ConfigError, match="of the cells of nasbench201, found nats_sss"):
         sharing_files(ConfiguredRun(config))
-
-
