@@ -69,16 +69,13 @@ def _searched(files: Sequence[xr.Dataset]) -> str:
 
 
 def _shared(files: Sequence[xr.Dataset]) -> str:
-    methods, scales = _values(files, "method"), " or ".join(dict.fromkeys(_scales(files)))
+    methods, scales = _values(files, "method"), {str(f.attrs.get("scale", "?")) for f in files}
+    scale = next(iter(scales)) if len(scales) == 1 else "each at the scale that its row states"
     images = ", ".join(dict.fromkeys(_shared_images(file) for file in files))
     return (
-        f"{count_of(len(files), 'training')} of shared weights ({methods}), {scales}; root seed "
+        f"{count_of(len(files), 'training')} of shared weights ({methods}), {scale}; root seed "
         f"{_values(files, 'seed')}; images: {images}"
     )
-
-
-def _scales(files: Sequence[xr.Dataset]) -> list[str]:
-    return [str(file.attrs.get("scale", "?")) for file in files]
 
 
 def _shared_images(file: xr.Dataset) -> str:

@@ -24,6 +24,7 @@ from trainfree.analysis.inputs import (
     read_benchmark,
     read_scores,
     score_settings,
+    stand_in_of,
     status_names,
     target_of,
     targets,
@@ -31,9 +32,9 @@ from trainfree.analysis.inputs import (
 )
 from trainfree.analysis.origins import MadeFrom
 from trainfree.analysis.published import Measure
-from trainfree.analysis.sharing import Trainings, group_trainings
+from trainfree.analysis.sharing import SharedFiles
 from trainfree.errors import DataFileError
-from trainfree.files.storage import open_dataset, read_dataset
+from trainfree.files.storage import open_dataset
 from trainfree.trainings import ACCURACY, EVALUATIONS, TRAINING_SECONDS, Outcome, budget_kind
 
 if TYPE_CHECKING:
@@ -57,12 +58,10 @@ class RunFiles:
 
     Parameters
     ----------
-    scores, searches
+    scores, searches, shared
         Files; those that are not there are named on the log and left out.
     benchmark
         The benchmark file, or None.
-    shared
-        Trainings of shared weights.
     leave_out
         Leave out files that cannot be used too; otherwise they are errors, because ranks, tests
         and cells would change without one.
@@ -81,7 +80,7 @@ class RunFiles:
         self._score_paths = tuple(scores)
         self._search_paths = tuple(searches)
         self._benchmark_path = benchmark
-        self._shared_paths = tuple(shared)
+        self.shared = SharedFiles(tuple(shared), self._may_lack)
         self._accuracy: dict[str, pd.Series] = {}
         self._once: dict[Hashable, Any] = {}
 
@@ -141,28 +140,6 @@ class RunFiles:
         except DataFileError as error:
             self._may_lack(self._benchmark_path, error)
             raise AbsentError(f"no trained accuracies ({error})") from error
-
-    @cached_property
-    def trainings(self) -> list[Trainings]:
-        """Trainings of shared weights, by method and setting."""
-        found = []
-        for path in self._shared_paths:
-            try:
-                found.append(read_dataset(path, "weight_sharing"))
-            except DataFileError as error:
-                self._may_lack(path, error)
-        return group_trainings(found)
-
-    def trainings_of(self, measure: Measure) -> Trainings | None:
-        """Return those that a measure names: at the published scale, or of most runs; or None."""
-        wanted = {"method": measure.algorithm, "dataset": measure.dataset, "space": self.space}
-        wanted |= {"preset": measure.preset} if measure.preset else {}
-        found = [
-            each
-            for each in self.trainings
-            if all(each.attributes[key] == value for key, value in wanted.items())
-        ]
-        return max(found, key=lambda each: (each.is_published, len(each.files)), default=None)
 
     @property
     def is_empty(self) -> bool:
@@ -315,7 +292,7 @@ class RunFiles:
         files = [
             *(self.score_files.values() if scores else []),
             *(self.searches if searches else []),
-            *(file for each in self.trainings if shared for file in each.files),
+            *(file for each in self.shared.trainings if shared for file in each.files),
         ]
         with suppress(AbsentError):
             files.append(self.benchmark)
@@ -324,10 +301,7 @@ class RunFiles:
 
     def stand_in(self, dataset: str) -> str:
         """Return what stands in for the images that were scored; empty for real ones."""
-        scored = self.scores(dataset)
-        if not int(scored.attrs.get("stand_in", 0)):
-            return ""
-        return str(scored.attrs.get("image_source", "stand-in images"))
+        return stand_in_of(self.scores(dataset).attrs)
 
 
 def uses_images(signal: str) -> bool:

@@ -5,15 +5,19 @@ What the architectures chosen reach when they are trained alone is looked up in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from trainfree.analysis.inputs import Floats, floats, target_of, texts
+from trainfree.analysis.inputs import Floats, floats, stand_in_of, target_of, texts
+from trainfree.analysis.published import Measure
 from trainfree.errors import DataFileError
+from trainfree.files.storage import read_dataset
 from trainfree.trainings import Outcome
 
 if TYPE_CHECKING:
@@ -67,9 +71,7 @@ class Trainings:
     @property
     def stand_in(self) -> str:
         """What stands in for the images; empty for real ones."""
-        if not int(self.attributes["stand_in"]):
-            return ""
-        return str(self.attributes["image_source"])
+        return stand_in_of(self.attributes)
 
     @property
     def ranked(self) -> list[int]:
@@ -84,6 +86,44 @@ class Trainings:
     def last(self, name: str) -> Floats:
         """Return those of a variable by epoch after the last epoch, (run,)."""
         return np.array([floats(file[name])[-1] for file in self.files])
+
+
+@dataclass(frozen=True)
+class SharedFiles:
+    """The trainings of shared weights of a run, read when they are first asked for.
+
+    Attributes
+    ----------
+    paths
+        Their files.
+    left_out
+        Told of each that cannot be used, and why; may raise.
+    """
+
+    paths: tuple[Path, ...]
+    left_out: Callable[[Path, DataFileError], None]
+
+    @cached_property
+    def trainings(self) -> list[Trainings]:
+        """The runs of each method and setting."""
+        found = []
+        for path in self.paths:
+            try:
+                found.append(read_dataset(path, "weight_sharing"))
+            except DataFileError as error:
+                self.left_out(path, error)
+        return group_trainings(found)
+
+    def of(self, measure: Measure, space: str) -> Trainings | None:
+        """Return those that a measure names: at the published scale, or of most runs; or None."""
+        wanted = {"method": measure.algorithm, "dataset": measure.dataset, "space": space}
+        wanted |= {"preset": measure.preset} if measure.preset else {}
+        found = [
+            each
+            for each in self.trainings
+            if all(each.attributes[key] == value for key, value in wanted.items())
+        ]
+        return max(found, key=lambda each: (each.is_published, len(each.files)), default=None)
 
 
 @dataclass(frozen=True)

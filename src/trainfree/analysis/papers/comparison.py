@@ -219,6 +219,6 @@ def _measure_and_judge(
 
 def _has_no_trainings(run: RunFiles, measure: Measure) -> bool:
     try:
-        return run.trainings_of(measure) is None
+        return run.shared.of(measure, run.space) is None
     except AbsentError:  # no trained accuracies either
         return True

@@ -106,7 +106,7 @@ def obstacle_of(run: RunFiles, measure: Measure, batch_size: int) -> str:
 
 
 def _obstacle_of_shared(run: RunFiles, measure: Measure) -> str:
-    trainings = run.trainings_of(measure)
+    trainings = run.shared.of(measure, run.space)
     if trainings is None:
         return ""
     runs = len(trainings.files)
@@ -334,7 +334,7 @@ def _by_index(run: RunFiles, outcome: str) -> Floats:
 
 
 def _shared(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Measured:
-    trainings = run.trainings_of(measure)
+    trainings = run.shared.of(measure, run.space)
     if trainings is None:
         raise AbsentError(f"no shared weights of {measure.algorithm} on {measure.dataset}")
     if measure.quantity == "seconds":

@@ -33,7 +33,7 @@ def trainings_in(inputs: Inputs) -> list[Trainings]:
         When there is none, one is damaged, or one is of another space.
     """
     inputs.some("shared")
-    found = inputs.run.trainings
+    found = inputs.run.shared.trainings
     if not found:
         raise DataFileError(
             "expected files of shared weights, found none that is there; name methods in the "
