@@ -164,7 +164,10 @@ def _row(
 ) -> dict[str, Any]:
     cell = compared.cell
     note = "; ".join(filter(None, (cell.suspicious, cell.note, measure.remark)))
-    return cell_columns(table.name, compared, swapped) | {"published_n": cell.n, "note": note}
+    own = cell_columns(table.name, compared, swapped) | {"published_n": cell.n, "note": note}
+    if measure.kind == "shared" and compared.verdict.word == NOT_COMPARABLE:
+        own["difference"] = np.nan
+    return own
 
 
 def cell_columns(table: str, compared: Compared, swapped: Swaps) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from trainfree.analysis.formats import count_of
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.papers.draws import DRAWN, Correlated, DrawnTaus, paired, taus_of
 from trainfree.analysis.papers.margins import to_next_row
-from trainfree.analysis.papers.verdicts import Verdict, judge
+from trainfree.analysis.papers.verdicts import NOT_COMPARABLE, Verdict, judge
 from trainfree.analysis.published import Cell, Measure, PublishedTable
 from trainfree.analysis.run_files import AbsentError, RunFiles, uses_images
 from trainfree.analysis.settings import AnalysisSettings
@@ -127,9 +127,10 @@ def verdict_on(
     settings: AnalysisSettings,
 ) -> Verdict:
     """Return the verdict on a cell: what the paper's file or the run say against it wins."""
-    against = stated_obstacle(measure), obstacle_of(run, measure, table.batch_size)
-    if measure.kind == "shared":  # the scale belongs to the number, whatever else is said of it
-        against = ("; ".join(filter(None, reversed(against))), "")
+    stated, found = stated_obstacle(measure), obstacle_of(run, measure, table.batch_size)
+    if measure.kind == "shared" and found:  # another experiment: not even the distance is told
+        reason = "; ".join(filter(None, (found, stated)))
+        return Verdict(NOT_COMPARABLE, NAN, "", reason)
     return judge(
         cell,
         measured.value,
@@ -137,7 +138,7 @@ def verdict_on(
         settings,
         to_next_row=to_next_row(cell, (other for other, _ in table.cells)),
         reference_error=measured.reference_error,
-        obstacle=against[0] or against[1],
+        obstacle=stated or found,
     )
 
 
