@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from trainfree.analysis.formats import number
+from trainfree.analysis.formats import count_of
 from trainfree.analysis.inputs import Floats, outcome_title
 from trainfree.analysis.origins import files_behind
 from trainfree.analysis.studies.weight_sharing_ranking import PROXY, SHARED
@@ -112,7 +112,7 @@ def _caption(every: pd.DataFrame, rows: pd.DataFrame, table: Path) -> str:
     else:
         told.append("The run has no score of a proxy to stand beside.")
     devices = dict.fromkeys(
-        f"{device}, {number(threads, 0)} threads"
+        f"{device}, {count_of(int(threads), 'thread')}"
         for device, threads in zip(rows["device"], rows["threads"], strict=True)
     )
     return sentences(

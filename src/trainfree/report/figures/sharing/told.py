@@ -10,7 +10,9 @@ import pandas as pd
 from trainfree.analysis.origins import read_origin
 from trainfree.analysis.registry import read_rows
 from trainfree.analysis.sharing import METHOD_TITLES
+from trainfree.analysis.tables import MADE_FROM
 from trainfree.errors import DataFileError
+from trainfree.report.style.captions import sentences
 from trainfree.report.style.colours import SERIES
 from trainfree.report.style.look import DASHES
 
@@ -70,10 +72,10 @@ def made_from(table: Path) -> str:
         readable = read_origin(table.with_suffix("")).table
     except DataFileError:
         return ""
-    return "" if readable is None or not readable.made_from else f"{readable.made_from}."
+    return "" if readable is None or not readable.made_from else f"{MADE_FROM}{readable.made_from}."
 
 
 def notes(rows: pd.DataFrame) -> str:
     """Return the sentences of the rows' notes, each once."""
-    told = [note for note in dict.fromkeys(rows["note"]) if note]
-    return f"{'; '.join(told)}." if told else ""
+    told = (note for note in dict.fromkeys(rows["note"]) if note)
+    return sentences(*(f"{note[0].upper()}{note[1:]}." for note in told))
