@@ -31,7 +31,7 @@ ELSEWHERE = {
     "speed.md": "benchmarks/README.md",
     "measured/index.md": "reports/measured/README.md",
 }
-MARKER = re.compile(r"^<!-- generated: ([a-z ]+) -->$", flags=re.MULTILINE)
+MARKER = re.compile(r"^<!-- generated: ([a-z_ ]+) -->$", flags=re.MULTILINE)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 FENCED = re.compile(
     r"^(```|~~~).*?^\1\s*$|(?<=\n\n)(?: {4}[^\n]*\n?)+|`[^`\n]+`", re.MULTILINE | re.DOTALL
