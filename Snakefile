@@ -26,6 +26,8 @@ include: "rules/prepare.smk"
 include: "rules/score.smk"
 include: "rules/search.smk"
 include: "rules/pareto.smk"
+include: "rules/weight_sharing.smk"
+include: "rules/weight_sharing_figures.smk"
 include: "rules/published_scores.smk"
 include: "rules/proxies.smk"
 include: "rules/aggregate.smk"
@@ -67,6 +69,7 @@ localrules:
     proxy_figures,
     proxy_stability,
     pareto,
+    weight_sharing,
     nasbench101,
     nasbench101_scores,
     landscape,
@@ -153,6 +156,19 @@ rule pareto:
     input:
         TABLES.files("pareto"),
         figure_files(f"pareto-{CONFIG.space}-{CONFIG.datasets[0]}"),
+
+
+# Search by shared weights: what each method chose, epoch by epoch, and what that is worth.
+rule weight_sharing:
+    input:
+        sharing_files,
+        TABLES.files("weight_sharing"),
+        figure_files(
+            *(
+                f"weight_sharing_{name}-{CONFIG.space}-{CONFIG.datasets[0]}"
+                for name in ("ranking", "epochs")
+            )
+        ),
 
 
 rule nasbench101:

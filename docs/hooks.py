@@ -31,7 +31,7 @@ ELSEWHERE = {
     "speed.md": "benchmarks/README.md",
     "measured/index.md": "reports/measured/README.md",
 }
-MARKER = re.compile(r"^<!-- generated: ([a-z ]+) -->$", flags=re.MULTILINE)
+MARKER = re.compile(r"^<!-- generated: ([a-z_ ]+) -->$", flags=re.MULTILINE)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 FENCED = re.compile(
     r"^(```|~~~).*?^\1\s*$|(?<=\n\n)(?: {4}[^\n]*\n?)+|`[^`\n]+`", re.MULTILINE | re.DOTALL
@@ -308,12 +308,32 @@ def _write_landscape(folder: Path) -> Path:
     return output
 
 
+def _write_sharing(folder: Path) -> Path:
+    from trainfree.weight_sharing.run import share_weights
+    from trainfree.weight_sharing.setting import SharingSetting
+
+    setting = SharingSetting(
+        *("nasbench201_mini", "generated", "darts_v1", "nasbench201"),
+        images=16,
+        image_size=0,
+        channels=1,
+        cells=1,
+        ranked=2,
+        seed=0,
+        settings={"epochs": 1},
+    )
+    output = folder / "sharing.h5"
+    share_weights(setting, 0, _write_images(folder), output, device="cpu", threads=1)
+    return output
+
+
 _WRITERS: Mapping[str, Callable[[Path], Path]] = {
     "images": _write_images,
     "benchmark": _write_benchmark,
     "scores": _write_scores,
     "search": _write_search,
     "landscape": _write_landscape,
+    "weight_sharing": _write_sharing,
 }
 
 

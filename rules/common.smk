@@ -21,6 +21,7 @@ from trainfree.search.fronts.plan import fronts_code_hash
 from trainfree.search.plan import search_code_hash
 from trainfree.spaces import load_space
 from trainfree.spaces.listed import ListedSpace
+from trainfree.weight_sharing.setting import sharing_code_hash
 from trainfree.workflow import rerun, runs, studies
 from trainfree.workflow.devices import Devices
 from trainfree.workflow.environment import (
@@ -165,6 +166,14 @@ def fronts_inputs(wildcards):
         raise WorkflowError(str(error)) from None
 
 
+def sharing_files(wildcards):
+    """Return the files of all methods of weight sharing."""
+    try:
+        return studies.sharing_files(RUN)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def extra_option(files):
     """Return files of the user's own as an option of a command; the shell line quotes it."""
     return ["--extra", *files] if files else []
@@ -183,7 +192,10 @@ def caption_of(table):
 
 def table_inputs(table, wildcards):
     """Return the files that a table is made from, by kind."""
-    return TABLES.inputs(table)
+    try:
+        return TABLES.inputs(table)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def table_options(wildcards, input):

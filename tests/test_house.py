@@ -25,7 +25,9 @@ ROOMS = {
     "library": {
         *("sources", "images", "spaces", "benchmarks", "proxies", "scoring", "analysis"),
     },
-    "workflow": {"sources", "spaces", "scoring", "search", "analysis", "config"},
+    "workflow": {
+        *("sources", "spaces", "scoring", "search", "weight_sharing", "analysis", "config"),
+    },
     "terminal": {
         *("sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"),
         *("config", "workflow"),

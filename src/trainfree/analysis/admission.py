@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from trainfree.analysis.origins import UNKNOWN, DataFile, Origin
 
 OF_THE_RUN = ("scores", "search", "benchmark")
-OF_ONE_DATASET = ("fronts", "draws", "ablation", "training", "learned", "kernels")
+OF_ONE_DATASET = ("fronts", "draws", "ablation", "training", "learned", "kernels", "weight_sharing")
 
 
 class DataOfRun:

@@ -68,6 +68,23 @@ def _searched(files: Sequence[xr.Dataset]) -> str:
     )
 
 
+def _shared(files: Sequence[xr.Dataset]) -> str:
+    methods, scales = _values(files, "method"), {str(f.attrs.get("scale", "?")) for f in files}
+    scale = next(iter(scales)) if len(scales) == 1 else "each at the scale that its row states"
+    images = ", ".join(dict.fromkeys(_shared_images(file) for file in files))
+    return (
+        f"{count_of(len(files), 'training')} of shared weights ({methods}), {scale}; root seed "
+        f"{_values(files, 'seed')}; images: {images}"
+    )
+
+
+def _shared_images(file: xr.Dataset) -> str:
+    name = str(file.attrs.get("dataset", "?"))
+    halves = [int(file.attrs.get(f"images_{kind}", 0)) for kind in ("weights", "architecture")]
+    mark = ", stand-in" if is_stand_in(file.attrs) else ""
+    return f"{DATASET_TITLES.get(name, name)} ({' + '.join(number(n, 0) for n in halves)}{mark})"
+
+
 def _known(files: Sequence[xr.Dataset]) -> str:
     return "; ".join(f"accuracies of {_of_networks(file)}" for file in files)
 
@@ -90,6 +107,7 @@ def _values(files: Sequence[xr.Dataset], key: str) -> str:
 _TELLERS: tuple[tuple[tuple[str, ...], Callable[[Sequence[xr.Dataset]], str]], ...] = (
     (("scores", "draws", "ablation", "training"), _scored),
     (("search", "fronts"), _searched),
+    (("weight_sharing",), _shared),
     (("benchmark",), _known),
     (("hardware",), _on_hardware),
 )

@@ -37,6 +37,7 @@ Kind = Literal[
     "ablation",
     "training",
     "learned",
+    "shared",
     "landscape",
     "published_scores",
     "published_landscape",
@@ -65,6 +66,8 @@ class Inputs:
         Files of the papers' numbers, in the papers' order.
     hardware, fronts, draws, ablation, training, learned, landscape
         Files of these kinds.
+    shared
+        Trainings of shared weights, files of kind "weight_sharing".
     benchmarks
         Trained accuracies of several spaces.
     published_scores, published_landscape, published_across, published_field
@@ -88,6 +91,7 @@ class Inputs:
     ablation: tuple[Path, ...] = ()
     training: tuple[Path, ...] = ()
     learned: tuple[Path, ...] = ()
+    shared: tuple[Path, ...] = ()
     landscape: Path | None = None
     published_scores: tuple[Path, ...] = ()
     published_landscape: Path | None = None
@@ -100,8 +104,10 @@ class Inputs:
 
     @cached_property
     def run(self) -> RunFiles:
-        """Scores, searches and accuracies, as far as they are there."""
-        return RunFiles(self.scores, self.searches, self.benchmark, leave_out=self.leave_out)
+        """Scores, searches, accuracies and shared weights, as far as they are there."""
+        return RunFiles(
+            self.scores, self.searches, self.benchmark, self.shared, leave_out=self.leave_out
+        )
 
     @cached_property
     def papers(self) -> list[Published]:

@@ -5,10 +5,10 @@ Nothing of the other rooms is imported; the files' own attributes and flag meani
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -159,6 +159,13 @@ def score_settings(scores: xr.Dataset, path: Path) -> dict[str, str]:
             "'trainfree merge-scores', make it anew"
         )
     return {key: str(scores.attrs[key]) for key in ("space", "dataset", "setting")}
+
+
+def stand_in_of(attributes: Mapping[Any, Any]) -> str:
+    """Return what stands in for the images of a file; empty for real ones."""
+    if not int(attributes.get("stand_in", 0)):
+        return ""
+    return str(attributes.get("image_source", "stand-in images"))
 
 
 def computed_on(scores: xr.Dataset) -> dict[str, str]:

@@ -18,17 +18,8 @@ from trainfree.errors import DataFileError
 from trainfree.files.reading import read_text
 from trainfree.trainings import UNSTATED
 
-Kind = Literal[
-    "answer",
-    "random",
-    "oracle",
-    "best_scored",
-    "tau",
-    "pearson",
-    "sampled",
-    "history",
-    "none",
-]
+_OfSearches = Literal["answer", "random", "oracle", "best_scored", "history", "shared"]
+Kind = Literal[_OfSearches, "tau", "pearson", "sampled", "none"]
 Quantity = Literal["accuracy", "score", "seconds"]
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # of libyaml ten times faster
 Unit = Literal["%", "s", "ms", "nats", "tau", "rho", "r", "ndcg"]
@@ -52,8 +43,8 @@ class Measure(_Entry):
     outcome
         The accuracy, ``<benchmark data set>/<split>/<epochs>``.
     search, algorithm, signal, proxy, preset, budget, budget_kind
-        The search, by the attributes of its file; empty: any. ``signal`` also names the proxy of
-        a correlation.
+        The search, by the attributes of its file; empty: any. ``signal`` is a correlation's proxy
+        too, ``algorithm`` a method of weight sharing.
     least_accuracy, after
         Correlations leave out architectures of no more percent; histories so many first steps.
     comparable

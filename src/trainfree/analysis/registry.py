@@ -187,7 +187,12 @@ def unusable_files(inputs: Inputs) -> list[str]:
 def _of_the_run(inputs: Inputs) -> dict[str, tuple[Path, ...]]:
     """Return the data files of the run by their kind in storage."""
     benchmark = () if inputs.benchmark is None else (inputs.benchmark,)
-    return {"scores": inputs.scores, "search": inputs.searches, "benchmark": benchmark}
+    return {
+        "scores": inputs.scores,
+        "search": inputs.searches,
+        "benchmark": benchmark,
+        "weight_sharing": inputs.shared,
+    }
 
 
 def _present(inputs: Inputs) -> Inputs:
@@ -200,5 +205,6 @@ def _present(inputs: Inputs) -> Inputs:
         inputs,
         scores=tuple(path for path in inputs.scores if path.is_file()),
         searches=tuple(path for path in inputs.searches if path.is_file()),
+        shared=tuple(path for path in inputs.shared if path.is_file()),
         leave_out=True,
     )

@@ -24,6 +24,7 @@ from trainfree.analysis.inputs import (
     read_benchmark,
     read_scores,
     score_settings,
+    stand_in_of,
     status_names,
     target_of,
     targets,
@@ -31,6 +32,7 @@ from trainfree.analysis.inputs import (
 )
 from trainfree.analysis.origins import MadeFrom
 from trainfree.analysis.published import Measure
+from trainfree.analysis.sharing import SharedFiles
 from trainfree.errors import DataFileError
 from trainfree.files.storage import open_dataset
 from trainfree.trainings import ACCURACY, EVALUATIONS, TRAINING_SECONDS, Outcome, budget_kind
@@ -56,7 +58,7 @@ class RunFiles:
 
     Parameters
     ----------
-    scores, searches
+    scores, searches, shared
         Files; those that are not there are named on the log and left out.
     benchmark
         The benchmark file, or None.
@@ -70,6 +72,7 @@ class RunFiles:
         scores: Sequence[Path],
         searches: Sequence[Path],
         benchmark: Path | None,
+        shared: Sequence[Path] = (),
         *,
         leave_out: bool = False,
     ) -> None:
@@ -77,6 +80,7 @@ class RunFiles:
         self._score_paths = tuple(scores)
         self._search_paths = tuple(searches)
         self._benchmark_path = benchmark
+        self.shared = SharedFiles(tuple(shared), self._may_lack)
         self._accuracy: dict[str, pd.Series] = {}
         self._once: dict[Hashable, Any] = {}
 
@@ -273,19 +277,22 @@ class RunFiles:
             raise AbsentError(f"no search {described} with {measure.budget} {unit}")
         return max(fitting, key=lambda search: search.sizes["run"])
 
-    def data_line(self, space: str = "", scores: bool = True, searches: bool = True) -> MadeFrom:
+    def data_line(
+        self, space: str = "", scores: bool = True, searches: bool = True, shared: bool = False
+    ) -> MadeFrom:
         """Return what the files hold, for captions, and which they are.
 
         Parameters
         ----------
         space
             Only files of this space; of every one if empty.
-        scores, searches
-            Whether to tell of scores, of searches.
+        scores, searches, shared
+            Whether to tell of scores, of searches, of shared weights.
         """
         files = [
             *(self.score_files.values() if scores else []),
             *(self.searches if searches else []),
+            *(file for each in self.shared.trainings if shared for file in each.files),
         ]
         with suppress(AbsentError):
             files.append(self.benchmark)
@@ -294,10 +301,7 @@ class RunFiles:
 
     def stand_in(self, dataset: str) -> str:
         """Return what stands in for the images that were scored; empty for real ones."""
-        scored = self.scores(dataset)
-        if not int(scored.attrs.get("stand_in", 0)):
-            return ""
-        return str(scored.attrs.get("image_source", "stand-in images"))
+        return stand_in_of(self.scores(dataset).attrs)
 
 
 def uses_images(signal: str) -> bool:

@@ -46,6 +46,15 @@ def add_commands(commands: Commands) -> None:
     spaces = command(commands, "plot-spaces", _plot_spaces, "draw proxies on several spaces")
     spaces.add_argument("--spaces", type=Path, required=True, help="table (CSV)")
     spaces.add_argument("--ranks", type=Path, required=True, help="table of mean ranks (CSV)")
+    readers = {
+        "plot-sharing-ranking": (_plot_sharing_ranking, "plot rankings by shared weights"),
+        "plot-sharing-epochs": (_plot_sharing_epochs, "plot what shared weights choose by epoch"),
+    }
+    for name, (handler, text) in readers.items():
+        sharing = command(commands, name, handler, text)
+        sharing.add_argument("--table", type=Path, required=True, help="its table (CSV)")
+        sharing.add_argument("--dataset", required=True, help="image set")
+        sharing.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     for parser in (panels, tau):
         parser.add_argument("--scores", type=Path, nargs="+", required=True)
         parser.add_argument("--benchmark", type=Path, required=True)
@@ -138,6 +147,18 @@ def _plot_spaces(arguments: argparse.Namespace) -> None:
     from trainfree.report.figures.spaces import plot_spaces
 
     plot_spaces(arguments.spaces, arguments.ranks, arguments.stem)
+
+
+def _plot_sharing_ranking(arguments: argparse.Namespace) -> None:
+    from trainfree.report.figures.sharing.ranking import plot_sharing_ranking
+
+    plot_sharing_ranking(arguments.table, arguments.dataset, arguments.stem)
+
+
+def _plot_sharing_epochs(arguments: argparse.Namespace) -> None:
+    from trainfree.report.figures.sharing.epochs import plot_sharing_epochs
+
+    plot_sharing_epochs(arguments.table, arguments.dataset, arguments.stem)
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The commands that search: for the best architecture, and under a cost."""
+"""The commands that search: for the best architecture, under a cost, and by shared weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import add_extra, command
+from trainfree.cli.command import add_device, add_extra, command
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -35,6 +35,14 @@ def add_commands(commands: Commands) -> None:
         each.add_argument("--seed", type=int, required=True)
         each.add_argument("--output", type=Path, required=True)
         add_extra(each)
+    share = command(
+        commands, "share-weights", _share_weights, "train shared weights, and choose by them"
+    )
+    share.add_argument("--setting", required=True, help="setting of weight sharing as JSON")
+    share.add_argument("--run", type=int, required=True, help="which run, from 0")
+    share.add_argument("--images", type=Path, required=True, help="prepared image set")
+    add_device(share)
+    share.add_argument("--output", type=Path, required=True)
     plot = command(commands, "plot-pareto", _plot_pareto, "plot fronts of accuracy against cost")
     plot.add_argument("--fronts", type=Path, nargs="+", required=True, help="one file a cost")
     plot.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
@@ -75,6 +83,27 @@ def _search_fronts(arguments: argparse.Namespace) -> None:
             extra=tuple(arguments.extra),
         )
     )
+
+
+def _share_weights(arguments: argparse.Namespace) -> None:
+    from trainfree.scoring.jobs.devices import scoring_device
+    from trainfree.weight_sharing.setting import SharingSetting
+
+    setting = SharingSetting.from_json(arguments.setting)
+    setting.check()
+    with scoring_device(arguments.device, jobs_per_gpu=arguments.jobs_per_gpu) as device:
+        from trainfree.weight_sharing.run import (
+            share_weights,  # torch must see the slot's device only
+        )
+
+        share_weights(
+            setting,
+            arguments.run,
+            arguments.images,
+            arguments.output,
+            device=device,
+            threads=arguments.threads,
+        )
 
 
 def _plot_pareto(arguments: argparse.Namespace) -> None:

@@ -29,6 +29,7 @@ SEVERAL = {
     "ablation": "files of the ablation",
     "training": "files of the training study",
     "learned": "files of what forests learned",
+    "shared": "trainings of shared weights",
     "benchmarks": "trained accuracies of several spaces",
     "published_scores": "proxy scores that others published",
     "published_field": "published tables of proxies",
@@ -135,6 +136,7 @@ def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:
     from trainfree.analysis.declaration import Inputs
     from trainfree.analysis.published import read_papers
     from trainfree.config import load_config
+    from trainfree.workflow import studies
     from trainfree.workflow.runs import ConfiguredRun
 
     config = load_config(*configuration_files(arguments))
@@ -146,6 +148,7 @@ def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:
     return config, Inputs(
         scores=below(run.score_files),
         searches=below(run.search_files),
+        shared=below(studies.sharing_beside(run)),
         benchmark=arguments.data / Path(run.benchmark).relative_to("data"),
         published=tuple(paper.path for paper in read_papers(arguments.published)),
         settings=config.table_settings,

@@ -27,6 +27,7 @@ from trainfree.config.scoring import (
 )
 from trainfree.config.searching import NasBench101Config, SearchConfig
 from trainfree.config.section import Name, Names, RunName, Section, Seed
+from trainfree.config.sharing.supernet import WeightSharingConfig
 from trainfree.config.tables import AnalysisConfig
 from trainfree.drawing import Initialization, InputKind
 from trainfree.images.datasets import DATASET_KIND
@@ -35,6 +36,7 @@ from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.settings.studies import AblationSetting, TrainingSetting
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import SPACE_KIND, load_space
+from trainfree.weight_sharing.setting import SharingSetting, cell_space
 
 Drawn = TypeVar("Drawn", InputKind, Initialization)
 
@@ -67,6 +69,7 @@ class Config(Section):
     learned: LearnedConfig = LearnedConfig()
     search: SearchConfig = SearchConfig()
     pareto: ParetoConfig = ParetoConfig()
+    weight_sharing: WeightSharingConfig = WeightSharingConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
     def scoring_setting(self, dataset: str) -> Setting:
@@ -145,6 +148,31 @@ class Config(Section):
             sample_seed=self.seed,
             sample_of=first_hashes,
             extra=hashed(self.proxies.extra),
+        )
+
+    def sharing_setting(self, method: str) -> SharingSetting:
+        """Return what decides the weights shared by one method, on the first data set.
+
+        Raises
+        ------
+        ConfigError
+            When the space has no super-network.
+        """
+        dataset, sharing = self.datasets[0], self.weight_sharing
+        space = cell_space(self.space)
+        return SharingSetting(
+            space=self.space,
+            dataset=dataset,
+            method=method,
+            preset=sharing.preset,
+            images=sharing.images,
+            image_size=sharing.image_size,
+            channels=sharing.channels or space.stem_channels,
+            cells=sharing.cells or space.cells_per_stage,
+            ranked=sharing.ranked,
+            seed=self.seed,
+            settings=sharing.settings_of(method),
+            extra=hashed(self.image_files(dataset)),
         )
 
     def across_setting(self, name: str, dataset: str) -> Setting:

@@ -90,6 +90,11 @@ class Paths:
         return self.result("fronts/{space}/{dataset}/{cost}.h5")
 
     @property
+    def weight_sharing(self) -> str:
+        """One run of a method of weight sharing."""
+        return self.result("weight_sharing/{space}/{dataset}/{method}/{repeat}.h5")
+
+    @property
     def draws(self) -> str:
         """Scores of the same architectures under several draws of images and weights."""
         return self.result("draws/{space}/{dataset}/{drawn}/{shard}.h5")

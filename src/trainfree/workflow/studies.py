@@ -119,6 +119,44 @@ def fronts_inputs(run: ConfiguredRun, cost: str) -> dict[str, str]:
     return files
 
 
+def sharing_files(run: ConfiguredRun) -> list[str]:
+    """Return the files of weight sharing on the first data set, one a method and run.
+
+    Raises
+    ------
+    ConfigError
+        When the space has no super-network.
+    """
+    for method in run.config.weight_sharing.methods:
+        run.config.sharing_setting(method).check()
+    return [
+        run.paths.weight_sharing.format(
+            space=run.space, dataset=run.first_dataset, method=method, repeat=repeat
+        )
+        for method in run.config.weight_sharing.methods
+        for repeat in range(run.config.weight_sharing.runs)
+    ]
+
+
+def sharing_beside(run: ConfiguredRun) -> list[str]:
+    """Return those of them that the papers' tables of a run read.
+
+    They take long, so that a run has them only where its configuration names the methods.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`sharing_files`.
+    """
+    named = "methods" in run.config.weight_sharing.model_fields_set
+    return sharing_files(run) if named else []
+
+
+def sharing_settings(run: ConfiguredRun, method: str, repeat: str) -> dict[str, Any]:
+    """Return what decides the file of one run of a method."""
+    return {**run.config.sharing_setting(method).values, "run": int(repeat)}
+
+
 def agreement_files(run: ConfiguredRun) -> list[str]:
     """Return the scores files that stand beside scores that others computed."""
     return [run.scores(setting) for setting in run.agreement]

@@ -63,7 +63,13 @@ class RunTables:
         ]
 
     def inputs(self, table: Table) -> dict[str, str | list[str]]:
-        """Return the files that a table is made from, by kind."""
+        """Return the files that a table is made from, by kind.
+
+        Raises
+        ------
+        ConfigError
+            When it is one of shared weights, and the space has no super-network.
+        """
         by_kind = {
             "agreement": self._of_agreement,
             "space_agreement": self._of_space_agreement,
@@ -71,6 +77,8 @@ class RunTables:
             "field": self._of_field,
         }
         known = by_kind.get(table.of, self._of_run)
+        if "shared" in table.reads:
+            known = {**known, "shared": self._shared(table)}
         found: dict[str, str | list[str]] = {kind: known[kind] for kind in table.reads}
         if before := tables_before(table, self.papers):
             found["tables"] = [self.run.paths.table(f"{name}.csv") for name in before]
@@ -102,6 +110,10 @@ class RunTables:
             "training": studies.training_files(run),
             "learned": studies.learned_files(run),
         }
+
+    def _shared(self, table: Table) -> list[str]:
+        beside = table.target == RUN
+        return studies.sharing_beside(self.run) if beside else studies.sharing_files(self.run)
 
     @property
     def _of_agreement(self) -> Files:

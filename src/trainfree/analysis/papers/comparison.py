@@ -54,6 +54,7 @@ COLUMNS = (
     *text("verdict", "grade", "reason", "note"),
     *numbers("swaps", "swaps_passed"),
 )
+QUOTED = "quoted as published, weight sharing is not re-run"
 DIGITS = {"%": 2, "tau": 3, "r": 3, "nats": 1}
 
 
@@ -95,7 +96,7 @@ def _difference(row: Row) -> str:
         "Verdict": plain("verdict"),
         "Reason": joined("grade", "reason", "note"),
     },
-    reads=("scores", "searches", "benchmark", "published"),
+    reads=("scores", "searches", "benchmark", "published", "shared"),
     names=table_names,
     settings=(*RESAMPLING, "tau_draws", *JUDGING),
     section="papers",
@@ -132,6 +133,7 @@ def comparison(inputs: Inputs, name: str) -> Made:
         printed.space,
         scores=not printed.kinds.isdisjoint(OF_SCORES),
         searches=not printed.kinds.isdisjoint(OF_SEARCHES),
+        shared="shared" in printed.kinds,
     )
     title = f"{printed.title}; mean ± standard deviation. {rule}{power_text(swapped)}"
     return Made(rows, made_from, title)
@@ -162,7 +164,10 @@ def _row(
 ) -> dict[str, Any]:
     cell = compared.cell
     note = "; ".join(filter(None, (cell.suspicious, cell.note, measure.remark)))
-    return cell_columns(table.name, compared, swapped) | {"published_n": cell.n, "note": note}
+    own = cell_columns(table.name, compared, swapped) | {"published_n": cell.n, "note": note}
+    if measure.kind == "shared" and compared.verdict.word == NOT_COMPARABLE:
+        own["difference"] = np.nan
+    return own
 
 
 def cell_columns(table: str, compared: Compared, swapped: Swaps) -> dict[str, Any]:
@@ -201,6 +206,8 @@ def _measure_and_judge(
     nothing = Measured(np.nan, np.nan, np.nan, np.nan, 0)
     if measure.kind == "none":
         return nothing, Verdict(NOT_COMPARABLE, np.nan, "", stated_obstacle(measure))
+    if measure.kind == "shared" and _has_no_trainings(run, measure):
+        return nothing, Verdict(NOT_COMPARABLE, np.nan, "", QUOTED)
     space = measure.space or table.space
     if (measure.space or table.elsewhere) and not run.is_of(space):
         obstacle = f"not of this run's space but of {space}: a run of that has it"
@@ -211,3 +218,10 @@ def _measure_and_judge(
     except AbsentError as absent:
         return nothing, Verdict(MISSING, np.nan, "", str(absent))
     return measured, verdict_on(run, table, cell, measure, measured, settings)
+
+
+def _has_no_trainings(run: RunFiles, measure: Measure) -> bool:
+    try:
+        return run.shared.of(measure, run.space) is None
+    except AbsentError:  # no trained accuracies either
+        return True

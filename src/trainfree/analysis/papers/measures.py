@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trainfree.analysis.formats import count_of
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.papers.draws import DRAWN, Correlated, DrawnTaus, paired, taus_of
 from trainfree.analysis.papers.margins import to_next_row
-from trainfree.analysis.papers.verdicts import Verdict, judge
+from trainfree.analysis.papers.verdicts import NOT_COMPARABLE, Verdict, judge
 from trainfree.analysis.published import Cell, Measure, PublishedTable
 from trainfree.analysis.run_files import AbsentError, RunFiles, uses_images
 from trainfree.analysis.settings import AnalysisSettings
+from trainfree.analysis.sharing import Trained
 from trainfree.analysis.statistics.drawn_runs import draws_of, half_interval, standard_error
 from trainfree.analysis.statistics.rank_statistics import (
     bootstrap,
@@ -62,6 +64,10 @@ class Measured:
     reference_error: float | None = None
 
 
+FEWEST_RUNS = 3
+"""Runs of shared weights that a verdict takes: fewer say too little of their own spread."""
+
+
 def measure_cell(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Measured:
     """Return what of ours stands beside a cell.
 
@@ -77,6 +83,8 @@ def measure_cell(run: RunFiles, measure: Measure, settings: AnalysisSettings) ->
 
 def obstacle_of(run: RunFiles, measure: Measure, batch_size: int) -> str:
     """Return why the scores behind a cell cannot stand beside the paper's; empty if they can."""
+    if measure.kind == "shared":
+        return _obstacle_of_shared(run, measure)
     of_images = measure.kind in ("answer", "best_scored", "history", "tau", "pearson") or (
         measure.kind == "sampled" and measure.quantity != "accuracy"
     )
@@ -97,6 +105,19 @@ def obstacle_of(run: RunFiles, measure: Measure, batch_size: int) -> str:
     return ""
 
 
+def _obstacle_of_shared(run: RunFiles, measure: Measure) -> str:
+    trainings = run.shared.of(measure, run.space)
+    if trainings is None:
+        return ""
+    runs = len(trainings.files)
+    told = (
+        f"stand-in images: {trainings.stand_in}" if trainings.stand_in else "",
+        "" if trainings.is_published else str(trainings.attributes["scale"]),
+        "" if runs >= FEWEST_RUNS else f"{count_of(runs, 'run')} instead of {FEWEST_RUNS}",
+    )
+    return "; ".join(filter(None, told))
+
+
 def verdict_on(
     run: RunFiles,
     table: PublishedTable,
@@ -106,6 +127,10 @@ def verdict_on(
     settings: AnalysisSettings,
 ) -> Verdict:
     """Return the verdict on a cell: what the paper's file or the run say against it wins."""
+    stated, found = stated_obstacle(measure), obstacle_of(run, measure, table.batch_size)
+    if measure.kind == "shared" and found:  # another experiment: not even the distance is told
+        reason = "; ".join(filter(None, (found, stated)))
+        return Verdict(NOT_COMPARABLE, NAN, "", reason)
     return judge(
         cell,
         measured.value,
@@ -113,7 +138,7 @@ def verdict_on(
         settings,
         to_next_row=to_next_row(cell, (other for other, _ in table.cells)),
         reference_error=measured.reference_error,
-        obstacle=stated_obstacle(measure) or obstacle_of(run, measure, table.batch_size),
+        obstacle=stated or found,
     )
 
 
@@ -309,6 +334,17 @@ def _by_index(run: RunFiles, outcome: str) -> Floats:
     return found
 
 
+def _shared(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Measured:
+    trainings = run.shared.of(measure, run.space)
+    if trainings is None:
+        raise AbsentError(f"no shared weights of {measure.algorithm} on {measure.dataset}")
+    if measure.quantity == "seconds":
+        return mean_measured(trainings.each("search_seconds"), settings)
+    run.accuracy(measure.outcome)  # an error where there is none
+    answers = trainings.each("answer")
+    return mean_measured(Trained(run.benchmark).accuracy(measure.outcome, answers), settings)
+
+
 def _census(values: Floats) -> Measured:
     """Return mean and standard deviation of all architectures: exact, so without an interval."""
     values = values[np.isfinite(values)]
@@ -327,4 +363,5 @@ READINGS: dict[str, Reading] = {
     "pearson": _pearson,
     "sampled": _sampled,
     "history": _history,
+    "shared": _shared,
 }

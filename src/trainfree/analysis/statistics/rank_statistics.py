@@ -7,7 +7,7 @@ over the counts, fewer where a table needs one statistic alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -124,10 +124,15 @@ def bootstrap(
 
     Each resample draws as many pairs as there are, with replacement (Efron, Ann. Statist. 1979).
     """
-    n = len(pairs)
-    drawn = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(resamples))
+    drawn = bootstrap_counts(len(pairs), resamples, rng)
     found = [pairs.chosen(names, counts) for counts in drawn]
     return np.array(found).reshape(resamples, len(names))
+
+
+def bootstrap_counts(n: int, resamples: int, rng: np.random.Generator) -> Iterator[Integers]:
+    """Yield how often each of ``n`` pairs is in a bootstrap resample, resample by resample."""
+    for _ in range(resamples):
+        yield np.bincount(rng.integers(n, size=n), minlength=n)
 
 
 def mean_ranks(values: Floats) -> Floats:

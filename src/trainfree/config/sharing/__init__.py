@@ -1,0 +1,1 @@
+"""Sections about search by shared weights, one file a kind of super-network."""

@@ -1,0 +1,1 @@
+"""Figures of shared weights: how they rank for their seconds, and what they choose by epoch."""
