@@ -44,6 +44,8 @@ SCHEMA_VERSIONS = {
     "features": 1,
     "learned": 1,
     "checkpoint": 1,
+    "enas": 1,
+    "enas_training": 1,
 }
 
 

@@ -133,9 +133,7 @@ def training_dataset(cell: str, rows: Sequence[Mapping[str, Any]], test: float) 
     )
 
 
-def _variable(
-    dims: tuple[str, ...], values: Any, long_name: str, units: str = "1"
-) -> xr.Variable:
+def _variable(dims: tuple[str, ...], values: Any, long_name: str, units: str = "1") -> xr.Variable:
     return xr.Variable(dims, np.asarray(values), {"units": units, "long_name": long_name})
 
 

@@ -35,6 +35,4 @@ def words_of_lines(text: str) -> list[str]:
 
     Empty lines have no ``<eos>``.
     """
-    return [
-        word for line in text.splitlines() if (words := line.split()) for word in (*words, END)
-    ]
+    return [word for line in text.splitlines() if (words := line.split()) for word in (*words, END)]
