@@ -1,9 +1,9 @@
 """A language model of recurrent cells that share their weights, or of one cell alone.
 
-With x the word's embedding and s the last state, node 0 has the gate c = sigmoid(x Wxc + s Wsc) and
-the state h = c · f(x Wxh + s Wsh) + (1 - c) · s. A node that is fed by node i has a gate and a state
-of the same form, of h_i alone, with weights of the pair of nodes (Pham et al., section 3.1: highway
-connections). The mean of the nodes that feed no other is put into the softmax and handed on.
+With x the word's embedding and s the last state, node 0 has the gate c = sigmoid(x Wxc + s Wsc)
+and the state h = c · f(x Wxh + s Wsh) + (1 - c) · s. A node that is fed by node i has a gate and a
+state of the same form, of h_i alone, with weights of the pair of nodes (Pham et al., section 3.1:
+highway connections). The mean of the nodes that feed no other goes to the softmax and is handed on.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ class SharedModel(nn.Module):
             Of the model's device, for what is dropped out; nothing is without one.
         """
         rates = self.settings
-        table, of_state = self.words, self.of_state
+        table: Tensor = self.words
+        of_state: Tensor = self.of_state
         if generator is not None:
             table = table * _kept((len(table), 1), rates.dropout_words, table, generator)
             of_state = of_state * _kept(of_state.shape, rates.dropout_weights, table, generator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -137,7 +138,7 @@ def _split(words: Sequence[str]) -> list[list[str]]:
     """Return the train, valid and test words: of every ten blocks eight, one and one."""
     parts: list[list[str]] = [[], [], []]
     bounds = np.linspace(0, len(words), BLOCKS + 1).astype(int).tolist()
-    for block, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for block, (start, stop) in enumerate(pairwise(bounds)):
         parts[max(0, block % OF_A_PART - (OF_A_PART - 3))].extend(words[start:stop])
     return parts
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 END, UNKNOWN, NUMBER = "<eos>", "<unk>", "N"
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 _SENTENCES = re.compile(r"(?<=[.!?])\s+")
-_WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d[\d.,]*")
+_WORDS = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*|\d[\d.,]*")
 
 
 def words_of(text: str) -> list[str]:
