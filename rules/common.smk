@@ -48,6 +48,7 @@ try:
     export_environment(BASE, CONFIG.sources.mirror)
     RUN = runs.ConfiguredRun(CONFIG)
     RUN.settings_by_place  # names that clash stop the workflow here
+    ENAS_TEXT = studies.enas_text(RUN)
 except TrainfreeError as error:
     raise WorkflowError(str(error)) from None
 

@@ -37,6 +37,8 @@ Kind = Literal[
     "ablation",
     "training",
     "learned",
+    "enas",
+    "enas_cells",
     "landscape",
     "published_scores",
     "published_landscape",
@@ -63,8 +65,10 @@ class Inputs:
         Merged scores, search files, trained accuracies.
     published
         Files of the papers' numbers, in the papers' order.
-    hardware, fronts, draws, ablation, training, learned, landscape
+    hardware, fronts, draws, ablation, training, learned, enas, landscape
         Files of these kinds.
+    enas_cells
+        Trainings of cells that the search of ``enas`` gave.
     benchmarks
         Trained accuracies of several spaces.
     published_scores, published_landscape, published_across, published_field
@@ -88,6 +92,8 @@ class Inputs:
     ablation: tuple[Path, ...] = ()
     training: tuple[Path, ...] = ()
     learned: tuple[Path, ...] = ()
+    enas: Path | None = None
+    enas_cells: tuple[Path, ...] = ()
     landscape: Path | None = None
     published_scores: tuple[Path, ...] = ()
     published_landscape: Path | None = None

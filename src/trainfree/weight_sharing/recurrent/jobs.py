@@ -106,7 +106,7 @@ def train_cell(
     text = _text_of(settings, path)
     require_vocabulary(text, str(found.attrs["vocabulary_hash"]), str(search))
     source = {"search": str(found.attrs["config_hash"])}
-    attributes = {**_attributes(settings, text, device, threads, source), "place": place}
+    attributes = {**_attributes(settings, text, device, threads, source), "place": place, **source}
     trainer = _Trainer(settings, text, cell, device)
     checkpoint = _checkpoint(output)
     identity = _identity({**attributes, "cell": str(cell)})
@@ -183,11 +183,6 @@ class _Trainer:
         self.best, self.kept = state["best"], state["kept"]
 
 
-def enas_code_hash() -> str:
-    """Return the hash of all code that decides a search and the training of a cell."""
-    return code_hash(__name__)
-
-
 def _text_of(settings: SearchSettings | RetrainSettings, path: Path | None) -> Text:
     return load_text(
         settings.text,
@@ -207,7 +202,7 @@ def _attributes(
     return {
         **provenance_attributes(
             settings=settings.values,
-            code=enas_code_hash(),
+            code=code_hash(__name__),
             source_hashes={"text": text.sha256, **(sources or {})},
             seed=settings.seed,
             device=device_name(torch.device(device)),
