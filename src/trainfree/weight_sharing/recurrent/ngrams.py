@@ -30,14 +30,14 @@ def bigram_probabilities(train: Words, before: Words, after: Words, vocabulary: 
     """Return how likely each word of ``after`` is behind the one of ``before``.
 
     With c the counts of pairs and D = n1 / (n1 + 2 n2), from how many pairs were seen once and
-    twice: (max(c(v, w) - D, 0) + D · N(v ·) · q(w)) / c(v ·). N(v ·) is how many different words
+    twice, or 1/2 where none was seen once: (max(c(v, w) - D, 0) + D · N(v ·) · q(w)) / c(v ·). N(v ·) is how many different words
     follow v. q(w) is the share of the different pairs that end in w, plus one for every word of the
     vocabulary. Behind a word that was never followed it is q(w).
     """
     pairs = train[:-1] * vocabulary + train[1:]
     distinct, counts = np.unique(pairs, return_counts=True)
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
-    discount = once / (once + 2 * twice) if once else 0.0
+    discount = once / (once + 2 * twice) if once else 0.5
     followed = np.bincount(train[:-1], minlength=vocabulary)
     followers = np.bincount(distinct // vocabulary, minlength=vocabulary)
     continuation = np.bincount(distinct % vocabulary, minlength=vocabulary) + 1.0

@@ -92,7 +92,8 @@ def draw_cell(axes: Axes, cell: str, size: float = 7.5) -> None:
     at = places(graph)
     last = max(x for x, _ in at) + 1.0
     tall = max(1.0, max(abs(y) for _, y in at))
-    word, state, mean = (-1.0, 0.5), (-1.0, -0.5), (last, 0.0)
+    first = at[0][1]
+    word, state, mean = (-1.0, first + 0.5), (-1.0, first - 0.5), (last, 0.0)
     for source in (word, state):
         _arrow(axes, source, at[0])
     for node, before in enumerate(graph.previous):
