@@ -48,7 +48,6 @@ try:
     export_environment(BASE, CONFIG.sources.mirror)
     RUN = runs.ConfiguredRun(CONFIG)
     RUN.settings_by_place  # names that clash stop the workflow here
-    ENAS_TEXT = studies.enas_text(RUN)
 except TrainfreeError as error:
     raise WorkflowError(str(error)) from None
 
@@ -162,6 +161,14 @@ def fronts_inputs(wildcards):
     try:
         return studies.fronts_inputs(RUN, wildcards.cost)
     except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def enas_text(wildcards):
+    """Return the files of the text that recurrent cells model."""
+    try:
+        return studies.enas_text(RUN)
+    except TrainfreeError as error:
         raise WorkflowError(str(error)) from None
 
 

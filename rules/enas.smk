@@ -3,7 +3,7 @@
 
 rule enas_search:
     input:
-        text=ENAS_TEXT,
+        text=enas_text,
         other=asked(
             PATHS.enas,
             CONFIG.enas.search_settings(CONFIG.seed).values,
@@ -37,7 +37,7 @@ rule enas_search:
 rule enas_retrain:
     input:
         search=PATHS.enas,
-        text=ENAS_TEXT,
+        text=enas_text,
         other=asked(
             PATHS.enas_cell,
             CONFIG.enas.retrain_settings(CONFIG.seed).values,

@@ -178,11 +178,8 @@ def oracle(model: SharedModel, words: np.ndarray, cell: Cell) -> np.ndarray:
             length = np.sqrt((state**2).sum())
             if length > model.settings.longest_state:
                 state = state * model.settings.longest_state / length
-            output = state
-            if model.settings.normalised:
-                output = (state - state.mean()) / np.sqrt(state.var() + 1e-5)
             softmax = weights.get("softmax", table)
-            logits[step, column] = softmax @ output + weights["softmax_bias"]
+            logits[step, column] = softmax @ state + weights["softmax_bias"]
     return logits
 
 
@@ -191,7 +188,7 @@ def oracle(model: SharedModel, words: np.ndarray, cell: Cell) -> np.ndarray:
 @pytest.mark.parametrize("text_of_cell", ["sigmoid", "tanh|relu~0|identity~0|sigmoid~1", PUBLISHED])
 def test_the_network_is_the_papers(text_of_cell: str, tied: bool, longest: float) -> None:
     cell = Cell.from_text(text_of_cell)
-    settings = replace(NETWORK, tied=tied, normalised=tied, longest_state=longest, init_range=0.8)
+    settings = replace(NETWORK, tied=tied, longest_state=longest, init_range=0.8)
     model = SharedModel(settings, 9, every_edge(len(cell.activations)), seed=3).double()
     torch.nn.init.uniform_(model.softmax_bias, generator=torch.Generator().manual_seed(1))
     words = torch.randint(9, (7, 3), generator=torch.Generator().manual_seed(0))

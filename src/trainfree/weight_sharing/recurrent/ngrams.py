@@ -30,9 +30,10 @@ def bigram_probabilities(train: Words, before: Words, after: Words, vocabulary: 
     """Return how likely each word of ``after`` is behind the one of ``before``.
 
     With c the counts of pairs and D = n1 / (n1 + 2 n2), from how many pairs were seen once and
-    twice, or 1/2 where none was seen once: (max(c(v, w) - D, 0) + D · N(v ·) · q(w)) / c(v ·). N(v ·) is how many different words
-    follow v. q(w) is the share of the different pairs that end in w, plus one for every word of the
-    vocabulary. Behind a word that was never followed it is q(w).
+    twice, or 1/2 where none was seen once: (max(c(v, w) - D, 0) + D · N(v ·) · q(w)) / c(v ·).
+    N(v ·) is how many different words follow v. q(w) is the share of the different pairs that end
+    in w, plus one for every word of the vocabulary. Behind a word that was never followed it is
+    q(w).
     """
     pairs = train[:-1] * vocabulary + train[1:]
     distinct, counts = np.unique(pairs, return_counts=True)

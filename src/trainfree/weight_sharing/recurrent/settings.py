@@ -25,8 +25,6 @@ class NetworkSettings(Settings):
         weights between states, elements of outputs; the same for all steps of a batch.
     longest_state
         Longer states are shortened to this norm.
-    normalised
-        Whether outputs have mean 0 and variance 1 before the softmax, which all cells share.
     init_range
         Weights begin uniformly within ± this.
     """
@@ -40,7 +38,6 @@ class NetworkSettings(Settings):
     dropout_weights: float = 0.5
     dropout_outputs: float = 0.4
     longest_state: float = 25.0
-    normalised: bool = False
     init_range: float = 0.025
 
 

@@ -112,8 +112,6 @@ class SharedModel(nn.Module):
             clipped = clipped + (length > rates.longest_state).float().mean()
             outputs.append(state)
         output = torch.stack(outputs)
-        if rates.normalised:
-            output = F.layer_norm(output, output.shape[2:])
         if generator is not None:
             output = output * _kept((1, *output.shape[1:]), rates.dropout_outputs, table, generator)
         logits = F.linear(output, self.softmax, self.softmax_bias)
