@@ -40,6 +40,7 @@ include: "rules/studies.smk"
 include: "rules/zoo.smk"
 include: "rules/learned.smk"
 include: "rules/field.smk"
+include: "rules/enas.smk"
 
 
 onstart:
@@ -76,6 +77,7 @@ localrules:
     ablation,
     training,
     learned,
+    enas,
     zoo,
     spaces,
     field_tables,
@@ -225,6 +227,14 @@ rule learned:
     input:
         TABLES.files("learned"),
         figure_files(*of_datasets("learned")),
+
+
+# A recurrent cell by ENAS, and what comes of it beside random cells and n-gram models.
+rule enas:
+    input:
+        TABLES.files("enas"),
+        figure_files("enas"),
+        figure("enas-cells.gif"),
 
 
 # Whether proxies rank networks that people use.

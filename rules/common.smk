@@ -174,6 +174,14 @@ def sharing_files(wildcards):
         raise WorkflowError(str(error)) from None
 
 
+def enas_text(wildcards):
+    """Return the files of the text that recurrent cells model."""
+    try:
+        return studies.enas_text(RUN)
+    except TrainfreeError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def extra_option(files):
     """Return files of the user's own as an option of a command; the shell line quotes it."""
     return ["--extra", *files] if files else []

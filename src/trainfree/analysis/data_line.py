@@ -100,6 +100,15 @@ def _of_networks(file: xr.Dataset) -> str:
     return f"{number(file.sizes['arch'], 0)}: {short}{mark}"
 
 
+def _modelled(files: Sequence[xr.Dataset]) -> str:
+    file = files[0]
+    words = number(float(file.attrs["train_words"]), 0)
+    return (
+        f"{file.attrs['text']}: {words} words to learn from, "
+        f"{number(float(file.attrs['vocabulary']), 0)} different; root seed {file.attrs['seed']}"
+    )
+
+
 def _values(files: Sequence[xr.Dataset], key: str) -> str:
     return ", ".join(dict.fromkeys(str(file.attrs.get(key, "?")) for file in files))
 
@@ -108,6 +117,7 @@ _TELLERS: tuple[tuple[tuple[str, ...], Callable[[Sequence[xr.Dataset]], str]], .
     (("scores", "draws", "ablation", "training"), _scored),
     (("search", "fronts"), _searched),
     (("weight_sharing",), _shared),
+    (("enas",), _modelled),
     (("benchmark",), _known),
     (("hardware",), _on_hardware),
 )

@@ -38,6 +38,8 @@ Kind = Literal[
     "training",
     "learned",
     "shared",
+    "enas",
+    "enas_cells",
     "landscape",
     "published_scores",
     "published_landscape",
@@ -64,10 +66,12 @@ class Inputs:
         Merged scores, search files, trained accuracies.
     published
         Files of the papers' numbers, in the papers' order.
-    hardware, fronts, draws, ablation, training, learned, landscape
+    hardware, fronts, draws, ablation, training, learned, enas, landscape
         Files of these kinds.
     shared
         Trainings of shared weights, files of kind "weight_sharing".
+    enas_cells
+        Trainings of cells that the search of ``enas`` gave.
     benchmarks
         Trained accuracies of several spaces.
     published_scores, published_landscape, published_across, published_field
@@ -92,6 +96,8 @@ class Inputs:
     training: tuple[Path, ...] = ()
     learned: tuple[Path, ...] = ()
     shared: tuple[Path, ...] = ()
+    enas: Path | None = None
+    enas_cells: tuple[Path, ...] = ()
     landscape: Path | None = None
     published_scores: tuple[Path, ...] = ()
     published_landscape: Path | None = None

@@ -30,6 +30,7 @@ SEVERAL = {
     "training": "files of the training study",
     "learned": "files of what forests learned",
     "shared": "trainings of shared weights",
+    "enas_cells": "recurrent cells, trained alone",
     "benchmarks": "trained accuracies of several spaces",
     "published_scores": "proxy scores that others published",
     "published_field": "published tables of proxies",
@@ -38,6 +39,7 @@ SEVERAL = {
 ONE = {
     "benchmark": "trained accuracies",
     "hardware": "what is known on hardware",
+    "enas": "search for a recurrent cell",
     "landscape": "walks through a space",
     "published_landscape": "published numbers of a space",
     "published_across": "published rank correlations on several spaces",

@@ -28,6 +28,7 @@ from trainfree.config.scoring import (
 from trainfree.config.searching import NasBench101Config, SearchConfig
 from trainfree.config.section import Name, Names, RunName, Section, Seed
 from trainfree.config.sharing.supernet import WeightSharingConfig
+from trainfree.config.sharing.enas import EnasConfig
 from trainfree.config.tables import AnalysisConfig
 from trainfree.drawing import Initialization, InputKind
 from trainfree.images.datasets import DATASET_KIND
@@ -70,6 +71,7 @@ class Config(Section):
     search: SearchConfig = SearchConfig()
     pareto: ParetoConfig = ParetoConfig()
     weight_sharing: WeightSharingConfig = WeightSharingConfig()
+    enas: EnasConfig = EnasConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
     def scoring_setting(self, dataset: str) -> Setting:

@@ -45,6 +45,8 @@ SCHEMA_VERSIONS = {
     "learned": 2,
     "checkpoint": 1,
     "weight_sharing": 1,
+    "enas": 1,
+    "enas_training": 1,
 }
 
 

@@ -140,6 +140,16 @@ class Paths:
         return self.result("learned/{space}/{dataset}/field.h5")
 
     @property
+    def enas(self) -> str:
+        """The search for a recurrent cell."""
+        return self.result("enas/search.h5")
+
+    @property
+    def enas_cell(self) -> str:
+        """The training of one of its cells."""
+        return self.result("enas/cells/{place}.h5")
+
+    @property
     def report(self) -> str:
         """The page."""
         return self.result("report/index.html")

@@ -157,6 +157,31 @@ def sharing_settings(run: ConfiguredRun, method: str, repeat: str) -> dict[str, 
     return {**run.config.sharing_setting(method).values, "run": int(repeat)}
 
 
+def enas_cells(run: ConfiguredRun) -> list[str]:
+    """Return the files of the recurrent cells that are trained alone, the derived one first."""
+    places = ["derived", *(f"random-{number}" for number in range(run.config.enas.randoms))]
+    return [run.paths.enas_cell.format(place=place) for place in places]
+
+
+def enas_text(run: ConfiguredRun) -> list[str]:
+    """Return the files of the text that recurrent cells model; none where Python has it.
+
+    Raises
+    ------
+    ConfigError
+        When one is not there.
+    TrainfreeError
+        When Snakemake would take a path for a wildcard.
+    """
+    files = run.config.enas.text_files
+    for path in files:
+        if not Path(path).is_file():
+            raise ConfigError(
+                f"enas.path: expected the file {path}, found none; put it there or name another"
+            )
+    return [without_braces(path) for path in files]
+
+
 def agreement_files(run: ConfiguredRun) -> list[str]:
     """Return the scores files that stand beside scores that others computed."""
     return [run.scores(setting) for setting in run.agreement]

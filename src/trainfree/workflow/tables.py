@@ -109,6 +109,8 @@ class RunTables:
             "ablation": studies.ablation_files(run),
             "training": studies.training_files(run),
             "learned": studies.learned_files(run),
+            "enas": run.paths.enas,
+            "enas_cells": studies.enas_cells(run),
         }
 
     def _shared(self, table: Table) -> list[str]:

@@ -1,1 +1,1 @@
-"""Sections about search by shared weights, one file a kind of super-network."""
+"""Sections about search by weight sharing, one file a kind of super-network."""
