@@ -44,6 +44,7 @@ SCHEMA_VERSIONS = {
     "features": 1,
     "learned": 1,
     "checkpoint": 1,
+    "enas_convolutional": 1,
 }
 
 

@@ -5,7 +5,7 @@ Its sizes are those of melodyguan/enas and NASNet. After the training it is not 
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 LEAST_SIDE = 5
 """Pixels that its pooling needs."""
@@ -14,7 +14,15 @@ WEIGHT = 0.4
 
 
 class AuxiliaryHead(nn.Sequential):
-    """A pooling and two convolutions before a classifier, of features with a side of pixels."""
+    """A pooling and two convolutions before a classifier; logits, (B, classes).
+
+    Parameters
+    ----------
+    width, classes
+        Channels of the features, and outputs.
+    side
+        Pixels of the features' sides.
+    """
 
     def __init__(self, width: int, classes: int, side: int) -> None:
         pooled = (side - 5) // 3 + 1
@@ -30,8 +38,3 @@ class AuxiliaryHead(nn.Sequential):
             nn.Flatten(),
             nn.Linear(768, classes),
         )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return logits, (B, classes)."""
-        logits: Tensor = super().forward(features)
-        return logits

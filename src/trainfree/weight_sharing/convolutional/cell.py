@@ -123,9 +123,7 @@ def pair_of(choices: Sequence[int]) -> CellPair:
                 f"{choice}"
             )
     half = len(choices) // 2
-    return CellPair(
-        _cell(choices[:half], reduces=False), _cell(choices[half:], reduces=True)
-    )
+    return CellPair(_cell(choices[:half], reduces=False), _cell(choices[half:], reduces=True))
 
 
 def parse_pair(text: str) -> CellPair:
