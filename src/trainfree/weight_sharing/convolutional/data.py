@@ -15,8 +15,8 @@ from trainfree.images.batches import load_mini_batch, load_mini_batch_labels, lo
 from trainfree.images.datasets import spec_of
 from trainfree.weight_sharing.convolutional.settings import SECTION, EnasConvolutionalSettings
 
-SHIFT = 4
-"""Pixels by which images are shifted at most in training."""
+SHIFT = 8
+"""Images are shifted in training by up to their side divided by this: 4 pixels of 32."""
 
 
 class Images(NamedTuple):
@@ -81,7 +81,8 @@ def load_data(settings: EnasConvolutionalSettings, path: Path, device: str) -> D
     tests = (pixels[2], labels[2]) if held_out else map(torch.from_numpy, (held, classes))
 
     def placed(pixels: Tensor, labels: Tensor) -> Images:
-        return Images(_channels_last(pixels.to(device)), labels.to(device))
+        shrunk = F.avg_pool2d(pixels, settings.shrink) if settings.shrink > 1 else pixels
+        return Images(_channels_last(shrunk.to(device)), labels.to(device))
 
     return Data(
         placed(pixels[0], labels[0]),
@@ -89,12 +90,12 @@ def load_data(settings: EnasConvolutionalSettings, path: Path, device: str) -> D
         placed(*tests),
         held_out,
         spec_of(settings.dataset).classes,
-        int(held.shape[-1]),
+        int(held.shape[-1]) // settings.shrink,
     )
 
 
 def augmented(images: Tensor, generator: torch.Generator, cutout: int = 0) -> Tensor:
-    """Return images shifted by up to 4 pixels and mirrored at random.
+    """Return images shifted by up to an eighth of their side and mirrored at random.
 
     Parameters
     ----------
@@ -107,16 +108,16 @@ def augmented(images: Tensor, generator: torch.Generator, cutout: int = 0) -> Te
         2017); 0 for none.
     """
     count, _, height, width = images.shape
-    device = images.device
+    device, shift = images.device, width // SHIFT
 
     def drawn(most: int) -> Tensor:
         return torch.randint(most, (count, 1), generator=generator).to(device)
 
-    rows = drawn(2 * SHIFT + 1) + torch.arange(height, device=device)
-    columns = drawn(2 * SHIFT + 1) + torch.arange(width, device=device)
+    rows = drawn(2 * shift + 1) + torch.arange(height, device=device)
+    columns = drawn(2 * shift + 1) + torch.arange(width, device=device)
     mirrored = drawn(2).bool()
     columns = torch.where(mirrored, columns.flip(1), columns)
-    padded = F.pad(images, (SHIFT,) * 4)
+    padded = F.pad(images, (shift,) * 4)
     each = torch.arange(count, device=device)[:, None, None]
     taken = padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]]
     if cutout:

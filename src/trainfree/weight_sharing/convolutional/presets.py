@@ -44,6 +44,7 @@ _PAPER: dict[str, Any] = {
     "weight_images": 45_000,
     "reward_images": 5_000,
     "test_images": 0,
+    "shrink": 1,
     "shared": _PAPER_SHARED,
     "controller": _PAPER_CONTROLLER,
     "retrained": Weights(
@@ -68,16 +69,24 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "weight_images": 5_000,
         "reward_images": 3_000,
         "test_images": 2_000,
+        "shrink": 2,
         "shared": replace(
-            _PAPER_SHARED, cells=5, channels=8, epochs=15, batch_size=64, clip=5.0, auxiliary=False
+            _PAPER_SHARED,
+            cells=5,
+            channels=8,
+            epochs=12,
+            batch_size=64,
+            rate=Schedule(0.05, 0.0005, period=12),
+            clip=5.0,
+            auxiliary=False,
         ),
         "controller": replace(_PAPER_CONTROLLER, steps=12, samples=5),
         "retrained": Weights(
             cells=5,
             channels=8,
-            epochs=8,
+            epochs=6,
             batch_size=64,
-            rate=Schedule(0.05, 0.0005, period=8),
+            rate=Schedule(0.05, 0.0005, period=6),
             weight_decay=4e-4,
             clip=5.0,
         ),
@@ -137,7 +146,8 @@ def scale_of(settings: EnasConvolutionalSettings) -> str:
     name = settings.preset
     if name != REDUCED and settings == preset_settings(name, settings.dataset, settings.seed):
         return f"published settings ({name})"
+    size = f" of 1/{settings.shrink} the side" if settings.shrink > 1 else ""
     return (
-        f"reduced: {settings.weight_images:,} images, {settings.shared.epochs} epochs of shared "
+        f"reduced: {settings.weight_images:,} images{size}, {settings.shared.epochs} epochs of shared "
         f"weights, {settings.retrained.epochs} of each network alone"
     )

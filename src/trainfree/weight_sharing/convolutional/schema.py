@@ -63,7 +63,7 @@ def dataset_of(
     found["seconds"] = variable(
         ("epoch", "phase"), [row["seconds"] for row in rows], "measured time by phase", "s"
     )
-    found["candidate"] = variable(
+    found["candidate_cells"] = variable(
         ("candidate",), _texts([str(pair) for pair in candidates.pairs]), "pairs of cells to choose"
     )
     found["candidate_accuracy"] = variable(

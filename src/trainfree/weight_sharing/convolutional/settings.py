@@ -60,7 +60,7 @@ class Weights(Settings):
         Whether a second classifier helps.
     cutout
         Side of the square that is cut out of each image; 0 for none. Images are always shifted by
-        up to 4 pixels and mirrored at random.
+        up to an eighth of their side and mirrored at random.
     """
 
     called: ClassVar[str] = "training of weights"
@@ -131,7 +131,12 @@ _TRAININGS: _Bounds = (
 )
 _BOUNDS: _Bounds = (
     *(("nodes", 1, 10), ("weight_images", 2, 10_000_000), ("reward_images", 2, 10_000_000)),
-    *(("test_images", 0, 10_000_000), ("shown", 1, 1000), ("candidates", 1, 100_000)),
+    *(
+        ("test_images", 0, 10_000_000),
+        ("shown", 1, 1000),
+        ("candidates", 1, 100_000),
+        ("shrink", 1, 8),
+    ),
     *(("candidate_images", 2, 10_000_000), ("random", 1, 1000)),
     *((f"shared.{name}", least, most) for name, least, most in _TRAININGS),
     *((f"retrained.{name}", least, most) for name, least, most in _TRAININGS),
@@ -161,6 +166,8 @@ class EnasConvolutionalSettings(Settings):
     weight_images, reward_images, test_images
         Training images for weights; others of them for rewards, which validate too; test images.
         0 for all test images.
+    shrink
+        Factor by which the images' sides are made smaller, by means of squares of pixels.
     shared, controller, retrained
         How shared weights, the controller and networks alone are trained.
     shown
@@ -179,6 +186,7 @@ class EnasConvolutionalSettings(Settings):
     weight_images: int
     reward_images: int
     test_images: int
+    shrink: int
     shared: Weights
     controller: ControllerSettings
     retrained: Weights
