@@ -37,6 +37,7 @@ include: "rules/spaces.smk"
 include: "rules/studies.smk"
 include: "rules/zoo.smk"
 include: "rules/learned.smk"
+include: "rules/enas_convolutional.smk"
 
 
 onstart:
@@ -72,6 +73,7 @@ localrules:
     ablation,
     training,
     learned,
+    enas_convolutional,
     zoo,
     spaces,
     field_tables,
@@ -208,6 +210,14 @@ rule learned:
     input:
         TABLES.files("learned"),
         figure_files(*of_datasets("learned")),
+
+
+# Convolutional cells by ENAS, and what comes of them beside random cells.
+rule enas_convolutional:
+    input:
+        TABLES.files("enas_convolutional"),
+        figure_files("enas_convolutional", "enas_convolutional-cells"),
+        figure("enas_convolutional-cells.gif"),
 
 
 # Whether proxies rank networks that people use.

@@ -22,7 +22,7 @@ TARGETS = (
     *("all", "paper_figures", "proxy_agreement", "space_agreement"),
     *("proxy_tables", "proxy_figures"),
     *("proxy_stability", "nasbench101", "nasbench101_scores", "landscape", "ablation", "training"),
-    *("learned", "pareto", "spaces", "field_tables"),
+    *("learned", "pareto", "enas_convolutional", "spaces", "field_tables"),
 )
 
 

@@ -37,6 +37,7 @@ Kind = Literal[
     "ablation",
     "training",
     "learned",
+    "enas_convolutional",
     "landscape",
     "published_scores",
     "published_landscape",
@@ -63,7 +64,7 @@ class Inputs:
         Merged scores, search files, trained accuracies.
     published
         Files of the papers' numbers, in the papers' order.
-    hardware, fronts, draws, ablation, training, learned, landscape
+    hardware, fronts, draws, ablation, training, learned, enas_convolutional, landscape
         Files of these kinds.
     benchmarks
         Trained accuracies of several spaces.
@@ -88,6 +89,7 @@ class Inputs:
     ablation: tuple[Path, ...] = ()
     training: tuple[Path, ...] = ()
     learned: tuple[Path, ...] = ()
+    enas_convolutional: Path | None = None
     landscape: Path | None = None
     published_scores: tuple[Path, ...] = ()
     published_landscape: Path | None = None

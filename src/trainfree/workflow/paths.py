@@ -125,6 +125,11 @@ class Paths:
         return self.result("learned/{space}/{dataset}/{kind}.h5")
 
     @property
+    def enas_convolutional(self) -> str:
+        """The search for convolutional cells."""
+        return self.result("enas_convolutional/{dataset}.h5")
+
+    @property
     def report(self) -> str:
         """The page."""
         return self.result("report/index.html")

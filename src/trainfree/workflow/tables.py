@@ -101,6 +101,7 @@ class RunTables:
             "ablation": studies.ablation_files(run),
             "training": studies.training_files(run),
             "learned": studies.learned_files(run),
+            "enas_convolutional": studies.enas_convolutional_file(run),
         }
 
     @property

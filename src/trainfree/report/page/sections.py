@@ -105,7 +105,7 @@ SECTIONS = (
         "Search",
         "A search looks at N architectures, or spends a budget of training seconds, and answers "
         "with the one its guide likes best; the tables give that answer's trained accuracy.",
-        figures=("search*", "best*", "pareto*"),
+        figures=("search*", "best*", "pareto*", "enas*"),
         drawn=("search*",),
     ),
     Plan(

@@ -70,7 +70,7 @@ def load_data(settings: EnasConvolutionalSettings, path: Path, device: str) -> D
     if held_out:
         if not settings.test_images:
             raise ImageError(
-                f"{path}: has no test images, and {SECTION}.changes: test_images: expected a "
+                f"{path}: has no test images, and {SECTION}.settings: test_images: expected a "
                 "number of training images to hold out, found 0 for all test images"
             )
         parts.append(settings.test_images)

@@ -148,6 +148,6 @@ def scale_of(settings: EnasConvolutionalSettings) -> str:
         return f"published settings ({name})"
     size = f" of 1/{settings.shrink} the side" if settings.shrink > 1 else ""
     return (
-        f"reduced: {settings.weight_images:,} images{size}, {settings.shared.epochs} epochs of shared "
-        f"weights, {settings.retrained.epochs} of each network alone"
+        f"reduced: {settings.weight_images:,} images{size}, {settings.shared.epochs} epochs of "
+        f"shared weights, {settings.retrained.epochs} of each network alone"
     )

@@ -209,7 +209,7 @@ class EnasConvolutionalSettings(Settings):
                 value = getattr(value, part)
             if not least <= value <= most:
                 raise ConfigError(
-                    f"{SECTION}.changes: {name}: expected {least:g} to {most:g}, found {value:g}"
+                    f"{SECTION}.settings: {name}: expected {least:g} to {most:g}, found {value:g}"
                 )
         for name, schedule in (
             ("shared", self.shared.rate),
@@ -218,7 +218,7 @@ class EnasConvolutionalSettings(Settings):
         ):
             if schedule.lowest > schedule.highest:
                 raise ConfigError(
-                    f"{SECTION}.changes: {name}.rate.lowest: expected at most rate.highest, "
+                    f"{SECTION}.settings: {name}.rate.lowest: expected at most rate.highest, "
                     f"{schedule.highest:g}, found {schedule.lowest:g}"
                 )
         for name, count in (
@@ -227,13 +227,13 @@ class EnasConvolutionalSettings(Settings):
         ):
             if count > self.reward_images:
                 raise ConfigError(
-                    f"{SECTION}.changes: {name}: expected at most reward_images, "
+                    f"{SECTION}.settings: {name}: expected at most reward_images, "
                     f"{self.reward_images}, found {count}"
                 )
         for name, weights in (("shared", self.shared), ("retrained", self.retrained)):
             if weights.batch_size > self.weight_images:
                 raise ConfigError(
-                    f"{SECTION}.changes: {name}.batch_size: expected at most weight_images, "
+                    f"{SECTION}.settings: {name}.batch_size: expected at most weight_images, "
                     f"{self.weight_images}, found {weights.batch_size}"
                 )
 
@@ -258,7 +258,7 @@ def changed(
     for name, value in changes.items():
         if name not in every:
             raise ConfigError(
-                f"{SECTION}.changes: unknown setting {name!r}{near_match(name, every)}; known are "
+                f"{SECTION}.settings: unknown setting {name!r}{near_match(name, every)}; known are "
                 f"{', '.join(every)}"
             )
         found = _with(found, name.split("."), _converted(name, value, every[name]))
@@ -283,10 +283,10 @@ def _converted(name: str, value: object, old: object) -> object:
         return float(value)
     if type(value) is not type(old):
         raise ConfigError(
-            f"{SECTION}.changes: {name}: expected a value such as {old!r}, found {value!r}"
+            f"{SECTION}.settings: {name}: expected a value such as {old!r}, found {value!r}"
         )
     if name == "controller.optimizer" and value not in ("adam", "momentum"):
-        raise ConfigError(f"{SECTION}.changes: {name}: expected adam or momentum, found {value!r}")
+        raise ConfigError(f"{SECTION}.settings: {name}: expected adam or momentum, found {value!r}")
     return value
 
 

@@ -1,0 +1,1 @@
+"""Commands of search by weight sharing, one file a kind."""
