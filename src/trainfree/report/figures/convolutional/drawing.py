@@ -53,7 +53,7 @@ def draw_cell(axes: Axes, cell: DrawnCell, title: str) -> None:
         _box(axes, place, INPUTS[state] if is_input else str(state), is_input=is_input)
     _box(axes, end, "output", is_input=True)
     axes.set_xlim(-0.6, end[0] + 0.6)
-    axes.set_ylim(-1.35, 1.35)
+    axes.set_ylim(-1.7, 1.7)
     axes.set_title(title, fontsize=9)
     axes.set_axis_off()
 
