@@ -32,7 +32,7 @@ class EnasConvolutionalConfig(Section):
     )
     settings: dict[Name, Value] = Field(
         default={},
-        description="Settings that win over the preset's, by name: `{shared.epochs: 20}`.",
+        description="Settings that win over the preset's, by name: `{shared.epochs: 80}`.",
     )
 
     @model_validator(mode="after")
