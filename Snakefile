@@ -41,6 +41,7 @@ include: "rules/zoo.smk"
 include: "rules/learned.smk"
 include: "rules/field.smk"
 include: "rules/enas.smk"
+include: "rules/enas_convolutional.smk"
 
 
 onstart:
@@ -78,6 +79,7 @@ localrules:
     training,
     learned,
     enas,
+    enas_convolutional,
     zoo,
     spaces,
     field_tables,
@@ -235,6 +237,12 @@ rule enas:
         TABLES.files("enas"),
         figure_files("enas"),
         figure("enas-cells.gif"),
+# Convolutional cells by ENAS, and what comes of them beside random cells.
+rule enas_convolutional:
+    input:
+        TABLES.files("enas_convolutional"),
+        figure_files("enas_convolutional", "enas_convolutional-cells"),
+        figure("enas_convolutional-cells.gif"),
 
 
 # Whether proxies rank networks that people use.

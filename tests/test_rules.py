@@ -22,7 +22,8 @@ TARGETS = (
     *("all", "paper_figures", "proxy_agreement", "space_agreement"),
     *("proxy_tables", "proxy_figures"),
     *("proxy_stability", "nasbench101", "nasbench101_scores", "landscape", "ablation", "training"),
-    *("learned", "pareto", "weight_sharing", "enas", "spaces", "field_tables"),
+    *("learned", "pareto", "weight_sharing", "enas", "enas_convolutional"),
+    *("spaces", "field_tables"),
 )
 
 

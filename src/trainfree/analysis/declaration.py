@@ -40,6 +40,7 @@ Kind = Literal[
     "shared",
     "enas",
     "enas_cells",
+    "enas_convolutional",
     "landscape",
     "published_scores",
     "published_landscape",
@@ -66,7 +67,7 @@ class Inputs:
         Merged scores, search files, trained accuracies.
     published
         Files of the papers' numbers, in the papers' order.
-    hardware, fronts, draws, ablation, training, learned, enas, landscape
+    hardware, fronts, draws, ablation, training, learned, enas, enas_convolutional, landscape
         Files of these kinds.
     shared
         Trainings of shared weights, files of kind "weight_sharing".
@@ -98,6 +99,7 @@ class Inputs:
     shared: tuple[Path, ...] = ()
     enas: Path | None = None
     enas_cells: tuple[Path, ...] = ()
+    enas_convolutional: Path | None = None
     landscape: Path | None = None
     published_scores: tuple[Path, ...] = ()
     published_landscape: Path | None = None

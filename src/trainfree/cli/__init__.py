@@ -28,6 +28,7 @@ from trainfree.cli import (
 from trainfree.cli.command import Handler
 from trainfree.cli.output import ends_with_its_reader
 from trainfree.cli.sharing import recurrent
+from trainfree.cli.sharing import convolutional
 from trainfree.errors import TrainfreeError
 from trainfree.files.reading import cannot_be_read
 from trainfree.outside.extensions import author_of
@@ -46,6 +47,7 @@ STAGES = (
     search,
     studies,
     recurrent,
+    convolutional,
     tables,
     report,
     terminal,

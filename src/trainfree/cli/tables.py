@@ -40,6 +40,7 @@ ONE = {
     "benchmark": "trained accuracies",
     "hardware": "what is known on hardware",
     "enas": "search for a recurrent cell",
+    "enas_convolutional": "search for convolutional cells",
     "landscape": "walks through a space",
     "published_landscape": "published numbers of a space",
     "published_across": "published rank correlations on several spaces",

@@ -29,6 +29,7 @@ from trainfree.config.searching import NasBench101Config, SearchConfig
 from trainfree.config.section import Name, Names, RunName, Section, Seed
 from trainfree.config.sharing.supernet import WeightSharingConfig
 from trainfree.config.sharing.enas import EnasConfig
+from trainfree.config.sharing.convolutional import EnasConvolutionalConfig
 from trainfree.config.tables import AnalysisConfig
 from trainfree.drawing import Initialization, InputKind
 from trainfree.images.datasets import DATASET_KIND
@@ -38,6 +39,7 @@ from trainfree.scoring.settings.studies import AblationSetting, TrainingSetting
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import SPACE_KIND, load_space
 from trainfree.weight_sharing.setting import SharingSetting, cell_space
+from trainfree.weight_sharing.convolutional.settings import EnasConvolutionalSettings
 
 Drawn = TypeVar("Drawn", InputKind, Initialization)
 
@@ -72,7 +74,13 @@ class Config(Section):
     pareto: ParetoConfig = ParetoConfig()
     weight_sharing: WeightSharingConfig = WeightSharingConfig()
     enas: EnasConfig = EnasConfig()
+    enas_convolutional: EnasConvolutionalConfig = EnasConvolutionalConfig()
     analysis: AnalysisConfig = AnalysisConfig()
+
+    @property
+    def enas_convolutional_settings(self) -> EnasConvolutionalSettings:
+        """What decides the search for convolutional cells, on the first data set."""
+        return self.enas_convolutional.settings_on(self.datasets[0], self.seed)
 
     def scoring_setting(self, dataset: str) -> Setting:
         """Return what decides the scores on a data set."""

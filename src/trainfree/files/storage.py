@@ -47,6 +47,7 @@ SCHEMA_VERSIONS = {
     "weight_sharing": 1,
     "enas": 1,
     "enas_training": 1,
+    "enas_convolutional": 1,
 }
 
 

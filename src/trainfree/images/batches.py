@@ -12,7 +12,7 @@ import xarray as xr
 from trainfree.drawing import InputKind
 from trainfree.errors import ImageError
 from trainfree.files.storage import explained, open_dataset
-from trainfree.images.datasets import TRAIN
+from trainfree.images.datasets import TEST, TRAIN
 from trainfree.randomness import stream
 
 
@@ -72,6 +72,45 @@ def load_mini_batch_labels(path: Path, batch_size: int, seed: int) -> npt.NDArra
         _check_form(images, path)
         rows = _drawn_rows(images, path, batch_size, seed)
         return images["label"].to_numpy()[rows].astype(np.int64)
+
+
+def load_test_images(
+    path: Path, count: int, seed: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return images of the test split, normalised as the training images, and their classes.
+
+    Parameters
+    ----------
+    count
+        How many, drawn by the stream "test-images"; 0 for all, in their order. Where there is no
+        test split at all, there are none to return.
+
+    Returns
+    -------
+    tuple
+        float32, (count, 3, y, x), and (count,).
+
+    Raises
+    ------
+    ImageError, DataFileError
+        As :func:`load_mini_batch`.
+    """
+    with open_dataset(path, "images") as images:
+        _check_form(images, path)
+        rows = np.flatnonzero(images["split"].to_numpy() == TEST)
+        if 0 < len(rows) < count:
+            raise ImageError(
+                f"{path}: expected at least {count} test images, found {len(rows)}; choose fewer "
+                "or another source of images"
+            )
+        if count:
+            rows = rows[stream(seed, "test-images").permutation(len(rows))[:count]]
+        labels = images["label"].to_numpy()[rows].astype(np.int64)
+        if not len(rows):
+            return np.zeros((0, 3, images.sizes["y"], images.sizes["x"]), np.float32), labels
+        pixels = _read_rows(images, path, rows)
+        mean, std = (_channels(images, name, path) for name in ("channel_mean", "channel_std"))
+    return _normalised(pixels, mean, std, path), labels
 
 
 def _check_form(images: xr.Dataset, path: Path) -> None:

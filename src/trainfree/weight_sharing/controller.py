@@ -98,7 +98,8 @@ class Controller(nn.Module):
         choices, log_probabilities, entropies = [], [], []
         for step, kind in enumerate(self.kinds):
             state = self.lstm(inputs, state)
-            log_p = torch.log_softmax(self._rated(self.raters[str(kind)](state[0])), dim=1)
+            ratings = self._rated(self.raters[str(kind)](state[0]), step)
+            log_p = torch.log_softmax(ratings, dim=1)
             if given is not None:
                 chosen = given[:, step].to(log_p.device)
             elif generator is not None:
@@ -116,7 +117,8 @@ class Controller(nn.Module):
             torch.stack(entropies, dim=1).sum(dim=1),
         )
 
-    def _rated(self, ratings: Tensor) -> Tensor:
+    def _rated(self, ratings: Tensor, step: int) -> Tensor:
+        """Return the ratings of a step's options as they are used; derived classes use ``step``."""
         if self.temperature is not None:
             ratings = ratings / self.temperature
         if self.tanh_constant is not None:

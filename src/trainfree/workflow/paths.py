@@ -150,6 +150,11 @@ class Paths:
         return self.result("enas/cells/{place}.h5")
 
     @property
+    def enas_convolutional(self) -> str:
+        """The search for convolutional cells."""
+        return self.result("enas_convolutional/{dataset}.h5")
+
+    @property
     def report(self) -> str:
         """The page."""
         return self.result("report/index.html")

@@ -182,6 +182,11 @@ def enas_text(run: ConfiguredRun) -> list[str]:
     return [without_braces(path) for path in files]
 
 
+def enas_convolutional_file(run: ConfiguredRun) -> str:
+    """Return the file of the search for convolutional cells on the first data set."""
+    return run.paths.enas_convolutional.format(dataset=run.first_dataset)
+
+
 def agreement_files(run: ConfiguredRun) -> list[str]:
     """Return the scores files that stand beside scores that others computed."""
     return [run.scores(setting) for setting in run.agreement]

@@ -111,6 +111,7 @@ class RunTables:
             "learned": studies.learned_files(run),
             "enas": run.paths.enas,
             "enas_cells": studies.enas_cells(run),
+            "enas_convolutional": studies.enas_convolutional_file(run),
         }
 
     def _shared(self, table: Table) -> list[str]:

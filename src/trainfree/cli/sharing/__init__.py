@@ -1,1 +1,1 @@
-"""Commands of search by weight sharing."""
+"""Commands of search by weight sharing, one file a kind of super-network."""
