@@ -27,8 +27,7 @@ from trainfree.cli import (
 )
 from trainfree.cli.command import Handler
 from trainfree.cli.output import ends_with_its_reader
-from trainfree.cli.sharing import recurrent
-from trainfree.cli.sharing import convolutional
+from trainfree.cli.sharing import convolutional, recurrent
 from trainfree.errors import TrainfreeError
 from trainfree.files.reading import cannot_be_read
 from trainfree.outside.extensions import author_of

@@ -27,9 +27,9 @@ from trainfree.config.scoring import (
 )
 from trainfree.config.searching import NasBench101Config, SearchConfig
 from trainfree.config.section import Name, Names, RunName, Section, Seed
-from trainfree.config.sharing.supernet import WeightSharingConfig
-from trainfree.config.sharing.enas import EnasConfig
 from trainfree.config.sharing.convolutional import EnasConvolutionalConfig
+from trainfree.config.sharing.enas import EnasConfig
+from trainfree.config.sharing.supernet import WeightSharingConfig
 from trainfree.config.tables import AnalysisConfig
 from trainfree.drawing import Initialization, InputKind
 from trainfree.images.datasets import DATASET_KIND
@@ -38,8 +38,8 @@ from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.settings.studies import AblationSetting, TrainingSetting
 from trainfree.search.plan import SearchPlan
 from trainfree.spaces import SPACE_KIND, load_space
-from trainfree.weight_sharing.setting import SharingSetting, cell_space
 from trainfree.weight_sharing.convolutional.settings import EnasConvolutionalSettings
+from trainfree.weight_sharing.setting import SharingSetting, cell_space
 
 Drawn = TypeVar("Drawn", InputKind, Initialization)
 
