@@ -70,6 +70,7 @@ def _own_proxies(tmp_path_factory):
         (("naswot", "grad_norm"), True, "passes"),
         (("zen",), True, "passes"),
         (("meco",), True, "passes"),
+        (("of_a_file_not_loaded_here",), True, "passes"),
     ],
 )
 def test_work_is_told_by_the_proxies(proxies, described, expected):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple
 
+from trainfree.errors import UnknownNameError
 from trainfree.proxies import PROXY_NAMES, load_proxy
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
@@ -72,8 +73,16 @@ def work_of(proxies: Iterable[str], *, described: bool) -> Work:
 
 
 def _is_free(name: str) -> bool:
-    """Whether a proxy from outside the suite asks for nothing that takes a network to run."""
-    return name not in PROXY_NAMES and not load_proxy(name).needs
+    """Whether a proxy from outside the suite asks for nothing that takes a network to run.
+
+    The workflow does not load files with proxies, only their jobs do: there they count as asking.
+    """
+    if name in PROXY_NAMES:
+        return False
+    try:
+        return not load_proxy(name).needs
+    except UnknownNameError:
+        return False
 
 
 def chosen_device(
