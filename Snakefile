@@ -237,6 +237,8 @@ rule enas:
         TABLES.files("enas"),
         figure_files("enas"),
         figure("enas-cells.gif"),
+
+
 # Convolutional cells by ENAS, and what comes of them beside random cells.
 rule enas_convolutional:
     input:

@@ -6,6 +6,7 @@ version and, where the caller knows them, the attributes the file must carry.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,30 +26,8 @@ if TYPE_CHECKING:
     import h5py
     import xarray as xr
 
-SCHEMA_VERSIONS = {
-    "images": 1,
-    "benchmark": 1,
-    "scores": 1,
-    "module_scores": 1,
-    "column": 1,
-    "search": 1,
-    "cells": 1,
-    "landscape": 1,
-    "hardware": 1,
-    "fronts": 1,
-    "draws": 1,
-    "choice": 1,
-    "kernels": 1,
-    "ablation": 1,
-    "training": 1,
-    "features": 1,
-    "learned": 2,
-    "checkpoint": 1,
-    "weight_sharing": 1,
-    "enas": 1,
-    "enas_training": 1,
-    "enas_convolutional": 1,
-}
+SCHEMA_VERSIONS: dict[str, int] = json.loads(Path(__file__).with_name("kinds.json").read_text())
+"""Versions of the kinds of data files. Not in code, so that a new kind computes no scores anew."""
 
 
 def provenance_attributes(
