@@ -18,8 +18,13 @@ from trainfree.weight_sharing.recurrent.ngrams import (
     bigram_probabilities,
     unigram_perplexity,
 )
-from trainfree.weight_sharing.recurrent.text import TextError, load_text, require_vocabulary
-from trainfree.weight_sharing.recurrent.tokens import words_of, words_of_lines
+from trainfree.weight_sharing.recurrent.text import (
+    TextError,
+    load_text,
+    require_vocabulary,
+    words_of,
+    words_of_lines,
+)
 
 PTB = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
 PLAIN = " ".join(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from trainfree.errors import TrainfreeError
 from trainfree.files.reading import cannot_be_read
 from trainfree.provenance import settings_hash
-from trainfree.weight_sharing.recurrent.tokens import END, UNKNOWN, words_of, words_of_lines
 
 TextKind = Literal["topics", "plain", "ptb", "wikitext"]
 FILES: Mapping[str, tuple[str, str, str]] = {
@@ -27,6 +27,10 @@ SPLITS = ("train", "valid", "test")
 BLOCKS, OF_A_PART = 100, 10
 """Plain text is cut into so many blocks of equal length; of each ten, one is valid, one test."""
 Words = NDArray[np.int64]
+END, UNKNOWN, NUMBER = "<eos>", "<unk>", "N"
+_PARAGRAPHS = re.compile(r"\n\s*\n")
+_SENTENCES = re.compile(r"(?<=[.!?])\s+")
+_WORDS = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*|\d[\d.,]*")
 
 
 class TextError(TrainfreeError):
@@ -183,3 +187,30 @@ def _decoded(content: bytes, path: Path) -> str:
             f"{path}: expected a text in UTF-8, found another encoding or a binary file (byte "
             f"{error.start} is {content[error.start]:#04x}); convert it to UTF-8"
         ) from error
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of plain text, as the Penn Treebank of language models has them.
+
+    Lower case; numbers are ``N``; marks and symbols are left out; every sentence ends in ``<eos>``.
+    A sentence ends at a full stop, a question or an exclamation mark before white space, and at an
+    empty line. Sentences without words are left out.
+    """
+    return list(_words(text.lower()))
+
+
+def _words(text: str) -> Iterator[str]:
+    for paragraph in _PARAGRAPHS.split(text):
+        for sentence in _SENTENCES.split(paragraph):
+            words = _WORDS.findall(sentence)
+            yield from (NUMBER if word[0].isdecimal() else word for word in words)
+            if words:
+                yield END
+
+
+def words_of_lines(text: str) -> list[str]:
+    """Return the words of a text that is split into words already, a sentence a line.
+
+    Empty lines have no ``<eos>``.
+    """
+    return [word for line in text.splitlines() if (words := line.split()) for word in (*words, END)]
