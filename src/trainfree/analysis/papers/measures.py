@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.papers.draws import DRAWN, Correlated, DrawnTaus, paired, taus_of
 from trainfree.analysis.papers.margins import to_next_row
+from trainfree.analysis.papers.protocol import obstacle_to, setting_of
 from trainfree.analysis.papers.verdicts import Verdict, judge
 from trainfree.analysis.published import Cell, Measure, PublishedTable
-from trainfree.analysis.run_files import AbsentError, RunFiles, uses_images
+from trainfree.analysis.run_files import AbsentError, RunFiles
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.drawn_runs import draws_of, half_interval, standard_error
 from trainfree.analysis.statistics.rank_statistics import (
@@ -75,28 +76,6 @@ def measure_cell(run: RunFiles, measure: Measure, settings: AnalysisSettings) ->
     return READINGS[measure.kind](run, measure, settings)
 
 
-def obstacle_of(run: RunFiles, measure: Measure, batch_size: int) -> str:
-    """Return why the scores behind a cell cannot stand beside the paper's; empty if they can."""
-    of_images = measure.kind in ("answer", "best_scored", "history", "tau", "pearson") or (
-        measure.kind == "sampled" and measure.quantity != "accuracy"
-    )
-    signals = [name for name in (measure.signal, measure.proxy) if name]
-    if not of_images or not any(uses_images(name) for name in signals):
-        return ""
-    try:
-        attributes = run.scores(measure.dataset).attrs
-        stand_in = run.stand_in(measure.dataset)
-    except AbsentError:
-        return ""
-    if stand_in:
-        return f"stand-in images: {stand_in}"
-    if attributes.get("input", "images") != "images":
-        return f"scored on {attributes['input']} input instead of images"
-    if int(attributes.get("batch_size", batch_size)) != batch_size:
-        return f"mini-batch of {attributes['batch_size']} images instead of {batch_size}"
-    return ""
-
-
 def verdict_on(
     run: RunFiles,
     table: PublishedTable,
@@ -105,7 +84,10 @@ def verdict_on(
     measured: Measured,
     settings: AnalysisSettings,
 ) -> Verdict:
-    """Return the verdict on a cell: what the paper's file or the run say against it wins."""
+    """Return the verdict on a cell: what the paper's file or the run say against it wins.
+
+    In another setting than the paper's its words say which.
+    """
     return judge(
         cell,
         measured.value,
@@ -113,13 +95,9 @@ def verdict_on(
         settings,
         to_next_row=to_next_row(cell, (other for other, _ in table.cells)),
         reference_error=measured.reference_error,
-        obstacle=stated_obstacle(measure) or obstacle_of(run, measure, table.batch_size),
+        obstacle=obstacle_to(run, table, cell, measure),
+        setting=setting_of(run, measure, table.batch_size),
     )
-
-
-def stated_obstacle(measure: Measure) -> str:
-    """Return why nothing can stand beside a cell, as the file of published numbers says it."""
-    return measure.comparable.removeprefix("yes").removeprefix("no: ")
 
 
 def mean_measured(
