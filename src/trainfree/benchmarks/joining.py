@@ -50,17 +50,27 @@ def order_of(part: str, order: Sequence[str], found: Mapping[str, Part]) -> Sequ
         return order
     if any(one.delivery.stand_in for one in found.values()):
         return ()
-    there = {
-        key: one.delivery.source
+    if _datasets_of(found, single=True) >= set(SEEDS_OF):
+        return ()
+    if is_known(part, found):
+        given = {one.delivery.source for one in found.values()}
+        return [name for name in order if name in given]
+    return order
+
+
+def is_known(part: str, found: Mapping[str, Part]) -> bool:
+    """Return whether what a part delivers is there already, if only as means over seeds."""
+    return part == "validation" and _datasets_of(found) >= set(SEEDS_OF)
+
+
+def _datasets_of(found: Mapping[str, Part], single: bool = False) -> set[str]:
+    """Return the data sets with validation accuracies after 200 epochs, of single trainings."""
+    return {
+        key[0]
         for one in found.values()
         for key in one.table.accuracy
-        if key[0] in SEEDS_OF and key[1:3] == ("valid", 200)
+        if key[1:3] == ("valid", 200) and not (single and key[3] == MEAN_SEED)
     }
-    if {key[0] for key in there if key[3] != MEAN_SEED} >= set(SEEDS_OF):
-        return ()
-    if {key[0] for key in there} >= set(SEEDS_OF):
-        return [name for name in order if name in there.values()]
-    return order
 
 
 def join(space: str, parts: Mapping[str, Part], failures: Mapping[str, SourceError]) -> Joined:

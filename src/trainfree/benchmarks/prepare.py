@@ -9,10 +9,10 @@ from pathlib import Path
 
 from trainfree.benchmarks.checks import check_benchmark, without_accuracy
 from trainfree.benchmarks.code import benchmark_code_hash
-from trainfree.benchmarks.joining import Part, join, order_of
+from trainfree.benchmarks.joining import Part, is_known, join, order_of
 from trainfree.benchmarks.readers import PARTS, reader_of
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
-from trainfree.errors import ArchitectureError, SourceError
+from trainfree.errors import ArchitectureError, ForbiddenPickleError, SourceError
 from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.outside.extensions import load_files
 from trainfree.outside.foreign import blamed_on
@@ -113,6 +113,8 @@ def _fetch_parts(
 
     Raises
     ------
+    ForbiddenPickleError
+        At once, as :func:`~trainfree.sources.fetching.fetch` does.
     SourceError
         When none can be had.
     """
@@ -132,7 +134,11 @@ def _fetch_parts(
             continue
         try:
             found[part] = fetch(item, asked, cache, settings, read)
+        except ForbiddenPickleError:
+            raise
         except SourceError as error:
+            if is_known(part, found):
+                continue
             failures[part] = error
             logger.warning("%s of %s cannot be had", content, space.name)
     if not found:
