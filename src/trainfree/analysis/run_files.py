@@ -188,7 +188,9 @@ class RunFiles:
         if outcome not in self._accuracy:
             target = target_of(self.benchmark, Outcome.of_label(outcome))
             if target is None:
-                raise AbsentError(f"no accuracies {outcome}")
+                lost = str(self.benchmark.attrs.get("missing", ""))
+                hint = f" ({lost} could not be had when {self._benchmark_path} was made)"
+                raise AbsentError(f"no accuracies {outcome}{hint if lost else ''}")
             self._accuracy[outcome] = target.accuracy
         return self._accuracy[outcome]
 
