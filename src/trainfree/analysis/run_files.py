@@ -200,7 +200,7 @@ class RunFiles:
         Raises
         ------
         DataFileError
-            When there are no test accuracies for it.
+            When there are no accuracies for it.
         """
         return targets(self.benchmark, dataset, self._benchmark_path or Path())[0].name
 
