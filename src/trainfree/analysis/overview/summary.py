@@ -280,8 +280,8 @@ def _score_line(metric: str, counts: Mapping[Any, Any] | pd.Series) -> Line:
     )
     if counts[ELSEWHERE]:
         note += (
-            f"; {number(counts[ELSEWHERE], 0)} of the verdicts are at another batch size or number "
-            "of draws than the paper's, as published.csv says of each"
+            f"; {count_of(int(counts[ELSEWHERE]), 'verdict')} at another batch size or number of "
+            "draws than the paper's"
         )
     if counts["swaps"]:
         note += (
