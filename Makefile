@@ -1,5 +1,5 @@
 # make run    everything on real data: environment, downloads, scores, searches, tables, report
-# make test   the same environment, then all checks and tests
+# make test   what checks and tests need into the same environment, then all of them
 # make test-slurm   one run on Debian's Slurm, installed and started for it (root, minutes)
 # make docs   the documentation, into site/ (opens from disk: site/index.html)
 # make bench  speed of the scoring engine and of torch modules against plain references, and their memory
@@ -16,8 +16,11 @@ CORES ?= all
 PAPER := config/paper.yaml
 VENV := .venv
 BIN := $(VENV)/bin
+# What a run needs, and what checks, tests, documentation and zoos need besides, in one environment.
 READY := $(VENV)/.ready
+DEV := $(VENV)/.ready-dev
 CONSTRAINTS := requirements/constraints.txt
+INSTALL = python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -86,7 +89,7 @@ sizes-table: $(READY)
 
 SPACES := snakemake spaces --configfile config/spaces.yaml
 
-spaces-tables: $(READY)
+spaces-tables: $(DEV)
 	@$(SPACES) --cores $(CORES) --quiet rules
 	@python -m trainfree publish-table spaces space_ranks --command "$(SPACES)" --results results/spaces \
 		--scores results/spaces/scores/*/*/*.h5 \
@@ -94,23 +97,23 @@ spaces-tables: $(READY)
 
 ZOO := snakemake zoo --configfile config/zoo.yaml
 
-zoo-table: $(READY)
+zoo-table: $(DEV)
 	@$(ZOO) --cores $(CORES) --quiet rules
 	@python -m trainfree publish-table zoo --command "$(ZOO)" --results results/zoo \
 		--scores results/zoo/scores/*/*/*.h5 --benchmark data/benchmarks/zoo_pytorchcv_cifar10.h5 data/benchmarks/zoo_pytorchcv_cifar100.h5
 
 # Checks of the code take one core for a minute: beside the tests they cost half of that.
-test: $(READY)
+test: $(DEV)
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line lint pytest
 
-pytest: $(READY)
+pytest: $(DEV)
 	@pytest -n 2 --dist loadgroup
 
-test-slurm: $(READY)
+test-slurm: $(DEV)
 	@apt-get install -y --no-install-recommends slurm-wlm slurm-client munge
 	@pytest -m slurm
 
-lint: $(READY)
+lint: $(DEV)
 	@ruff check .
 	@ruff format --check .
 	@snakefmt --check Snakefile rules
@@ -123,27 +126,32 @@ $(READY): pyproject.toml $(CONSTRAINTS)
 		"Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up $(VENV) (once; about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[dev]"
-	@touch $(READY)
+	@$(INSTALL) -e .
+	@touch $@
 
-docs: $(READY)
+$(DEV): $(READY)
+	@echo "adding to $(VENV) what checks, tests and documentation need (once; about a minute)"
+	@$(INSTALL) -e ".[dev]"
+	@touch $@
+
+docs: $(DEV)
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo "documentation: $(CURDIR)/site/index.html"
 
-bench: $(READY)
+bench: $(DEV)
 	@python benchmarks/engine.py
 	@python benchmarks/modules.py
 
 bench-gpu:
 	@$(PYTHON) benchmarks/gpu.py
 
-damage: $(READY)
+damage: $(DEV)
 	@python benchmarks/damage.py
 
-kills: $(READY)
+kills: $(DEV)
 	@python benchmarks/kills.py
 
-constraints: $(READY)
+constraints: $(DEV)
 	@{ head -2 $(CONSTRAINTS); python -m pip freeze --exclude-editable | sed 's/+cpu//'; } \
 		> $(CONSTRAINTS).new && mv $(CONSTRAINTS).new $(CONSTRAINTS)
 

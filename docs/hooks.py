@@ -486,6 +486,8 @@ def _place(source: Any) -> str:
         return ", ".join(places)
     if hasattr(source, "url"):
         return f"<{source.url}>"
+    if hasattr(source, "parts"):
+        source = next(iter(source.parts.values()))
     if hasattr(source, "package"):
         return f"`{source.package}` {source.version}"
     return "where `sources.nats_archive` says"

@@ -225,8 +225,8 @@ def write_scoreboard(folder: Path) -> Path:
     path = folder / "scoreboard.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = (
-        "table,reproduced,not_reproduced,not_comparable,equal_within_noise,swaps,swaps_passed\n"
-        "a_1,3,1,2,2,6,1\nb_2,0,0,7,0,0,0\n"
+        "table,reproduced,not_reproduced,not_comparable,in_another_setting,equal_within_noise,"
+        "swaps,swaps_passed\na_1,3,1,2,0,2,6,1\nb_2,0,0,7,0,0,0,0\n"
     )
     write_with_origin(path.with_suffix(""), {"csv": text.encode()}, MadeFrom())
     return path

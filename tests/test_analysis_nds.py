@@ -49,10 +49,11 @@ def test_a_run_of_the_space_has_a_verdict(run, tmp_path):
     assert "but of nds_pnas" in cells.loc["NDS-PNAS CIFAR-10", "reason"]
 
 
-def test_other_settings_and_spaces_have_none(run, tmp_path):
+def test_other_settings_are_named_and_other_spaces_have_no_verdict(run, tmp_path):
     other = tabulate("kendall", tmp_path, settings=SETTINGS, **run("nds_darts", batch_size=32))
-    reason = other[other["published"].notna()]["reason"].item()
-    assert reason.startswith("mini-batch of 32 images instead of 128")
+    beside = other[other["published"].notna()]
+    assert beside["verdict"].item() == "reproduced at batch 32"
+    assert beside["reason"].item().endswith("the paper: batch 128")
     for made in (run("nds_resnet"), run("nds_darts", epochs=3)):
         own = tabulate("kendall", tmp_path, settings=SETTINGS, **made)
         assert own["published"].isna().all()

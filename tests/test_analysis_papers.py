@@ -17,6 +17,7 @@ from trainfree.analysis.declaration import Inputs
 from trainfree.analysis.overview import scoreboard
 from trainfree.analysis.overview.scoreboard import count_verdicts
 from trainfree.analysis.papers import comparison, draws
+from trainfree.analysis.papers.verdicts import plain_word
 from trainfree.analysis.publish import check_layout, publish_one, publish_tables
 from trainfree.analysis.published import read_papers, read_published
 from trainfree.analysis.registry import (
@@ -218,11 +219,18 @@ def test_tables_share_their_draws(
 
 def test_scoreboard_counts_every_published_cell(whole: Path) -> None:
     counted = read_table(whole / "scoreboard.csv")
-    assert list(counted.columns) == ["table", *scoreboard.SCORES, *scoreboard.POWER]
+    assert list(counted.columns) == [
+        "table",
+        *scoreboard.SCORES,
+        scoreboard.ELSEWHERE,
+        *scoreboard.POWER,
+    ]
     everything = read_table(whole / "published.csv")
     assert list(everything.columns) == names_of(comparison.COLUMNS)
     assert counted[[*scoreboard.SCORES]].to_numpy().sum() == len(everything)
-    words = everything["verdict"].value_counts()
+    elsewhere = everything["verdict"].map(plain_word) != everything["verdict"]
+    assert counted["in_another_setting"].sum() == elsewhere.sum() > 0  # searches of one draw
+    words = everything["verdict"].map(plain_word).value_counts()
     assert counted["reproduced"].sum() == words.get("reproduced", 0)
     assert counted["not_reproduced"].sum() == words["not reproduced"] > 0
     assert counted["swaps"].sum() == everything["swaps"].sum() > 0
@@ -339,11 +347,44 @@ class TestPartialInputs:
         assert set(frame["verdict"]) == {"missing"}
         assert frame["reason"].str.contains(reason).all()
 
-    def test_other_batch_sizes_are_not_compared(self, files: Inputs, tmp_path: Path) -> None:
+    def test_a_verdict_at_another_batch_size_says_so(self, files: Inputs, tmp_path: Path) -> None:
+        """By the same rule, whichever way it goes: the words say the setting."""
+        (tmp_path / "whole").mkdir()
+        plain = make_table("naswot_figure3", files, tmp_path / "whole").set_index("column")
         small = scores_of(tmp_path, "cifar10", batch_size=32)
         frame = make_table("naswot_figure3", replace(files, scores=(small,)), tmp_path)
-        reason = frame.set_index("column").loc["CIFAR-10", "reason"]
-        assert reason.startswith("mini-batch of 32 images instead of 128")
+        found, same = frame.set_index("column").loc["CIFAR-10"], plain.loc["CIFAR-10"]
+        assert found["verdict"] == f"{same['verdict']} at batch 32"
+        assert found["reason"] == "the paper: batch 128"
+        assert found["tolerance"] == same["tolerance"]
+        caption = (tmp_path / "naswot_figure3.md").read_text()
+        assert "A verdict at another batch size" in caption
+        assert "another batch size" not in (tmp_path / "whole" / "naswot_figure3.md").read_text()
+
+    def test_validation_accuracy_stands_in_the_figure_where_there_is_no_test_accuracy(
+        self, files: Inputs, tmp_path: Path
+    ) -> None:
+        columns = {("cifar10-valid", "valid", 200, "mean"): ACCURACY}
+        columns["cifar10", "test", -1, "mean"] = ACCURACY
+        package = write_benchmark(
+            tmp_path / "package.h5", columns, source="registry", space="nasbench201"
+        )
+        own = replace(files, benchmark=package)
+        figure = make_table("naswot_figure3", own, tmp_path).set_index("column")
+        whole = make_table("naswot_figure3", files, tmp_path).set_index("column")
+        assert "validation accuracy here, since" in figure.loc["CIFAR-10", "note"]
+        assert figure.loc["CIFAR-10", "measured"] == whole.loc["CIFAR-10", "measured"]
+        assert "validation accuracy here" not in whole.loc["CIFAR-10", "note"]
+        assert figure.loc["CIFAR-100", "verdict"] == "missing"
+        table = make_table("naswot_table2a", own, tmp_path).set_index(["row", "column"])
+        other = table.loc["Random", "CIFAR-10 test"]
+        assert other["measured"] == pytest.approx(ACCURACY.mean(), rel=1e-5)
+        assert (other["verdict"], other["reason"][:39]) == (
+            "not comparable",
+            "accuracies of another training of the s",
+        )
+        kept = make_table("kendall", own, tmp_path)
+        assert set(kept["outcome"]) == {"cifar10-valid/valid/200"}
 
 
 class TestCopyForTheRepository:

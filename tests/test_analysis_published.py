@@ -139,7 +139,6 @@ def test_a_space_of_which_nothing_is_published_has_rows_of_its_own(
 @pytest.mark.parametrize(
     ("space", "outcome", "source"),
     [
-        ("chains", "cifar10/valid/20", "extra"),  # no test accuracy
         ("chains", "cifar10/test/20", "generated"),
         ("nasbench201", "cifar10/test/?", "registry"),  # not the paper's accuracies
     ],
@@ -149,6 +148,14 @@ def test_others_have_none(
 ) -> None:
     run = run_of(tmp_path, space, outcome, source=source)
     assert list(rows_with_other_spaces(run, papers)) == []
+
+
+def test_a_space_with_validation_accuracy_alone_is_compared_by_it(
+    papers: list[Published], tmp_path: Path
+) -> None:
+    rows = list(rows_with_other_spaces(run_of(tmp_path, "chains", "cifar10/valid/20"), papers))
+    assert {row.of.outcome for row in rows} == {"cifar10/valid/20"}
+    assert all(row.published is None for row in rows)
 
 
 def test_a_space_of_poor_architectures_has_no_tau_by_the_protocol(

@@ -111,7 +111,7 @@ class TestCorrelations:
     def test_other_data_set_is_refused(self, tmp_path: Path) -> None:
         benchmark = write_benchmark(tmp_path / "b.h5", {TEST: [1.0, 2.0]})
         scores = write_scores(tmp_path / "s.h5", {"p": [1.0, 2.0]}, dataset="cifar100")
-        with pytest.raises(DataFileError, match="expected test accuracies of 'cifar100'"):
+        with pytest.raises(DataFileError, match="expected accuracies of 'cifar100'"):
             tabulate("correlations", tmp_path, scores=scores, benchmark=benchmark)
 
     def test_published_tau_beside_naswot_only(self, tmp_path: Path, published: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from analysis_fixtures import write_benchmark
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from trainfree.analysis.papers.draws import DRAWN, drawn_taus
 from trainfree.analysis.papers.margins import to_next_row
 from trainfree.analysis.papers.measures import Measured, best_of_n, mean_measured
 from trainfree.analysis.papers.power import Compared, swaps
+from trainfree.analysis.papers.protocol import Setting, obstacle_of, setting_of
 from trainfree.analysis.papers.verdicts import (
     CLOSE,
     EQUAL,
@@ -28,10 +30,12 @@ from trainfree.analysis.papers.verdicts import (
     NOT_REPRODUCED,
     REPRODUCED,
     UNKNOWN_NOISE,
+    VERDICTS,
     Verdict,
     judge,
+    plain_word,
 )
-from trainfree.analysis.published import Cell
+from trainfree.analysis.published import Cell, Measure
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.statistics.paired_tests import average_ranks, holm, wilcoxon
 from trainfree.analysis.statistics.subsets import best_tenth, subsets_of
@@ -343,3 +347,82 @@ class TestSubsets:
         chosen = best_tenth(pd.Series(np.arange(100.0)))
         assert chosen.sum() == 10
         assert chosen[90:].all()
+
+
+# Another setting than the paper's
+
+
+class Scored:
+    """A run with scores of one mini-batch size, and searches of so many draws."""
+
+    def __init__(self, batch_size: int, draws: int = 1) -> None:
+        self.attributes = {"batch_size": batch_size, "input": "images"}
+        self.draws = np.arange(6) % draws
+
+    def scores(self, dataset: str) -> xr.Dataset:
+        return xr.Dataset(attrs=self.attributes)
+
+    def search(self, measure: Measure) -> xr.Dataset:
+        return xr.Dataset({"draw": ("run", self.draws)})
+
+    def stand_in(self, dataset: str) -> str:
+        return ""
+
+
+ONE_DRAW = "with one draw of the scores"
+
+
+@pytest.mark.parametrize(
+    ("measure", "batch_size", "draws", "words"),
+    [
+        (Measure(kind="tau", signal="naswot"), 128, 1, ""),
+        (Measure(kind="tau", signal="naswot"), 32, 1, "at batch 32"),
+        (Measure(kind="tau", signal="params"), 32, 1, ""),
+        (Measure(kind="answer", signal="naswot"), 32, 1, f"at batch 32, {ONE_DRAW}"),
+        (Measure(kind="answer", signal="naswot"), 128, 1, ONE_DRAW),
+        (Measure(kind="answer", signal="naswot"), 32, 3, "at batch 32"),
+        (Measure(kind="answer", signal="naswot"), 128, 3, ""),
+        (Measure(kind="answer", signal="accuracy"), 32, 1, ""),
+        (Measure(kind="answer", signal="accuracy", proxy="naswot"), 128, 1, ONE_DRAW),
+        (Measure(kind="history", signal="synflow"), 32, 1, ONE_DRAW),
+        (Measure(kind="history", signal="params"), 32, 1, ""),
+        (Measure(kind="random"), 32, 1, ""),
+        (Measure(kind="oracle", budget=10), 32, 1, ""),
+    ],
+)
+def test_the_setting_is_named_where_it_enters(measure, batch_size, draws, words) -> None:
+    found = setting_of(Scored(batch_size, draws), measure, 128)
+    assert found.words == words
+    assert ("batch 128" in found.paper) == ("batch" in words)
+    assert ("new draws" in found.paper) == ("draw" in words)
+
+
+def test_an_absolute_score_of_another_mini_batch_is_another_quantity() -> None:
+    measure = Measure(kind="sampled", quantity="score", signal="naswot")
+    told = obstacle_of(Scored(32), measure, "nats", 128)
+    assert told == "absolute score of a mini-batch of 32 images instead of 128"
+    assert obstacle_of(Scored(128), measure, "nats", 128) == ""
+    assert obstacle_of(Scored(32), measure, "%", 128) == ""
+
+
+@pytest.mark.parametrize("measured", [*np.linspace(48, 52, 33), np.nan])
+@pytest.mark.parametrize("error", [0.0, 0.2, 3.0])
+def test_a_setting_changes_the_words_and_nothing_else(measured: float, error: float) -> None:
+    """Neither way: what does not come out is said as loudly as what does."""
+    printed, setting = cell(50, 0.1, 500), Setting("at batch 32", "batch 128")
+    own = judge(printed, measured, error, SETTINGS)
+    other = judge(printed, measured, error, SETTINGS, setting=setting)
+    judged = own.word in (REPRODUCED, NOT_REPRODUCED)
+    assert other.word == (f"{own.word} at batch 32" if judged else own.word)
+    assert plain_word(other.word) == own.word
+    np.testing.assert_equal(other.tolerance, own.tolerance)
+    assert other.grade == own.grade
+    assert other.reason == ("the paper: batch 128" if judged else own.reason)
+    stopped = judge(printed, measured, error, SETTINGS, setting=setting, obstacle="other images")
+    assert stopped == judge(printed, measured, error, SETTINGS, obstacle="other images")
+
+
+def test_a_verdict_has_one_plain_word() -> None:
+    for word in VERDICTS:
+        assert plain_word(word) == plain_word(f"{word} at batch 32, {ONE_DRAW}") == word
+    assert plain_word("reproducible") == "reproducible"

@@ -35,7 +35,7 @@ from trainfree.search.training_cost import (
     training_note,
     training_seconds,
 )
-from trainfree.sources.delivery import Delivery
+from trainfree.sources.delivery import Delivery, SourceSettings
 from trainfree.sources.recipes import RECIPES
 from trainfree.spaces import load_space
 from trainfree.trainings import known_outcomes
@@ -485,8 +485,9 @@ def test_the_installed_package_agrees_with_nats_bench(mirror_benchmark, tmp_path
     source = next(s for s in RECIPES["nasbench201-accuracies"] if s.name == "registry")
     if source._installed() is None:
         pytest.skip("the package analog-nasbench is not installed, and tests use no network")
-    found = prepare("nasbench201", tmp_path / "x.h5", ["registry"])
-    assert known_outcomes(found) == [("cifar10", "test", -1)]
+    table = read_analog(source.deliver(tmp_path, SourceSettings()), FULL)
+    assert set(table.accuracy) == {("cifar10", "test", -1, "mean")}
+    found = benchmark_dataset(FULL, table, {})
     column = accuracy_column(found, "cifar10", "test", -1)
     reference = accuracy_column(mirror_benchmark, "cifar10", "test", 200)
     assert round(float(np.corrcoef(column, reference)[0, 1]), 4) == 0.9994

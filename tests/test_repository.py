@@ -65,3 +65,18 @@ def test_every_rule_that_runs_code_keeps_a_log_and_a_cost(repository):
 def test_no_unfinished_business(repository, word):
     for path in (repository / "src").rglob("*.py"):
         assert word not in path.read_text(), path
+
+
+def test_a_run_installs_what_it_needs_and_tests_add_the_rest(repository):
+    """``make run`` waits for the stamp of the package alone; what checks use has its own."""
+    text = (repository / "Makefile").read_text()
+    needs = dict(re.findall(r"^([a-z0-9-]+): \$\((READY|DEV)\)", text, flags=re.MULTILINE))
+    assert {needs[target] for target in ("run", "paper", "paper-tables")} == {"READY"}
+    assert {needs[target] for target in ("test", "pytest", "lint", "docs")} == {"DEV"}
+    recipes = {
+        name: re.search(rf"^\$\({name}\):.*\n((?:\t.*\n)+)", text, flags=re.MULTILINE)[1]
+        for name in ("READY", "DEV")
+    }
+    assert "-e .\n" in recipes["READY"]
+    assert '".[dev]"' not in recipes["READY"]
+    assert '-e ".[dev]"' in recipes["DEV"]

@@ -6,6 +6,7 @@ leaves its page still says what it is about.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -94,8 +95,10 @@ def _on_hardware(files: Sequence[xr.Dataset]) -> str:
 
 
 def _of_networks(file: xr.Dataset) -> str:
-    note = str(file.attrs.get("source_note", "source not recorded"))
-    short = note.partition(",")[0].partition(" (")[0]
+    notes = json.loads(str(file.attrs.get("source_of_outcomes", "{}"))) or [
+        str(file.attrs.get("source_note", "source not recorded"))
+    ]
+    short = " and ".join(note.partition(",")[0].partition(" (")[0] for note in notes)
     mark = " (stand-in)" if is_stand_in(file.attrs) and "stand-in" not in short else ""
     return f"{number(file.sizes['arch'], 0)}: {short}{mark}"
 

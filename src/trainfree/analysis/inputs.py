@@ -103,26 +103,31 @@ def read_benchmark(path: Path) -> xr.Dataset:
 def targets(benchmark: xr.Dataset, dataset: str, origin: Path) -> list[Target]:
     """Return the accuracies that the scores on an image set are compared with.
 
-    The first one is the headline: test accuracy at the most epochs for which there is any. The
-    validation accuracy after 12 epochs follows where the benchmark has it.
+    The first one is the headline: test accuracy at the most epochs for which there is any, or
+    validation accuracy where there is no test accuracy. The validation accuracy after 12 epochs
+    follows where the benchmark has it.
 
     Raises
     ------
     DataFileError
-        When the benchmark has no test accuracy for the data set.
+        When the benchmark has no accuracy for the data set.
     """
     known = known_outcomes(benchmark)
     reported = headline(known, dataset)
-    if reported is None or reported.split != "test":
+    if reported is None:
         names = ", ".join(texts(benchmark["dataset"]))
         raise DataFileError(
-            f"{origin}: expected test accuracies of {trainings_on(dataset)[-1]!r} to compare the "
+            f"{origin}: expected accuracies of {trainings_on(dataset)[-1]!r} to compare the "
             f"scores on {dataset!r} with, found data sets {names} and no such values; "
             "choose another data set or another benchmark source"
         )
     seen = guide(known, dataset)
     chosen = [reported]
-    if seen is not None and (seen.split, seen.epochs) == ("valid", SEARCH_EPOCHS):
+    if (
+        seen is not None
+        and seen != reported
+        and (seen.split, seen.epochs) == ("valid", SEARCH_EPOCHS)
+    ):
         chosen.append(seen)
     found = (target_of(benchmark, outcome) for outcome in chosen)
     return [target for target in found if target is not None]

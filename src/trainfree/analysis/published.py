@@ -14,6 +14,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from trainfree.analysis.malformed import explained
 from trainfree.errors import DataFileError
 from trainfree.files.reading import read_text
 from trainfree.trainings import UNSTATED
@@ -27,6 +28,14 @@ Unit = Literal["%", "s", "ms", "nats", "tau", "rho", "r", "ndcg"]
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Instead(_Entry):
+    """Accuracies that are read where a run lacks those of a cell's :class:`Measure`."""
+
+    outcome: str
+    comparable: str = Field(default="yes", pattern=r"^(yes|no: .+)$")
+    remark: str = ""
 
 
 class Measure(_Entry):
@@ -51,6 +60,8 @@ class Measure(_Entry):
         ``yes``, or ``no: <reason>``.
     remark
         A difference in protocol that does not stop the comparison.
+    instead
+        What is read where the run lacks ``outcome``.
     """
 
     kind: Kind
@@ -69,6 +80,7 @@ class Measure(_Entry):
     after: int = 0
     comparable: str = Field(default="yes", pattern=r"^(yes|no: .+)$")
     remark: str = ""
+    instead: Instead | None = None
 
 
 class Cell(_Entry):
@@ -278,7 +290,7 @@ def read_published(path: Path) -> Published:
     try:
         file = _File.model_validate(content)
     except ValidationError as error:
-        lines = [_explain(dict(detail), content) for detail in error.errors()]
+        lines = [explained(dict(detail), content) for detail in error.errors()]
         raise DataFileError(f"{path}: " + "\n  ".join(lines)) from error
     _check_places(path, file)
     tables = tuple(_table(path, file, printed) for printed in file.tables)
@@ -371,21 +383,6 @@ def _measure(path: Path, table: _Table, cell: Cell) -> Measure:
     try:
         return Measure.model_validate(merged)
     except ValidationError as error:
-        lines = [_explain(dict(detail), merged) for detail in error.errors()]
+        lines = [explained(dict(detail), merged) for detail in error.errors()]
         where = f"{path}: {cell.table}, {cell.row}, {cell.column}"
         raise DataFileError(f"{where}: {'; '.join(lines)}") from error
-
-
-def _explain(detail: dict[str, Any], content: Any) -> str:
-    """Return one line on a malformed entry; entries of lists count from one."""
-    location = list(detail["loc"])
-    if len(location) > 1 and location[0] == "cells":
-        place = f"entry {int(location[1]) + 1} of cells: {'.'.join(map(str, location[2:]))}"
-    else:
-        place = ".".join(map(str, location)) or "the file"
-    found = "" if detail["type"] == "missing" else f", found {detail['input']!r}"
-    if detail["type"] == "extra_forbidden":
-        return f"{place}: no such key"
-    if not isinstance(content, dict):
-        return f"expected a mapping of keys, found {type(content).__name__}"
-    return f"{place}: {detail['msg']}{found}"

@@ -192,7 +192,9 @@ class RunFiles:
         if outcome not in self._accuracy:
             target = target_of(self.benchmark, Outcome.of_label(outcome))
             if target is None:
-                raise AbsentError(f"no accuracies {outcome}")
+                lost = str(self.benchmark.attrs.get("missing", ""))
+                hint = f" ({lost} could not be had when {self._benchmark_path} was made)"
+                raise AbsentError(f"no accuracies {outcome}{hint if lost else ''}")
             self._accuracy[outcome] = target.accuracy
         return self._accuracy[outcome]
 
@@ -202,7 +204,7 @@ class RunFiles:
         Raises
         ------
         DataFileError
-            When there are no test accuracies for it.
+            When there are no accuracies for it.
         """
         return targets(self.benchmark, dataset, self._benchmark_path or Path())[0].name
 

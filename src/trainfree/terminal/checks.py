@@ -18,6 +18,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from trainfree.benchmarks.readers import PARTS
 from trainfree.caches import is_writable, user_cache
 from trainfree.errors import TrainfreeError, UnreadableFileError
 from trainfree.files.reading import is_there
@@ -161,7 +162,8 @@ def check_torch(*, needs_cuda: bool, python: str = sys.executable) -> Check:
 def check_sources(run: Run, *, online: bool) -> Iterator[Check]:
     """Check every source of what the run needs, file by file, and that one of each is usable."""
     items = {f"{dataset}-images": run.images(dataset) for dataset in run.settings}
-    items[f"{run.space}-accuracies"] = run.benchmark
+    parts = [item for part in PARTS if (item := f"{run.space}-{part}") in RECIPES]
+    items |= dict.fromkeys(parts or [f"{run.space}-accuracies"], run.benchmark)
     for item, prepared in items.items():
         checks, states = [], []
         for name in run.config.sources.order:
@@ -180,11 +182,11 @@ def check_sources(run: Run, *, online: bool) -> Iterator[Check]:
                     )
                     for one in probes
                 ]
-        yield _verdict(item, prepared, states)
+        yield _verdict(item, prepared, states, needed=item not in parts[1:])
         yield from checks
 
 
-def _verdict(item: str, prepared: Path, states: list[bool | None]) -> Check:
+def _verdict(item: str, prepared: Path, states: list[bool | None], *, needed: bool) -> Check:
     try:
         if is_there(prepared):
             return Check(item, "ok", f"prepared already: {prepared}")
@@ -194,6 +196,8 @@ def _verdict(item: str, prepared: Path, states: list[bool | None]) -> Check:
         return Check(item, "ok", "a source can deliver it")
     if None in states:
         return Check(item, "note", "not prepared; whether a source delivers it was not tried")
+    if not needed:
+        return Check(item, "note", "no source in sources.order can deliver it; made without it")
     return Check(
         item,
         "missing",

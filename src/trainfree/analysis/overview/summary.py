@@ -35,6 +35,7 @@ from trainfree.analysis.inputs import (
     value_counts,
 )
 from trainfree.analysis.origins import files_behind
+from trainfree.analysis.overview.scoreboard import ELSEWHERE
 from trainfree.analysis.proxies.timing import PHASE, PROXY, TOTAL
 from trainfree.analysis.searches.search import ORACLE, RANDOM_ARCHITECTURE
 from trainfree.analysis.tables import text
@@ -277,6 +278,11 @@ def _score_line(metric: str, counts: Mapping[Any, Any] | pd.Series) -> Line:
         f"{number(counts['not_reproduced'], 0)} not reproduced, "
         f"{number(counts['not_comparable'], 0)} not comparable or without input"
     )
+    if counts[ELSEWHERE]:
+        note += (
+            f"; {count_of(int(counts[ELSEWHERE]), 'verdict')} at another batch size or number of "
+            "draws than the paper's"
+        )
     if counts["swaps"]:
         note += (
             f"; of {number(counts['swaps'], 0)} numbers of other rows "

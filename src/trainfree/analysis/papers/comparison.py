@@ -25,14 +25,16 @@ from trainfree.analysis.papers.measures import (
     OF_SEARCHES,
     Measured,
     measure_cell,
-    stated_obstacle,
     verdict_on,
 )
 from trainfree.analysis.papers.power import Compared, Swaps, swaps
+from trainfree.analysis.papers.protocol import as_readable, stated_obstacle
 from trainfree.analysis.papers.verdicts import (
     MISSING,
     NOT_COMPARABLE,
     RULE,
+    SETTING_RULE,
+    VERDICTS,
     Verdict,
 )
 from trainfree.analysis.published import (
@@ -114,14 +116,15 @@ def comparison(inputs: Inputs, name: str) -> Made:
         When no paper has the table.
     """
     printed, run, settings = find_table(inputs.papers, name), inputs.run, inputs.settings
+    measures = [as_readable(run, measure) for _, measure in printed.cells]
     compared = [
         Compared(cell, *_measure_and_judge(run, printed, cell, measure, settings))
-        for cell, measure in printed.cells
+        for (cell, _), measure in zip(printed.cells, measures, strict=True)
     ]
     swapped = swaps(compared, settings)
     rows = [
         _row(printed, one, measure, tried)
-        for one, (_, measure), tried in zip(compared, printed.cells, swapped, strict=True)
+        for one, measure, tried in zip(compared, measures, swapped, strict=True)
     ]
     name_missing(rows, name)
     rule = RULE.format(
@@ -135,6 +138,8 @@ def comparison(inputs: Inputs, name: str) -> Made:
         searches=not printed.kinds.isdisjoint(OF_SEARCHES),
         shared="shared" in printed.kinds,
     )
+    if any(one.verdict.word not in VERDICTS for one in compared):
+        rule += SETTING_RULE
     title = f"{printed.title}; mean ± standard deviation. {rule}{power_text(swapped)}"
     return Made(rows, made_from, title)
 

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trainfree.analysis.formats import count_of
 from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.papers.draws import DRAWN, Correlated, DrawnTaus, paired, taus_of
 from trainfree.analysis.papers.margins import to_next_row
+from trainfree.analysis.papers.protocol import obstacle_of_shared, obstacle_to, setting_of
 from trainfree.analysis.papers.verdicts import NOT_COMPARABLE, Verdict, judge
 from trainfree.analysis.published import Cell, Measure, PublishedTable
-from trainfree.analysis.run_files import AbsentError, RunFiles, uses_images
+from trainfree.analysis.run_files import AbsentError, RunFiles
 from trainfree.analysis.settings import AnalysisSettings
 from trainfree.analysis.sharing import Trained
 from trainfree.analysis.statistics.drawn_runs import draws_of, half_interval, standard_error
@@ -64,10 +64,6 @@ class Measured:
     reference_error: float | None = None
 
 
-FEWEST_RUNS = 3
-"""Runs of shared weights that a verdict takes: fewer say too little of their own spread."""
-
-
 def measure_cell(run: RunFiles, measure: Measure, settings: AnalysisSettings) -> Measured:
     """Return what of ours stands beside a cell.
 
@@ -81,43 +77,6 @@ def measure_cell(run: RunFiles, measure: Measure, settings: AnalysisSettings) ->
     return READINGS[measure.kind](run, measure, settings)
 
 
-def obstacle_of(run: RunFiles, measure: Measure, batch_size: int) -> str:
-    """Return why the scores behind a cell cannot stand beside the paper's; empty if they can."""
-    if measure.kind == "shared":
-        return _obstacle_of_shared(run, measure)
-    of_images = measure.kind in ("answer", "best_scored", "history", "tau", "pearson") or (
-        measure.kind == "sampled" and measure.quantity != "accuracy"
-    )
-    signals = [name for name in (measure.signal, measure.proxy) if name]
-    if not of_images or not any(uses_images(name) for name in signals):
-        return ""
-    try:
-        attributes = run.scores(measure.dataset).attrs
-        stand_in = run.stand_in(measure.dataset)
-    except AbsentError:
-        return ""
-    if stand_in:
-        return f"stand-in images: {stand_in}"
-    if attributes.get("input", "images") != "images":
-        return f"scored on {attributes['input']} input instead of images"
-    if int(attributes.get("batch_size", batch_size)) != batch_size:
-        return f"mini-batch of {attributes['batch_size']} images instead of {batch_size}"
-    return ""
-
-
-def _obstacle_of_shared(run: RunFiles, measure: Measure) -> str:
-    trainings = run.shared.of(measure, run.space)
-    if trainings is None:
-        return ""
-    runs = len(trainings.files)
-    told = (
-        f"stand-in images: {trainings.stand_in}" if trainings.stand_in else "",
-        "" if trainings.is_published else str(trainings.attributes["scale"]),
-        "" if runs >= FEWEST_RUNS else f"{count_of(runs, 'run')} instead of {FEWEST_RUNS}",
-    )
-    return "; ".join(filter(None, told))
-
-
 def verdict_on(
     run: RunFiles,
     table: PublishedTable,
@@ -126,11 +85,13 @@ def verdict_on(
     measured: Measured,
     settings: AnalysisSettings,
 ) -> Verdict:
-    """Return the verdict on a cell: what the paper's file or the run say against it wins."""
-    stated, found = stated_obstacle(measure), obstacle_of(run, measure, table.batch_size)
-    if measure.kind == "shared" and found:  # another experiment: not even the distance is told
-        reason = "; ".join(filter(None, (found, stated)))
-        return Verdict(NOT_COMPARABLE, NAN, "", reason)
+    """Return the verdict on a cell: what the paper's file or the run say against it wins.
+
+    In another setting than the paper's its words say which.
+    """
+    obstacle = obstacle_to(run, table, cell, measure)
+    if measure.kind == "shared" and obstacle_of_shared(run, measure):
+        return Verdict(NOT_COMPARABLE, NAN, "", obstacle)  # another experiment: no distance either
     return judge(
         cell,
         measured.value,
@@ -138,13 +99,9 @@ def verdict_on(
         settings,
         to_next_row=to_next_row(cell, (other for other, _ in table.cells)),
         reference_error=measured.reference_error,
-        obstacle=stated or found,
+        obstacle=obstacle,
+        setting=setting_of(run, measure, table.batch_size),
     )
-
-
-def stated_obstacle(measure: Measure) -> str:
-    """Return why nothing can stand beside a cell, as the file of published numbers says it."""
-    return measure.comparable.removeprefix("yes").removeprefix("no: ")
 
 
 def mean_measured(

@@ -12,7 +12,13 @@ from typing import NamedTuple
 
 from trainfree.analysis.papers.margins import largest_error, to_next_row
 from trainfree.analysis.papers.measures import Measured
-from trainfree.analysis.papers.verdicts import NOT_REPRODUCED, REPRODUCED, Verdict, judge
+from trainfree.analysis.papers.verdicts import (
+    NOT_REPRODUCED,
+    REPRODUCED,
+    Verdict,
+    judge,
+    plain_word,
+)
 from trainfree.analysis.published import Cell
 from trainfree.analysis.settings import AnalysisSettings
 
@@ -69,4 +75,4 @@ def are_told_apart(one: Cell, other: Cell) -> bool:
 
 
 def _is_judged(one: Compared) -> bool:
-    return one.verdict.word in (REPRODUCED, NOT_REPRODUCED)
+    return plain_word(one.verdict.word) in (REPRODUCED, NOT_REPRODUCED)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from trainfree.analysis.papers.draws import Correlated
-from trainfree.analysis.papers.measures import Measured, obstacle_of, verdict_on
+from trainfree.analysis.papers.measures import Measured, verdict_on
+from trainfree.analysis.papers.protocol import as_readable, obstacle_of, setting_of
 from trainfree.analysis.published import (
     Cell,
     Measure,
@@ -77,7 +78,15 @@ class PublishedCorrelation:
 
     def obstacle(self, run: RunFiles) -> str:
         """Return why a run's scores cannot stand beside it; empty if they can."""
-        return obstacle_of(run, self.measure, self.table.batch_size)
+        return obstacle_of(run, self.measure, self.cell.unit, self.table.batch_size)
+
+    def apart(self, run: RunFiles) -> str:
+        """Return what the paper has where a run's setting is another; empty where none is."""
+        return setting_of(run, self.measure, self.table.batch_size).paper
+
+    def in_run(self, run: RunFiles) -> PublishedCorrelation:
+        """Return it with the accuracies that a run has beside it."""
+        return replace(self, measure=as_readable(run, self.measure))
 
     def columns(
         self, run: RunFiles, measured: Measured, settings: AnalysisSettings
@@ -131,7 +140,8 @@ def published_beside(
 def published_in(run: RunFiles, papers: Iterable[Published]) -> list[PublishedCorrelation]:
     """Return the published τ of the run's space whose accuracies the run has."""
     found = []
-    for published in published_correlations(papers):
+    for printed in published_correlations(papers):
+        published = printed.in_run(run)
         try:
             run.require_space(published.space)
             run.accuracy(published.measure.outcome)
@@ -147,7 +157,8 @@ def rows_of(run: RunFiles, papers: Iterable[Published], kind: Kind) -> Iterator[
     For each published number every proxy that was scored on its image set; the published one
     stands beside the proxy that it is of. Absent data have no rows and are named on the log.
     """
-    for published in published_correlations(papers, kind):
+    for printed in published_correlations(papers, kind):
+        published = printed.in_run(run)
         measure = published.measure
         if measure.space and not run.is_of(measure.space):
             continue

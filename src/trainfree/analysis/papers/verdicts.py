@@ -23,7 +23,11 @@ The verdicts:
   between the two *not comparable*;
 * a reason against comparing (other hardware, a row that is not re-run, stand-in images) wins:
   *not comparable*;
-* an input that is absent: *missing*.
+* an input that is absent: *missing*;
+* the same quantity with another number of images in a mini-batch, or with one draw of the scores
+  for all runs of a search where the paper draws them anew: the verdict by this rule, whichever way
+  it goes, with the setting in its words (*reproduced at batch 32*, *not reproduced at batch 32*).
+  It speaks of that setting alone. An absolute score grows with the mini-batch: *not comparable*.
 
 A rule that lets everything pass says nothing. So each table tells its power: the measured number of
 every row is held against every other row of its column whose printed number differs by more than
@@ -36,6 +40,7 @@ import math
 from typing import NamedTuple
 
 from trainfree.analysis.papers.margins import CORRELATIONS, published_error
+from trainfree.analysis.papers.protocol import Setting
 from trainfree.analysis.published import Cell
 from trainfree.analysis.settings import AnalysisSettings
 
@@ -53,6 +58,10 @@ RULE = (
     "to the nearest other row, at most {percent} percentage points of mean accuracy, {correlation} "
     "of τ or r, {score:.0%} of a score"
 )
+SETTING_RULE = (
+    ". A verdict at another batch size, or with one draw of the scores for all runs, is passed by "
+    "the same rule, says so, and speaks of that setting alone"
+)
 
 
 class Verdict(NamedTuple):
@@ -61,7 +70,7 @@ class Verdict(NamedTuple):
     Attributes
     ----------
     word
-        One of ``VERDICTS``.
+        One of ``VERDICTS``, and behind it the setting where that is not the paper's.
     tolerance
         The difference that would still do, NaN where there is none.
     grade
@@ -99,6 +108,7 @@ def judge(
     to_next_row: float = math.inf,
     reference_error: float | None = None,
     obstacle: str = "",
+    setting: Setting = Setting(),  # noqa: B008  (a tuple of texts)
 ) -> Verdict:
     """Return the verdict on one cell.
 
@@ -114,6 +124,8 @@ def judge(
         says.
     obstacle
         A reason against comparing, or empty.
+    setting
+        In what the measured number's protocol differs from the paper's.
     """
     largest = largest_margin(cell, settings)
     margin = min(largest, to_next_row / 2)
@@ -133,7 +145,20 @@ def judge(
         inside = "within" if difference <= verdict.tolerance else "beyond"
         reason = f"{obstacle} (the difference is {inside} the tolerance)"
         return Verdict(NOT_COMPARABLE, verdict.tolerance, "", reason)
+    if setting.words and verdict.word in (REPRODUCED, NOT_REPRODUCED):
+        return verdict._replace(
+            word=f"{verdict.word} {setting.words}", reason=f"the paper: {setting.paper}"
+        )
     return verdict
+
+
+def plain_word(word: str) -> str:
+    """Return the one of ``VERDICTS`` that a verdict is, without the setting it was passed in.
+
+    Any other text is returned as it is.
+    """
+    fitting = [known for known in VERDICTS if word == known or word.startswith(f"{known} ")]
+    return fitting[0] if fitting else word
 
 
 def _with_error(difference: float, margin: float, noise: float, coarsest: float) -> Verdict:

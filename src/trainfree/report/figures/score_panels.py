@@ -41,7 +41,8 @@ FEWEST = 3
 class Panel(NamedTuple):
     """What a panel shows: scores and accuracies of one draw, and tau over all draws.
 
-    ``published`` is the paper's tau of them, ``obstacle`` why ours cannot stand beside it.
+    ``published`` is the paper's tau of them, ``obstacle`` why ours cannot stand beside it,
+    ``apart`` what the paper has where our setting is another.
     """
 
     proxy: str
@@ -51,6 +52,7 @@ class Panel(NamedTuple):
     stand_in: bool
     published: float | None
     obstacle: str
+    apart: str = ""
 
 
 def plot_score_panels(
@@ -141,8 +143,8 @@ def _panel(
     stand_in = bool(run.stand_in(of.dataset))
     if beside is None or beside.correlated != of:
         return Panel(of.proxy, of.outcome, drawn, taus, stand_in, None, "")
-    published, obstacle = beside.cell.value, beside.obstacle(run)
-    return Panel(of.proxy, of.outcome, drawn, taus, stand_in, published, obstacle)
+    published, obstacle, apart = beside.cell.value, beside.obstacle(run), beside.apart(run)
+    return Panel(of.proxy, of.outcome, drawn, taus, stand_in, published, obstacle, apart)
 
 
 def _draw(panels: Sequence[Sequence[Panel]]) -> Figure:
@@ -222,15 +224,22 @@ def _caption(
 
 
 def _paper_notes(panels: Sequence[Panel]) -> list[str]:
-    """Say which accuracies the paper's code reads, and where its tau cannot be compared."""
+    """Say which accuracies the paper's code reads, and where its tau is of another setting."""
     notes = []
-    if any(panel.outcome.startswith("cifar10-valid/") for panel in panels):
+    if any(panel.outcome.startswith("cifar10-valid/test/") for panel in panels):
         notes.append(
             "CIFAR-10 accuracies are those of networks trained on half of the training images "
             "(cifar10-valid), which the paper's released code reads."
         )
+    if any(panel.outcome.startswith("cifar10-valid/valid/") for panel in panels):
+        notes.append(
+            "CIFAR-10 accuracies are validation accuracies, as the paper's axes say; its released "
+            "code reads test accuracies of the same networks."
+        )
     for panel in panels:
+        name = outcome_title(panel.outcome)
         if panel.obstacle:
-            name = outcome_title(panel.outcome)
             notes.append(f"Not comparable with the paper's τ of {name}: {panel.obstacle}.")
+        elif panel.apart:
+            notes.append(f"The paper's τ of {name} is of another setting: {panel.apart}.")
     return list(dict.fromkeys(notes))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trainfree.analysis.formats import MISSING, is_numeric
 from trainfree.analysis.origins import LARGEST_TABLE, NOWHERE, Origin, Place, Readable
-from trainfree.analysis.papers.verdicts import VERDICTS
+from trainfree.analysis.papers.verdicts import VERDICTS, plain_word
 from trainfree.analysis.tables import csv_cell, read_table
 from trainfree.errors import DataFileError
 from trainfree.report.page.gate import Gate
@@ -143,7 +143,7 @@ def _view(
             Cell(
                 text,
                 sort_key(text) if as_number else "",
-                text.replace(" ", "-") if verdict and text in VERDICTS else "",
+                _class_of(text) if verdict else "",
             )
             for text, as_number, verdict in zip(row, numeric, judged, strict=True)
         )
@@ -163,6 +163,12 @@ def _view(
         file=file,
         place=Place(table.section, table.rank),
     )
+
+
+def _class_of(verdict: str) -> str:
+    """Return the style of a verdict, in whatever setting it was passed."""
+    word = plain_word(verdict)
+    return word.replace(" ", "-") if word in VERDICTS else ""
 
 
 def _with_verdict_beside(table: Readable) -> Readable:

@@ -23,6 +23,7 @@ from trainfree.sources.recipes.nasbench201 import (
     ARTIFICIAL_COSTS,
     DEPLOYED_ACCURACIES,
     HARDWARE_COSTS,
+    VALIDATION_ACCURACIES,
 )
 from trainfree.sources.recipes.nats_sss import SIZE_ACCURACIES
 from trainfree.sources.recipes.nds import NDS_ACCURACIES
@@ -43,6 +44,7 @@ RECIPES: Mapping[str, Sequence[Source]] = {
     "taskonomy-object-images": TASK_IMAGES,
     "taskonomy-layout-images": TASK_IMAGES,
     "nasbench201-accuracies": ACCURACIES,
+    "nasbench201-validation": VALIDATION_ACCURACIES,
     "nats_sss-accuracies": SIZE_ACCURACIES,
     "zoo_pytorchcv_cifar10-accuracies": PYTORCHCV_ACCURACIES,
     "zoo_pytorchcv_cifar100-accuracies": PYTORCHCV_ACCURACIES,

