@@ -28,7 +28,7 @@ ROOMS = {
     "workflow": {"sources", "spaces", "scoring", "search", "analysis", "config"},
     "terminal": {
         *("sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"),
-        *("config", "workflow"),
+        *("config", "workflow", "proxies"),
     },
 }
 LEAVES = {
@@ -50,6 +50,7 @@ INSIDE = {
         "spaces",
         "studies",
         "overview",
+        "ranking",
     ),
     "report": ("style", "figures", "page"),
 }

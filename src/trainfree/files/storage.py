@@ -44,6 +44,7 @@ SCHEMA_VERSIONS = {
     "features": 1,
     "learned": 2,
     "checkpoint": 1,
+    "shipped_scores": 1,
 }
 
 
