@@ -32,8 +32,9 @@ TITLES = {
     "ndcg": "nDCG@1000",
 }
 BEST = 0.1
-FEWEST = 10
-"""Architectures below which a ranking is not measured."""
+FEWEST, FEWEST_TESTED, FEWEST_OF_HEAD = 10, 30, 100
+"""Architectures below which a ranking is not measured, not tested, and its head is not looked at.
+Columns with fewer than the last, of a list that has more, stand at the end of the board."""
 LEVEL = 0.05
 
 
@@ -108,7 +109,7 @@ class Test:
     def verdict(self) -> str:
         """What it says in words."""
         if math.isnan(self.adjusted):
-            return "not tested"
+            return "too few in common" if self.n < FEWEST_TESTED else "not tested"
         if self.adjusted >= LEVEL:
             return "no clear difference"
         return "higher" if self.difference > 0 else "lower"
@@ -116,7 +117,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Board:
-    """Lines, best τ-b first, and tests."""
+    """Lines, best τ-b first but for columns of few architectures, and tests."""
 
     lines: tuple[Line, ...]
     tests: tuple[Test, ...]
@@ -150,10 +151,13 @@ def make_board(
         for column in (one, other):
             resampled.ask(column, one.usable & other.usable, ("kendall",))
     resampled.draw(resamples, seed)
-    lines = sorted(
-        (_line(column, resampled) for column in columns),
-        key=lambda line: (math.isnan(line.measured["kendall"]), -line.measured["kendall"]),
-    )
+    enough = min(FEWEST_OF_HEAD, len(accuracy))
+
+    def place_of(line: Line) -> tuple[bool, bool, float]:
+        value = line.measured["kendall"]
+        return line.n < enough and not line.column.own, math.isnan(value), -value
+
+    lines = sorted((_line(column, resampled) for column in columns), key=place_of)
     tests = [_test(one, other, resampled) for one, other in pairs]
     known = [place for place, test in enumerate(tests) if not math.isnan(test.p_value)]
     for place, p_value in zip(known, holm([tests[at].p_value for at in known]), strict=True):
@@ -205,6 +209,9 @@ class _Measures:
     def __init__(
         self, score: Floats, accuracy: Floats, population: int, names: Sequence[str]
     ) -> None:
+        self._asked = names
+        if len(score) < FEWEST_OF_HEAD:
+            names = [name for name in names if name != "ndcg"]
         self._names = names
         self._ranked = [name for name in ("kendall", "spearman") if name in names]
         self._pairs = PairedRanks(score, accuracy)
@@ -222,7 +229,7 @@ class _Measures:
             found["top_kendall"] = math.nan if few else self._top.chosen(["kendall"], inside)[0]
         if "ndcg" in self._names:
             found["ndcg"] = self._head.value(counts)
-        return [found[name] for name in self._names]
+        return [found.get(name, math.nan) for name in self._asked]
 
 
 def _line(column: Column, resampled: _Resampled) -> Line:
@@ -243,7 +250,7 @@ def _line(column: Column, resampled: _Resampled) -> Line:
 def _test(own: Column, other: Column, resampled: _Resampled) -> Test:
     part = own.usable & other.usable
     n = int(part.sum())
-    if n < FEWEST:
+    if n < FEWEST_TESTED:
         return Test(own.name, other.name, other.setting, n, *[math.nan] * 7)
     ours, theirs = (resampled.measured(column, part)[:, 0] for column in (own, other))
     drawn = ours - theirs

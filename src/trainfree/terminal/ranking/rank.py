@@ -116,7 +116,9 @@ def rank_scores(request: Request, screen: Screen) -> None:
     resamples = request.resamples or (FEW_RESAMPLES if many else RESAMPLES)
     board = make_board(columns, accuracy[there], len(space), resamples, request.seed)
     told = _told(request, own, trained, dataset, int(there.sum()), len(space))
-    _show(board, told, isinstance(space, CellSpace) and _has_bare_indices(request), screen)
+    if len(columns) == len(own.scores):
+        told.append(_nothing_beside(blocks, dataset))
+    _show(board, told, isinstance(space, CellSpace) and request.reading.encoding == "own", screen)
     for path in request.outputs:
         _write(board, told, path)
 
@@ -146,8 +148,12 @@ def _only(block: Block, arch: NDArray[np.int64]) -> Block:
     return Block(block.provenance, proxies=block.proxies, drawn=block.drawn, **rows)
 
 
-def _has_bare_indices(request: Request) -> bool:
-    return request.reading.encoding == "own"
+def _nothing_beside(blocks: Sequence[Block], dataset: str) -> str:
+    """Return what to say where the suite has no scores of the list."""
+    others = dict.fromkeys(str(block.provenance["dataset"]) for block in blocks)
+    others.pop(dataset, None)
+    there = f"; there are some on {', '.join(others)}: give --dataset" if others else ""
+    return f"the suite has no scores of these architectures on {dataset}{there}"
 
 
 def _check_outputs(paths: Sequence[Path]) -> None:
@@ -244,8 +250,6 @@ def _show(board: Board, told: Sequence[str], own_indices: bool, screen: Screen) 
             f"on the architectures that both have scores for; p by Holm's method over "
             f"{count_of(len(board.tests), 'test')}"
         )
-    else:
-        screen.line("the suite has no scores of these architectures to compare with")
     if own_indices:
         screen.line(
             "bare numbers are indices in the suite's order, as trainfree show has them; for the "
