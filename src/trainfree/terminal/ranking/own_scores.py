@@ -144,17 +144,19 @@ def _table(path: Path) -> tuple[list[str], Rows]:
     text = text_of(path, LARGEST).removeprefix("\ufeff")
     if not text.strip():
         raise DataFileError(f"{path}: is empty; expected a header and a row an architecture")
-    first = text.splitlines()[0]
+    first = next(line for line in text.splitlines() if line.strip())
     separator = max(_SEPARATORS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows = []
+    filled = []
     try:
-        header = [name.strip() for name in next(reader)]
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                rows.append((reader.line_num, cells))
+                filled.append((reader.line_num, cells))
     except csv.Error as error:
         raise DataFileError(f"{path}: line {reader.line_num}: is no CSV ({error})") from None
+    if not filled:
+        raise DataFileError(f"{path}: has no cells; expected a header and a row an architecture")
+    header, rows = [name.strip() for name in filled[0][1]], filled[1:]
     _check_shape(path, header, rows, separator)
     return header, rows
 
@@ -163,7 +165,7 @@ def _check_shape(path: Path, header: list[str], rows: Rows, separator: str) -> N
     if len(header) < 2:
         raise DataFileError(
             f"{path}: expected a column of architectures and one of scores, found only "
-            f"{shown(header[0])}; put commas between the columns"
+            f"{shown(header[0])} in the first line; put commas between the columns"
         )
     named = [name for name in header if name]
     twice = next((name for name in named if named.count(name) > 1), None)

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from trainfree.analysis.formats import MISSING, count_of, number, with_interval
 from trainfree.analysis.inputs import outcome_title
-from trainfree.analysis.ranking.board import FEWEST, MEASURES, TITLES, Board, Column, make_board
+from trainfree.analysis.ranking.board import (
+    FEWEST,
+    FEWEST_TESTED,
+    MEASURES,
+    TITLES,
+    Board,
+    Column,
+    make_board,
+)
 from trainfree.analysis.ranking.form import Block
 from trainfree.analysis.tables import csv_text, markdown_text
 from trainfree.errors import DataFileError
@@ -246,9 +254,10 @@ def _show(board: Board, told: Sequence[str], own_indices: bool, screen: Screen) 
     if board.tests:
         screen.title("Your scores against each of the suite's: paired tests of τ-b")
         screen.table(_titles(TEST_COLUMNS), _test_rows(board))
+        tested = sum(test.p_value == test.p_value for test in board.tests)
         screen.line(
-            f"on the architectures that both have scores for; p by Holm's method over "
-            f"{count_of(len(board.tests), 'test')}"
+            "on the architectures that both have scores for, at least "
+            f"{FEWEST_TESTED}; p by Holm's method over {count_of(tested, 'test')}"
         )
     if own_indices:
         screen.line(
