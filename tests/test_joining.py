@@ -58,10 +58,10 @@ def write_found(folder: Path, name: str, *, shift: float = 0, **attributes) -> P
     return write_search(path, fitness, 90 + fitness + shift, [2, 4], **given, **attributes)
 
 
-@pytest.fixture
-def machines(tmp_path) -> list[Path]:
-    """Two machines that share 729 architectures, one shard of which both have scored."""
-    folders = [tmp_path / "first", tmp_path / "second"]
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("machines")
+    folders = [folder / "first", folder / "second"]
     write_shard(folders[0], 0, 242)
     write_shard(folders[0], 243, 485)
     write_shard(folders[1], 243, 485)
@@ -69,6 +69,12 @@ def machines(tmp_path) -> list[Path]:
     write_found(folders[0], "random")
     write_found(folders[1], "rea")
     return folders
+
+
+@pytest.fixture
+def machines(made, tmp_path) -> list[Path]:
+    """Two machines that share 729 architectures, one shard of which both have scored."""
+    return [Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in made]
 
 
 def merge(folders: list[Path], output: Path) -> int:

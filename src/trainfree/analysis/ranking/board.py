@@ -117,7 +117,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Board:
-    """Lines, best τ-b first but for columns of few architectures, and tests."""
+    """Lines, best τ-b first but for columns of few architectures, and tests in their order."""
 
     lines: tuple[Line, ...]
     tests: tuple[Test, ...]
@@ -162,7 +162,11 @@ def make_board(
     known = [place for place, test in enumerate(tests) if not math.isnan(test.p_value)]
     for place, p_value in zip(known, holm([tests[at].p_value for at in known]), strict=True):
         tests[place] = replace(tests[place], adjusted=float(p_value))
-    return Board(tuple(lines), tuple(tests), resamples)
+    order = {id(line.column): place for place, line in enumerate(lines)}
+    by_line = sorted(
+        zip(pairs, tests, strict=True), key=lambda each: [order[id(c)] for c in each[0]]
+    )
+    return Board(tuple(lines), tuple(test for _, test in by_line), resamples)
 
 
 class _Resampled:

@@ -8,6 +8,7 @@ array, as the CF conventions call it). Accuracies are columns over a whole space
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,8 +31,9 @@ TEXTS = {
     "image_source": "where the images came from",
     "device": "what scored",
     "trainfree_version": "version that scored",
+    "names_hash": "hash of the architectures' names in their order",
 }
-"""Attributes of a scores file that a block keeps as text."""
+"""What a block keeps as text: attributes of its scores file, and whose scores these are."""
 NUMBERS = {
     "seed": "root seed",
     "batch_size": "images in the mini-batch",
@@ -123,6 +125,11 @@ class Shipped:
             tuple(placed[place] for place in sorted(placed)),
             tuple(known[name] for name in sorted(known)),
         )
+
+
+def hash_of_names(names: Iterable[str]) -> str:
+    """Return what tells one list of architectures from another."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def dataset_of(shipped: Shipped) -> xr.Dataset:

@@ -185,7 +185,7 @@ def _disjoint(shards: Sequence[Chosen]) -> tuple[list[Chosen], list[str]]:
     """Return shards of one setting that hold each architecture once, larger ones first."""
     rows = {one: _rows_of(one.origin) for one in shards}
     taken: list[Chosen] = []
-    problems = []
+    problems: list[str] = []
     for one in sorted(shards, key=lambda each: -len(rows[each])):
         others = [each for each in taken if np.intersect1d(rows[one], rows[each]).size]
         told = [_overlap_contradiction(other.origin, one.origin) for other in others]

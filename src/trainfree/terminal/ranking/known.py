@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainfree.analysis.inputs import read_scores
-from trainfree.analysis.ranking.form import KIND, Block
+from trainfree.analysis.ranking.form import KIND, Block, hash_of_names
 from trainfree.analysis.ranking.reading import read_shipped, read_shipped_file
 from trainfree.benchmarks.load import load_benchmark
 from trainfree.errors import DataFileError, UnknownNameError
 from trainfree.files.reading import files_below, is_there
 from trainfree.files.storage import read_kind
-from trainfree.spaces.listed import MEMBERS_FILE
+from trainfree.spaces.listed import MEMBERS_FILE, ListedSpace
 from trainfree.spaces.protocol import Space
 from trainfree.terminal.ranking.publishing import block_of
 from trainfree.trainings import TRAININGS, Outcome, column_of, headline, known_outcomes
@@ -48,7 +48,7 @@ class Trained:
     source: str
 
 
-def known_blocks(space: str, places: Sequence[Path]) -> list[Block]:
+def known_blocks(space: Space, places: Sequence[Path]) -> list[Block]:
     """Return the scores of a space: of files and folders of results, or those of the package.
 
     Parameters
@@ -60,12 +60,20 @@ def known_blocks(space: str, places: Sequence[Path]) -> list[Block]:
     Raises
     ------
     DataFileError
-        When there is no such file or folder, or it is damaged.
+        When there is no such file or folder, it is damaged, or is of another list of networks.
     """
-    if not places:
-        return [one for one in read_shipped().blocks if one.provenance["space"] == space]
-    blocks = [one for place in places for one in _blocks_at(place)]
-    return [one for one in blocks if one.provenance["space"] == space]
+    found = [one for place in places for one in _blocks_at(place)]
+    every = found if places else read_shipped().blocks
+    blocks = [one for one in every if one.provenance["space"] == space.name]
+    if isinstance(space, ListedSpace):  # what it lists is in a file of this machine
+        for one in blocks:
+            names = (space.to_string(int(index)) for index in one.arch)
+            if hash_of_names(names) != one.provenance["names_hash"]:
+                raise DataFileError(
+                    f"{' '.join(one.place)}: was scored on another list of architectures than "
+                    f"{MEMBERS_FILE.format(space=space.name)} has; prepare the benchmark again"
+                )
+    return blocks
 
 
 def _blocks_at(place: Path) -> Sequence[Block]:

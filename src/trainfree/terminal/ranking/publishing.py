@@ -20,6 +20,7 @@ from trainfree.analysis.ranking.form import (
     Block,
     Shipped,
     dataset_of,
+    hash_of_names,
 )
 from trainfree.analysis.ranking.reading import read_shipped_file
 from trainfree.errors import DataFileError
@@ -141,16 +142,17 @@ def block_of(data: xr.Dataset, path: Path) -> Block:
         When it lacks what a merged file says of itself.
     """
     score_settings(data, path)
-    lacking = [name for name in (*TEXTS, *NUMBERS) if name not in data.attrs]
+    names = np.array(texts(data["architecture"]), dtype=object)
+    order = np.argsort(data["arch"].to_numpy(), kind="stable")
+    told = {**data.attrs, "names_hash": hash_of_names(names[order])}
+    lacking = [name for name in (*TEXTS, *NUMBERS) if name not in told]
     if lacking:
         raise DataFileError(f"{path}: lacks the attribute {lacking[0]}; merge its shards again")
     values = usable_scores(data)
     proxies = tuple(map(str, values))
-    order = np.argsort(data["arch"].to_numpy(), kind="stable")
     column = {name: data[name].to_numpy()[order] for name in ("arch", "params", "flops")}
     return Block(
-        {name: str(data.attrs[name]) for name in TEXTS}
-        | {name: int(data.attrs[name]) for name in NUMBERS},
+        {name: str(told[name]) for name in TEXTS} | {name: int(told[name]) for name in NUMBERS},
         arch=column["arch"],
         params=column["params"],
         flops=column["flops"],

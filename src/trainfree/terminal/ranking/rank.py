@@ -104,7 +104,7 @@ def rank_scores(request: Request, screen: Screen) -> None:
     space = load_space(request.space)
     benchmark = read_known_benchmark(request.space, request.benchmark, request.folder)
     own = read_own_scores(request.path, space, request.reading, benchmark)
-    blocks = known_blocks(request.space, request.scores)
+    blocks = known_blocks(space, request.scores)
     known = trained_accuracies(space, benchmark)
     dataset = request.dataset or default_dataset(blocks, known)
     trained = chosen_accuracy(known, request.space, dataset, request.outcome)

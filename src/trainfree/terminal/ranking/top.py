@@ -70,7 +70,7 @@ def show_top(wanted: Wanted, screen: Screen) -> None:
         raise DataFileError(f"-k: expected at least 1, found {wanted.count}")
     load_files(wanted.extra)
     space = load_space(wanted.space)
-    blocks = known_blocks(wanted.space, wanted.scores)
+    blocks = known_blocks(space, wanted.scores)
     where = ", ".join(map(str, wanted.scores)) if wanted.scores else SHIPPED
     benchmark = read_known_benchmark(wanted.space, wanted.benchmark, wanted.folder)
     known = trained_accuracies(space, benchmark)
