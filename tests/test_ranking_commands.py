@@ -10,16 +10,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from analysis_fixtures import ERROR, OK, write_scores
 from scipy import stats
 from terminal_fixtures import SIZE, make_run, write_run_benchmark
 
 from trainfree.analysis.ranking.reading import read_shipped, read_shipped_file
 from trainfree.cli import main
+from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.proxies import PROXY_NAMES
 from trainfree.spaces import SPACE_NAMES, load_space
 from trainfree.terminal.ranking import publishing
+from trainfree.terminal.ranking.known import trained_accuracies
 
 SPACE = load_space("nasbench201_mini")
 
@@ -247,3 +250,20 @@ def test_an_empty_folder_is_enough_and_torch_is_not_needed(tmp_path):
     assert json.loads(last) == [0, []]
     same = next(line for line in shown if line.startswith("mine") and " naswot " in line)
     assert "no clear difference" in same
+
+
+def test_accuracies_of_the_package_stand_in_only_where_the_benchmark_has_none(tmp_path):
+    space = load_space("nasbench201")
+    shipped = {one.outcome for one in read_shipped().accuracies}
+    accuracy = np.linspace(10, 90, len(space)).reshape(-1, 1, 1, 1, 1)
+    dims = ("arch", "dataset", "split", "epochs", "seed")
+    names = {"dataset": ["cifar100"], "split": ["valid"], "epochs": [200], "seed": ["mean"]}
+    benchmark = xr.Dataset({"accuracy": (dims, accuracy)}, names, {"source_note": "a test"})
+    found = {each.outcome.label: each for each in trained_accuracies(space, benchmark)}
+    assert set(found) == shipped
+    assert found["cifar100/valid/200"].source == "a test"
+    assert found["cifar100/valid/200"].percent[-1] == 90
+    (alone,) = trained_accuracies(space, benchmark, alone=True)
+    assert alone.outcome.label == "cifar100/valid/200"
+    with pytest.raises(DataFileError, match="expected nasbench201 with 15,625"):
+        trained_accuracies(space, benchmark.isel(arch=slice(5)))

@@ -57,9 +57,9 @@ class Found:
 
     @property
     def unit(self) -> str:
-        """What has one setting: the file, or all shards and the merged file of a setting."""
+        """What has one setting: the file, or all shards and the merged file of scores."""
         folder, shards, _ = self.name.rpartition("/shards/")
-        return folder if shards else self.name.removesuffix(".h5")
+        return folder if shards and self.kind == "scores" else self.name.removesuffix(".h5")
 
 
 def require_same_origin(found: Sequence[Found]) -> Iterator[str]:

@@ -26,8 +26,6 @@ from trainfree.terminal.differences import dataset_differences
 from trainfree.terminal.joining.checks import Found, require_same_origin
 from trainfree.terminal.screen import Screen
 
-FOLDERS = (*("scores", "search", "fronts", "draws", "kernels", "ablation", "training", "learned"),)
-"""Folders of results with data files; tables, figures and the report are made from these anew."""
 _SHOWN = 20
 
 
@@ -81,10 +79,8 @@ def merge_results(folders: Sequence[Path], output: Path, screen: Screen) -> None
         raise MergeError(f"these results are not of one run, nothing was written:{told}{more}")
     for one in sorted(chosen, key=lambda each: ("/shards/" not in each.name, each.name)):
         _copy(one.origin, output / one.name)
-    rows = [
-        (folder, count_of(sum(f.folder == folder for f in found), "file")) for folder in folders
-    ]
-    screen.table(("from", ">files"), rows)
+    counts = [(folder, sum(one.folder == folder for one in found)) for folder in folders]
+    screen.table(("from", ">files"), counts)
     _merge_complete_shards(chosen, output, screen)
     screen.line(f"joined {count_of(len(chosen), 'file')} into {output}")
     screen.line(
@@ -101,7 +97,7 @@ def _require_empty(output: Path) -> None:
 
 
 def _files_of(folder: Path) -> Iterator[Found]:
-    paths = [path for name in FOLDERS for path in files_below(folder, f"{name}/**/*.h5")]
+    paths = files_below(folder, "**/*.h5")  # all else is made from these
     if not paths:
         problem = "has no data files of results" if folder.is_dir() else "is not a directory"
         raise DataFileError(

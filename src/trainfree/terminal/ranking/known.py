@@ -135,20 +135,35 @@ def read_known_benchmark(space: str, named: Path | None, folder: Path) -> xr.Dat
     return load_benchmark(path)
 
 
-def trained_accuracies(space: Space, benchmark: xr.Dataset | None) -> list[Trained]:
-    """Return every accuracy of the benchmark, or without one those of the package.
+def trained_accuracies(
+    space: Space, benchmark: xr.Dataset | None, *, alone: bool = False
+) -> list[Trained]:
+    """Return every accuracy of the benchmark, then those of the package that it has not.
+
+    Parameters
+    ----------
+    benchmark
+        The content of the prepared file; None without one.
+    alone
+        Whether nothing but the benchmark counts.
 
     Raises
     ------
     DataFileError
         When it is the benchmark of another space.
     """
-    if benchmark is None:
-        return [
-            Trained(Outcome.of_label(one.outcome), one.percent.astype(np.float64), one.source)
-            for one in read_shipped().accuracies
-            if one.space == space.name
-        ]
+    known = [] if benchmark is None else _of_benchmark(space, benchmark)
+    if alone:
+        return known
+    there = {one.outcome.label for one in known}
+    return known + [
+        Trained(Outcome.of_label(one.outcome), one.percent.astype(np.float64), one.source)
+        for one in read_shipped().accuracies
+        if one.space == space.name and one.outcome not in there
+    ]
+
+
+def _of_benchmark(space: Space, benchmark: xr.Dataset) -> list[Trained]:
     size = benchmark.sizes["arch"]
     named = str(benchmark.attrs.get("space", space.name))
     if named != space.name or size != len(space):

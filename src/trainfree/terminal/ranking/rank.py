@@ -105,7 +105,7 @@ def rank_scores(request: Request, screen: Screen) -> None:
     benchmark = read_known_benchmark(request.space, request.benchmark, request.folder)
     own = read_own_scores(request.path, space, request.reading, benchmark)
     blocks = known_blocks(space, request.scores)
-    known = trained_accuracies(space, benchmark)
+    known = trained_accuracies(space, benchmark, alone=request.benchmark is not None)
     dataset = request.dataset or default_dataset(blocks, known)
     trained = chosen_accuracy(known, request.space, dataset, request.outcome)
     accuracy = trained.percent[own.arch]

@@ -73,7 +73,7 @@ def show_top(wanted: Wanted, screen: Screen) -> None:
     blocks = known_blocks(space, wanted.scores)
     where = ", ".join(map(str, wanted.scores)) if wanted.scores else SHIPPED
     benchmark = read_known_benchmark(wanted.space, wanted.benchmark, wanted.folder)
-    known = trained_accuracies(space, benchmark)
+    known = trained_accuracies(space, benchmark, alone=wanted.benchmark is not None)
     dataset = wanted.dataset or default_dataset(blocks, [])
     proxies = proxies_of(blocks, dataset)
     if not proxies:
