@@ -249,7 +249,11 @@ def _show(board: Board, told: Sequence[str], own_indices: bool, screen: Screen) 
     for sentence in told:
         screen.line(sentence)
     screen.title("Board")
-    screen.table(_titles(BOARD_COLUMNS), _board_rows(board))
+    marks = _marks(board)
+    rows = [(name, marks.get(whose, whose), *rest) for name, whose, *rest in _board_rows(board)]
+    screen.table(_titles(BOARD_COLUMNS), rows)
+    for setting, mark in marks.items():
+        screen.line(f"{mark}: the suite's, {setting}")
     screen.line(_method(board))
     if board.tests:
         screen.title("Your scores against each of the suite's: paired tests of τ-b")
@@ -264,6 +268,12 @@ def _show(board: Board, told: Sequence[str], own_indices: bool, screen: Screen) 
             "bare numbers are indices in the suite's order, as trainfree show has them; for the "
             "benchmark's own indices give --encoding official"
         )
+
+
+def _marks(board: Board) -> dict[str, str]:
+    """Return a short name for each setting: their names would leave a terminal no room."""
+    settings = dict.fromkeys(line.column.setting for line in board.lines if not line.column.own)
+    return {setting: f"suite {place}" for place, setting in enumerate(settings, start=1)}
 
 
 def _titles(names: Sequence[str]) -> list[str]:
