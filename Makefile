@@ -9,6 +9,7 @@
 # make paper        the papers' settings in full (hours without a GPU)
 # make paper-tables copy that run's tables to reports/measured, for the repository
 # make nasbench101-tables, make agreement-table, make proxy-tables, make field-tables, make study-tables, make sizes-table, make spaces-tables, make zoo-table   the same for runs of their own
+# make scores-file  copy the scores of all finished runs into the file that comes with the package
 # make clean  forget results and compiled code (not data, not the environment)
 
 PYTHON ?= python3
@@ -24,7 +25,7 @@ INSTALL = python -m pip install --quiet --disable-pip-version-check -c $(CONSTRA
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables field-tables study-tables sizes-table spaces-tables zoo-table test pytest test-slurm lint docs bench bench-gpu damage kills constraints clean
+.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables field-tables study-tables sizes-table spaces-tables zoo-table scores-file test pytest test-slurm lint docs bench bench-gpu damage kills constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -39,6 +40,13 @@ paper: $(READY)
 
 paper-tables: $(READY)
 	@python -m trainfree publish-tables --configfile $(PAPER)
+	@python -m trainfree publish-scores results/paper
+
+# The runs whose scores come with the package, those that are there; BENCHMARKS adds accuracies.
+SCORED ?= $(wildcard $(addprefix results/,paper proxies field nats-sss spaces nasbench101)/scores)
+
+scores-file: $(READY)
+	@python -m trainfree publish-scores $(SCORED:/scores=) $(if $(BENCHMARKS),--benchmarks $(BENCHMARKS))
 
 NB101 := snakemake nasbench101 nasbench101_scores --configfile config/nasbench101.yaml
 
@@ -63,6 +71,7 @@ proxy-tables: $(READY)
 	@python -m trainfree publish-table proxies proxy_pairs proxy_outcomes proxy_stability top \
 		--command "$(PROXIES)" --results results/proxies --scores results/proxies/scores/nasbench201/cifar10/b64-pytorch-images-s0-n1000.h5 \
 		--benchmark data/benchmarks/nasbench201.h5
+	@python -m trainfree publish-scores results/proxies
 
 FIELD := snakemake field_tables --configfile config/field.yaml
 
@@ -71,6 +80,7 @@ field-tables: $(READY)
 	@python -m trainfree publish-table field_vkdnw field_aznas field_zerocost field_methods field_scoreboard \
 		--command "$(FIELD)" --results results/field --scores results/field/scores/nasbench201/*/*.h5 \
 		--benchmark data/benchmarks/nasbench201.h5
+	@python -m trainfree publish-scores results/field
 
 STUDIES := snakemake learned pareto --config "learned={subset: reachable, draws: 20}"
 
@@ -86,6 +96,7 @@ sizes-table: $(READY)
 	@$(SIZES) --cores $(CORES) --quiet rules
 	@python -m trainfree publish-table naswot_table2b --command "$(SIZES)" --results results/nats-sss \
 		--scores results/nats-sss/scores/nats_sss/*/*.h5 --benchmark data/benchmarks/nats_sss.h5
+	@python -m trainfree publish-scores results/nats-sss
 
 SPACES := snakemake spaces --configfile config/spaces.yaml
 
@@ -94,6 +105,7 @@ spaces-tables: $(DEV)
 	@python -m trainfree publish-table spaces space_ranks --command "$(SPACES)" --results results/spaces \
 		--scores results/spaces/scores/*/*/*.h5 \
 		--benchmark $$(for space in results/spaces/scores/*; do echo data/benchmarks/$$(basename $$space).h5; done)
+	@python -m trainfree publish-scores results/spaces
 
 ZOO := snakemake zoo --configfile config/zoo.yaml
 

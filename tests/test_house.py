@@ -30,7 +30,7 @@ ROOMS = {
     },
     "terminal": {
         *("sources", "images", "spaces", "benchmarks", "scoring", "search", "analysis"),
-        *("config", "workflow"),
+        *("config", "workflow", "proxies"),
     },
 }
 LEAVES = {
@@ -52,6 +52,7 @@ INSIDE = {
         "spaces",
         "studies",
         "overview",
+        "ranking",
     ),
     "report": ("style", "figures", "page"),
 }

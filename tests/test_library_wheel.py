@@ -77,5 +77,14 @@ def test_the_command_is_there_and_the_types_are(installed):
     command = ["score", "nets.py:net", "--images", "random:5", "--batch", "4"]
     said = run(installed, "-m", "trainfree", *command, "--proxies", "params", "--threads", "1")
     assert "24" in said.splitlines()[1].split()
-    for name in ("py.typed", "__init__.pyi"):
+    for name in ("py.typed", "__init__.pyi", "data/NOTICE.md"):
         assert (installed / "installed" / "trainfree" / name).is_file()
+
+
+def test_lists_of_scores_are_ranked_and_cited_outside_the_checkout(installed):
+    rows = "".join(f"{index},{index % 97}\n" for index in range(0, 15_625, 50))
+    (installed / "mine.csv").write_text(f"index,mine\n{rows}")
+    said = run(installed, "-m", "trainfree", "rank", "mine.csv", "--resamples", "5")
+    assert "313 of the 15,625 architectures of nasbench201" in said
+    assert "params" in run(installed, "-m", "trainfree", "top", "--proxy", "params", "-k", "1")
+    assert "@inproceedings{mellor2021," in run(installed, "-m", "trainfree", "cite")

@@ -70,6 +70,15 @@ def add_commands(commands: Commands) -> None:
         "--benchmark", type=Path, nargs="+", required=True, help="files behind the table"
     )
     one.add_argument("--command", required=True, help="what made the table, for its reader")
+    scores = command(
+        commands, "publish-scores", _publish_scores, "copy scores into the package's own file"
+    )
+    scores.add_argument("results", type=Path, nargs="+", help="folders of results, or scores files")
+    scores.add_argument(
+        "--benchmarks", type=Path, nargs="*", default=[], help="prepared files of accuracies"
+    )
+    scores.add_argument("--output", type=Path, default=Path("src/trainfree/data/scores-1.h5"))
+    scores.add_argument("--fresh", action="store_true", help="keep nothing that the file held")
     for parser in (every, copy):
         add_configfile(parser)
         parser.add_argument("--results", type=Path, help="default: the configuration's own")
@@ -132,6 +141,19 @@ def _publish_table(arguments: argparse.Namespace) -> None:
             arguments.benchmark,
             arguments.command,
         )
+
+
+def _publish_scores(arguments: argparse.Namespace) -> None:
+    from trainfree.terminal.ranking.publishing import publish_scores
+    from trainfree.terminal.screen import Screen
+
+    publish_scores(
+        arguments.results,
+        arguments.benchmarks,
+        arguments.output,
+        Screen(),
+        fresh=arguments.fresh,
+    )
 
 
 def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:

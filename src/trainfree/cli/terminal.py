@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import add_configfile, command, configuration_files
+from trainfree.cli.command import add_configfile, add_extra, command, configuration_files
 
 if TYPE_CHECKING:
     from trainfree.cli.command import Commands
@@ -28,6 +28,57 @@ def add_commands(commands: Commands) -> None:
     for parser in (status, show, doctor):
         add_configfile(parser)
         parser.add_argument("--folder", type=Path, default=Path(), help="of results/, data/, logs/")
+    _add_ranking(commands)
+    merge = command(commands, "merge", _merge, "join results of one run from several machines")
+    merge.add_argument("results", type=Path, nargs="+", help="folders of results")
+    merge.add_argument("--output", type=Path, required=True, help="new folder of results")
+    add_extra(merge)
+    cite = command(commands, "cite", _cite, "print BibTeX of what a run used")
+    cite.add_argument(
+        "results", type=Path, nargs="*", help="folders of results; without one, everything there is"
+    )
+    cite.add_argument("--output", type=Path, help="write it there (.bib)")
+
+
+def _add_ranking(commands: Commands) -> None:
+    rank = command(commands, "rank", _rank, "compare your own list of scores with the suite's")
+    rank.add_argument("scores", type=Path, metavar="CSV", help="a row an architecture, with header")
+    rank.add_argument(
+        "--architecture", default="", help="column of architectures; default: by its name, or first"
+    )
+    rank.add_argument("--proxies", nargs="+", default=[], help="columns of scores; default: all")
+    rank.add_argument(
+        "--lower-is-better", nargs="+", default=[], metavar="COLUMN", help="turn their sign"
+    )
+    rank.add_argument(
+        "--encoding",
+        choices=("own", "official", "naslib"),
+        default="own",
+        help="what bare numbers are: the suite's order, the benchmark's index, NASLib's codes",
+    )
+    rank.add_argument("--outcome", default="", help="accuracy, for example cifar10/valid/200")
+    rank.add_argument("--resamples", type=int, default=0, help="default: by the list's length")
+    rank.add_argument("--seed", type=int, default=0, help="of the resamples")
+    rank.add_argument(
+        "--output", type=Path, nargs="+", default=[], help="files to write too, .csv or .md"
+    )
+    top = command(commands, "top", _top, "list the best architectures by a proxy")
+    top.add_argument("--proxy", required=True)
+    top.add_argument("-k", "--count", type=int, default=10, help="how many")
+    for parser, option in ((rank, "--against"), (top, "--scores")):
+        parser.add_argument("--space", default="nasbench201", help="default: nasbench201")
+        parser.add_argument("--dataset", default="", help="image set of the suite's scores")
+        parser.add_argument("--benchmark", type=Path, help="prepared file of trained accuracies")
+        parser.add_argument(
+            option,
+            dest="known",
+            type=Path,
+            nargs="+",
+            default=[],
+            help="scores files or folders of results; default: the scores that come with trainfree",
+        )
+        parser.add_argument("--folder", type=Path, default=Path(), help="of data/benchmarks")
+        add_extra(parser)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -56,6 +107,66 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from trainfree.terminal.screen import Screen
 
     return examine(lambda: run_of(arguments), arguments.folder, Screen(), offline=arguments.offline)
+
+
+def _rank(arguments: argparse.Namespace) -> None:
+    from trainfree.terminal.ranking.own_scores import Reading
+    from trainfree.terminal.ranking.rank import Request, rank_scores
+    from trainfree.terminal.screen import Screen
+
+    reading = Reading(
+        arguments.architecture,
+        tuple(arguments.proxies),
+        tuple(arguments.lower_is_better),
+        arguments.encoding,
+    )
+    request = Request(
+        path=arguments.scores,
+        space=arguments.space,
+        reading=reading,
+        dataset=arguments.dataset,
+        outcome=arguments.outcome,
+        benchmark=arguments.benchmark,
+        scores=tuple(arguments.known),
+        folder=arguments.folder,
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+        outputs=tuple(arguments.output),
+        extra=tuple(arguments.extra),
+    )
+    rank_scores(request, Screen())
+
+
+def _top(arguments: argparse.Namespace) -> None:
+    from trainfree.terminal.ranking.top import Wanted, show_top
+    from trainfree.terminal.screen import Screen
+
+    wanted = Wanted(
+        proxy=arguments.proxy,
+        space=arguments.space,
+        dataset=arguments.dataset,
+        scores=tuple(arguments.known),
+        count=arguments.count,
+        benchmark=arguments.benchmark,
+        folder=arguments.folder,
+        extra=tuple(arguments.extra),
+    )
+    show_top(wanted, Screen())
+
+
+def _merge(arguments: argparse.Namespace) -> None:
+    from trainfree.outside.extensions import load_files
+    from trainfree.terminal.joining.merge import merge_results
+    from trainfree.terminal.screen import Screen
+
+    load_files(arguments.extra)
+    merge_results(arguments.results, arguments.output, Screen())
+
+
+def _cite(arguments: argparse.Namespace) -> None:
+    from trainfree.terminal.citing.cite import cite
+
+    cite(arguments.results, arguments.output)
 
 
 def run_of(arguments: argparse.Namespace) -> Run:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trainfree.errors import ArchitectureError
+from trainfree.errors import ArchitectureError, shown
 from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.spaces.numbering import require_index
 from trainfree.spaces.protocol import Space
@@ -19,7 +19,7 @@ ENCODINGS = (
     "(none,skip_connect,…) in the order of the edges 1←0, 2←0, 2←1, 3←0, 3←1, 3←2, NASLib's codes "
     "(naslib:2,2,0,4,2,1) or the benchmark's own index (official:1462)"
 )
-_NUMBER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")  # Python refuses to read thousands of digits
 
 
 def find_architecture(space: Space, text: str, benchmark: xr.Dataset | None = None) -> int:
@@ -54,7 +54,7 @@ def find_architecture(space: Space, text: str, benchmark: xr.Dataset | None = No
     if len(parts) == space.edges and all(part in space.operations for part in parts):
         return space.index_of([space.operations.index(part) for part in parts])
     raise ArchitectureError(
-        f"architecture {text!r} is in no known encoding of {space.name} with its operations "
+        f"architecture {shown(text)} is in no known encoding of {space.name} with its operations "
         f"{', '.join(space.operations)}; expected {ENCODINGS}"
     )
 

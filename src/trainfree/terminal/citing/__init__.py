@@ -1,0 +1,1 @@
+"""Which papers a run rests on, as BibTeX. The entries are in ``data/citations.bib``."""

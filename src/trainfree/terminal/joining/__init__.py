@@ -1,0 +1,1 @@
+"""Joining the results of one run that several machines made."""
