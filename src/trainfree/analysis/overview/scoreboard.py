@@ -29,7 +29,7 @@ SHOWN = {
 
 
 @table(
-    title="Published cells by verdict; absent inputs count as not comparable",
+    title="Published cells by verdict; cells without input count as not comparable",
     columns=(*text("table"), *numbers(*SCORES, *POWER)),
     shown=SHOWN,
     reads=("published",),

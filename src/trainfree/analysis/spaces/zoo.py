@@ -77,8 +77,8 @@ def _best_first(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @table(
-    title="Networks that people use: rank correlation of scores with published accuracy, given the "
-    "number of parameters, and within families, mean. The networks differ in their training as "
+    title="Widely used networks: rank correlation of scores with published accuracy, given the "
+    "number of parameters, and mean within families. The networks differ in their training as "
     "well as in their architecture",
     columns=(
         *text(*NAMED, "proxy", "target"),
