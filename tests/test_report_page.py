@@ -341,7 +341,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     Page(text)
     for name in ("summary", "correlations", "search", "timing", "significance", "scoreboard"):
         assert f"the table {name}: it did not exist when this page was made" in text
-    assert "the figures score…: it was not there" in text
+    assert "the figures score…: it did not exist" in text
     assert "the table naswot_table1: failed, no more memory &lt;x&gt;" in text
     assert "the figure scores-a-b-c: to do" in text
     assert "none.h5: there is no such file" in text

@@ -42,7 +42,7 @@ class DataOfRun:
         if self._of_other_accuracies(file):
             return "whose trained accuracies are not those of this run"
         if file.schema in OF_THE_RUN and not self._may_differ(file, apart):
-            return "which is not one of this run's data files, or was made anew since"
+            return "which is not one of this run's data files, or was remade since"
         if file.schema in OF_ONE_DATASET and not self._is_scored(file):
             return "a data set that this run has no scores of"
         images = self._images.get(file.dataset, "")

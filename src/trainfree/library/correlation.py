@@ -127,7 +127,7 @@ def _paired(scores: Values, accuracies: Values) -> tuple[NDArray[np.float64], ND
     if first.shape != second.shape:
         raise TrainfreeError(
             f"correlate: expected as many accuracies as scores, found {len(second)} and "
-            f"{len(first)}; hand in mappings or Series by model to have them matched"
+            f"{len(first)}; pass mappings or Series by model to have them matched"
         )
     return first, second
 
@@ -152,6 +152,6 @@ def _numbers(values: Values, what: str) -> NDArray[np.float64]:
         raise TrainfreeError(f"correlate: {what}: expected numbers, found {error}") from None
     if found.ndim != 1:
         raise TrainfreeError(
-            f"correlate: {what}: expected one number a model, found the shape {found.shape}"
+            f"correlate: {what}: expected one number per model, found the shape {found.shape}"
         )
     return found

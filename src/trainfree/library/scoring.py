@@ -334,8 +334,8 @@ def _warn_of(kept: Sequence[str], model: nn.Module, name: str) -> None:
     of = len(list(model.parameters()))
     some = ", ".join(kept[:3]) + (", …" if len(kept) > 3 else "")
     warnings.warn(
-        f"model {name!r}: {len(kept)} of {of} parameters were not drawn anew, since no module's "
-        f"reset_parameters() sets them ({some}); hand in a function that builds the model to have "
+        f"model {name!r}: {len(kept)} of {of} parameters were not redrawn, since no module's "
+        f"reset_parameters() sets them ({some}); pass a function that builds the model to have "
         "its own initialisation in each draw",
         stacklevel=3,
     )

@@ -31,7 +31,7 @@ def plot_training(scores: Sequence[Path], output_stem: Path) -> None:
     Parameters
     ----------
     scores
-        Files of kind "training", one an architecture.
+        Files of kind "training", one per architecture.
     output_stem
         Path without suffix; .svg and .png are written.
 
