@@ -373,8 +373,7 @@ def proxies() -> str:
 
 def _first_line(function: Any) -> str:
     """Return what a function returns, by the first line of its docstring."""
-    line = (inspect.getdoc(function) or "").splitlines()[0].removeprefix("Return ")
-    return _inline(line[:1].upper() + line[1:])
+    return _inline((inspect.getdoc(function) or "").splitlines()[0].removeprefix("Return "))
 
 
 def library() -> str:
