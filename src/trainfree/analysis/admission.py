@@ -49,7 +49,7 @@ class DataOfRun:
         if images and file.sources.get("images", images) != images:
             return "whose images are not those of this run"
         if file.schema == "benchmark" and self._generated == {not file.is_generated}:
-            return "which is made up, or beside which the run's accuracies are"
+            return "which is made up while the run's accuracies are not, or the reverse"
         return ""
 
     def _may_differ(self, file: DataFile, apart: str) -> bool:

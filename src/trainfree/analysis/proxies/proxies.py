@@ -34,7 +34,7 @@ _SHOWN = shown_as(
         "Kendall τ-b": interval("kendall"),
         "Spearman ρ": interval("spearman"),
         "ρ given params": interval("spearman_given_params"),
-        "gain in ρ beside params": interval("beside_params"),
+        "gain in ρ over params": interval("beside_params"),
         "seconds alone": duration("seconds_alone"),
         "−∞": count("infinite"),
         "without a score": count("without_score"),
