@@ -254,7 +254,7 @@ def test_special_files_end_in_a_sentence(tmp_path, monkeypatch, kind):
         else:
             path.symlink_to(path if kind == "loop" else tmp_path / "nowhere")
         with pytest.raises(
-            SourceError, match=r"000000\.pickle\.pbz2: .*(regular|circle|not there)"
+            SourceError, match=r"000000\.pickle\.pbz2: .*(regular|circle|not exist)"
         ):
             READERS[path.name](path)
 
