@@ -178,7 +178,7 @@ def test_new_search_writes_one_that_passes_its_own_test(tmp_path, capsys):
     namespace["test_it_finds_more_than_random_search"]()
     namespace["test_it_goes_on_where_everything_fails"]()
     assert main(["new-search", "first_idea", "--folder", str(tmp_path)]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert main(["new-search", "area", "--folder", str(tmp_path)]) == 2
     assert "this name is already used" in capsys.readouterr().err
 
