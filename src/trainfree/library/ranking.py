@@ -40,11 +40,15 @@ def rank(table: pd.DataFrame, proxy: str | None = None) -> pd.DataFrame:
     --------
     >>> import pandas as pd
     >>> import trainfree
-    >>> table = pd.DataFrame({
-    ...     "model": ["small", "broken", "large"], "proxy": "naswot",
-    ...     "score": [310.5, float("nan"), 335.0], "spread": [2.0, float("nan"), 1.5],
-    ...     "status": ["ok", "error", "ok"],
-    ... })
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "model": ["small", "broken", "large"],
+    ...         "proxy": "naswot",
+    ...         "score": [310.5, float("nan"), 335.0],
+    ...         "spread": [2.0, float("nan"), 1.5],
+    ...         "status": ["ok", "error", "ok"],
+    ...     }
+    ... )
     >>> trainfree.rank(table)
         proxy  rank   model  score  spread status
     0  naswot     1   large  335.0     1.5     ok

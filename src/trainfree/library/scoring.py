@@ -122,8 +122,9 @@ def score(
     >>> def wide():
     ...     return nn.Sequential(nn.Flatten(), nn.Linear(48, 256), nn.ReLU(), nn.Linear(256, 10))
     >>> images = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-    >>> table = trainfree.score({"narrow": narrow, "wide": wide}, images, seeds=3,
-    ...                         proxies=["naswot", "snip"])
+    >>> table = trainfree.score(
+    ...     {"narrow": narrow, "wide": wide}, images, seeds=3, proxies=["naswot", "snip"]
+    ... )
     >>> table[["model", "proxy", "status", "message"]]
         model   proxy     status                        message
     0  narrow  naswot         ok
