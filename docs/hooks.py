@@ -1,8 +1,10 @@
-"""What MkDocs does besides: generated reference, and pages that live elsewhere in the repository.
+"""MkDocs hooks: the generated reference, and pages that live elsewhere in the repository.
 
-A line ``<!-- generated: NAME -->`` in a page is replaced by what the code says of itself, so it
-cannot be out of date. Pages outside ``docs/`` are shown where they are, not copied. Links between
-pages are written as they hold in the repository, and changed here to hold on the site.
+The code makes each section between ``<!-- generated: NAME -->`` and ``<!-- end of generated -->``:
+when the site is built, and in the files themselves by ``python docs/hooks.py``, so that the pages
+also read well in the repository. A test checks that the files are up to date. Pages outside
+``docs/`` are included from where they are. Links are written for the repository and rewritten here
+for the site.
 """
 
 from __future__ import annotations
@@ -31,7 +33,11 @@ ELSEWHERE = {
     "speed.md": "benchmarks/README.md",
     "measured/index.md": "reports/measured/README.md",
 }
-MARKER = re.compile(r"^<!-- generated: ([a-z_ ]+) -->$", flags=re.MULTILINE)
+END = "<!-- end of generated -->"
+MARKER = re.compile(
+    rf"^(<!-- generated: ([a-z_ ]+) -->)$(?:\n(?:(?!<!-- generated:).)*?^{END}$)?",
+    flags=re.MULTILINE | re.DOTALL,
+)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 FENCED = re.compile(
     r"^(```|~~~).*?^\1\s*$|(?<=\n\n)(?: {4}[^\n]*\n?)+|`[^`\n]+`", re.MULTILINE | re.DOTALL
@@ -57,8 +63,39 @@ def page_text(page: str) -> str:
     """Return the text of a page as the site shows it."""
     source = sources()[page]
     text = (ROOT / source).read_text(encoding="utf-8")
-    text = MARKER.sub(lambda found: GENERATORS[found[1]]().rstrip("\n"), text)
+    text = MARKER.sub(lambda found: _generated(found[2]), text)
     return outside_code(text, lambda prose: LINK.sub(lambda m: _link(m, source, page), prose))
+
+
+def filled(text: str) -> str:
+    """Return the text of a file with its generated sections as the code makes them now."""
+
+    def section(found: re.Match[str]) -> str:
+        return f"{found[1]}\n\n{_generated(found[2])}\n\n{END}"
+
+    return MARKER.sub(section, text)
+
+
+def _generated(name: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", GENERATORS[name]()).strip("\n")
+
+
+def written(text: str) -> str:
+    """Return the text of a file without its generated sections: what people wrote."""
+    return MARKER.sub(lambda found: found[1], text)
+
+
+def fill() -> list[str]:
+    """Write the generated sections into the pages; return the files that changed."""
+    changed = []
+    for source in sorted(set(sources().values())):
+        path = ROOT / source
+        before = path.read_text(encoding="utf-8")
+        after = filled(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+            changed.append(source)
+    return changed
 
 
 def outside_code(text: str, change: Callable[[str], str]) -> str:
@@ -119,7 +156,7 @@ def configuration_keys() -> str:
     for key, value in schema["properties"].items():
         section = _section(value, schema)
         if section:
-            blocks += [f"## {key}", section.get("description", ""), ""]
+            blocks += [f"## {key}", _inline(section.get("description", "")), ""]
             blocks += [_key_table(section["properties"], schema, f"{key}.")]
     entry = schema["$defs"]["SearchEntry"]
     blocks += ["## One search", entry["description"], "", _key_table(entry["properties"], schema)]
@@ -345,13 +382,18 @@ def proxies() -> str:
     rows = [
         (
             f"`{one.name}`",
-            (one.function.__doc__ or "").strip().splitlines()[0],
+            _first_line(one.function),
             ", ".join(sorted(one.needs)) or "–",
             one.cite,
         )
         for one in made
     ]
     return _table(("proxy", "what it is", "needs", "source"), rows)
+
+
+def _first_line(function: Any) -> str:
+    """Return what a function returns, by the first line of its docstring."""
+    return _inline((inspect.getdoc(function) or "").splitlines()[0].removeprefix("Return "))
 
 
 def library() -> str:
@@ -462,7 +504,7 @@ def candidate() -> str:
         found = re.search(r" \[([\w ]+)\]", text)
         called = "" if isinstance(member, property) else "(…)"
         needs = "–" if found is None else ", ".join(re.split(", | and ", found[1]))
-        rows.append((f"`{name}{called}`", needs, re.sub(r" \[[\w ]+\]", "", text)))
+        rows.append((f"`{name}{called}`", needs, _inline(re.sub(r" \[[\w ]+\]", "", text))))
     return _table(("member", "needs", "what it is"), rows)
 
 
@@ -490,7 +532,7 @@ def _place(source: Any) -> str:
         source = next(iter(source.parts.values()))
     if hasattr(source, "package"):
         return f"`{source.package}` {source.version}"
-    return "where `sources.nats_archive` says"
+    return f"where `sources.{getattr(source, 'key', 'nds')}` says"
 
 
 def verdict_rule() -> str:
@@ -522,3 +564,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "verdict rule": verdict_rule,
     **{f"{kind} file": data_file(kind) for kind in _WRITERS},
 }
+
+
+if __name__ == "__main__":
+    print("\n".join(fill()) or "all pages are up to date")

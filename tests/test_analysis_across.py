@@ -84,7 +84,7 @@ def test_published_rankings(repository, tmp_path):
         ("rankings: 3", "expected a list under the key rankings"),
         ("rankings: [{source: a}]", r"rankings\[0\]: expected source, space"),
         (f"rankings: [{entry.replace('0.5', '1.5')}]", "naswot: expected a number from -1 to 1"),
-        (f"rankings: [{entry}, {entry}]", "s/d/naswot is there twice"),
+        (f"rankings: [{entry}, {entry}]", "s/d/naswot occurs twice"),
         ("rankings: [", "no YAML"),
     ):
         wrong = tmp_path / "wrong.yaml"

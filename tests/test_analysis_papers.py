@@ -418,7 +418,7 @@ class TestCopyForTheRepository:
         self.publish(whole, files, tmp_path)
         assert (tmp_path / "naswot_table2b.md").read_bytes() == before
         index = (tmp_path / "README.md").read_text()
-        of_the_run, of_others = index.split("## Of other runs")
+        of_the_run, of_others = index.split("## From other runs")
         assert "(naswot_table2b.md)" in of_others
         cells = read_table(whole / "naswot_table2b.csv")
         assert f"| naswot\\_table2b | 0 | 0 | {len(cells)} |" in of_the_run

@@ -214,7 +214,7 @@ def test_a_folder_that_others_can_write_is_not_used(installed, tmp_path, trap):
     done = as_user(installed, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["3", "0", "None"]
-    assert "cannot be kept, every process compiles it anew" in done.stderr
+    assert "cannot be cached, so every process compiles it again" in done.stderr
     assert "NUMBA_CACHE_DIR" in done.stderr
     assert not list(elsewhere.iterdir())
 

@@ -54,9 +54,9 @@ MERGED_LAUGHS = "a: &a {x: 1, y: 2}\n" + "".join(
         (b"? [0x" + b"f" * 6000 + b"]\n: 1\n", "found unhashable key"),
         (b"space: !!binary aGVsbG8=", "space: expected text, .*found bytes"),
         (b"<!DOCTYPE html>\n<html></html>", "expected a mapping of keys, found str"),
-        (b"seed: 1\nseed: 2\n", "line 2, .*'seed' is there twice"),
-        (b"scoring: {batch_size: 1, batch_size: 2}\n", "'batch_size' is there twice"),
-        (b'{"seed": 1, "seed": 2}', "'seed' is there twice"),
+        (b"seed: 1\nseed: 2\n", "line 2, .*'seed' occurs twice"),
+        (b"scoring: {batch_size: 1, batch_size: 2}\n", "'batch_size' occurs twice"),
+        (b'{"seed": 1, "seed": 2}', "'seed' occurs twice"),
         (b"scoring:\n\tbatch_size: 3\n", "not valid YAML: line 2.*tabs"),
         (LAUGHS.encode(), "values in all, found more; an alias"),
         (MERGED_LAUGHS.encode(), "merged keys, found more"),
@@ -64,18 +64,18 @@ MERGED_LAUGHS = "a: &a {x: 1, y: 2}\n" + "".join(
         (b"seed: " + b"[" * 3000 + b"]" * 3000, "nested too deeply"),
         (b'{"seed": ' + b"[" * 100000 + b"]" * 100000 + b"}", "nested too deeply"),
         (b"seed: " + b"[" * 60 + b"]" * 60, "levels of keys, found more"),
-        (b"seed: " + b"9" * 5000, "'999.* of 5000 characters is no int"),
+        (b"seed: " + b"9" * 5000, "'999.* of 5000 characters is not a valid int"),
         (b"seed: " + b"9" * 300, "seed: expected a whole number of at most 64 bits"),
-        (b'{"seed": ' + b"9" * 5000 + b"}", "characters is no int"),
+        (b'{"seed": ' + b"9" * 5000 + b"}", "characters is not a valid int"),
         (b"seed: !!int {a: 1}", "expected a scalar node"),
-        (b"seed: !!int", "'' is no int"),
-        (b"seed: !!bool x", "'x' is no bool"),
+        (b"seed: !!int", "'' is not a valid int"),
+        (b"seed: !!bool x", "'x' is not a valid bool"),
         (b"seed: 18446744073709551616\n", "seed: expected a whole number of at most 64 bits"),
         (b"seed: 9223372036854775807\n", "seed: .*less than or equal to 9223372036854775806"),
         (b"1: {}\n", "expected keys that are text, found 1; .*quotes"),
         (b"search: {searches: {no: {algorithm: rea}}}", "text in search.searches, found False"),
         (b"space: 2024-01-01\n", "space: .*string, found datetime.date.*put quotes"),
-        (b"space: 2024-13-45\n", "line 1, .*'2024-13-45' is no timestamp"),
+        (b"space: 2024-13-45\n", "line 1, .*'2024-13-45' is not a valid timestamp"),
         (b"space: no\n", "space: .*string, found False; put quotes"),
         (b"seed: 1:30\n", "'1:30' is a number in base 60"),
         (b"seed: 010\n", "'010' is a number in base 8"),
@@ -163,7 +163,7 @@ def test_places_that_are_no_readable_file_are_named(tmp_path):
     loop.symlink_to(loop)
     assert "cannot be read" in refused(loop)
     for name in ("x" * 300, "a\0b"):
-        assert re.search("cannot be read|is no file name", refused(tmp_path / name))
+        assert re.search("cannot be read|is not a file name", refused(tmp_path / name))
     if os.geteuid():
         closed = tmp_path / "closed.yaml"
         closed.write_text("seed: 1\n")
@@ -174,14 +174,14 @@ def test_places_that_are_no_readable_file_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"scoring": {"proxies": ["naswot", "naswot"]}}, "proxies: .*once; naswot is there twice"),
-        ({"datasets": ["cifar10", "cifar10"]}, "datasets: .*once; cifar10 is there twice"),
+        ({"scoring": {"proxies": ["naswot", "naswot"]}}, "proxies: .*once; naswot occurs twice"),
+        ({"datasets": ["cifar10", "cifar10"]}, "datasets: .*once; cifar10 occurs twice"),
         ({"ablation": {"proxies": ["naswot", "naswot"]}}, "ablation.proxies: .*twice"),
         ({"nasbench101": {"proxies": ["params"] * 2}}, "nasbench101.proxies: .*twice"),
-        ({"ablation": {"batch_sizes": [8, 8]}}, "ablation.batch_sizes: .*8 is there twice"),
-        ({"search": {"budgets": [10, 10]}}, "search.budgets: .*10 is there twice"),
-        ({"sources": {"order": ["mirror", "mirror"]}}, "sources.order: .*mirror is there twice"),
-        ({"proxies": {"extra": ["a.py", "a.py"]}}, "proxies.extra: .*a.py is there twice"),
+        ({"ablation": {"batch_sizes": [8, 8]}}, "ablation.batch_sizes: .*8 occurs twice"),
+        ({"search": {"budgets": [10, 10]}}, "search.budgets: .*10 occurs twice"),
+        ({"sources": {"order": ["mirror", "mirror"]}}, "sources.order: .*mirror occurs twice"),
+        ({"proxies": {"extra": ["a.py", "a.py"]}}, "proxies.extra: .*a.py occurs twice"),
         ({"scoring": {"proxies": []}}, "scoring.proxies: .*at least 1"),
         ({"scoring": {"proxies": [""]}}, "scoring.proxies.0: .*at least 1"),
         ({"space": "x" * 300}, "space: .*at most 200"),
@@ -307,7 +307,7 @@ def test_wrong_entries_of_a_command_line_say_how_to_write_them(entry, words):
 def test_files_that_snakemake_reads_without_a_word_are_checked(tmp_path):
     path = tmp_path / "twice.yaml"
     path.write_text("seed: 1\nseed: 2\n")
-    with pytest.raises(ConfigError, match=r"twice.yaml: .*'seed' is there twice"):
+    with pytest.raises(ConfigError, match=r"twice.yaml: .*'seed' occurs twice"):
         workflow_config({"seed": 2}, [path], [])
 
 
@@ -352,7 +352,7 @@ def test_snakemake_says_what_is_wrong_with_a_file_it_reads_itself(repository, tm
     done = dry_run(repository, tmp_path, "--configfile", str(path))
     assert done.returncode != 0
     assert (
-        f"{path}: is not valid YAML: line 2, column 1: key 'seed' is there twice"
+        f"{path}: is not valid YAML: line 2, column 1: key 'seed' occurs twice"
         in done.stdout + done.stderr
     )
     assert "Traceback" not in done.stdout + done.stderr

@@ -41,12 +41,19 @@ WITH_COMMANDS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def hooks() -> ModuleType:
+def load_hooks() -> ModuleType:
     spec = spec_from_file_location("docs_hooks", ROOT / "docs" / "hooks.py")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+HOOKS = load_hooks()
+
+
+@pytest.fixture(scope="module")
+def hooks() -> ModuleType:
+    return HOOKS
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Block:
 def blocks(path: Path, *languages: str) -> list[Block]:
     found = (
         Block(language, dict(re.findall(r'(\w+)="([^"]*)"', options)), text)
-        for language, options, text in BLOCK.findall(path.read_text())
+        for language, options, text in BLOCK.findall(HOOKS.written(path.read_text()))
     )
     return [block for block in found if block.language in languages]
 
@@ -162,7 +169,7 @@ def test_python_blocks_run_and_configurations_are_valid(path, folder, request):
         load_config(Path("config/config.yaml"), Path(block.options["title"]))  # or it raises
     for block in blocks(path, "toml"):
         tomllib.loads(block.text)
-    languages = {language for language, _, _ in BLOCK.findall(path.read_text())}
+    languages = {language for language, _, _ in BLOCK.findall(HOOKS.written(path.read_text()))}
     assert languages <= {"python", "yaml", "toml", "sh", "text"}
 
 
@@ -312,8 +319,30 @@ def test_the_reference_of_the_library_names_everything_that_can_be_given(hooks):
 
 
 def test_every_marker_has_a_generator_and_every_generator_a_page(hooks):
-    markers = {name for path in PAGES for name in hooks.MARKER.findall(path.read_text())}
+    markers = {name for path in PAGES for _, name in hooks.MARKER.findall(path.read_text())}
     assert markers == set(hooks.GENERATORS)
+
+
+@pytest.mark.parametrize("source", sorted(set(HOOKS.sources().values())))
+def test_generated_sections_are_in_the_files_and_up_to_date(hooks, source):
+    text = (ROOT / source).read_text()
+    assert text == hooks.filled(text), "run `python docs/hooks.py` and commit what it writes"
+    assert text.count(hooks.END) - text.count(f"`{hooks.END}`") == len(hooks.MARKER.findall(text))
+
+
+def test_a_page_on_the_site_has_the_section_and_no_marker(hooks):
+    page = hooks.page_text("command-line.md")
+    assert hooks.END not in page
+    assert hooks.MARKER.search(page) is None
+    assert page.count("\n## check-config\n") == 1
+
+
+def test_filling_a_page_leaves_what_people_wrote(hooks):
+    before = "# Page\n\n<!-- generated: sources -->\n\nAfter it.\n"
+    after = hooks.filled(before)
+    assert hooks.filled(after) == after
+    assert hooks.written(after) == before
+    assert "| item | source |" in after
 
 
 def test_files_are_described_as_they_were_written(hooks):

@@ -160,7 +160,7 @@ def test_files_that_are_no_algorithms_are_named_before_anything_runs(tmp_path, t
 def test_names_that_are_taken_or_no_file_names_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"algorithm 'rea' of .* is already defined"):
         with_search(written(tmp_path, "rea", ALGORITHM.format(answer=1)))
-    with pytest.raises(ConfigError, match="expected a name of small letters, digits and '_'"):
+    with pytest.raises(ConfigError, match="expected a name of lower-case letters, digits and '_'"):
         with_search(written(tmp_path, "My-Search", ALGORITHM.format(answer=1)))
     with pytest.raises(UnknownNameError, match="unknown algorithm 'raa'; did you mean 'rea'"):
         load_algorithm("raa")
@@ -178,9 +178,9 @@ def test_new_search_writes_one_that_passes_its_own_test(tmp_path, capsys):
     namespace["test_it_finds_more_than_random_search"]()
     namespace["test_it_goes_on_where_everything_fails"]()
     assert main(["new-search", "first_idea", "--folder", str(tmp_path)]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert main(["new-search", "area", "--folder", str(tmp_path)]) == 2
-    assert "one of this name already" in capsys.readouterr().err
+    assert "this name is already used" in capsys.readouterr().err
 
 
 def test_the_trial_tells_an_artificial_fitness_that_favours_convolutions():
@@ -240,7 +240,7 @@ def test_accuracies_of_a_space_of_ones_own(tmp_path):
     ("text", "words"),
     [
         ("SPACES = {}\n", r"expected the line `SPACES = "),
-        (SPACE.format(name="Bad-Name"), "expected a name of small letters, digits and '_'"),
+        (SPACE.format(name="Bad-Name"), "expected a name of lower-case letters, digits and '_'"),
         (SPACE.format(name="nasbench201"), "space 'nasbench201' of .* is already defined"),
         ("class Odd:\n    name = 'odd'\nSPACES = {'odd': Odd}\n", "lacks operations, warm_up"),
         (SPACE.format(name="odd").replace('("odd"', '("even"'), "have that name, found 'even'"),

@@ -68,7 +68,7 @@ EXECUTED = [
     ("import warnings; warnings.simplefilter('error'); warnings.warn('w')", "UserWarning: w"),
     ("exec('def broken(:')", "SyntaxError"),
     ("exec('x = \"\\0\"')", "SyntaxError|ValueError"),
-    ("class E(Exception):\n    def __str__(self): raise SystemExit\nraise E", "its text cannot be"),
+    ("class E(Exception):\n    def __str__(self): raise SystemExit\nraise E", "its text is not"),
     ("raise ExceptionGroup('g', [ValueError(1)])", "ExceptionGroup: g"),
     ("from trainfree.errors import DataFileError as D; raise D('its own')", r"mine\.py: its own"),
 ]
@@ -88,13 +88,13 @@ def test_whatever_a_file_does_when_executed_is_a_sentence_with_its_name(tmp_path
 
 
 WORDS = [
-    (", needs='weights', cite='x'", r"@proxy\('late'\): needs: expected a list of texts"),
-    (", needs=3, cite='x'", r"needs: expected a list of texts, found 3"),
+    (", needs='weights', cite='x'", r"@proxy\('late'\): needs: expected a list of strings"),
+    (", needs=3, cite='x'", r"needs: expected a list of strings, found 3"),
     (", needs=[3], cite='x'", "unknown need '3'"),
     (", needs=['wieghts'], cite='x'", "did you mean 'weights'"),
     (", higher_is_better='no', cite='x'", "higher_is_better: expected True or False, found 'no'"),
     (", higher_is_better=1, cite='x'", "higher_is_better: expected True or False, found 1"),
-    (", cite=None", "cite: expected a text, found None"),
+    (", cite=None", "cite: expected a string, found None"),
     ("", "TypeError: proxy.. missing .* 'cite'"),
     (", 'x', cite='x'", "TypeError"),
 ]
@@ -110,7 +110,7 @@ HEADS = [
     ("parts", "words"),
     [({"words": text}, match) for text, match in WORDS]
     + [({"head": text}, match) for text, match in HEADS]
-    + [({"before": "@proxy(3, cite='x')\ndef other(c): ..."}, "name: expected a text, found 3")]
+    + [({"before": "@proxy(3, cite='x')\ndef other(c): ..."}, "name: expected a string, found 3")]
     + [({"after": "proxy('other', cite='x')(3)"}, "expected a function .* found 3")]
     + [({"after": "proxy('nas' + 'wot', cite='x')(late)"}, "'naswot' of .* is already defined")]
     + [({"after": "async def f(c): ...\nproxy('a', cite='x')(f)"}, "found an async function")],

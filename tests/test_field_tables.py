@@ -203,7 +203,7 @@ def test_known_numbers_stand_in_their_places():
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("0.623, 0.799", "0.623", "FLOPs: expected 9 cells, one a column, found 8"),
+        ("0.623, 0.799", "0.623", "FLOPs: expected 9 cells, one per column, found 8"),
         ("statistic: kendall", "statistic: kendal", "statistic: .* found 'kendal'"),
         ("infinite: worst finite", "infinite: best", "infinite: .* found 'best'"),
     ],

@@ -155,7 +155,7 @@ def test_damage_in_the_official_archive_names_file_and_member(tmp_path, pixels, 
         (pickle.dumps([1, 2]), "expected a dictionary, found list"),
         (pickle.dumps({"labels": [1]}), "expected an array data"),
         (python2_pickle({b"data": np.zeros((1, 768), np.uint8), b"labels": [1]}), "expected 3072"),
-        (python2_pickle({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}), "one a label"),
+        (python2_pickle({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}), "one per label"),
     ):
         with pytest.raises(SourceError, match=rf"test_batch: .*{reason}"):
             read(test_batch=content)
@@ -168,7 +168,7 @@ def test_damage_in_the_npm_package_names_file_and_member(tmp_path, pixels):
     narrow = io.BytesIO()
     Image.new("RGB", (100, 3)).save(narrow, "PNG")
     for name, content, reason in (
-        ("test_lables_json", b"[1, 2]", "test_lables.json: expected 3 labels|one a label"),
+        ("test_lables_json", b"[1, 2]", "test_lables.json: expected 3 labels|one per label"),
         ("test_lables_json", b"[1, 2, 3, 4]", "test_lables.json: expected 3 labels, found 4"),
         ("test_lables_json", b'{"a"', "test_lables.json: is not JSON"),
         ("test_lables_json", b'["x"]', "expected a list of whole numbers"),

@@ -216,7 +216,7 @@ def test_a_parameter_that_nothing_draws_anew_is_said(images):
         def forward(self, x):
             return torch.relu(self.layer(x.flatten(1) + self.token))
 
-    with pytest.warns(UserWarning, match=r"1 of 3 parameters were not drawn anew.*\(token\)"):
+    with pytest.warns(UserWarning, match=r"1 of 3 parameters were not redrawn.*\(token\)"):
         trainfree.score(WithToken(), images, proxies=["params"], seeds=2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -305,7 +305,7 @@ def test_a_model_in_double_precision_is_scored_in_it(images, labels):
         ({"output": 0}, ModelError, "returns a tensor, which has no part 0"),
         ({"labels": torch.full((8,), 4)}, ModelError, "class numbers from 0 to 3"),
         ({"models": {}}, ModelError, "at least one"),
-        ({"models": {3: nn.Linear(3, 4)}}, ModelError, "texts as names"),
+        ({"models": {3: nn.Linear(3, 4)}}, ModelError, "strings as names"),
         ({"models": {"x": 5}}, ModelError, "'x'"),
         ({"models": [nn.Linear(3, 4)]}, ModelError, "list"),
         ({"models": lambda: 5}, ModelError, "int"),

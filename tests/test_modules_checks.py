@@ -112,9 +112,9 @@ MODELS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: nn.Sequential(traced()),
         "scripted or traced by torch.jit (submodule '0'), so",
     ),
-    "compiled": (lambda: torch.compile(small()), "hand in the model that was compiled"),
+    "compiled": (lambda: torch.compile(small()), "pass the model that was compiled"),
     "compiled in place": (compiled_in_place, "by its method compile() (submodule '0')"),
-    "data parallel": (lambda: nn.DataParallel(small()), "it is wrapped in DataParallel; hand in"),
+    "data parallel": (lambda: nn.DataParallel(small()), "it is wrapped in DataParallel; pass"),
     "distributed": (lambda: wrapped_in("DistributedDataParallel"), "in DistributedDataParallel;"),
     "fsdp": (lambda: wrapped_in("FullyShardedDataParallel"), "FullyShardedDataParallel (FSDP);"),
     "sharded tensors": (sharded, "parameter 'extra' is of the tensor class TwoTensor"),
@@ -216,7 +216,7 @@ INPUTS: dict[str, tuple[object, str]] = {
     "sparse": (torch.eye(2).to_sparse(), "expected a dense tensor, found a nested or sparse one"),
     "packed": (
         pack_padded_sequence(torch.rand(2, 3, 4), torch.tensor([3, 2]), batch_first=True),
-        "images: a packed sequence has no dimension for the batch; hand in the padded",
+        "images: a packed sequence has no dimension for the batch; pass the padded",
     ),
 }
 
@@ -343,7 +343,7 @@ def test_a_forward_pass_that_holds_returns_what_the_model_does():
 
 LOSSES: dict[str, tuple[Callable[..., Any], Tensor, str]] = {
     "none": (lambda output, labels: None, LABELS, "loss: expected a tensor of one number, found"),
-    "one an image": (
+    "one per image": (
         lambda output, labels: (output - labels[:, None]) ** 2,
         LABELS,
         "loss: expected a tensor of one number, found (4, 3)",

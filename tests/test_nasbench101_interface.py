@@ -173,9 +173,9 @@ def test_errors_are_those_of_the_published_package_too(nasbench):
 @pytest.mark.parametrize(
     ("epochs", "words"),
     [
-        ("108", "expected a number of epochs .4, 108., found '108', which is no number but str"),
-        (None, "found None, which is no number but NoneType"),
-        ([108], "which is no number but list"),
+        ("108", "expected a number of epochs .4, 108., found '108', which is not a number but str"),
+        (None, "found None, which is not a number but NoneType"),
+        ([108], "which is not a number but list"),
         (12, "has no trainings of 12 epochs; expected one of 4, 108"),
         (-1, "has no trainings of -1 epochs"),
         (float("nan"), "has no trainings of nan epochs"),

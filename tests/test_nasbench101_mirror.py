@@ -48,8 +48,8 @@ def test_mirror_with_the_sample_has_its_budgets(tmp_path):
     ("changes", "words"),
     [
         ({"hash_md5": mirror_arrays()["hash_md5"][::-1]}, "ascending order, row 1 is not"),
-        ({"params": np.zeros(1, dtype=np.int32)}, "one row a cell"),
-        ({"test_acc_108": np.zeros(9)}, "one row a cell"),
+        ({"params": np.zeros(1, dtype=np.int32)}, "one row per cell"),
+        ({"test_acc_108": np.zeros(9)}, "one row per cell"),
         ({"ops": np.ones((4, 5), dtype=np.int8)}, "expected the hash"),
         ({"sample": [f"1,{'0' * 32},0,0,0,0,0,0"]}, "line 2: the hash is not the table's"),
         ({"sample": [f"99,{'0' * 32},0,0,0,0,0,0"]}, "line 2: the hash is not the table's"),

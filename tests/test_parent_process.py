@@ -123,10 +123,10 @@ def test_a_dead_run_ends_the_job(monkeypatch):
 def test_a_number_that_is_another_process_by_now_is_no_run(monkeypatch):
     me = this_process()
     monkeypatch.setenv(VARIABLE, f"{HOST}:{me.pid}:1{me.start}")
-    with pytest.raises(TrainfreeError, match="is gone"):
+    with pytest.raises(TrainfreeError, match="has ended"):
         require_run()
     monkeypatch.setenv(VARIABLE, f"{HOST}:1:1{me.start}")
-    with pytest.raises(TrainfreeError, match="is gone"):
+    with pytest.raises(TrainfreeError, match="has ended"):
         end_with_run(2)
     for nonsense in ("x", ":", f"{HOST}:", f"{HOST}:a:b", f"{HOST}"):
         monkeypatch.setenv(VARIABLE, nonsense)

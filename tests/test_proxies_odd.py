@@ -111,7 +111,7 @@ RAISED = [
     (lambda: Loud("loud"), Status.ERROR, "Loud: loud"),
     (lambda: MemoryError("all"), Status.OUT_OF_MEMORY, "MemoryError: all"),
     (lambda: RecursionError("deep"), Status.ERROR, "RecursionError"),
-    (lambda: Mute(), Status.ERROR, "Mute: (its text cannot be had)"),
+    (lambda: Mute(), Status.ERROR, "Mute: (its text is not available)"),
     (lambda: Posing("posing"), Status.ERROR, "Posing: posing"),
     (lambda: Traceless(), Status.ERROR, "Error"),
     (lambda: Fancy(), Status.ERROR, "Fancy: a fancy text"),

@@ -299,7 +299,7 @@ def test_new_proxy_writes_what_works(tmp_path, capsys):
     assert main(["new-proxy", "fresh_idea", "--folder", str(tmp_path)]) == 2
     for bad in ("Fresh", "2nd", "class", "a-b"):
         assert main(["new-proxy", bad, "--folder", str(tmp_path)]) == 2
-        assert "expected a name of small letters" in capsys.readouterr().err
+        assert "expected a name of lower-case letters" in capsys.readouterr().err
 
 
 SAMPLED = Setting(

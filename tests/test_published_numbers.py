@@ -141,7 +141,7 @@ def test_naswot_tables_are_those_of_the_notes(naswot: Path, shared_data: Path, n
         (
             'column: "CIFAR-10 test", value: 93.92',
             'column: "CIFAR-10 validation", value: 93.92',
-            "is there twice",
+            "occurs twice",
         ),
     ],
 )

@@ -42,7 +42,7 @@ def test_files_of_other_kinds_do_not_stop_the_report(run: Path) -> None:
     assert main(["report", "--output", "p.html"]) == 0
     text = (run / "p.html").read_text(encoding="utf-8")
     assert "hardware-nasbench201" not in text
-    assert "trained accuracies: none was named or found" not in text
+    assert "trained accuracies: none was given or found" not in text
     for folder in ("results/default/scores/nasbench201/cifar10", "data/benchmarks"):
         assert f"{folder}/cut.h5: " in text
 

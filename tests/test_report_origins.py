@@ -111,7 +111,7 @@ def test_what_another_run_left_is_named_and_not_shown(
     assert set(left_out) == {"figures/scores-old", "tables/correlations", "tables/old_search"}
     assert all("not one of this run&#39;s data files" in reason for reason in left_out.values())
     text = (tmp_path / "p.html").read_text()
-    assert "the table correlations: it is left out, see there" in text
+    assert "the table correlations: it exists but is not shown, see Left out" in text
     assert "figure-scores-naswot" in shown
 
 

@@ -150,7 +150,7 @@ def test_a_table_without_measured_values_is_made_from_nothing(study: Path, tmp_p
     tables.mkdir()
     put_table(tables / "naswot_table1", ["Row", "Published", "Measured"], ["x", "1", "–"])
     text = render(replace(contents_of(study), tables=tables), tmp_path / "p.html")
-    assert "Nothing of it was measured in this run." in text
+    assert "Not run: this run measured none of its values." in text
     assert "Made from" not in text
 
 
@@ -340,12 +340,12 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     text = render(contents, tmp_path / "p.html")
     Page(text)
     for name in ("summary", "correlations", "search", "timing", "significance", "scoreboard"):
-        assert f"the table {name}: it was not there when this page was made" in text
-    assert "the figures score…: it was not there" in text
+        assert f"the table {name}: it did not exist when this page was made" in text
+    assert "the figures score…: it did not exist" in text
     assert "the table naswot_table1: failed, no more memory &lt;x&gt;" in text
     assert "the figure scores-a-b-c: to do" in text
     assert "none.h5: there is no such file" in text
-    assert "trained accuracies: none was named or found" in text
+    assert "trained accuracies: none was given or found" in text
     assert "This run is partial:" in text
 
 
@@ -368,7 +368,7 @@ def workplace(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch)
 def test_command_on_a_folder_with_nothing(workplace: Path) -> None:
     assert main(["report"]) == 0
     text = (workplace / "results" / "default" / "report" / "index.html").read_text(encoding="utf-8")
-    assert "scores: none was named or found" in text
+    assert "scores: none was given or found" in text
 
 
 def test_command_names_what_a_configuration_lacks_and_why(workplace: Path) -> None:
@@ -401,7 +401,7 @@ def test_command_finds_what_there_is(study: Path, workplace: Path, tmp_path: Pat
     assert main(["report", "--output", "p.html"]) == 0
     text = (tmp_path / "p.html").read_text(encoding="utf-8")
     assert embedded(text)["sets"][0]["space"] == "nasbench201"
-    assert "Searches: what each search file says of itself" in " ".join(Page(text).texts)
+    assert "Searches: attributes of each search file" in " ".join(Page(text).texts)
     assert "table-provenance-costs" in text
 
 

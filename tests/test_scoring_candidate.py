@@ -58,7 +58,7 @@ def test_counts_are_those_of_the_backend():
     assert [getattr(candidate, name) for name in names] == [6, 5, 4, 3, 2]
     for name in ("params", "flops", "relu_units"):
         assert candidate.score(load_proxy(name))[0] == getattr(candidate, name)
-    with pytest.raises(UndefinedScoreError, match="no matrix of logits"):
+    with pytest.raises(UndefinedScoreError, match="not a matrix of logits"):
         _ = CheckedCandidate(Told(counts=Counts(6, 5, 4, 3, None))).classes
 
 

@@ -108,7 +108,7 @@ ANSWERS = [
     ("return np.array([7])", "found ndarray"),
     ("return (7,)", "found tuple"),
     ("return 1 / 0", "ZeroDivisionError: division by zero"),
-    ("raise Odd", r"Odd: \(its text cannot be had\)"),
+    ("raise Odd", r"Odd: \(its text is not available\)"),
     ("raise ValueError('a\\0b\\ud800' + 'x' * 10**6)", "ValueError: a.b.xxx"),
     ("raise StopIteration", "StopIteration"),
     ("raise KeyboardInterrupt", "KeyboardInterrupt"),

@@ -230,7 +230,7 @@ def test_wrong_entries_are_named_by_their_key(entry, words):
 
 @pytest.mark.parametrize("name", ["", "Rea", "rea-", "rea--x", "-rea", "rea.x", "rea/x"])
 def test_names_of_searches_are_names_of_files(name):
-    with pytest.raises(ConfigError, match="expected a name of small letters"):
+    with pytest.raises(ConfigError, match="expected a name of lower-case letters"):
         parse_config({"search": {"searches": {name: {"algorithm": "rea"}}}})
 
 

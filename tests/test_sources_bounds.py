@@ -369,7 +369,7 @@ def test_a_column_that_is_there_twice_is_named(tmp_path):
         (["0.5,a,0.1"], "column 'index': line 2: expected a whole number, found .*0.5"),
         ([",a,0.1"], "column 'index': line 2: expected a whole number, found .*nan"),
         (["1e300,a,0.1"], "column 'index': line 2"),
-        (["1,,0.1"], "column 'hash': line 2: expected a text, found nan"),
+        (["1,,0.1"], "column 'hash': line 2: expected a string, found nan"),
         (["1,a,0.1", "2,b,1+2j"], "cannot be read"),
         (["1,a,many"], "cannot be read"),
     ],

@@ -128,7 +128,7 @@ def test_the_usual_wrong_file_is_named_by_every_reader(tmp_path, name, wrong):
         raised.match(f"found {words}|holds {words}|{words}")
         raised.match("expected ")
         assert "truncated" not in str(raised.value)
-        assert "get it anew" not in str(raised.value) or wrong == "empty"
+        assert "get a new copy" not in str(raised.value) or wrong == "empty"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_the_usual_wrong_file_is_named_by_every_reader(tmp_path, name, wrong):
         ("table.csv.gz", bz2.compress(b"index,arch_str\n"), "found a file compressed with bzip2"),
         ("NATS.tar", bz2.compress(pickle.dumps(1)), "a pickle compressed with bzip2, as the rele"),
         ("NATS.tar", pickle.dumps(1), "found a pickle"),
-        ("cifar-10-python.tar.gz", b"some text that is nothing known" * 50, "is no tar archive"),
+        ("cifar-10-python.tar.gz", b"some text that is nothing known" * 50, "is not a tar archive"),
     ],
     ids=lambda value: value if isinstance(value, str) else "content",
 )
@@ -254,7 +254,7 @@ def test_special_files_end_in_a_sentence(tmp_path, monkeypatch, kind):
         else:
             path.symlink_to(path if kind == "loop" else tmp_path / "nowhere")
         with pytest.raises(
-            SourceError, match=r"000000\.pickle\.pbz2: .*(regular|circle|not there)"
+            SourceError, match=r"000000\.pickle\.pbz2: .*(regular|circle|not exist)"
         ):
             READERS[path.name](path)
 

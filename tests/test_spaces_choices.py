@@ -84,7 +84,7 @@ def test_texts_may_be_spaced_and_wrong_ones_say_what_is_expected():
         ({"kernel": ()}, r"kernel: expected a tuple of options, found \(\)"),
         ({"kernel": "35"}, "kernel: expected a tuple of options, found '35'"),
         ({"kernel": (3, "3")}, "kernel: expected different options, found 3 twice"),
-        ({"kernel": ("a=b",)}, "kernel: expected texts without , and = or numbers, found 'a=b'"),
+        ({"kernel": ("a=b",)}, "kernel: expected strings without , and = or numbers, found 'a=b'"),
         ({"kernel": (None,)}, "found None"),
         ({"kernel": (" 3",)}, "found ' 3'"),
         ({"a,b": (1, 2)}, "expected names of choices without , and =, found 'a,b'"),

@@ -267,7 +267,7 @@ def test_cells_that_cannot_be_are_refused(net, sentence):
 
 @pytest.mark.parametrize("text", ["", "cells", "tree w=1", "cells w=x d=1", "stages a d=1 w=1"])
 def test_texts_of_no_network_are_refused(text):
-    with pytest.raises(ArchitectureError, match="network of NDS"):
+    with pytest.raises(ArchitectureError, match="an NDS network"):
         parse_network(text)
 
 

@@ -164,7 +164,7 @@ class TestWhatIsNoDamage:
             mine = place.stat().st_mode
             place.chmod(mode if os.geteuid() == 0 else 0)
             with another_user():
-                self.refused(read, stored, "this user may not read it")
+                self.refused(read, stored, "this user has no read permission")
             place.chmod(mine)
 
     def test_things_that_are_no_files(self, tmp_path: Path, read: Callable[[Path], object]) -> None:
@@ -189,9 +189,9 @@ class TestWhatIsNoDamage:
         dangling = tmp_path / "dangling"
         dangling.symlink_to("nowhere")
         for path, words in (
-            (dangling, "a link to nowhere, which is not there"),
+            (dangling, "a link to nowhere, which does not exist"),
             (tmp_path / "none", "no such scores file"),
-            (tmp_path / "a\0b", "is no file name"),
+            (tmp_path / "a\0b", "is not a file name"),
         ):
             with pytest.raises(DataFileError, match=words):
                 read(path)

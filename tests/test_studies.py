@@ -385,7 +385,7 @@ def test_files_of_two_studies_are_not_mixed(made, tmp_path):
     write_dataset(second.assign_attrs(config_hash="other"), tmp_path / "1.h5", "training")
     with pytest.raises(DataFileError, match=r"1\.h5: expected config_hash = .* found 'other'"):
         tabulate("training", tmp_path, training=[made / "0.h5", tmp_path / "1.h5"])
-    with pytest.raises(DataFileError, match="stands in two of the files"):
+    with pytest.raises(DataFileError, match="is in two of these files"):
         tabulate("training", tmp_path, training=[made / "0.h5", made / "0.h5"])
     with pytest.raises(DataFileError, match="found none"):
         tabulate("training", tmp_path, training=[])

@@ -199,7 +199,7 @@ def test_cells_of_text_differ_without_a_size():
 
 
 def test_a_folder_without_results_is_refused(first, tmp_path):
-    with pytest.raises(DataFileError, match="is no folder"):
+    with pytest.raises(DataFileError, match="is not a directory"):
         compare(first, tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataFileError, match="has no scores, searches or tables"):

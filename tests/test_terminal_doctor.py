@@ -263,7 +263,7 @@ def test_what_was_downloaded_before_needs_no_network(tmp_path):
     (tmp_path / "archive").write_bytes(b"another")
     (found,) = probe(source, tmp_path, SourceSettings(), online=False)
     assert found.usable is None
-    assert "fetched anew" in found.detail
+    assert "downloaded again" in found.detail
 
 
 def test_a_registry_is_asked_through_its_client(tmp_path):

@@ -67,7 +67,7 @@ def test_a_scores_file_that_may_not_be_read_is_not_damaged(run):
     text = told(run)
     assert "exit 1" in text
     assert "\nUnreadable\n" in text
-    assert f"{run.scores('generated')}: cannot be read: this user may not read it" in text
+    assert f"{run.scores('generated')}: cannot be read: this user has no read permission" in text
     assert "delete" not in text
     assert "damaged" not in text
     assert "outdated" not in text  # nothing is known of it
@@ -96,7 +96,7 @@ def test_logs_locks_and_snakemakes_logs_that_may_not_be_read(run):
     forbid(lock.parent / "log")
     text = told(run)
     assert "which jobs Snakemake saw fail is not known" in text
-    assert "whether a run is going on is not known" in text
+    assert "it is not known whether a run is active" in text
     assert f"{job.log}: cannot be read" in text
     assert "of theirs" not in text
 
@@ -119,7 +119,7 @@ def test_compare_does_not_call_equal_what_it_cannot_read(run, tmp_path, what):
     assert done.returncode == (2 if what == "folder" else 1), done.stderr
     text = done.stdout + done.stderr
     assert "Traceback" not in text
-    assert "cannot be read: this user may not read it" in text
+    assert "cannot be read: this user has no read permission" in text
     assert "the results are equal" not in text
     assert "damaged" not in text
     assert "delete" not in text
@@ -133,7 +133,7 @@ def test_the_report_names_what_it_may_not_read(run, tmp_path, repository):
     done = trainfree("report", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "p.html").read_text(encoding="utf-8")
-    assert "cannot be read: this user may not read it" in text
+    assert "cannot be read: this user has no read permission" in text
     forbid(run.results / "scores")
     done = trainfree("report", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -58,7 +58,7 @@ def run(tmp_path):
 def test_before_the_first_run_everything_is_to_do(run):
     code, text = status(run)
     assert code == 0
-    assert "no run is going on" in text
+    assert "no run is active" in text
     assert stages(text)["shards"] == "0 3 3 to do"
     assert stages(text)["searches"] == "0 2 2 to do"
     assert "generated 000-242, generated 243-485, generated 486-728" in text
@@ -109,7 +109,7 @@ def test_what_is_made_of_undone_things_is_outdated(run):
     assert stages(text)["shards"] == "2 3 1 to do"
     assert stages(text)["scores"] == "0 1 1 outdated"
     assert stages(text)["report"] == "0 1 1 outdated"
-    assert "generated: made of earlier files" in text
+    assert "generated: made from outdated files" in text
 
 
 def test_a_damaged_file_is_named(run):

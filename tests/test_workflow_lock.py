@@ -57,7 +57,7 @@ def test_what_is_no_lock_is_refused_and_left_as_it_is(
     with pytest.raises(TrainfreeError, match=r"trainfree\.lock: expected a file to lock"):
         hold_run_lock(MAIN)
     assert running_since(folder) is None
-    assert "whether a run is going on is not known" in caplog.text
+    assert "it is not known whether a run is active" in caplog.text
     assert (folder / "victim").read_text() == "precious"
     assert not (folder / "no").exists()
 

@@ -86,7 +86,7 @@ class TestWhatIsThereAlready:
         loop.symlink_to(loop)
         dangling.symlink_to("nowhere")
         self.refused(loop, "a link that leads back to itself")
-        self.refused(dangling, "a link to nowhere, which is not there")
+        self.refused(dangling, "a link to nowhere, which does not exist")
         assert names_in(tmp_path) == ["dangling", "loop"]
 
 
@@ -97,7 +97,7 @@ class TestWhatIsThereAlready:
         ("dangling/x.txt", "a link to nothing, where a folder should be"),
         ("loop/x.txt", "lead back to themselves"),
         ("y" * 300, "too long"),
-        ("y\0z", "is no file name"),
+        ("y\0z", "is not a file name"),
     ],
 )
 def test_places_where_nothing_can_be(tmp_path: Path, name: str, words: str) -> None:
@@ -114,7 +114,7 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
     if root := os.geteuid() == 0:
         os.seteuid(65534)
     try:
-        with pytest.raises(DataFileError, match=r"this user may not|cannot be written"):
+        with pytest.raises(DataFileError, match=r"this user has no|cannot be written"):
             write_text(tmp_path / "x.txt", "new")
     finally:
         if root:

@@ -18,7 +18,7 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
         rows.sort((a, b) => compare(a.cells[column], b.cells[column], sign));
       }
       body.append(...rows);
-      const how = direction === "none" ? "in its first order" : `sorted by ${header.textContent.trim()}, ${direction}`;
+      const how = direction === "none" ? "in its original order" : `sorted by ${header.textContent.trim()}, ${direction}`;
       announcement.textContent = `Table ${how}`;
     });
   });
@@ -43,7 +43,7 @@ function addFilter(table, rows) {
   const label = document.createElement("label");
   const field = document.createElement("input");
   label.className = "filter";
-  label.append("Rows with ", field);
+  label.append("Filter rows ", field);
   field.type = "search";
   field.placeholder = "words";
   field.setAttribute("aria-controls", table.id);

@@ -44,8 +44,8 @@
     };
     const infinite = known.filter((i) => score[i] === -Infinity).length;
     byId("caption").textContent =
-      `${known.length.toLocaleString("en")} of ${set.count} architectures of ${set.space} have score and accuracy` +
-      (infinite ? `, ${infinite.toLocaleString("en")} of them a score of −∞ (the strip on the left).` : ".");
+      `${known.length.toLocaleString("en")} of ${set.count} architectures of ${set.space} have a score and an accuracy` +
+      (infinite ? `, ${infinite.toLocaleString("en")} of them with a score of −∞ (in the strip on the left).` : ".");
     held = false;
     layOut();
     select(-1);
@@ -291,7 +291,7 @@
     });
     for (const [x, y, text] of labels) add("text", { x, y, class: "operation" }, text);
     const told = there.map((edge) => `${nodes[edge.source]} to ${nodes[edge.target]} ${readable(edge.operation)}`);
-    cell.setAttribute("aria-label", `Cell: ${told.join(", ") || "no edge carries anything"}`);
+    cell.setAttribute("aria-label", `Cell: ${told.join(", ") || "all edges are none"}`);
   }
 
   function family(operation) {
@@ -358,6 +358,6 @@
     show();
   } else {
     detail.querySelector(".hint").textContent =
-      "This browser cannot unpack the points (it lacks DecompressionStream); the figures below show the same.";
+      "This browser cannot decompress the points (it does not support DecompressionStream); the figures below show the same data.";
   }
 })();

@@ -69,8 +69,8 @@ def code_folder(source: Path) -> Path | None:
     found = first_writable([chosen, beside, *others])
     if found is None:
         LOG.warning(
-            "compiled code of %s cannot be kept, every process compiles it anew: neither %s nor a "
-            "cache of this user can be written; name a folder in NUMBA_CACHE_DIR",
+            "compiled code of %s cannot be cached, so every process compiles it again: neither %s "
+            "nor a cache of this user can be written; set NUMBA_CACHE_DIR to a writable folder",
             *(source, beside),
         )
     elif found not in (chosen, beside) or (named and found != chosen):
@@ -124,7 +124,7 @@ class _KeptCode(caching.FunctionCache):
             return super().load_overload(signature, target)
         except Exception as error:  # noqa: BLE001  # a damaged pickle raises anything
             LOG.warning(
-                "compiled code in %s cannot be read (%s: %s) and is made anew",
+                "compiled code in %s cannot be read (%s: %s) and is compiled again",
                 *(self.cache_path, type(error).__name__, error),
             )
             self._forget()

@@ -76,4 +76,6 @@ def _watch(run: Process, status: int) -> None:
 
 
 def _gone(run: Process) -> str:
-    return f"the run that started this job (process {run.pid}) is gone; start it again to go on"
+    return (
+        f"the run that started this job (process {run.pid}) has ended; start it again to continue"
+    )

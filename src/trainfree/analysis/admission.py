@@ -42,14 +42,14 @@ class DataOfRun:
         if self._of_other_accuracies(file):
             return "whose trained accuracies are not those of this run"
         if file.schema in OF_THE_RUN and not self._may_differ(file, apart):
-            return "which is not one of this run's data files, or was made anew since"
+            return "which is not one of this run's data files, or was remade since"
         if file.schema in OF_ONE_DATASET and not self._is_scored(file):
             return "a data set that this run has no scores of"
         images = self._images.get(file.dataset, "")
         if images and file.sources.get("images", images) != images:
             return "whose images are not those of this run"
         if file.schema == "benchmark" and self._generated == {not file.is_generated}:
-            return "which is made up, or beside which the run's accuracies are"
+            return "which is made up while the run's accuracies are not, or the reverse"
         return ""
 
     def _may_differ(self, file: DataFile, apart: str) -> bool:

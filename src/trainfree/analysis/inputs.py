@@ -151,7 +151,7 @@ def read_scores(path: Path) -> xr.Dataset:
     names = pd.Index(texts(scores["architecture"]))
     if names.has_duplicates:
         twice = names[names.duplicated()][0]
-        raise DataFileError(f"{path}: architecture {twice} stands in it twice; merge it again")
+        raise DataFileError(f"{path}: architecture {twice} occurs in it twice; merge it again")
     return scores
 
 
@@ -161,7 +161,7 @@ def score_settings(scores: xr.Dataset, path: Path) -> dict[str, str]:
     if missing:
         raise DataFileError(
             f"{path}: lacks the attribute {', '.join(missing)}; it was not written by "
-            "'trainfree merge-scores', make it anew"
+            "'trainfree merge-scores', make it again"
         )
     return {key: str(scores.attrs[key]) for key in ("space", "dataset", "setting")}
 

@@ -272,7 +272,7 @@ def _checked(told: dict[str, Any]) -> dict[str, Any]:
 
 def _texts(told: Sequence[object]) -> tuple[str, ...]:
     if not isinstance(told, list) or not all(isinstance(text, str) for text in told):
-        raise TypeError(f"expected a list of texts, found {str(told)[:80]!r}")
+        raise TypeError(f"expected a list of strings, found {str(told)[:80]!r}")
     return tuple(map(str, told))
 
 

@@ -251,7 +251,7 @@ def _index(counted: pd.DataFrame, own: list[str], others: list[str], line: str) 
     readable = counted.set_axis(
         [name.replace("_", " ").capitalize() for name in counted.columns], axis=1
     )
-    title = "Published cells by verdict; absent inputs count as not comparable"
+    title = "Published cells by verdict; cells without input count as not comparable"
     return "\n".join(
         [
             "# Measured tables",
@@ -263,12 +263,13 @@ def _index(counted: pd.DataFrame, own: list[str], others: list[str], line: str) 
             "",
             line,
             "",
-            "## Of other runs",
+            "## From other runs",
             "",
-            "Each has a line on what made it: NAS-Bench-101 (`make nasbench101-tables`), proxies",
-            "beside each other (`make proxy-tables`) and beside others' (`make agreement-table`),",
-            "NATS-Bench's size space (`make sizes-table`), spaces (`make spaces-tables`) and model",
-            "zoos (`make zoo-table`).",
+            "Each table names the command that made it: NAS-Bench-101",
+            "(`make nasbench101-tables`), a comparison of proxies (`make proxy-tables`), also with",
+            "published scores (`make agreement-table`), NATS-Bench's size space",
+            "(`make sizes-table`), several spaces (`make spaces-tables`) and model zoos",
+            "(`make zoo-table`).",
             "",
             *others,
             "",

@@ -359,7 +359,7 @@ def _check_places(path: Path, file: _File) -> None:
                 )
         place = (cell.table, cell.row, cell.column)
         if place in seen:
-            raise DataFileError(f"{where}: {', '.join(place)} is there twice")
+            raise DataFileError(f"{where}: {', '.join(place)} occurs twice")
         seen.add(place)
 
 

@@ -182,7 +182,7 @@ def check_benchmark(space: Space, table: object, where: str) -> BenchmarkTable:
     SourceError
         Naming the column: it is no array of real numbers of the space's length, or a number is
         out of its range or in another unit; or a key is none of the form described in
-        :class:`BenchmarkTable`, a data set has no accuracy, an official index is there twice, or
+        :class:`BenchmarkTable`, a data set has no accuracy, an official index occurs twice, or
         architectures are without any value in a table that should be complete.
     """
     if type(table) is not BenchmarkTable:
@@ -302,7 +302,7 @@ def _accuracy_key(key: object, where: str) -> tuple[str, str, int, str]:
         raise SourceError(f"{where}: accuracy: expected keys {form}, found {brief(key)}")
     dataset, split, epochs, seed = key
     if not isinstance(dataset, str) or not isinstance(seed, str) or not dataset or not seed:
-        raise SourceError(f"{where}: accuracy: expected texts in {form}, found {brief(key)}")
+        raise SourceError(f"{where}: accuracy: expected strings in {form}, found {brief(key)}")
     if split not in SPLITS:
         raise SourceError(
             f"{where}: accuracy: expected the split to be {' or '.join(SPLITS)}, found {brief(key)}"

@@ -90,7 +90,7 @@ def prepare_hardware(
         try:
             found[part] = fetch(f"{space}-{part}", order, cache, settings, read)
         except SourceError as error:
-            logger.warning("%s of %s cannot be had", content, space)
+            logger.warning("%s of %s is not available", content, space)
             reasons.append(str(error))
     if not found:
         raise SourceError("\n".join(reasons))

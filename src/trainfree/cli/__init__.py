@@ -1,6 +1,6 @@
-"""The ``trainfree`` command: one subcommand a job, each a thin call into its room.
+"""The ``trainfree`` command: one subcommand per job, each a thin call into its package.
 
-A module a stage, in the order in which data flows.
+One module per stage, in the order in which data flows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ from trainfree.outside.extensions import author_of
 from trainfree.outside.foreign import told
 from trainfree.parent_process import end_with_run
 
-DESCRIPTION = "Score architectures without training, search by the scores, compare with the papers."
+DESCRIPTION = (
+    "Score architectures with zero-cost proxies, search with the scores, and compare the results "
+    "with published numbers."
+)
 EXIT_USER_ERROR = 2
 STAGES = (
     configuration,

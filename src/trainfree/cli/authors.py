@@ -1,4 +1,4 @@
-"""Commands for who extends the suite."""
+"""Commands for people who extend the suite."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Declare them."""
-    proxy = command(commands, "new-proxy", _new_proxy, "write a proxy to start from, with its test")
+    proxy = command(
+        commands, "new-proxy", _new_proxy, "write a template for a new proxy, with a test"
+    )
     search = command(
-        commands, "new-search", _new_search, "write a search algorithm to start from, with its test"
+        commands,
+        "new-search",
+        _new_search,
+        "write a template for a new search algorithm, with a test",
     )
     for parser in (proxy, search):
-        parser.add_argument("name", help="small letters, digits and underscores")
-        parser.add_argument("--folder", type=Path, default=Path(), help="where to write it")
+        parser.add_argument("name", help="lower-case letters, digits and underscores")
+        parser.add_argument("--folder", type=Path, default=Path(), help="folder to write to")
 
 
 def _new_proxy(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """How a subcommand is declared: a name, a handler, a line of help.
 
-Handlers import their rooms themselves, so that no command pays for another's libraries.
+Handlers import their packages themselves, so that a command loads only the libraries it needs.
 """
 
 from __future__ import annotations
@@ -38,16 +38,18 @@ def command(commands: Commands, name: str, handler: Handler, text: str) -> argpa
 def add_configfile(parser: argparse.ArgumentParser) -> None:
     """Let a subcommand take configuration files as Snakemake does."""
     parser.add_argument(
-        "--configfile", type=Path, nargs="+", default=[], help=f"laid over {DEFAULT_CONFIG}"
+        "--configfile", type=Path, nargs="+", default=[], help=f"override {DEFAULT_CONFIG}"
     )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Let a subcommand say where it computes."""
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
-        "--jobs-per-gpu", type=int, default=1, help="how many may hold a GPU at a time"
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument(
+        "--jobs-per-gpu", type=int, default=1, help="number of jobs that may share a GPU"
     )
 
 
@@ -57,19 +59,19 @@ def add_groups(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=get_args(Precision),
         default=GroupOptions.precision,
-        help="of a GPU's convolutions",
+        help="multiplication precision of a GPU's convolutions",
     )
     parser.add_argument(
         "--gpu-memory",
         type=float,
         default=GroupOptions.memory,
-        help="share of a GPU's memory for groups, of all jobs on it together",
+        help="share of a GPU's memory for groups, for all jobs on it together",
     )
     parser.add_argument(
         "--helpers",
         type=int,
         default=GroupOptions.threads,
-        help="processor threads beside a GPU; without one they are not used",
+        help="CPU threads of a GPU job; not used without a GPU",
     )
 
 
@@ -93,8 +95,8 @@ def device_for(arguments: argparse.Namespace, setting: Setting) -> Iterator[str]
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
-    """Let a subcommand look for scores that are known, and keep those it computes."""
-    parser.add_argument("--store", type=Path, help="folder where columns of scores are kept")
+    """Let a subcommand use cached scores, and cache those it computes."""
+    parser.add_argument("--store", type=Path, help="cache folder of score columns")
 
 
 def store_of(arguments: argparse.Namespace) -> ColumnStore | None:
@@ -105,13 +107,13 @@ def store_of(arguments: argparse.Namespace) -> ColumnStore | None:
 
 
 def add_extra(parser: argparse.ArgumentParser) -> None:
-    """Let a subcommand take files of the user's own that define what it is to use."""
+    """Let a subcommand load the user's own files."""
     parser.add_argument(
         "--extra",
         type=Path,
         nargs="+",
         default=[],
-        help="files of your own that define the space, the algorithm or the data set",
+        help="your own files that define the space, algorithm or data set",
     )
 
 

@@ -14,9 +14,15 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Declare them."""
-    check = command(commands, "check-config", _check_config, "check configuration files")
-    check.add_argument("files", type=Path, nargs="+", help="YAML files, later ones win")
-    command(commands, "config-schema", _config_schema, "print the JSON Schema of the config")
+    check = command(
+        commands, "check-config", _check_config, "check configuration files and print the result"
+    )
+    check.add_argument(
+        "files", type=Path, nargs="+", help="YAML files; later files override earlier ones"
+    )
+    command(
+        commands, "config-schema", _config_schema, "print the JSON Schema of configuration files"
+    )
 
 
 def _check_config(arguments: argparse.Namespace) -> None:

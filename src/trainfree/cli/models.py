@@ -1,4 +1,4 @@
-"""The command that scores torch networks in Python files of the user's own."""
+"""The command that scores the user's own torch networks in Python files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Declare it."""
-    score = command(commands, "score", _score, "score torch networks of your own")
+    score = command(commands, "score", _score, "score your own torch networks")
     score.add_argument(
         "models",
         nargs="+",
@@ -26,25 +26,36 @@ def add_commands(commands: Commands) -> None:
     score.add_argument(
         "--images",
         required=True,
-        help="folder of pictures, prepared image set (cifar10) or noise (random:3x224x224)",
+        help="folder of images, prepared image set (cifar10) or noise (random:3x224x224)",
     )
     score.add_argument(
         "--labels",
         help="file of class numbers (.npy or text), random:CLASSES, or none; "
-        "default: those of the images",
+        "default: the labels of the images",
     )
-    score.add_argument("--size", type=int, default=224, help="to which pictures are resized")
+    score.add_argument(
+        "--size", type=int, default=224, help="size to which images in a folder are resized"
+    )
     score.add_argument(
         "--data", type=Path, default=Path("data/images"), help="folder of prepared image sets"
     )
-    score.add_argument("--proxies", nargs="+", help="default: all")
+    score.add_argument("--proxies", nargs="+", help="proxies to compute; default: all")
     score.add_argument("--batch", type=int, default=64, help="number of images")
-    score.add_argument("--seeds", type=int, default=0, help="draws of the weights; 0: as they are")
+    score.add_argument(
+        "--seeds",
+        type=int,
+        default=0,
+        help="number of redraws of the weights; 0 keeps them as they are",
+    )
     score.add_argument("--seed", type=int, default=0, help="root seed")
-    score.add_argument("--initialization", help="of drawn weights; default: each proxy's own")
-    score.add_argument("--output", help="key or place of the logits in what a model returns")
-    score.add_argument("--csv", type=Path, help="write the table there")
-    score.add_argument("--hdf5", type=Path, help="write it as netCDF-4, with its provenance")
+    score.add_argument(
+        "--initialization", help="how to redraw weights; default: as each proxy declares"
+    )
+    score.add_argument("--output", help="key or index of the logits in a model's output")
+    score.add_argument("--csv", type=Path, help="write the table to this file")
+    score.add_argument(
+        "--hdf5", type=Path, help="write it as netCDF-4 to this file, with provenance"
+    )
     add_device(score)
     score.set_defaults(threads=None)
     add_extra(score)

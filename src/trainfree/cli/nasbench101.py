@@ -1,4 +1,4 @@
-"""Commands about NAS-Bench-101 and about how accuracy lies in a space."""
+"""Commands about NAS-Bench-101 and about accuracy landscapes."""
 
 from __future__ import annotations
 
@@ -15,26 +15,35 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Declare them."""
     cells = command(
-        commands, "enumerate-nasbench101", _enumerate_nasbench101, "list and hash all cells"
+        commands,
+        "enumerate-nasbench101",
+        _enumerate_nasbench101,
+        "list and hash all NAS-Bench-101 cells",
     )
     prepare = command(
-        commands, "prepare-nasbench101", _prepare_nasbench101, "convert trained accuracies"
+        commands,
+        "prepare-nasbench101",
+        _prepare_nasbench101,
+        "convert trained accuracies of NAS-Bench-101",
     )
     prepare.add_argument(
         "--source", type=Path, required=True, help="official .tfrecord file, or a mirror's .npz"
     )
     prepare.add_argument(
-        "--partial", action="store_true", help="accept a source with a part of the cells"
+        "--partial", action="store_true", help="accept a source with only some of the cells"
     )
     landscape = command(
-        commands, "prepare-landscape", _prepare_landscape, "walk through a space, compare cells"
+        commands,
+        "prepare-landscape",
+        _prepare_landscape,
+        "prepare landscape analysis: random walks, changed operations",
     )
     landscape.add_argument("--walks", type=int, required=True, help="number of random walks")
-    landscape.add_argument("--steps", type=int, required=True, help="architectures a walk visits")
+    landscape.add_argument("--steps", type=int, required=True, help="architectures per walk")
     for parser in (cells, prepare, landscape):
-        parser.add_argument("--output", type=Path, required=True)
-    landscape.add_argument("--benchmark", type=Path, required=True)
-    landscape.add_argument("--seed", type=int, required=True)
+        parser.add_argument("--output", type=Path, required=True, help="file to write")
+    landscape.add_argument("--benchmark", type=Path, required=True, help="trained accuracies")
+    landscape.add_argument("--seed", type=int, required=True, help="root seed")
 
 
 def _enumerate_nasbench101(arguments: argparse.Namespace) -> None:

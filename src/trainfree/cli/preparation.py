@@ -1,4 +1,4 @@
-"""Commands that bring in sources: images, benchmarks, others' scores."""
+"""Commands that prepare inputs: images, benchmarks, published scores."""
 
 from __future__ import annotations
 
@@ -15,36 +15,41 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Declare them."""
     images = command(commands, "prepare-images", _prepare_images, "fetch and convert images")
-    images.add_argument("--dataset", required=True)
+    images.add_argument("--dataset", required=True, help="image set")
     images.add_argument("--seed", type=int, default=0, help="root seed of generated images")
     benchmark = command(
         commands, "prepare-benchmark", _prepare_benchmark, "fetch and convert trained accuracies"
     )
-    benchmark.add_argument("--space", required=True)
+    benchmark.add_argument("--space", required=True, help="search space")
     benchmark.add_argument("--nats-archive", help="official NATS-tss folder or .tar")
     benchmark.add_argument("--nats-size-archive", help="official NATS-sss folder or .tar")
-    benchmark.add_argument("--nds", help="official files of NDS, a folder or .zip")
+    benchmark.add_argument("--nds", help="official NDS files, folder or .zip")
     others = command(
         commands,
         "prepare-published-scores",
         _prepare_published_scores,
-        "fetch others' proxy scores",
+        "fetch published proxy scores",
     )
-    others.add_argument("--name", required=True, help="which, a file name without .csv.gz")
-    others.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
-    others.add_argument("--output", type=Path, required=True)
+    others.add_argument("--name", required=True, help="file name without .csv.gz")
+    others.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR takes precedence")
+    others.add_argument("--output", type=Path, required=True, help="file to write")
     for parser in (images, benchmark):
         add_extra(parser)
     hardware = command(
-        commands, "prepare-hardware", _prepare_hardware, "fetch latency, energy, deployed accuracy"
+        commands,
+        "prepare-hardware",
+        _prepare_hardware,
+        "fetch latency, energy and deployed accuracy",
     )
-    hardware.add_argument("--space", required=True)
+    hardware.add_argument("--space", required=True, help="search space")
     for parser in (images, benchmark, hardware):
-        parser.add_argument("--order", nargs="+", required=True, help="sources, first to last")
-        parser.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR wins")
-        parser.add_argument("--timeout", type=float, default=10.0, help="seconds to connect")
+        parser.add_argument("--order", nargs="+", required=True, help="sources in the order to try")
+        parser.add_argument("--mirror", help="local copies; TRAINFREE_MIRROR takes precedence")
+        parser.add_argument(
+            "--timeout", type=float, default=10.0, help="seconds to wait for a connection"
+        )
         parser.add_argument("--cache", type=Path, required=True, help="folder for downloads")
-        parser.add_argument("--output", type=Path, required=True)
+        parser.add_argument("--output", type=Path, required=True, help="file to write")
 
 
 def _prepare_images(arguments: argparse.Namespace) -> None:

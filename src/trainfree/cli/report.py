@@ -17,33 +17,40 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Declare them."""
-    scatter = command(commands, "plot-scores", _plot_scores, "plot score against accuracy")
-    scatter.add_argument("--scores", type=Path, required=True)
-    scatter.add_argument("--benchmark", type=Path, required=True)
-    scatter.add_argument("--proxies", nargs="+", required=True)
+    scatter = command(commands, "plot-scores", _plot_scores, "plot scores against accuracy")
+    scatter.add_argument("--scores", type=Path, required=True, help="merged scores")
+    scatter.add_argument("--benchmark", type=Path, required=True, help="trained accuracies")
+    scatter.add_argument(
+        "--proxies", nargs="+", required=True, help="proxies to plot, one figure each"
+    )
     scatter.add_argument("--stem", type=Path, required=True, help="output path before -PROXY.svg")
     searches = command(
-        commands, "plot-searches", _plot_searches, "plot what searches find, and how soon"
+        commands, "plot-searches", _plot_searches, "plot accuracy found by searches against time"
     )
-    searches.add_argument("--searches", type=Path, nargs="+", required=True)
-    searches.add_argument("--scores", type=Path, help="what guided, for the caption")
-    searches.add_argument("--benchmark", type=Path, help="of the accuracies, for the caption")
-    proxies = command(commands, "plot-proxies", _plot_proxies, "draw the tables of proxies")
-    proxies.add_argument("--scores", type=Path, required=True)
-    proxies.add_argument("--benchmark", type=Path, required=True)
+    searches.add_argument("--searches", type=Path, nargs="+", required=True, help="search files")
+    searches.add_argument("--scores", type=Path, help="scores that guided them, for the caption")
+    searches.add_argument("--benchmark", type=Path, help="trained accuracies, for the caption")
+    proxies = command(commands, "plot-proxies", _plot_proxies, "plot the tables of proxies")
+    proxies.add_argument("--scores", type=Path, required=True, help="merged scores")
+    proxies.add_argument("--benchmark", type=Path, required=True, help="trained accuracies")
     for table in ("proxies", "pairs", "outcomes", "top"):
         proxies.add_argument(f"--{table}", type=Path, required=True, help="table (CSV)")
-    stability = command(commands, "plot-stability", _plot_stability, "draw how stable scores are")
-    stability.add_argument("--draws", type=Path, required=True, help="one of the table's files")
+    stability = command(commands, "plot-stability", _plot_stability, "plot how stable scores are")
+    stability.add_argument(
+        "--draws", type=Path, required=True, help="one of the files the table was made from"
+    )
     stability.add_argument("--table", type=Path, required=True, help="table of stability (CSV)")
     panels = command(
-        commands, "plot-score-panels", _plot_score_panels, "plot scores of all data sets"
+        commands,
+        "plot-score-panels",
+        _plot_score_panels,
+        "plot scores against accuracy for all data sets",
     )
-    panels.add_argument("--proxies", nargs="+", required=True)
-    panels.add_argument("--published", type=Path, help="the paper's numbers, to stand beside")
+    panels.add_argument("--proxies", nargs="+", required=True, help="proxies to plot")
+    panels.add_argument("--published", type=Path, help="the paper's numbers, to show as well")
     tau = command(commands, "plot-tau", _plot_tau, "plot Kendall's tau of all proxies")
     tau.add_argument("--correlations", type=Path, required=True, help="table (CSV)")
-    spaces = command(commands, "plot-spaces", _plot_spaces, "draw proxies on several spaces")
+    spaces = command(commands, "plot-spaces", _plot_spaces, "plot proxies on several spaces")
     spaces.add_argument("--spaces", type=Path, required=True, help="table (CSV)")
     spaces.add_argument("--ranks", type=Path, required=True, help="table of mean ranks (CSV)")
     readers = {
@@ -56,26 +63,28 @@ def add_commands(commands: Commands) -> None:
         sharing.add_argument("--dataset", required=True, help="image set")
         sharing.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     for parser in (panels, tau):
-        parser.add_argument("--scores", type=Path, nargs="+", required=True)
-        parser.add_argument("--benchmark", type=Path, required=True)
+        parser.add_argument("--scores", type=Path, nargs="+", required=True, help="merged scores")
+        parser.add_argument("--benchmark", type=Path, required=True, help="trained accuracies")
     for parser in (proxies, searches):
-        parser.add_argument("--folder", type=Path, required=True, help="of the figures")
-        parser.add_argument("--suffix", required=True, help="of their names: what was scored")
+        parser.add_argument("--folder", type=Path, required=True, help="folder of the figures")
+        parser.add_argument(
+            "--suffix", required=True, help="end of the file names: what was scored"
+        )
     for parser in (panels, searches):
         parser.add_argument("--settings", default="{}", help="settings of the tables as JSON")
     for parser in (stability, panels, tau, spaces):
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
-    report = command(commands, "report", _report, "write the HTML report from what there is")
-    report.add_argument("--results", type=Path, help="folder, default: the configuration's own")
-    report.add_argument("--data", type=Path, default=Path("data"), help="folder")
-    report.add_argument("--logs", type=Path, help="folder, default: the configuration's own")
+    report = command(commands, "report", _report, "write the HTML report from the existing results")
+    report.add_argument("--results", type=Path, help="folder; default: the configuration's")
+    report.add_argument("--data", type=Path, default=Path("data"), help="folder of input data")
+    report.add_argument("--logs", type=Path, help="folder; default: the configuration's")
     report.add_argument("--scores", type=Path, nargs="*", help="default: all in --results")
     report.add_argument("--searches", type=Path, nargs="*", help="default: all in --results")
     report.add_argument("--benchmarks", type=Path, nargs="*", help="default: all in --data")
-    report.add_argument("--templates", type=Path, help="folder, default: the checkout's")
+    report.add_argument("--templates", type=Path, help="folder; default: the checkout's")
     report.add_argument("--output", type=Path, help="default: report/index.html in --results")
     report.add_argument(
-        "--configfile", type=Path, nargs="+", help="also name what this configuration lacks"
+        "--configfile", type=Path, nargs="+", help="also list what is missing of this configuration"
     )
 
 

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Declare them."""
     shard = command(commands, "score-shard", _score_shard, "score a range of architectures")
-    draws = command(commands, "score-draws", _score_draws, "score it under several draws")
-    draws.add_argument("--draws", type=int, required=True, help="of batch, of weights, of both")
+    draws = command(
+        commands, "score-draws", _score_draws, "score a range under several random draws"
+    )
+    draws.add_argument(
+        "--draws", type=int, required=True, help="number of draws of batch, of weights, and of both"
+    )
     for parser in (shard, draws):
         parser.add_argument("--images", type=Path, required=True, help="prepared image set")
         parser.add_argument("--first", type=int, required=True, help="first architecture index")
@@ -32,11 +36,11 @@ def add_commands(commands: Commands) -> None:
         add_device(parser)
         add_groups(parser)
         add_store(parser)
-    merge = command(commands, "merge-scores", _merge_scores, "join shards into one file")
-    merge.add_argument("shards", type=Path, nargs="+")
+    merge = command(commands, "merge-scores", _merge_scores, "merge shards into one file")
+    merge.add_argument("shards", type=Path, nargs="+", help="files to merge")
     for parser in (shard, draws, merge):
         parser.add_argument("--setting", required=True, help="scoring setting as JSON")
-        parser.add_argument("--output", type=Path, required=True)
+        parser.add_argument("--output", type=Path, required=True, help="file to write")
 
 
 def _score_shard(arguments: argparse.Namespace) -> None:

@@ -20,20 +20,20 @@ def add_commands(commands: Commands) -> None:
         type=Path,
         nargs="+",
         default=[],
-        help="merged scores, where a proxy is used; several files are draws that runs take in turn",
+        help="merged scores, if a proxy is used; several files are draws that runs use in turn",
     )
     fronts = command(
         commands, "search-fronts", _search_fronts, "search for Pareto fronts and within limits"
     )
     fronts.add_argument("--scores", type=Path, required=True, help="merged scores")
-    fronts.add_argument("--hardware", type=Path, help="what networks cost on hardware")
+    fronts.add_argument("--hardware", type=Path, help="hardware measurements")
     for each in (parser, fronts):
-        each.add_argument("--space", required=True)
-        each.add_argument("--dataset", required=True)
+        each.add_argument("--space", required=True, help="search space")
+        each.add_argument("--dataset", required=True, help="image set")
         each.add_argument("--plan", required=True, help="search plan as JSON")
-        each.add_argument("--benchmark", type=Path, required=True)
-        each.add_argument("--seed", type=int, required=True)
-        each.add_argument("--output", type=Path, required=True)
+        each.add_argument("--benchmark", type=Path, required=True, help="trained accuracies")
+        each.add_argument("--seed", type=int, required=True, help="root seed")
+        each.add_argument("--output", type=Path, required=True, help="file to write")
         add_extra(each)
     share = command(
         commands, "share-weights", _share_weights, "train shared weights, and choose by them"
@@ -44,7 +44,7 @@ def add_commands(commands: Commands) -> None:
     add_device(share)
     share.add_argument("--output", type=Path, required=True)
     plot = command(commands, "plot-pareto", _plot_pareto, "plot fronts of accuracy against cost")
-    plot.add_argument("--fronts", type=Path, nargs="+", required=True, help="one file a cost")
+    plot.add_argument("--fronts", type=Path, nargs="+", required=True, help="one file per cost")
     plot.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
 
 

@@ -1,4 +1,4 @@
-"""Commands of the studies: whom they score, kernels, the ablation, training, learning."""
+"""Commands of the studies: choice of architectures, kernels, ablation, training, learning."""
 
 from __future__ import annotations
 
@@ -24,17 +24,30 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Declare them."""
     choice = command(commands, "choose-architectures", _choose, "draw the architectures of a study")
-    choice.add_argument("--study", choices=("ablation", "kernels", "training"), required=True)
-    choice.add_argument("--benchmark", type=Path, required=True)
-    choice.add_argument("--dataset", required=True, help="image set")
-    choice.add_argument("--count", type=int, required=True, help="how many, but for the ablation")
-    choice.add_argument("--above", type=float, default=90.0, help="percent, for training")
-    choice.add_argument("--seed", type=int, required=True)
-    ablation = command(
-        commands, "score-ablation", _score_ablation, "score the draws of the ablation"
+    choice.add_argument(
+        "--study", choices=("ablation", "kernels", "training"), required=True, help="which study"
     )
-    training = command(commands, "train-architecture", _train, "train and score an architecture")
-    training.add_argument("--place", type=int, required=True, help="which of the chosen, from 0")
+    choice.add_argument("--benchmark", type=Path, required=True, help="trained accuracies")
+    choice.add_argument("--dataset", required=True, help="image set")
+    choice.add_argument(
+        "--count", type=int, required=True, help="how many; not used for the ablation"
+    )
+    choice.add_argument(
+        "--above", type=float, default=90.0, help="lowest accuracy in percent, for training"
+    )
+    choice.add_argument("--seed", type=int, required=True, help="root seed")
+    ablation = command(
+        commands, "score-ablation", _score_ablation, "score all draws of the ablation"
+    )
+    training = command(
+        commands,
+        "train-architecture",
+        _train,
+        "train an architecture and score it after each epoch",
+    )
+    training.add_argument(
+        "--place", type=int, required=True, help="index among the chosen architectures, from 0"
+    )
     for parser in (ablation, training):
         parser.add_argument("--setting", required=True, help="the study's setting as JSON")
         parser.add_argument("--choice", type=Path, required=True, help="chosen architectures")
@@ -43,22 +56,26 @@ def add_commands(commands: Commands) -> None:
     add_store(ablation)
     add_groups(ablation)
     for parser in (choice, ablation, training):
-        parser.add_argument("--output", type=Path, required=True)
+        parser.add_argument("--output", type=Path, required=True, help="file to write")
     readers = {
-        "plot-ablation": (_plot_ablation, "plot what scores owe to draws"),
+        "plot-ablation": (_plot_ablation, "plot how scores depend on random draws"),
         "plot-training": (_plot_training, "plot scores during training"),
     }
     for name, (handler, text) in readers.items():
         parser = command(commands, name, handler, text)
         several = {"nargs": "+"} if name != "plot-ablation" else {}
-        parser.add_argument("--scores", type=Path, required=True, **several)
+        parser.add_argument(
+            "--scores", type=Path, required=True, help="files of the study", **several
+        )
         parser.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     _add_kernels(commands)
     _add_learning(commands)
-    zoo = command(commands, "plot-zoo", _plot_zoo, "plot proxies on networks that people use")
-    zoo.add_argument("--table", type=Path, required=True, help="the table of zoos (CSV)")
+    zoo = command(commands, "plot-zoo", _plot_zoo, "plot proxies on widely used networks")
+    zoo.add_argument("--table", type=Path, required=True, help="the table zoo (CSV)")
     for kind, text in (("scores", "merged scores"), ("benchmarks", "trained accuracies")):
-        zoo.add_argument(f"--{kind}", type=Path, nargs="+", required=True, help=f"{text}, of each")
+        zoo.add_argument(
+            f"--{kind}", type=Path, nargs="+", required=True, help=f"{text} of each zoo"
+        )
     zoo.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
 
 
@@ -70,28 +87,37 @@ def _add_kernels(commands: Commands) -> None:
     store.add_argument("--choice", type=Path, required=True, help="chosen architectures")
     store.add_argument("--images", type=Path, required=True, help="prepared image set")
     add_device(store)
-    store.add_argument("--output", type=Path, required=True)
+    store.add_argument("--output", type=Path, required=True, help="file to write")
     plot = command(commands, "plot-kernels", _plot_kernels, "plot kernels by accuracy")
-    plot.add_argument("--kernels", type=Path, required=True)
+    plot.add_argument("--kernels", type=Path, required=True, help="computed kernels")
     plot.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
 
 
 def _add_learning(commands: Commands) -> None:
-    store = command(commands, "store-features", _store_features, "store GRAF of scored cells")
-    learn = command(commands, "learn", _learn, "train forests on draws of trained architectures")
-    plot = command(commands, "plot-learned", _plot_learned, "plot rankings against trainings")
+    store = command(
+        commands, "store-features", _store_features, "compute GRAF features of scored cells"
+    )
+    learn = command(
+        commands, "learn", _learn, "train random forests on draws of trained architectures"
+    )
+    plot = command(
+        commands,
+        "plot-learned",
+        _plot_learned,
+        "plot rank correlation against trained architectures",
+    )
     for parser in (store, learn, plot):
         parser.add_argument("--scores", type=Path, required=True, help="merged scores")
     for parser in (learn, plot):
         parser.add_argument("--benchmark", type=Path, required=True, help="trained accuracies")
     add_extra(store)
     learn.add_argument("--features", type=Path, required=True, help="stored features")
-    learn.add_argument("--hardware", type=Path, help="what is known on hardware")
-    learn.add_argument("--settings", required=True, help="of the learned baseline, as JSON")
+    learn.add_argument("--hardware", type=Path, help="hardware measurements")
+    learn.add_argument("--settings", required=True, help="settings of the learned baseline as JSON")
     plot.add_argument("--table", type=Path, required=True, help="the table learned (CSV)")
     plot.add_argument("--stem", type=Path, required=True, help="output path, no suffix")
     for parser in (store, learn):
-        parser.add_argument("--output", type=Path, required=True)
+        parser.add_argument("--output", type=Path, required=True, help="file to write")
 
 
 def _choose(arguments: argparse.Namespace) -> None:

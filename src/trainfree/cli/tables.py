@@ -1,4 +1,4 @@
-"""Commands that make tables, and that copy them for the repository."""
+"""Commands that make tables, and that copy them to the repository."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ SEVERAL = {
     "scores": "merged scores",
     "searches": "search files",
     "published": "files of the papers' numbers",
-    "fronts": "searches under costs",
+    "fronts": "searches under a cost",
     "draws": "several draws of the same architectures",
-    "ablation": "files of the ablation",
+    "ablation": "files of the ablation study",
     "training": "files of the training study",
-    "learned": "files of what forests learned",
+    "learned": "files of learned baselines",
     "shared": "trainings of shared weights",
     "enas_cells": "recurrent cells, trained alone",
     "benchmarks": "trained accuracies of several spaces",
-    "published_scores": "proxy scores that others published",
+    "published_scores": "published proxy scores",
     "published_field": "published tables of proxies",
-    "tables": "CSV files of tables made before",
+    "tables": "CSV files of other tables",
 }
 ONE = {
     "benchmark": "trained accuracies",
-    "hardware": "what is known on hardware",
+    "hardware": "hardware measurements",
     "enas": "search for a recurrent cell",
     "enas_convolutional": "search for convolutional cells",
-    "landscape": "walks through a space",
-    "published_landscape": "published numbers of a space",
+    "landscape": "random walks through a space",
+    "published_landscape": "published numbers on a space",
     "published_across": "published rank correlations on several spaces",
 }
 """Kinds of files that tables are made from, see :class:`trainfree.analysis.declaration.Inputs`."""
@@ -50,26 +50,28 @@ ONE = {
 
 def add_commands(commands: Commands) -> None:
     """Declare them."""
-    table = command(commands, "tabulate", _tabulate, "make tables from the files they read")
+    table = command(commands, "tabulate", _tabulate, "make tables from data files")
     table.add_argument("names", nargs="+", help="names of tables")
     for kind, text in SEVERAL.items():
         table.add_argument(_option(kind), type=Path, nargs="*", default=[], help=text)
     for kind, text in ONE.items():
         table.add_argument(_option(kind), type=Path, help=text)
     table.add_argument("--settings", default="{}", help="settings of the tables as JSON")
-    table.add_argument("--folder", type=Path, required=True, help="folder of the output")
+    table.add_argument("--folder", type=Path, required=True, help="output folder")
     every = command(commands, "tables", _tables, "make every table that the existing files allow")
-    copy = command(commands, "publish-tables", _publish_tables, "copy tables for the repository")
-    copy.add_argument("--output", type=Path, default=Path("reports/measured"))
-    one = command(commands, "publish-table", _publish_table, "copy one table for the repository")
+    copy = command(
+        commands, "publish-tables", _publish_tables, "copy a run's tables to the repository"
+    )
+    copy.add_argument("--output", type=Path, default=Path("reports/measured"), help="output folder")
+    one = command(commands, "publish-table", _publish_table, "copy single tables to the repository")
     one.add_argument("names", nargs="+", help="file names of tables, without suffix")
     one.add_argument("--results", type=Path, default=results_folder(DEFAULT_RUN), help="folder")
-    one.add_argument("--output", type=Path, default=Path("reports/measured"))
-    one.add_argument("--scores", type=Path, nargs="*", default=[], help="files behind the table")
+    one.add_argument("--output", type=Path, default=Path("reports/measured"), help="output folder")
+    one.add_argument("--scores", type=Path, nargs="*", default=[], help="scores it was made from")
     one.add_argument(
-        "--benchmark", type=Path, nargs="+", required=True, help="files behind the table"
+        "--benchmark", type=Path, nargs="+", required=True, help="accuracies it was made from"
     )
-    one.add_argument("--command", required=True, help="what made the table, for its reader")
+    one.add_argument("--command", required=True, help="command that made it, to be printed below")
     scores = command(
         commands, "publish-scores", _publish_scores, "copy scores into the package's own file"
     )
@@ -81,9 +83,14 @@ def add_commands(commands: Commands) -> None:
     scores.add_argument("--fresh", action="store_true", help="keep nothing that the file held")
     for parser in (every, copy):
         add_configfile(parser)
-        parser.add_argument("--results", type=Path, help="default: the configuration's own")
-        parser.add_argument("--data", type=Path, default=Path("data"))
-        parser.add_argument("--published", type=Path, default=Path("reports/published"))
+        parser.add_argument("--results", type=Path, help="folder; default: the configuration's")
+        parser.add_argument("--data", type=Path, default=Path("data"), help="folder of input data")
+        parser.add_argument(
+            "--published",
+            type=Path,
+            default=Path("reports/published"),
+            help="folder of published numbers",
+        )
 
 
 def _option(kind: str) -> str:

@@ -15,19 +15,25 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Declare them."""
-    status = command(commands, "status", _status, "say what of a run is done, missing, failed")
+    status = command(commands, "status", _status, "show what is done, missing and failed in a run")
     status.add_argument("--all", action="store_true", help="name every job that is not done")
-    show = command(commands, "show", _show, "show one architecture")
+    show = command(
+        commands, "show", _show, "show one architecture: scores, ranks, accuracies, cell"
+    )
     show.add_argument("architecture", help="index, string, codes, names, naslib:… or official:…")
     compare = command(commands, "compare", _compare, "compare two folders of results")
-    compare.add_argument("first", type=Path, help="folder, usually called results")
-    compare.add_argument("second", type=Path)
-    compare.add_argument("--times", action="store_true", help="measured times count as well")
-    doctor = command(commands, "doctor", _doctor, "check the environment a run needs")
-    doctor.add_argument("--offline", action="store_true", help="do not try the network")
+    compare.add_argument("first", type=Path, help="results folder")
+    compare.add_argument("second", type=Path, help="results folder to compare with")
+    compare.add_argument("--times", action="store_true", help="compare measured times as well")
+    doctor = command(
+        commands, "doctor", _doctor, "check environment, devices, data sources and disk"
+    )
+    doctor.add_argument("--offline", action="store_true", help="do not use the network")
     for parser in (status, show, doctor):
         add_configfile(parser)
-        parser.add_argument("--folder", type=Path, default=Path(), help="of results/, data/, logs/")
+        parser.add_argument(
+            "--folder", type=Path, default=Path(), help="folder of results/, data/, logs/"
+        )
     _add_ranking(commands)
     merge = command(commands, "merge", _merge, "join results of one run from several machines")
     merge.add_argument("results", type=Path, nargs="+", help="folders of results")

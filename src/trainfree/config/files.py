@@ -58,7 +58,7 @@ def workflow_config(
         Its configuration: the default file, those of ``--configfile``, and ``--config`` over them.
     files
         The files, which are read again for what Snakemake does not notice, such as a key that
-        is there twice.
+        occurs twice.
     entries
         What followed ``--config``, ``KEY=VALUE`` each. Numbers inside a value of several keys
         are text in ``values``, so they are taken from here.

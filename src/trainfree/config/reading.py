@@ -1,7 +1,7 @@
 """Configuration files and entries of a command line as plain values: YAML or JSON, read once.
 
 YAML is the published language but for five traps, which are named instead of followed: a key that
-is there twice (the last one would win in silence), numbers with a colon (base 60) or a leading
+occurs twice (the last one would win in silence), numbers with a colon (base 60) or a leading
 zero (base 8), numbers that Python cannot read, and nesting or merging without end.
 """
 
@@ -140,7 +140,7 @@ def _unique(pairs: list[tuple[str, Any]], origin: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in pairs:
         if key in values:
-            raise ConfigError(f"{origin}: key {shown(key)} is there twice; leave one")
+            raise ConfigError(f"{origin}: key {shown(key)} occurs twice; leave one")
         values[key] = value
     return values
 
@@ -174,7 +174,7 @@ class _Loader(yaml.SafeLoader):
         written: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in written:
-                raise _trap(key, f"key {shown(key.value)} is there twice; leave one")
+                raise _trap(key, f"key {shown(key.value)} occurs twice; leave one")
             written.add(key.value if isinstance(key, yaml.ScalarNode) else "")
         return node
 
@@ -192,7 +192,8 @@ class _Loader(yaml.SafeLoader):
             kind = node.tag.rpartition(":")[2]
             size = f" of {len(node.value)} characters" if len(node.value) > LONG else ""
             raise _trap(
-                node, f"{shown(node.value)}{size} is no {kind}; put quotes around what is text"
+                node,
+                f"{shown(node.value)}{size} is not a valid {kind}; put quotes around what is text",
             ) from None
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:

@@ -26,7 +26,7 @@ def each_once(values: list[Item]) -> list[Item]:
     repeated = [value for value, count in Counter(values).items() if count > 1]
     if repeated:
         raise PydanticCustomError(
-            "repeated", "expected each once; {value} is there twice", {"value": repeated[0]}
+            "repeated", "expected each once; {value} occurs twice", {"value": repeated[0]}
         )
     return values
 

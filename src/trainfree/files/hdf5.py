@@ -60,7 +60,7 @@ def _require_content_of_its_own(file: h5py.File, path: Path) -> None:
         raise DamagedFileError(
             f"{path}: expected variables with their values, found the link or group "
             f"{name.decode(errors='replace')!r}; it was not written by trainfree, "
-            "delete it and run again to make it anew"
+            "delete it and run again"
         )
 
 

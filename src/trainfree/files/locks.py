@@ -57,5 +57,5 @@ def try_lock(path: Path, descriptor: int, how: int = fcntl.LOCK_EX) -> bool:
 def _unusable(path: Path, found: str) -> TrainfreeError:
     return TrainfreeError(
         f"{path}: expected a file to lock, of this user or nobody yet, found: {found}; "
-        "see whose it is, and remove it if no run is going on"
+        "see whose it is, and remove it if no run is active"
     )

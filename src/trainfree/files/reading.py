@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from trainfree.errors import DataFileError, UnreadableFileError
 
-_FORBIDDEN = "this user may not read it; ask its owner for the permission, on it or its folders"
+_FORBIDDEN = "this user has no read permission; ask its owner for it, on the file and its folders"
 _IN_USE = "another program holds it; wait for that or close it"
 _FAILING = "the disk or the network folder failed; check it"
 _MEANINGS = {
@@ -116,7 +116,7 @@ def open_file(path: Path, missing: str) -> BinaryIO:
     except FileNotFoundError:
         raise DataFileError(f"{path}: {_dangling(path) or missing}") from None
     except ValueError as error:  # a NUL in the name
-        raise DataFileError(f"{str(path)!r}: is no file name ({error})") from None
+        raise DataFileError(f"{str(path)!r}: is not a file name ({error})") from None
     except OSError as error:
         raise cannot_be_read(path, error) from error
     file = os.fdopen(descriptor, "rb")
@@ -159,4 +159,4 @@ def _dangling(path: Path) -> str:
     """Return what to say of a link to nothing, or an empty text."""
     if not path.is_symlink():
         return ""
-    return f"is a link to {path.readlink()}, which is not there; remove the link and run again"
+    return f"is a link to {path.readlink()}, which does not exist; remove the link and run again"

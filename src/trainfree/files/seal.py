@@ -60,7 +60,7 @@ def require_seal(path: Path, kind: str) -> None:
             raise cannot_be_read(path, error) from error
         if problem:
             _require_no_writer(path, file)
-            raise DamagedFileError(f"{path}: {problem}delete it and run again to make it anew")
+            raise DamagedFileError(f"{path}: {problem}delete it and run again")
     if time.time_ns() - max(times) > _SETTLED_NANOSECONDS:
         _verified.add(identity)
 

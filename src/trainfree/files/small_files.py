@@ -47,7 +47,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
         dangling = path.is_symlink() and not path.exists()
         what = "is a link to nothing" if dangling else "cannot be read"
         raise DataFileError(
-            f"{path}: {what} ({error.strerror or error}); mend it or delete it, and run again"
+            f"{path}: {what} ({error.strerror or error}); fix it or delete it, and run again"
         ) from error
 
 

@@ -28,7 +28,7 @@ _TEMPORARY = re.compile(
     r"(?P<head>\..*)-(?P<pid>\d+)(?:\.(?P<start>\d*)\.\d+)?\.part", flags=re.DOTALL | re.ASCII
 )
 _counter = itertools.count()
-_FORBIDDEN = "this user may not write there; check the permissions of the folder"
+_FORBIDDEN = "this user has no write permission there; check the permissions of the folder"
 _FULL = "no space is left; check the free disk space and the quota"
 _ADVICE = {
     errno.EACCES: _FORBIDDEN,
@@ -72,12 +72,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         advice = _ADVICE.get(error.errno or 0, "check the free disk space and the permissions")
         raise DataFileError(
             f"{path}: cannot be written: {advice} ({error}). Nothing was kept; "
-            "mend that and run again"
+            "fix that and run again"
         ) from error
     except ValueError as error:
         if "\0" not in str(path):
             raise
-        raise DataFileError(f"{str(path)!r}: is no file name ({error})") from None
+        raise DataFileError(f"{str(path)!r}: is not a file name ({error})") from None
 
 
 def _place_of(path: Path) -> Path:
@@ -92,7 +92,7 @@ def _place_of(path: Path) -> Path:
         mode = path.stat().st_mode
     except FileNotFoundError:
         if path.is_symlink():
-            raise _in_the_way(path, f"a link to {path.readlink()}, which is not there") from None
+            raise _in_the_way(path, f"a link to {path.readlink()}, which does not exist") from None
         return path
     except OSError as error:
         if error.errno != errno.ELOOP or not path.is_symlink():

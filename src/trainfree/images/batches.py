@@ -122,7 +122,7 @@ def _check_form(images: xr.Dataset, path: Path) -> None:
         if name not in images or images[name].dims != ("n",) or images[name].dtype.kind not in "iu":
             raise ImageError(
                 f"{path}: expected {name} (n) of whole numbers, found none; "
-                "delete the file and prepare the images anew"
+                "delete the file and prepare the images again"
             )
 
 
@@ -133,7 +133,7 @@ def _channels(images: xr.Dataset, name: str, path: Path) -> npt.NDArray[np.float
     if not good or (name == "channel_std" and not (values > 0).all()):
         raise ImageError(
             f"{path}: {name}: expected three finite numbers, positive ones for the deviation, "
-            f"found {values.tolist()}; delete the file and prepare the images anew"
+            f"found {values.tolist()}; delete the file and prepare the images again"
         )
     return values.astype(np.float64)
 
@@ -167,7 +167,7 @@ def _normalised(
     if len(pixels) > 1 and np.array_equal(pixels, np.broadcast_to(pixels[:1], pixels.shape)):
         raise ImageError(
             f"{path}: expected different images, all {len(pixels)} of the batch are equal; "
-            "a kernel of equal images is singular. Prepare the images anew from another source"
+            "a kernel of equal images is singular. Prepare the images again from another source"
         )
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         scaled = ((pixels - mean) / std).astype(np.float32)
@@ -175,6 +175,6 @@ def _normalised(
         bad = int(np.count_nonzero(~np.isfinite(scaled)))
         raise ImageError(
             f"{path}: expected finite pixels after normalisation, found {bad} that are not; "
-            "delete the file and prepare the images anew"
+            "delete the file and prepare the images again"
         )
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))

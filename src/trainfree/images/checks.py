@@ -56,7 +56,8 @@ def check_images(
         if found != counts:
             raise ImageError(
                 f"{where}: expected {counts[0]:,} training and {counts[1]:,} test images, found "
-                f"{found[0]:,} and {found[1]:,}; some are missing or too many, get the file anew"
+                f"{found[0]:,} and {found[1]:,}; some are missing or too many, get a new copy of "
+                "the file"
             )
     there = np.bincount(label, minlength=spec.classes)
     if (missing := np.flatnonzero(there == 0)).size:
@@ -79,7 +80,7 @@ def check_different(images: ImageSet, spec: DatasetSpec, source: str) -> None:
     if count == 0 or not np.any(images.image != images.image[0]):
         raise ImageError(
             f"{spec.name}: expected different images, found {count} equal ones from source "
-            f"{source}; name another source first in sources.order"
+            f"{source}; put another source first in sources.order"
         )
 
 

@@ -160,7 +160,7 @@ def _checked(spec: DatasetSpec, name: str) -> DatasetSpec:
         numbers = [float(value) for value in given if _is_number(value)] if texts else []
         if len(texts) != 3 or len(numbers) != 3 or not all(least <= n <= 255 for n in numbers):
             raise ConfigError(
-                f"{name}.{field}: expected three numbers from {least} to 255, one a channel on "
+                f"{name}.{field}: expected three numbers from {least} to 255, one per channel on "
                 f"the scale 0 to 255, found {', '.join(texts) or shown(given)}"
             )
     return DatasetSpec(

@@ -81,7 +81,7 @@ def _picture(path: Path, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
             if picture.width * picture.height > MOST_PIXELS:
                 raise ImageError(
                     f"{path}: expected at most {MOST_PIXELS:,} pixels, found {picture.width} x "
-                    f"{picture.height}; leave it out of the folder"
+                    f"{picture.height}; remove it from the folder"
                 )
             height, width = size
             resized = picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
@@ -91,5 +91,5 @@ def _picture(path: Path, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         *(UnidentifiedImageError, Image.DecompressionBombError),
     ) as error:
         raise ImageError(
-            f"{path}: cannot be read as a picture ({error}); leave it out of the folder"
+            f"{path}: cannot be read as a picture ({error}); remove it from the folder"
         ) from error

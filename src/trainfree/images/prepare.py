@@ -147,7 +147,7 @@ def _images_of_own(spec: DatasetSpec) -> tuple[Delivery, ImageSet]:
     module = find_module(DATASET_KIND, spec.name, DATASETS)
     where = f"{module.__file__}: read_images"
     if not hasattr(module, "read_images"):
-        raise ImageError(f"{where}: is not there; docs/adding-a-data-set.md says what it is")
+        raise ImageError(f"{where}: does not exist; docs/adding-a-data-set.md says what it is")
     with blamed_on(where):
         given = module.read_images(spec)
     images = check_images(given, spec, where)

@@ -130,7 +130,7 @@ def _read_cifar_archive(
             raise SourceError(f"{where}: expected an array data and a list {label_key}")
         if planes.shape[1] != 3 * size * size:
             raise SourceError(
-                f"{where}: expected {3 * size * size} values an image, found {planes.shape[1]}"
+                f"{where}: expected {3 * size * size} values per image, found {planes.shape[1]}"
             )
         image = planes.reshape(-1, 3, size, size).transpose(0, 2, 3, 1)
         parts[name] = _part(image, whole_labels(label, where), members[name], spec, where)
@@ -143,7 +143,7 @@ def _text_keys(batch: object, where: str) -> dict[str, Any]:
     columns = {}
     for key, value in batch.items():
         if not isinstance(key, bytes | str):
-            raise SourceError(f"{where}: expected texts as keys, found {brief(key)}")
+            raise SourceError(f"{where}: expected strings as keys, found {brief(key)}")
         columns[key.decode("latin1") if isinstance(key, bytes) else key] = value
     return columns
 
@@ -283,7 +283,7 @@ def _part(
     expected = (len(label), spec.image_size, spec.image_size, 3)
     if image.dtype != np.uint8 or image.shape != expected:
         raise SourceError(
-            f"{where}: expected uint8 images of shape {expected}, one a label, "
+            f"{where}: expected uint8 images of shape {expected}, one per label, "
             f"found {image.dtype} {image.shape}"
         )
     return _Part(np.asarray(image), label, split)

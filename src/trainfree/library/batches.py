@@ -25,14 +25,14 @@ def batch(
 ) -> tuple[Tensor, Tensor]:
     """Return a mini-batch of a prepared image set with its labels.
 
-    It is the one on which the suite scores under this root seed; a smaller one is the beginning
+    It is the mini-batch that the suite uses with this root seed; a smaller batch is the beginning
     of a larger one.
 
     Parameters
     ----------
     dataset
         ``"cifar10"``, ``"cifar100"``, ``"imagenet16-120"``, ``"generated"``, or the name of an
-        image set of one's own.
+        your own image set.
     size
         Number of images, B.
     seed
@@ -41,7 +41,7 @@ def batch(
         Where ``<dataset>.h5`` is.
     kind
         ``"images"``, normalised per channel, or ``"gaussian"``: noise of their shape, with the
-        labels of the images it stands for.
+        labels of the images it replaces.
 
     Returns
     -------

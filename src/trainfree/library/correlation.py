@@ -29,19 +29,19 @@ def correlate(
     Parameters
     ----------
     scores
-        What :func:`trainfree.score` returns, or the scores of one proxy: by model (a mapping or
+        A table from :func:`trainfree.score`, or the scores of one proxy: by model (a mapping or
         a Series), or as a sequence.
     accuracies
         By model (a mapping or a Series), or as a sequence in the order of ``scores``.
     resamples
-        Bootstrap resamples behind each interval.
+        Bootstrap resamples for each interval.
     seed
         Root seed of the resamples.
 
     Returns
     -------
     pandas.DataFrame
-        One row a proxy: ``proxy``, ``n`` (pairs that count), ``excluded`` (those without a score
+        One row per proxy: ``proxy``, ``n`` (pairs used), ``excluded`` (models without a score
         or an accuracy), then ``kendall``, ``kendall_low``, ``kendall_high`` and the same of
         ``spearman`` and ``pearson``, and a ``note`` that says why one of them is NaN. A score of
         −∞ ranks lowest; it leaves Pearson's r undefined.
@@ -49,7 +49,7 @@ def correlate(
     Raises
     ------
     TrainfreeError
-        When sequences differ in length, no model is in both, or a value is no number.
+        When sequences differ in length, no model is in both, or a value is not a number.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def correlate(
     >>> found[["kendall", "spearman", "pearson"]].round(3).iloc[0].tolist()
     [0.667, 0.8, 0.8]
 
-    Of a run of the suite, and the trained accuracies of its space:
+    With scores of a run of the suite, and the trained accuracies of its space:
 
     >>> naswot = trainfree.open_scores("scores.h5")["score"].sel(proxy="naswot")
     >>> accuracy = trainfree.open_benchmark("nasbench201_mini")["accuracy"].mean("seed")
@@ -127,7 +127,7 @@ def _paired(scores: Values, accuracies: Values) -> tuple[NDArray[np.float64], ND
     if first.shape != second.shape:
         raise TrainfreeError(
             f"correlate: expected as many accuracies as scores, found {len(second)} and "
-            f"{len(first)}; hand in mappings or Series by model to have them matched"
+            f"{len(first)}; pass mappings or Series by model to have them matched"
         )
     return first, second
 
@@ -152,6 +152,6 @@ def _numbers(values: Values, what: str) -> NDArray[np.float64]:
         raise TrainfreeError(f"correlate: {what}: expected numbers, found {error}") from None
     if found.ndim != 1:
         raise TrainfreeError(
-            f"correlate: {what}: expected one number a model, found the shape {found.shape}"
+            f"correlate: {what}: expected one number per model, found the shape {found.shape}"
         )
     return found

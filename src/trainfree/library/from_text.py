@@ -143,7 +143,7 @@ def _labels_in(path: Path) -> NDArray[np.int64]:
                 found = np.loadtxt(file, dtype=np.int64, ndmin=1, delimiter=",")
         except (ValueError, OSError, EOFError) as error:
             raise DataFileError(
-                f"{path}: expected class numbers, one an image, found something else ({error})"
+                f"{path}: expected class numbers, one per image, found something else ({error})"
             ) from error
     if found.dtype.kind not in "iu":
         raise DataFileError(f"{path}: expected whole numbers, found {found.dtype}")

@@ -63,7 +63,7 @@ def as_labels(value: Any) -> Tensor | None:
     try:
         labels = torch.as_tensor(value).detach().clone()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"labels: expected one number an image, found {error}") from None
+        raise ModelError(f"labels: expected one number per image, found {error}") from None
     whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
     return labels.long() if whole else labels
 

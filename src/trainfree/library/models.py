@@ -39,7 +39,7 @@ def named_models(models: Model | Mapping[str, Model]) -> dict[str, Model]:
         raise ModelError("models: expected at least one, found an empty mapping")
     for name, model in named.items():
         if not isinstance(name, str):
-            raise ModelError(f"models: expected texts as names, found {shown(name)}")
+            raise ModelError(f"models: expected strings as names, found {shown(name)}")
         if isinstance(model, nn.Module) or not _makes_one(model):
             check_model(model, name)
     return dict(named)
@@ -48,7 +48,7 @@ def named_models(models: Model | Mapping[str, Model]) -> dict[str, Model]:
 def drawn_model(
     model: Model, name: str, root_seed: int, initialization: Initialization, *, anew: bool
 ) -> tuple[nn.Module, tuple[str, ...]]:
-    """Return a module that may be worked with, and the parameters that were not drawn anew.
+    """Return a module that may be worked with, and the parameters that were not redrawn.
 
     Parameters
     ----------

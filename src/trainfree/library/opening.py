@@ -19,7 +19,7 @@ SCORE_KINDS = ("scores", "module_scores")
 
 
 def open_scores(path: str | Path) -> xr.Dataset:
-    """Return a file of scores: of a run of the workflow, or of ``trainfree score --hdf5``.
+    """Return the content of a scores file, from the workflow or from ``trainfree score --hdf5``.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def open_benchmark(
     DataFileError
         When there is no such file, it is damaged, or holds something else.
     UnknownNameError
-        When it is the name of no space, and no file has it.
+        When there is no space and no file of this name.
 
     Examples
     --------

@@ -13,21 +13,21 @@ COLUMNS = ("model", "proxy", "score", "spread", "status")
 
 
 def rank(table: pd.DataFrame, proxy: str | None = None) -> pd.DataFrame:
-    """Return the models of a table of scores in order, best first.
+    """Return the models in a table of scores in order, best first.
 
     Parameters
     ----------
     table
-        What :func:`trainfree.score` returns, or several of them joined by ``pandas.concat``.
+        A table from :func:`trainfree.score`, or several joined by ``pandas.concat``.
     proxy
-        Of this proxy alone; by default of each, one after the other.
+        Rank by this proxy only; by default by each, one after the other.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``proxy``, ``rank``, ``model``, ``score`` (the mean over the draws), ``spread``
         (their standard deviation) and ``status``. The best has rank 1, and equal scores share
-        the better rank; −∞ is the worst rank, and what has no score stands last without one.
+        the better rank; −∞ is the worst rank, and models without a score come last without a rank.
 
     Raises
     ------
@@ -40,11 +40,15 @@ def rank(table: pd.DataFrame, proxy: str | None = None) -> pd.DataFrame:
     --------
     >>> import pandas as pd
     >>> import trainfree
-    >>> table = pd.DataFrame({
-    ...     "model": ["small", "broken", "large"], "proxy": "naswot",
-    ...     "score": [310.5, float("nan"), 335.0], "spread": [2.0, float("nan"), 1.5],
-    ...     "status": ["ok", "error", "ok"],
-    ... })
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "model": ["small", "broken", "large"],
+    ...         "proxy": "naswot",
+    ...         "score": [310.5, float("nan"), 335.0],
+    ...         "spread": [2.0, float("nan"), 1.5],
+    ...         "status": ["ok", "error", "ok"],
+    ...     }
+    ... )
     >>> trainfree.rank(table)
         proxy  rank   model  score  spread status
     0  naswot     1   large  335.0     1.5     ok

@@ -44,54 +44,53 @@ def score(
     device: str | torch.device | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """Score torch networks at initialisation, or as they are, on one mini-batch.
+    """Score torch networks at initialisation, or with their current weights, on one mini-batch.
 
-    The models, the images and the state of the process (generators of random numbers, gradient
-    mode, threads, switches of exactness) are afterwards as they were, however the call ends.
-    Networks are run with batch statistics in batch normalisation and without dropout, whatever
-    mode they are in.
+    The models, the images and the state of the process (random generators, gradient mode,
+    threads, determinism flags) are restored afterwards, however the call ends. Networks are run
+    with batch statistics in batch normalisation and without dropout, whatever mode they are in.
 
     Parameters
     ----------
     models
         A module, a function without arguments that returns one, or a mapping from names to these.
-        A module is copied. A function is called for each draw, and once before, under generators
-        of random numbers with a seed of their own, so that its weights are those of its own
-        initialisation.
+        A module is copied. A function is called once per draw, and once before that, with
+        separately seeded random generators, so that its weights come from its own initialisation.
     images
         A mini-batch of B inputs: a tensor or an array (B, …), a tuple or list of them (positional
-        arguments) or a dictionary (keyword arguments). Floating-point numbers are brought to
-        the type of the model's parameters, and all to its device. Images of whole numbers (uint8)
-        are refused for a model that computes with them: normalise them as for training.
+        arguments) or a dictionary (keyword arguments). Floating-point inputs are converted to
+        the type of the model's parameters, and all are moved to its device. Integer images (uint8)
+        are rejected for a model that computes with them: normalise them as for training.
     labels
         Class numbers, (B,), or (B, height, width) for a loss by pixel, or what ``loss`` takes.
         Proxies that need labels are undefined without any.
     loss
-        A function of the output, or of output and labels, that returns a tensor of one number.
+        A function of the output, or of output and labels, that returns a scalar tensor.
         By default the mean cross-entropy.
     output
-        Which part of what the model returns is its output: a key, a place or a function. By
-        default the tensor itself, or the first one of a tuple or dictionary.
+        Which part of the returned value is the output: a key, an index or a function. By
+        default the tensor itself, or the first tensor of a tuple or dictionary.
     proxies
         Names of proxies, or functions decorated with :func:`trainfree.proxy`. By default all of
         the suite's, see :func:`trainfree.proxies`.
     seeds
-        How often the weights are drawn anew: score and spread are over these draws. 0: once, with
-        the weights as they are.
+        How often the weights are redrawn: score and spread are computed over these draws. 0: score
+        once, with the current weights.
     seed
-        Root seed of the first draw; the next has the next number. It decides all random numbers.
+        Root seed of the first draw; later draws use the following numbers. It determines all
+        random numbers.
     initialization
-        How weights are drawn, for all proxies: ``"pytorch"`` (each layer's own way), ``"xavier"``,
-        ``"kaiming"`` or ``"normal"``. What a function builds is left as it is by ``"pytorch"``. By
-        default ``"pytorch"``, but where the weights of a module are drawn anew for a proxy that
-        declares how its authors draw them, so. The images are always yours, whatever it declares.
+        How weights are drawn, for all proxies: ``"pytorch"`` (each layer's own), ``"xavier"``,
+        ``"kaiming"`` or ``"normal"``. ``"pytorch"`` does not change the weights of a function's
+        module. By default ``"pytorch"``; but if the weights of a module are redrawn for a proxy
+        that declares its authors' initialisation, that one. The images are always yours.
     blocks
-        Names of submodules at whose outputs stem and blocks end, for proxies that look at blocks;
-        or by model. By default they are found where all paths of the network meet.
+        Names of submodules whose outputs end the stem and each block, for proxies that use
+        blocks; or such a list by model. By default blocks end where all paths of the network meet.
     device
         Where to compute; by default where each model is.
     progress
-        Whether to show how far it has come, on standard error.
+        Whether to show progress on standard error.
 
     Returns
     -------
@@ -100,8 +99,8 @@ def score(
         the mean over the draws), ``spread`` (their standard deviation, NaN of a single one),
         ``status`` (``ok``, ``singular`` for −∞, ``overflow``, ``not_finite``, ``out_of_memory``,
         ``error``, ``undefined``), ``message`` (why there is no number, else empty) and
-        ``seconds`` (what a draw would have cost for this proxy alone). If any draw has failed
-        the score is NaN. ``attrs`` holds the provenance: versions, hashes of code, images and
+        ``seconds`` (the time of one draw for this proxy alone). If any draw failed,
+        the score is NaN. ``attrs`` contains the provenance: versions, hashes of code, images and
         weights, seeds, device, threads.
 
     Raises
@@ -109,9 +108,9 @@ def score(
     ModelError
         When a model, the images or the labels cannot be scored; says what to do.
     UnknownNameError
-        When there is no such proxy; the message suggests the nearest name.
+        When there is no such proxy; the message suggests the closest name.
     TrainfreeError
-        When another argument is not what it has to be.
+        When another argument is invalid.
 
     Examples
     --------
@@ -123,8 +122,9 @@ def score(
     >>> def wide():
     ...     return nn.Sequential(nn.Flatten(), nn.Linear(48, 256), nn.ReLU(), nn.Linear(256, 10))
     >>> images = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-    >>> table = trainfree.score({"narrow": narrow, "wide": wide}, images, seeds=3,
-    ...                         proxies=["naswot", "snip"])
+    >>> table = trainfree.score(
+    ...     {"narrow": narrow, "wide": wide}, images, seeds=3, proxies=["naswot", "snip"]
+    ... )
     >>> table[["model", "proxy", "status", "message"]]
         model   proxy     status                        message
     0  narrow  naswot         ok
@@ -334,8 +334,8 @@ def _warn_of(kept: Sequence[str], model: nn.Module, name: str) -> None:
     of = len(list(model.parameters()))
     some = ", ".join(kept[:3]) + (", …" if len(kept) > 3 else "")
     warnings.warn(
-        f"model {name!r}: {len(kept)} of {of} parameters were not drawn anew, since no module's "
-        f"reset_parameters() sets them ({some}); hand in a function that builds the model to have "
+        f"model {name!r}: {len(kept)} of {of} parameters were not redrawn, since no module's "
+        f"reset_parameters() sets them ({some}); pass a function that builds the model to have "
         "its own initialisation in each draw",
         stacklevel=3,
     )

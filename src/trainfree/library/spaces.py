@@ -33,9 +33,9 @@ def space(name: str, file: str | Path | None = None) -> Architectures:
     Raises
     ------
     UnknownNameError
-        When there is no such space; the message suggests the nearest name.
+        When there is no such space; the message suggests the closest name.
     ConfigError
-        When the file cannot be loaded, or what it offers is no space.
+        When the file cannot be loaded, or its content is not a space.
 
     Examples
     --------
@@ -58,14 +58,14 @@ def space(name: str, file: str | Path | None = None) -> Architectures:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One architecture of a space; its text is the space's own string for it.
+    """One architecture of a space; ``str`` gives the space's own string for it.
 
     Attributes
     ----------
     space
         The space.
     index
-        Its place in the space's order, from 0.
+        Its index in the space's order, from 0.
     """
 
     space: Space
@@ -93,7 +93,7 @@ class Architecture:
         image_size
             Height and width of the images in pixels.
         seed
-            Root seed: the weights are the very ones that the suite scores under it.
+            Root seed: the weights are exactly those that the suite scores with it.
         initialization
             ``"pytorch"``, ``"xavier"``, ``"kaiming"`` or ``"normal"``.
 
@@ -131,7 +131,7 @@ class Architecture:
 
 
 class Architectures(Sequence[Architecture]):
-    """All architectures of a space, in its order; they are made when they are asked for.
+    """All architectures of a space, in its order, created on demand.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def known_names(kind: Kind, own: Iterable[str], files: Iterable[Path] = ()) -> l
     Raises
     ------
     ConfigError
-        When a file is missing, is no Python or adds nothing, or when a name is there twice.
+        When a file is missing, is no Python or adds nothing, or when a name occurs twice.
     """
     names = dict.fromkeys(own, "trainfree")
     found = [(point.name, f"the package of {point.value}") for point in installed(kind)]
@@ -102,7 +102,7 @@ def declared_names(kind: Kind, path: Path) -> list[str]:
     for name in names:
         if not re.fullmatch(f"[a-z0-9{kind.joint}]+", name):
             raise ConfigError(
-                f"{path}: {kind.word} {name!r}: expected a name of small letters, digits and "
+                f"{path}: {kind.word} {name!r}: expected a name of lower-case letters, digits and "
                 f"{kind.joint!r}"
             )
     return names

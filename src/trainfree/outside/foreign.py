@@ -110,7 +110,7 @@ def told(error: BaseException) -> str:
 
 def words_of(error: BaseException, most: int = LONGEST) -> str:
     """Return what an exception says, clean; a remark where it cannot say anything."""
-    return _careful(lambda: cleaned(str(error), most), "(its text cannot be had)")
+    return _careful(lambda: cleaned(str(error), most), "(its text is not available)")
 
 
 def shown(value: object) -> str:

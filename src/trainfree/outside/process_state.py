@@ -162,7 +162,7 @@ def _put_back(settings: list[Setting]) -> None:
             lost.append(f"{type(error).__name__}: {error}")
     if lost:
         raise StateLostError(
-            "code of others has changed the process in a way that cannot be undone "
+            "user code has changed the process in a way that cannot be undone "
             f"({'; '.join(lost)}); leave it out and run again"
         )
 

@@ -32,15 +32,15 @@ def write_skeleton(
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise ConfigError(
-            f"{word} {name!r}: expected a name of small letters, digits and underscores that "
-            "begins with a letter and is no Python keyword"
+            f"{word} {name!r}: expected a name of lower-case letters, digits and underscores that "
+            "begins with a letter and is not a Python keyword"
         )
     if name in known:
-        raise ConfigError(f"{word} {name!r}: there is one of this name already; choose another")
+        raise ConfigError(f"{word} {name!r}: this name is already used; choose another")
     paths = folder / f"{name}.py", folder / f"test_{name}.py"
     for path in paths:
         if path.exists():
-            raise ConfigError(f"{path}: is there already; choose another name or folder")
+            raise ConfigError(f"{path}: already exists; choose another name or folder")
     title = "".join(part.capitalize() for part in name.split("_"))
     for path, template in zip(paths, (source, test), strict=True):
         write_text(path, template.format(name=name, title=title))

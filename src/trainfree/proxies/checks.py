@@ -19,10 +19,10 @@ def check_words(
     ``known`` are the needs that there are.
     """
     if not isinstance(name, str):
-        raise TrainfreeError(f"@proxy: name: expected a text, found {name!r}")
+        raise TrainfreeError(f"@proxy: name: expected a string, found {name!r}")
     where = f"@proxy({name!r}):"
     if isinstance(needs, str) or not isinstance(needs, Collection):
-        raise TrainfreeError(f"{where} needs: expected a list of texts, found {needs!r}")
+        raise TrainfreeError(f"{where} needs: expected a list of strings, found {needs!r}")
     for need in needs:
         if need not in known:
             raise UnknownNameError("need", str(need), known)
@@ -31,7 +31,7 @@ def check_words(
             f"{where} higher_is_better: expected True or False, found {higher_is_better!r}"
         )
     if not isinstance(cite, str):
-        raise TrainfreeError(f"{where} cite: expected a text, found {cite!r}")
+        raise TrainfreeError(f"{where} cite: expected a string, found {cite!r}")
 
 
 def check_drawn(name: str, input: object, weights: object) -> None:
@@ -43,7 +43,7 @@ def check_drawn(name: str, input: object, weights: object) -> None:
         if kind is None:
             continue
         if not isinstance(kind, str):
-            raise TrainfreeError(f"@proxy({name!r}): {word}: expected a text, found {kind!r}")
+            raise TrainfreeError(f"@proxy({name!r}): {word}: expected a string, found {kind!r}")
         if kind not in known:
             raise UnknownNameError(f"kind of {word}", kind, known)
 

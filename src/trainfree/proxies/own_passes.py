@@ -1,4 +1,4 @@
-"""What a candidate answers by a pass of its own through the network."""
+"""Members of a candidate that need their own pass through the network."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ class Layer:
 
 
 class OwnPasses(Protocol):
-    """The part of :class:`~trainfree.proxies.registry.Candidate` that such passes answer."""
+    """The part of :class:`~trainfree.proxies.registry.Candidate` with such passes."""
 
     @property
     def masked_relu_kernel(self) -> NDArray[np.float64]:
         """K of a pass with masked convolutions and layer normalisation [activations and random].
 
-        That is NCD's pass: of each convolution's input 95 % is zero, drawn anew for each one.
+        This is NCD's pass: 95 % of each convolution's input is set to zero, at random.
         """
 
     @property
     def masked_unit_patterns(self) -> int:
-        """Number of different patterns of a unit in that pass [activations and random]."""
+        """Number of different patterns of units in that pass [activations and random]."""
 
     @property
     def first_features(self) -> Sequence[Any]:
-        """Of the first image in each layer, (channels, positions) [activations].
+        """Features of the first image in each layer, (channels, positions) [activations].
 
         Layers are convolutions, linear layers, normalisations, activations and pooling.
         """
@@ -66,11 +66,11 @@ class OwnPasses(Protocol):
         """Run the mini-batch and return ``function`` of each of these layers [activations]."""
 
     def arrays(self, tensors: Sequence[Any]) -> list[NDArray[np.floating]]:
-        """Return tensors of one type as NumPy arrays, those of a GPU in one copy."""
+        """Return tensors of one type as NumPy arrays; GPU tensors in one copy."""
 
     @property
     def output_curvature(self) -> float:
         """Curvature of the outputs along a random circle of inputs [jacobian and random].
 
-        NaN where they stand still, or there is one only.
+        NaN if they do not change, or if there is only one.
         """

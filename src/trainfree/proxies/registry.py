@@ -1,4 +1,4 @@
-"""What a proxy may ask of a candidate architecture, and how a proxy announces itself."""
+"""What a proxy can ask of a candidate architecture, and how a proxy is declared."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ class Candidate(Layerwise, OwnPasses, Protocol):
 
     @property
     def flops(self) -> int:
-        """Multiply-adds for one image of all products (see ``Network.flops``)."""
+        """Multiply-adds of all products for one image (see ``Network.flops``)."""
 
     @property
     def relu_units(self) -> int:
-        """Number of ReLU units for one image; of a module, units of all its activations."""
+        """Number of ReLU units for one image; for a module, units of all its activations."""
 
     @property
     def parameter_tensors(self) -> int:
@@ -95,7 +95,7 @@ class Candidate(Layerwise, OwnPasses, Protocol):
 
     @property
     def classes(self) -> int:
-        """Number of logits of an image."""
+        """Number of logits per image."""
 
     @property
     def network(self) -> Network:
@@ -103,14 +103,14 @@ class Candidate(Layerwise, OwnPasses, Protocol):
 
     @property
     def module(self) -> Module:
-        """A torch module with these weights to run again, a new copy each time [weights].
+        """A torch module with these weights, a new copy each time [weights].
 
-        As all passes here it normalises by the statistics of the batch and drops nothing out.
+        Like all passes here it uses batch statistics for normalisation and no dropout.
         """
 
     @property
     def images(self) -> Any:
-        """The mini-batch, (B, 3, height, width); of a module whatever it was given [images]."""
+        """The mini-batch, (B, 3, height, width); for a module, its given inputs [images]."""
 
     @property
     def logits(self) -> Tensor:
@@ -120,7 +120,7 @@ class Candidate(Layerwise, OwnPasses, Protocol):
     def weights(self) -> Mapping[Key, Tensor]:
         """Weights of convolutions and linear layers [weights].
 
-        Of a module also those of embeddings, of attention's projections and of recurrent layers:
+        For a module also those of embeddings, attention projections and recurrent layers:
         each parameter that is a factor of a product or is looked up.
         """
 
@@ -133,23 +133,23 @@ class Candidate(Layerwise, OwnPasses, Protocol):
 
     @property
     def relu_kernel(self) -> NDArray[np.float64]:
-        """K = Σ C Cᵀ + (1 − C)(1 − C)ᵀ over ReLU modules, (B, B), whole numbers [activations].
+        """K = Σ C Cᵀ + (1 − C)(1 − C)ᵀ over ReLU modules, (B, B), integers [activations].
 
-        C is 1 where the input of the ReLU is positive. Of a module all activations count.
+        C is 1 where the input of the ReLU is positive. For a module all activations count.
         """
 
     @property
     def relu_kernel_official(self) -> NDArray[np.float64]:
-        """The same as the published code counts, modules with "ReLU" in the name of their class.
+        """The same, counted as in the published code: modules with "ReLU" in their class name.
 
-        ReLUs inside a ``ReLUConvBN`` so count twice [activations].
+        So ReLUs inside a ``ReLUConvBN`` count twice [activations].
         """
 
     @property
     def outputs(self) -> Mapping[Key, Tensor]:
         """Outputs of layers, (B, …) [activations].
 
-        Those of convolutions, linear layers, ReLUs and block ends, and what these read. Of a module
+        Those of convolutions, linear layers, ReLUs and block ends, and their inputs. For a module
         those of layers with ``weights``, by the weight's name.
         """
 
@@ -159,9 +159,10 @@ class Candidate(Layerwise, OwnPasses, Protocol):
 
     @property
     def loss_gradients(self) -> LossGradients:
-        """Gradient of the loss with respect to ``weights``; called, of one's own loss [gradients].
+        """Gradient of the loss with respect to ``weights`` [gradients].
 
-        The loss is the mean cross-entropy, or the one that was given with a module.
+        The loss is the mean cross-entropy, or the one given with a module. Call it with a function
+        of the logits for another loss.
 
         Raises
         ------
@@ -182,8 +183,8 @@ class Candidate(Layerwise, OwnPasses, Protocol):
     def channel_gradients(self) -> Mapping[Key, Tensor]:
         """Σ over positions of output times its gradient, (B, channels) [activations and gradients].
 
-        By weight, of the layer with that weight, before normalisation: how the loss depends on a
-        factor of each channel.
+        For the layer of each weight, before normalisation: the derivative of the loss with respect
+        to a factor of each channel.
         """
 
     @property
@@ -196,7 +197,7 @@ class Candidate(Layerwise, OwnPasses, Protocol):
 
     @property
     def input_jacobian(self) -> NDArray[np.float64]:
-        """∂ Σ all logits / ∂ images, one row an image, (B, 3 · height · width) [jacobian].
+        """∂ Σ all logits / ∂ images, one row per image, (B, 3 · height · width) [jacobian].
 
         Raises
         ------
@@ -206,11 +207,11 @@ class Candidate(Layerwise, OwnPasses, Protocol):
 
     @property
     def block_trainabilities(self) -> NDArray[np.float64]:
-        """How each block passes random gradients back, (blocks,) [jacobian and random]."""
+        """AZ-NAS's trainability of each block, (blocks,) [jacobian and random]."""
 
     @property
     def tangent_kernel(self) -> NDArray[np.float64]:
-        """Θ of the images' gradients of Σ logits, (B, B) [image_gradients]."""
+        """Tangent kernel Θ of the images' gradients of Σ logits, (B, B) [image_gradients]."""
 
     @property
     def gradient_sign_agreement(self) -> float:
@@ -218,7 +219,7 @@ class Candidate(Layerwise, OwnPasses, Protocol):
 
     @property
     def fisher_eigenvalues(self) -> NDArray[np.float64]:
-        """Of the first entries' Fisher information, ascending [image_gradients]."""
+        """Eigenvalues of the first entries' Fisher information, ascending [image_gradients]."""
 
     @property
     def block_entropies(self) -> NDArray[np.float64]:
@@ -230,23 +231,23 @@ class Candidate(Layerwise, OwnPasses, Protocol):
 
     @property
     def distinct_unit_patterns(self) -> int:
-        """Number of different patterns of a unit over the images [activations]."""
+        """Number of different patterns of units over the images [activations]."""
 
     @property
     def linear_regions(self) -> float:
-        """Different ReLU codes of 3,000 pieces of images in a thin network [images and random]."""
+        """Number of ReLU codes of 3,000 image patches in a thin network [images and random]."""
 
     @property
     def log_gaussian_expansion(self) -> float:
-        """Zen's ln of the change that a changed Gaussian input makes [random]."""
+        """Zen's ln of the output change for a perturbed Gaussian input [random]."""
 
     @property
     def log_synaptic_flow(self) -> float:
-        """Ln Σ |θ ⊙ ∂R/∂θ| over ``weights``, −inf for a sum of zero [no_batch_norm]."""
+        """Ln Σ |θ ⊙ ∂R/∂θ| over ``weights``, −inf if the sum is zero [no_batch_norm]."""
 
     @property
     def log_flow_reductions(self) -> float:
-        """The same with batch normalisation in blocks with a stride [weights]."""
+        """The same with batch normalisation only in blocks with a stride [weights]."""
 
     @property
     def log_flow_normalised(self) -> float:
@@ -257,9 +258,9 @@ class Candidate(Layerwise, OwnPasses, Protocol):
     ) -> list[float]:
         """Return ``function(tensors of a layer)`` for each key of the first mapping, as numbers.
 
-        On a GPU layers of one shape are computed together (``torch.func.vmap``) and all numbers
-        are read at once; ``float`` in a loop would wait for the GPU once a layer. The function
-        returns a tensor of one number and asks no tensor for its values on the way.
+        On a GPU layers of the same shape are computed together (``torch.func.vmap``) and all
+        numbers are read at once; ``float`` in a loop would wait for the GPU once per layer. The
+        function returns a scalar tensor and must not read tensor values on the way.
         """
 
     def log_abs_determinant(self, matrix: NDArray[np.float64]) -> float:

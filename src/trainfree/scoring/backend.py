@@ -36,7 +36,7 @@ class Counts:
     Parameters
     ----------
     classes
-        None where the output is no matrix of logits.
+        None where the output is not a matrix of logits.
     """
 
     params: int

@@ -60,7 +60,7 @@ class _Described:
         """Number of logits of an image."""
         classes = self._backend.counts.classes
         if classes is None:
-            raise UndefinedScoreError("the output is no matrix of logits, so it has no classes")
+            raise UndefinedScoreError("the output is not a matrix of logits, so it has no classes")
         return classes
 
     @property

@@ -196,7 +196,7 @@ class ModuleBackend(ModulePasses):
         """Return the eigenvalues of the first entries' Fisher information, ascending."""
         fixed = self.fixed
         if self.counts.classes is None:
-            raise UndefinedScoreError("the output is no matrix of logits, so it has no classes")
+            raise UndefinedScoreError("the output is not a matrix of logits, so it has no classes")
         if self.counts.classes == 1:
             raise UndefinedScoreError("the output is one logit, whose softmax is always one")
         fisher = first_entry_fisher(self._model, self._inputs, fixed, self._head.logits)

@@ -142,7 +142,7 @@ def load_lookups(
     assistance, paid = known.get(proxy, (None, None))
     if proxy:
         note += f" Assisted by the score of {proxy}" + _sample_note(assisted, space) + "."
-        clock_note += f" Every score of {proxy} is paid with its measured seconds."
+        clock_note += f" Every score of {proxy} is charged with its measured seconds."
         clock_note += _untimed_note(
             proxy, known[proxy][1][slice(None) if assisted is None else assisted]
         )
@@ -246,7 +246,7 @@ def _proxy_note(signal: str, fitness: FloatArray) -> str:
     return (
         f"Guided by {signal} ({combination.summary} of {', '.join(combination.proxies)}"
         + (f", dense ranks of {', '.join(dense)}" if dense else "")
-        + "), ranked anew among all evaluations of the run after each; nothing is trained."
+        + "), ranked again among all evaluations of the run after each; nothing is trained."
         + failures
     )
 

@@ -122,7 +122,7 @@ def make_plan(
     where = f"{where}.{name}"
     if not NAME.fullmatch(name):
         raise ConfigError(
-            f"{where}: expected a name of small letters, digits and _, in parts joined by -, "
+            f"{where}: expected a name of lower-case letters, digits and _, in parts joined by -, "
             f"found {name!r}"
         )
     algorithm_name = entry.get("algorithm")

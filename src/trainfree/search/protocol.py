@@ -47,7 +47,7 @@ class Preset:
 
 
 class PaidScores:
-    """The scores of the assisting proxy in one run; every look is paid with its measured seconds.
+    """The scores of the assisting proxy in one run; each look-up is charged its measured time.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ def _trace_variables(plan: SearchPlan, trace: Trace) -> dict[str, xr.Variable]:
     combined = {}
     if plan.signal in COMBINATION_NAMES:
         seen += ", among the evaluations up to this step"
-        best = "step of the best evaluation so far, all of them ranked anew"
+        best = "step of the best evaluation so far, after ranking all of them again"
         combined["trace_leader"] = _variable(dims, trace.leader.astype(np.int32), "1", best)
     return combined | {
         "trace_arch": _variable(dims, trace.arch, "1", "architecture evaluated, -1 after the end"),

@@ -50,7 +50,7 @@ class MirrorSource:
 
 
 def require_folder(folder: Path) -> None:
-    """Raise SourceError when the mirror is no folder, or may not be looked at."""
+    """Raise SourceError when the mirror is not a directory, or may not be looked at."""
     if is_folder(folder):
         return
     if is_there(folder):

@@ -137,7 +137,7 @@ def _remote(
         try:
             verify(here, source.checksum)
         except SourceError as error:
-            detail = f"{error}; it will be fetched anew"
+            detail = f"{error}; it will be downloaded again"
             if not online:
                 return Probe(source.address, None, detail)
         else:

@@ -124,7 +124,7 @@ def check_network(network: object, where: str, image_size: int, classes: int) ->
             raise ConfigError(f"{here}: expected shape {wanted}, found {shape}")
     if network.shapes[-1] != (classes,):
         raise ConfigError(
-            f"{where}: expected {classes} outputs, one a class, found shape {network.shapes[-1]}"
+            f"{where}: expected {classes} outputs, one per class, found shape {network.shapes[-1]}"
         )
     ends = [whole_number(end) for end in network.blocks]
     if any(end is None or not 0 <= end < len(network.nodes) for end in ends):
@@ -137,11 +137,12 @@ def _check_names(space: Space, indices: Sequence[int]) -> None:
         name = space.to_string(index)
         if type(name) is not str or not name.strip() or not name.isprintable():
             raise ConfigError(
-                f"to_string({index}): expected a text of printable characters, found {shown(name)}"
+                f"to_string({index}): expected a string of printable characters, found "
+                f"{shown(name)}"
             )
         if seen.setdefault(name, index) != index:
             raise ConfigError(
-                f"to_string: expected another text for each architecture, found {name!r} for "
+                f"to_string: expected a different string for each architecture, found {name!r} for "
                 f"{seen[name]} and {index}"
             )
         if whole_number(back := space.parse(name)) != index:

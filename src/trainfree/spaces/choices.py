@@ -166,7 +166,7 @@ def _checked(where: str, choice: object, options: object) -> tuple[Option, ...]:
     for option, text in zip(options, texts, strict=True):
         if not isinstance(option, Option) or not _is_word(text):
             raise ConfigError(
-                f"{where}: {choice}: expected texts without , and = or numbers, found {option!r}"
+                f"{where}: {choice}: expected strings without , and = or numbers, found {option!r}"
             )
         if texts.count(text) > 1:
             raise ConfigError(f"{where}: {choice}: expected different options, found {text} twice")

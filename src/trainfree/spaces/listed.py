@@ -51,7 +51,7 @@ class ListedSpace:
         Raises
         ------
         ArchitectureError
-            When they are not as many as the space has, or one is there twice.
+            When they are not as many as the space has, or one occurs twice.
         """
         space = copy.copy(self)
         for known in ("members", "_places"):

@@ -242,7 +242,7 @@ def check_caches() -> Iterator[Check]:
         return
     folder = code_folder(Path(cpu_engine.__file__).parent)
     if folder is None:
-        detail = "cannot be kept: every job compiles anew; name a folder in NUMBA_CACHE_DIR"
+        detail = "cannot be cached, so every job compiles it again; set NUMBA_CACHE_DIR"
         yield Check("compiled code", "note", detail)
     else:
         yield Check("compiled code", "ok", f"kept in {folder}")

@@ -104,7 +104,7 @@ def _files(folder: Path) -> dict[str, str]:
         for path in files_below(folder, pattern)
     }
     if not found:
-        problem = "has no scores, searches or tables" if folder.is_dir() else "is no folder"
+        problem = "has no scores, searches or tables" if folder.is_dir() else "is not a directory"
         raise DataFileError(
             f"{folder}: {problem}; expected a folder like results/ with scores/, search/ or tables/"
         )

@@ -83,7 +83,7 @@ def show_status(run: Run, screen: Screen, *, every: bool = False) -> int:
     active = running_since(run.folder)
     findings = [*_findings(run, None if active is None else active[1])]
     screen.line(f"configuration: {', '.join(map(str, run.configuration))}")
-    now = f"running, process {active[0]}" if active else "no run is going on in this folder"
+    now = f"running, process {active[0]}" if active else "no run is active in this folder"
     screen.line(f"workflow: {now}")
     screen.title("Stages")
     screen.table((">done", ">of", "stage", "state"), _stage_rows(findings))
@@ -127,7 +127,9 @@ def _findings(run: Run, since: float | None) -> Iterable[Finding]:
     for job in jobs_of(run):
         finding = _judge(job, wanted.get(job.outputs[0], ("", {})), failed, since)
         if finding.state == "done" and not undone.isdisjoint(job.inputs):
-            finding = Finding(job, "outdated", "made of earlier files; the next run makes it anew")
+            finding = Finding(
+                job, "outdated", "made from outdated files; the next run makes it again"
+            )
         if finding.state not in ("done", "unreadable"):
             undone.update(job.outputs)
         yield finding
@@ -181,7 +183,7 @@ def _judge_content(job: Job, kind: str, attributes: Wanted) -> Finding:
     different = [key for key, value in attributes.items() if _attribute(found, key) not in value]
     if different:
         reason = "made by other code" if different == ["code_hash"] else "made with other settings"
-        return Finding(job, "outdated", f"{reason}; the next run makes it anew")
+        return Finding(job, "outdated", f"{reason}; the next run makes it again")
     return Finding(job, "done")
 
 

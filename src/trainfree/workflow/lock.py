@@ -69,7 +69,7 @@ def running_since(folder: Path) -> tuple[int, float] | None:
     except FileNotFoundError:
         return None
     except TrainfreeError as error:
-        logger.warning("whether a run is going on is not known: %s", error)
+        logger.warning("it is not known whether a run is active: %s", error)
         return None
     try:
         owner, started = _owner(descriptor), os.fstat(descriptor).st_mtime
@@ -77,7 +77,7 @@ def running_since(folder: Path) -> tuple[int, float] | None:
         if Process(owner).is_alive() and not try_lock(path, descriptor, fcntl.LOCK_SH):
             return owner, started
     except TrainfreeError as error:
-        logger.warning("whether a run is going on is not known: %s", error)
+        logger.warning("it is not known whether a run is active: %s", error)
     finally:
         os.close(descriptor)
     return None  # a free lock's owner has ended, and its number may be another process's by now

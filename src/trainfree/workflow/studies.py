@@ -43,7 +43,7 @@ def ablation_files(run: ConfiguredRun) -> list[str]:
 
 
 def training_files(run: ConfiguredRun) -> list[str]:
-    """Return the files of the scores during training, one an architecture."""
+    """Return the files of the scores during training, one per architecture."""
     return [
         run.paths.training.format(space=run.space, dataset=run.first_dataset, place=place)
         for place in range(run.config.training.architectures)

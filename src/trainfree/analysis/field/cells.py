@@ -83,7 +83,7 @@ class Row(_Part):
     Attributes
     ----------
     cells
-        Its numbers, one a column.
+        Its numbers, one per column.
     signal
         The proxy, or the combination of proxies.
     parts, logarithmic
@@ -247,7 +247,7 @@ def _cells(path: Path, protocol: Protocol, printed: str, table: _Table) -> Itera
     for name, row in table.rows.items():
         if len(row.cells) != len(table.columns):
             raise DataFileError(
-                f"{path}: {printed}, {name}: expected {len(table.columns)} cells, one a column, "
+                f"{path}: {printed}, {name}: expected {len(table.columns)} cells, one per column, "
                 f"found {len(row.cells)}"
             )
         for (title, column), number in zip(table.columns.items(), row.cells, strict=True):

@@ -50,13 +50,13 @@ def _with_all(name: str, digits: int = 3) -> Any:
 
 
 @table(
-    title="Proxies by the statistics that papers print: mean ± standard deviation over seeds, with "
-    "a 95 % bootstrap interval over architectures where a sample was scored, anew for each seed. "
-    "nDCG@1000: gain 2^accuracy − 1; of a sample it is estimated for the whole, each architecture "
-    "standing for its share. Precision: of the best 1,000 by score, or their share of a sample, "
-    "those among the best by accuracy. Scores that are not finite count as the worst finite "
-    "one. A forest ranks the architectures whose accuracies it has not seen; its seeds are draws "
-    "of the others",
+    title="Proxies by the statistics used in papers: mean ± standard deviation over seeds; if only "
+    "a sample was scored, a new one for each seed, with a 95 % bootstrap interval over "
+    "architectures. nDCG@1000: gain 2^accuracy − 1; estimated from a sample, in which each "
+    "architecture represents its share of the whole. Precision: the share of the best 1,000 by "
+    "score, or of the same fraction of a sample, that is among the best by accuracy. Scores that "
+    "are not finite count as the worst finite one. A forest ranks the architectures whose "
+    "accuracies it has not seen; its seeds are draws of the others",
     columns=(
         *text("dataset", "target", "cells", "proxy", "input"),
         *numbers("seeds", "n", "population"),

@@ -28,8 +28,9 @@ POWER = ("equal_within_noise", "swaps", "swaps_passed")
 
 
 @table(
-    title="Printed tables of proxies: cells by verdict. Not run: a proxy or a data set was not "
-    "scored. Other rows' numbers tried: what is measured of one row held against another's print",
+    title="Published tables of proxies: cells by verdict. Not run: the proxy or data set was not "
+    "scored. Other rows' numbers tried: measured numbers compared with the printed number of "
+    "another row",
     columns=(*text("table"), *numbers(*COUNTED, *POWER)),
     shown={
         **{name.replace("_", " ").capitalize(): plain(name) for name in ("table", *COUNTED)},

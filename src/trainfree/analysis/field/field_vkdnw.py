@@ -7,7 +7,7 @@ from trainfree.analysis.field.comparing import COLUMNS, TARGET, compare, shown
 
 
 @table(
-    title="VKDNW paper, Table 1, beside ours",
+    title="VKDNW paper, Table 1: published and measured",
     columns=COLUMNS,
     shown=shown,
     once=("Table",),

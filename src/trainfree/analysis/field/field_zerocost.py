@@ -7,7 +7,7 @@ from trainfree.analysis.field.comparing import COLUMNS, TARGET, compare, shown
 
 
 @table(
-    title="Zero-cost proxies paper, beside ours",
+    title="Zero-cost proxies paper: published and measured",
     columns=COLUMNS,
     shown=shown,
     once=("Table",),

@@ -17,7 +17,7 @@ _SHOWN = ("table", "row", "column", "verdict", "reason")
 
 
 @table(
-    title="Every published cell beside the measured one",
+    title="Every published cell: printed and measured value",
     columns=COLUMNS,
     shown={name.capitalize(): plain(name) for name in _SHOWN},
     reads=("published",),

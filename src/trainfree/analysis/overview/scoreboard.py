@@ -32,7 +32,7 @@ SHOWN = {
 
 
 @table(
-    title="Published cells by verdict; absent inputs count as not comparable",
+    title="Published cells by verdict; cells without input count as not comparable",
     columns=(*text("table"), *numbers(*SCORES, ELSEWHERE, *POWER)),
     shown=SHOWN,
     reads=("published",),

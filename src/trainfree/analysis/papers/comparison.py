@@ -84,7 +84,7 @@ def _difference(row: Row) -> str:
 
 
 @table(
-    title="A published table beside the measured one",
+    title="A published table: printed and measured values",
     columns=COLUMNS,
     shown={
         "Row": plain("row"),

@@ -30,7 +30,7 @@ from trainfree.analysis.tables import numbers, text
         "Accuracy": lambda row: outcome_title(str(row["outcome"])),
         "Proxy": plain("proxy"),
         "n": count("n"),
-        "Left out (−∞)": count("left_out"),
+        "Excluded (−∞)": count("left_out"),
         "r": interval("r", low="low", high="high"),
         "Published": decimal("published", 3),
         "Difference": decimal("difference", 3),

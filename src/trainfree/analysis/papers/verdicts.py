@@ -1,37 +1,38 @@
-"""The rule by which a measured number reproduces a published one; nobody judges by eye.
+"""The fixed rule that decides whether a measured number reproduces a published one.
 
-A published number reproduces when a measured one cannot be told from it, or lies so near that it
-could not be another row's. Two lengths decide:
+A published number is reproduced if the measured one cannot be distinguished from it, or is so close
+that it could not belong to another row. Two lengths decide:
 
 * the *noise*: two standard errors of the difference, from the published spread and n and from our
   own runs;
-* the *margin*: half of the distance to the nearest row of the column that the paper's own errors
-  tell from this one, since a number beyond half-way would be nearer to that row; at most
-  ``margin_percent`` (accuracies), ``margin_correlation`` (τ and r) or ``margin_score`` of the
+* the *margin*: half of the distance to the nearest row of the column that differs from this one by
+  more than the paper's own errors, since a number beyond half-way would be closer to that row; at
+  most ``margin_percent`` (accuracies), ``margin_correlation`` (τ and r) or ``margin_score`` of the
   number itself (scores).
 
 The verdicts:
 
-* difference within the noise: *reproduced*, *equal within noise*; but where the noise reaches the
-  nearest row, or is more than ``coarsest`` of the largest margins, agreement would say nothing:
+* difference within the noise: *reproduced*, *equal within noise*; but if the noise reaches the
+  nearest row, or is more than ``coarsest`` of the largest margins, agreement would be meaningless:
   *not comparable*;
 * beyond the noise and within the margin: *reproduced*, *within the margin, beyond noise*;
 * beyond both: *not reproduced*;
-* where the paper does not say how many runs or architectures it has averaged, its standard error
-  is unknown: within the margin *reproduced*, *noise unknown*; beyond twice the published spread and
-  our own error together, which even a single observation would hardly show, *not reproduced*;
+* if the paper does not say how many runs or architectures it has averaged, its standard error is
+  unknown: within the margin *reproduced*, *noise unknown*; beyond twice the published spread and
+  our own error together, which even a single observation would rarely exceed, *not reproduced*;
   between the two *not comparable*;
-* a reason against comparing (other hardware, a row that is not re-run, stand-in images) wins:
-  *not comparable*;
-* an input that is absent: *missing*;
+* a reason against comparing (other hardware, a row that was not re-run, stand-in images) takes
+  precedence: *not comparable*;
+* an absent input: *missing*;
 * the same quantity with another number of images in a mini-batch, or with one draw of the scores
-  for all runs of a search where the paper draws them anew: the verdict by this rule, whichever way
-  it goes, with the setting in its words (*reproduced at batch 32*, *not reproduced at batch 32*).
-  It speaks of that setting alone. An absolute score grows with the mini-batch: *not comparable*.
+  for all runs of a search where the paper draws them anew: the verdict by this rule, in both
+  directions, with the setting in its words (*reproduced at batch 32*, *not reproduced at batch 32*).
+  It holds for that setting alone. An absolute score grows with the mini-batch: *not comparable*.
 
-A rule that lets everything pass says nothing. So each table tells its power: the measured number of
-every row is held against every other row of its column whose printed number differs by more than
-their standard errors, and the table counts how many of these wrong numbers would have passed.
+A rule that every number passes would be useless. So each table reports its power: the measured
+number of every row is compared with every other row of its column whose printed number differs by
+more than their standard errors, and the table counts how many of these wrong numbers would have
+passed.
 """
 
 from __future__ import annotations

@@ -29,12 +29,12 @@ _SHOWN = shown_as(
         "Setting": plain("setting"),
         "Accuracy": lambda row: outcome_title(row["target"]),
         "Proxy": plain("proxy"),
-        "Its own": plain("computed_on"),
+        "Own input, weights": plain("computed_on"),
         "n": count("n"),
         "Kendall τ-b": interval("kendall"),
         "Spearman ρ": interval("spearman"),
         "ρ given params": interval("spearman_given_params"),
-        "gain in ρ beside params": interval("beside_params"),
+        "gain in ρ over params": interval("beside_params"),
         "seconds alone": duration("seconds_alone"),
         "−∞": count("infinite"),
         "without a score": count("without_score"),
@@ -50,7 +50,8 @@ def _best_first(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @table(
-    title="Proxies: rank correlation with accuracy, given the number of parameters, and cost",
+    title="Comparing proxies: rank correlation with accuracy, given the number of parameters, "
+    "and cost",
     columns=(
         *text("space", "dataset", "setting", "proxy", "computed_on", "target"),
         *numbers("n", "infinite", "without_score", *MEASURED, "resamples"),

@@ -37,10 +37,10 @@ MOST_ROWS = 15_625
     columns=(*text("proxy", "computed_on"), *numbers("spearman", "n", "own_seed_spearman")),
     shown={
         "proxy": plain("proxy"),
-        "its own": plain("computed_on"),
-        "ρ with the others'": decimal("spearman", 3),
+        "own input, weights": plain("computed_on"),
+        "ρ with Suite-Zero": decimal("spearman", 3),
         "architectures": count("n"),
-        "ρ of two own seeds": decimal("own_seed_spearman", 3),
+        "ρ between our seeds": decimal("own_seed_spearman", 3),
     },
     reads=("scores", "benchmark", "published_scores"),
     of="agreement",

@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
 
 
 @table(
-    title="Proxies: rank correlation with accuracy and with what networks do on hardware",
+    title="Proxies: rank correlation with accuracy and with measurements on hardware",
     columns=(
         *text("space", "dataset", "setting", "proxy", "computed_on", "kind", "outcome"),
         *numbers("n", "infinite"),
@@ -62,7 +62,7 @@ class Outcome(NamedTuple):
         "Setting": plain("setting"),
         "Outcome": lambda row: outcome_name(row["kind"], row["outcome"]),
         "Proxy": plain("proxy"),
-        "Its own": plain("computed_on"),
+        "Own input, weights": plain("computed_on"),
         "n": count("n"),
         "Spearman ρ": interval("spearman"),
         "Kendall τ-b": interval("kendall"),

@@ -23,7 +23,7 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @table(
-    title="Proxies: Spearman's ρ of each with each",
+    title="Proxies: Spearman's ρ between each pair",
     columns=COLUMNS,
     shown=_shown,
     once=("Data set", "Setting"),

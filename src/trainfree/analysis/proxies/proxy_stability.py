@@ -49,8 +49,8 @@ ARMS = ("mini-batch", "weights", "both")
         "Data set": plain("dataset"),
         "Setting": plain("setting"),
         "Proxy": plain("proxy"),
-        "Its own": plain("computed_on"),
-        "Drawn anew": plain("arm"),
+        "Own input, weights": plain("computed_on"),
+        "Redrawn": plain("arm"),
         "Draws": count("draws"),
         "n": count("n"),
         "spread ratio": decimal("spread_ratio", 3),
@@ -78,7 +78,7 @@ def proxy_stability(inputs: Inputs) -> Made:
     Raises
     ------
     DataFileError
-        When a file is missing or damaged, or an architecture is there twice.
+        When a file is missing or damaged, or an architecture occurs twice.
     """
     rows: list[dict[str, object]] = []
     joined = _joined(inputs.draws)
@@ -166,7 +166,7 @@ def _joined(files: Sequence[Path]) -> list[tuple[xr.Dataset, dict[str, str]]]:
         data = xr.concat(found, dim="arch", join="exact", combine_attrs="drop_conflicts")
         if len(np.unique(data["arch"])) != data.sizes["arch"]:
             raise DataFileError(
-                f"{', '.join(names)}: an architecture stands in more than one of the "
+                f"{', '.join(names)}: an architecture is in more than one of the "
                 f"{len(found)} draws files; delete those of another shard size"
             )
         joined.append((data, dict(zip(("space", "dataset", "setting"), names, strict=True))))

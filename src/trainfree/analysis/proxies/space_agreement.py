@@ -24,8 +24,7 @@ MOST_ROWS = 1_000_000
 
 
 @table(
-    title="Agreement with scores that NAS-Bench-Suite-Zero published, on other spaces "
-    "(Spearman's ρ)",
+    title="Agreement with the scores of NAS-Bench-Suite-Zero on other spaces (Spearman's ρ)",
     columns=(
         *text("space", "dataset", "proxy", "computed_on"),
         *numbers("spearman", "n", "own_seed_spearman"),
@@ -34,10 +33,10 @@ MOST_ROWS = 1_000_000
         "space": plain("space"),
         "images": plain("dataset"),
         "proxy": plain("proxy"),
-        "its own": plain("computed_on"),
-        "ρ with the others'": decimal("spearman", 3),
+        "own input, weights": plain("computed_on"),
+        "ρ with Suite-Zero": decimal("spearman", 3),
         "architectures": count("n"),
-        "ρ of two own seeds": decimal("own_seed_spearman", 3),
+        "ρ between our seeds": decimal("own_seed_spearman", 3),
     },
     reads=("scores", "published_scores"),
     of="space_agreement",

@@ -36,10 +36,10 @@ BOUNDS = ("", "_low", "_high")
 
 
 @table(
-    title="Proxies among the best architectures by accuracy: rank correlations inside the part, "
-    f"and precision, the part of as many best by score that is in it. Parts of fewer than {FEWEST} "
-    "architectures are left out; 95 % bootstrap intervals over architectures, the part being drawn "
-    "with them",
+    title="Proxies among the best architectures by accuracy: rank correlations within the "
+    "subset, and precision: the share of equally many best by score that is in it. Subsets of "
+    f"fewer than {FEWEST} architectures are omitted; 95 % bootstrap intervals over architectures, "
+    "with the subset selected in each resample",
     columns=(
         *text("space", "dataset", "setting", "proxy", "target"),
         *numbers("share", "n", "of", *(name + bound for name in MEASURES for bound in BOUNDS)),

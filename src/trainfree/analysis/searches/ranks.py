@@ -22,7 +22,7 @@ from trainfree.analysis.tables import numbers, text
 
 @table(
     title="Average rank of each search over runs, 1 is best; two searches differ at the 5 % level "
-    "where their ranks differ by more than the critical difference (Friedman and Nemenyi)",
+    "if their ranks differ by more than the critical difference (Friedman and Nemenyi)",
     columns=(
         *text("dataset", "outcome", "search"),
         *numbers("budget", "runs", "accuracy_mean", "rank", "critical_difference"),

@@ -122,7 +122,7 @@ def read_search(path: Path) -> xr.Dataset:
     needed = ("space", "dataset", "algorithm", "signal", "headline_outcome")
     missing = [key for key in needed if key not in search.attrs]
     if missing:
-        raise DataFileError(f"{path}: lacks the attribute {', '.join(missing)}; make it anew")
+        raise DataFileError(f"{path}: lacks the attribute {', '.join(missing)}; make it again")
     return search
 
 

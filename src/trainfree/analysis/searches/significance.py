@@ -22,7 +22,8 @@ LEVEL = 0.05
 
 @table(
     title="Pairs of searches at their largest budget: two-sided Wilcoxon signed-rank test over "
-    "runs, p-values after Holm within a data set, effect size is the rank-biserial correlation",
+    "runs, p-values with Holm's correction per data set; the effect size is the rank-biserial "
+    "correlation",
     columns=(
         *text("dataset", "outcome", "first"),
         *numbers("first_budget"),

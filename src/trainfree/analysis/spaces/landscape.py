@@ -53,7 +53,7 @@ AUTOCORRELATION = "random-walk autocorrelation"
 
 
 @table(
-    title="Search space: how accuracy lies in it (95 % intervals)",
+    title="Search space: accuracy landscape (95 % intervals)",
     columns=COLUMNS,
     shown={
         "Analysis": plain("analysis"),

@@ -53,7 +53,7 @@ def read_published_across(path: Path) -> list[PublishedRanking]:
     for place, entry in enumerate(content["rankings"]):
         for ranking in _rankings(entry, f"{path}: rankings[{place}]"):
             if ranking.place in found:
-                raise DataFileError(f"{path}: {'/'.join(ranking.place)} is there twice")
+                raise DataFileError(f"{path}: {'/'.join(ranking.place)} occurs twice")
             found[ranking.place] = ranking
     return list(found.values())
 

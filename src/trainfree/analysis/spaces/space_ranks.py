@@ -20,9 +20,9 @@ BETWEEN = "/"
 
 @table(
     title="Mean rank of each proxy over spaces by Spearman's ρ, 1 is best; two proxies differ at "
-    "the 5 % level where their ranks differ by more than the critical difference (Friedman and "
-    "Nemenyi). A space counts once: ρ is the mean over its data sets. Proxies without a ρ on some "
-    "data set are not ranked",
+    "the 5 % level if their ranks differ by more than the critical difference (Friedman and "
+    "Nemenyi). Each space counts once: ρ is the mean over its data sets. Proxies without a ρ on "
+    "some data set are not ranked",
     columns=(
         *text("proxy"),
         *numbers("spaces", "rank", "mean_spearman", "worst_spearman"),

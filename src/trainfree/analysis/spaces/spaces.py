@@ -74,8 +74,8 @@ def _best_first(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @table(
-    title="Proxies on several spaces: rank correlation with trained accuracy, and what they are "
-    "worth among the best tenth",
+    title="Proxies on several spaces: rank correlation with trained accuracy, and quality "
+    "within the best tenth",
     columns=(
         *text("space", "dataset", "setting", "proxy", "target", "images"),
         *numbers("n", "infinite", "without_score", *MEASURED, "resamples"),

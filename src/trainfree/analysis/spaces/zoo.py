@@ -77,8 +77,8 @@ def _best_first(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @table(
-    title="Networks that people use: rank correlation of scores with published accuracy, given the "
-    "number of parameters, and within families, mean. The networks differ in their training as "
+    title="Widely used networks: rank correlation of scores with published accuracy, given the "
+    "number of parameters, and mean within families. The networks differ in their training as "
     "well as in their architecture",
     columns=(
         *text(*NAMED, "proxy", "target"),
@@ -120,7 +120,7 @@ def zoo(inputs: Inputs) -> Made:
     for path, scored in scores.items():
         space = score_settings(scored, path)["space"]
         if space not in by_space:
-            raise DataFileError(f"{path}: expected a benchmark of {space} beside it, found none")
+            raise DataFileError(f"{path}: expected a benchmark of {space} as well, found none")
         known = by_space[space]
         rows += _Zoo(path, scored, known, trained[known], inputs.settings).rows()
     return Made(rows, data_line([*scores.values(), *trained.values()], apart="setting"))

@@ -52,7 +52,7 @@ def _arms(frame: pd.DataFrame) -> pd.DataFrame:
 
 @table(
     title="Spread of scores over draws and over architectures; Kendall's τ-b of score and trained "
-    "accuracy in each draw, mean [lowest, highest], and of pairs of draws, mean",
+    "accuracy per draw, mean [lowest, highest], and mean τ-b between pairs of draws",
     columns=(
         *text("space", "dataset", "proxy", "arm"),
         *numbers("batch_size"),

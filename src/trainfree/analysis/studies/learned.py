@@ -78,9 +78,9 @@ def _with_best_alone(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @table(
-    title="Rank correlation of what a random forest predicts after some trainings: mean ± standard "
-    "deviation over draws of the trained architectures [between which 95 % of the draws are]; "
-    "without trainings, that proxy alone which ranks best (the CSV file has all)",
+    title="Rank correlation of a random forest's predictions by number of trained architectures: "
+    "mean ± standard deviation over draws of these architectures [interval of 95 % of the draws]; "
+    "without training, the best single proxy (the CSV file has all)",
     columns=(
         *text(*PLACE, "features"),
         *numbers("width", "trainings", "draws", "n"),

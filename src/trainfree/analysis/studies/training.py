@@ -90,14 +90,14 @@ def read_training(paths: Sequence[Path]) -> xr.Dataset:
             if part.attrs[key] != parts[0].attrs[key]:
                 raise DataFileError(
                     f"{path}: expected {key} = {parts[0].attrs[key]!r} as in {paths[0]}, found "
-                    f"{part.attrs[key]!r}; delete it and run again to train it anew"
+                    f"{part.attrs[key]!r}; delete it and run again to train it again"
                 )
     free = [part.assign_coords(architecture=part["architecture"].astype(object)) for part in parts]
     import xarray as xr  # slow to import, and the workflow reads this file
 
     study = xr.concat(free, dim="arch", combine_attrs="drop_conflicts")
     if len(set(study["arch"].to_numpy().tolist())) != study.sizes["arch"]:
-        raise DataFileError(f"{paths[0]}: an architecture stands in two of the files beside it")
+        raise DataFileError(f"{paths[0]}: an architecture is in two of these files")
     return study
 
 

@@ -233,7 +233,7 @@ class NASBench:
             )
         raise OutOfDomainError(
             f"{self._origin}: expected a number of epochs ({known}), found {shown(epochs)}, which "
-            f"is no number but {type(epochs).__name__}"
+            f"is not a number but {type(epochs).__name__}"
         )
 
     def _row(self, module_hash: str) -> int:

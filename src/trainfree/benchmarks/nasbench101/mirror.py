@@ -92,7 +92,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     arrays = read_npz(path, _WANTED, f"an .npz archive with {', '.join(_WANTED)}")
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) != 1 or arrays["hash_md5"].shape[1:] != (16,):
-        raise SourceError(f"{path}: expected one row a cell in every array, found {lengths}")
+        raise SourceError(f"{path}: expected one row per cell in every array, found {lengths}")
     if not lengths["params"] or arrays["ops"].shape[1:] != (_LARGEST_CELL - 2,):
         raise SourceError(
             f"{path}: expected cells with operations of {_LARGEST_CELL - 2} vertices, found "

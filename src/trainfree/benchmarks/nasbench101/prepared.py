@@ -95,7 +95,7 @@ def prepare_nasbench101(source: Path, output: Path, *, partial: bool = False) ->
         if not partial:
             raise SourceError(
                 f"{source}: expected trainings of all {expected:,} cells, found {len(cells):,}; "
-                "get the whole file, or say --partial if a part of the space is meant"
+                "get the whole file, or use --partial if only some of the cells are intended"
             )
         part = f"a part of the space, {len(cells):,} of {expected:,} cells"
         note = "; ".join(filter(None, (note, part)))

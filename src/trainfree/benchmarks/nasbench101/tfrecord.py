@@ -114,7 +114,7 @@ def records(path: Path) -> Iterator[bytes]:
                         path,
                         number,
                         f"claims {length:,} bytes of data, expected at most {MOST_RECORD_BYTES:,}; "
-                        "it is no record of NAS-Bench-101",
+                        "it is not a NAS-Bench-101 record",
                     )
                 left -= length + 16
                 if left < 0:

@@ -201,7 +201,7 @@ def plot_bias(scores: Path, benchmark: Path, proxies: Path, output_stem: Path) -
         left.set_yticks(places, [str(name) for name in rows["proxy"]], fontsize=7.5)
         left.set_ylim(-0.7, len(rows) - 0.3)
         left.set_xlabel("Spearman's ρ with accuracy")
-        right.set_xlabel("gain in ρ beside params")
+        right.set_xlabel("gain in ρ over params")
         for axes in (left, right):
             axes.axvline(0, color=MUTED, linewidth=0.7)
             rule_lines(axes)

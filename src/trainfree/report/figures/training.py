@@ -31,7 +31,7 @@ def plot_training(scores: Sequence[Path], output_stem: Path) -> None:
     Parameters
     ----------
     scores
-        Files of kind "training", one an architecture.
+        Files of kind "training", one per architecture.
     output_stem
         Path without suffix; .svg and .png are written.
 
@@ -47,7 +47,7 @@ def plot_training(scores: Sequence[Path], output_stem: Path) -> None:
     outcome = outcome_title(study.attrs["target"])
     with figure_style():
         figure = _figure(study, score, outcome)
-        title = f"Score during training, beside final accuracy: {outcome}"
+        title = f"Score during training and final accuracy: {outcome}"
         behind = data_files([study.attrs])
         write_figure(figure, output_stem, title, _caption(study, score), behind)
 

@@ -21,7 +21,7 @@ from trainfree.report.page.gate import Gate
 from trainfree.report.page.svg import LARGEST_FIGURE, inline_svg, parse_svg, svg_texts
 from trainfree.report.style.png import clean_png
 
-UNCAPTIONED = "The figure's file carries no caption."
+UNCAPTIONED = "The figure has no caption."
 LARGEST_SVG = 400_000  # bytes; a PNG that is smaller stands for a drawing that is larger
 
 

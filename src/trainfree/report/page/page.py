@@ -133,7 +133,7 @@ def render_report(contents: Contents, output: Path, templates: Path = TEMPLATES)
     except TemplateError as error:
         raise DataFileError(
             f"{templates / TEMPLATE}: the page's template is missing or wrong ({error!r}); "
-            "name the folder reports/templates of the checkout"
+            "give the folder reports/templates of the checkout"
         ) from error
     for what, reason in gate.left_out:
         LOG.warning("left out: %s: %s", what, reason)
@@ -235,7 +235,7 @@ def _missing_files(contents: Contents) -> list[tuple[str, str]]:
     kinds = {"scores": contents.scores, "trained accuracies": contents.benchmarks}
     return [
         *((str(path), why) for path, why in reasons.items()),
-        *((f"any file of {kind}", "none was named or found") for kind in kinds if not kinds[kind]),
+        *((f"any file of {kind}", "none was given or found") for kind in kinds if not kinds[kind]),
     ]
 
 

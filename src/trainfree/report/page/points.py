@@ -103,7 +103,7 @@ def _add_file(points: Points, path: Path, benchmarks: dict[str, Path]) -> None:
     settings = score_settings(scored, path)
     place = " / ".join(settings.values())
     if settings["space"] not in benchmarks:
-        points.omitted.append(f"{place}: no file of trained accuracies of its space was named")
+        points.omitted.append(f"{place}: no file of trained accuracies of its space was given")
         return
     benchmark = benchmarks[settings["space"]]
     try:

@@ -92,7 +92,7 @@ class Provenance:
             [made.attributes.get(key, "") for key in (*keys, "config_hash", "code_hash")]
             for made in self.searches
         ]
-        title = "Searches: what each search file says of itself"
+        title = "Searches: attributes of each search file"
         return made_view("provenance-searches", title, columns, rows) if rows else None
 
 
@@ -136,10 +136,10 @@ def costs_table(folder: Path) -> TableView | None:
         memory = max(used for _, used in costs)
         shown = (seconds(sum(each)), seconds(max(each)), number(memory, 0))
         rows.append((rule, number(len(costs), 0), *shown))
-    columns = ("Rule", "Jobs", "Seconds in all", "Longest job (s)", "Most memory (MiB)")
+    columns = ("Rule", "Jobs", "Total (s)", "Longest job (s)", "Peak memory (MiB)")
     title = (
-        "Run times: wall seconds and largest resident memory of the jobs that ended well, as "
-        "Snakemake measured them in the latest run of each"
+        "Run times: wall time and peak resident memory of successful jobs, as measured by "
+        "Snakemake in the latest run of each"
     )
     return made_view("provenance-costs", title, columns, rows) if rows else None
 

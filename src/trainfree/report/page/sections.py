@@ -1,7 +1,7 @@
-"""The sections of the page, what stands in each of them, and what is missing of it.
+"""The sections of the page, their contents, and what is missing.
 
-A table says itself in which section it stands and where; one that does not stands with what is
-left. A figure is claimed by the first section that has a pattern for its name.
+A table declares its section and its position there; a table without a section comes last. A figure
+belongs to the first section that has a pattern for its name.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from trainfree.report.page.tables import TableView
 FACTS = "summary"
 """The table that is shown as facts, not as a table."""
 
-NOT_MADE = "it was not there when this page was made"
-LEFT_OUT = "it is left out, see there"
+NOT_MADE = "it did not exist when this page was made"
+LEFT_OUT = "it exists but is not shown, see Left out"
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ SUMMARY = Plan(
     "summary",
     "Summary",
     "Summary",
-    "What was scored, on what, and what came of it.",
+    "What was scored, on which data, and the main results.",
 )
 PAPERS = Plan(
     "papers",
-    "Does it agree with the papers?",
+    "Are the published numbers reproduced?",
     "Papers",
-    "The papers' tables, cell by cell: the printed number, the measured one and a verdict.",
+    "The papers' tables, cell by cell: the printed number, the measured number and a verdict.",
 )
 SECTIONS = (
     Plan(
@@ -86,31 +86,31 @@ SECTIONS = (
     ),
     Plan(
         "proxies",
-        "Which proxy, and which two?",
+        "Comparing proxies",
         "Proxies",
-        "All proxies side by side: what they cost, how alike they are, how steady, and how they "
-        "agree with scores that others computed.",
+        "All proxies side by side: their cost, their similarity and stability, and their agreement "
+        "with published scores.",
         figures=("prox*", "learned*", "zoo*"),
     ),
     Plan(
         "steadiness",
-        "What does a score hang on?",
-        "Steadiness",
-        "A few architectures scored again and again: with other draws, and as training goes on.",
+        "What does a score depend on?",
+        "Stability",
+        "A few architectures scored many times: with other random draws, and during training.",
         figures=("ablation*", "training*"),
     ),
     Plan(
         "search",
         "What do searches find?",
         "Search",
-        "A search looks at N architectures, or spends a budget of training seconds, and answers "
-        "with the one its guide likes best; the tables give that answer's trained accuracy.",
+        "A search evaluates N architectures, or spends a budget of training seconds, and returns "
+        "the best one by its guide; the tables give the trained accuracy of this answer.",
         figures=("search*", "best*", "pareto*", "weight_sharing*", "enas*"),
         drawn=("search*",),
     ),
     Plan(
         "spaces",
-        "Does it hold elsewhere?",
+        "Do proxies work in other spaces?",
         "Spaces",
         "The same proxies on samples of other spaces, with the trained accuracies of each.",
         figures=("space*",),
@@ -119,18 +119,20 @@ SECTIONS = (
         "timing",
         "What does scoring cost?",
         "Time",
-        "Seconds on the clock of the machine that made these scores.",
+        "Time measured on the machine that computed these scores.",
         figures=("tim*",),
     ),
     Plan(
         "landscape",
-        "How does accuracy lie in the space?",
+        "What does the accuracy landscape look like?",
         "Landscape",
-        "What a search has to find its way through, whatever guides it.",
+        "The landscape that every search has to navigate, whatever guides it.",
         figures=("landscape*",),
     ),
 )
-REST = Plan("more", "More figures and tables", "More", "What belongs to no other section.")
+REST = Plan(
+    "more", "More figures and tables", "More", "Figures and tables that belong to no other section."
+)
 
 
 def arrange(

@@ -47,7 +47,7 @@ def backend(
         returned = "something else" if found is None else f"(B, {found})"
         raise model_error(
             architecture.called,
-            f"expected it to return logits, (B, {architecture.classes}), one a class, found "
+            f"expected it to return logits, (B, {architecture.classes}), one per class, found "
             f"{returned}; make its last layer as wide as the argument classes says",
         )
     return made

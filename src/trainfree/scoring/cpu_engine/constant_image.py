@@ -43,7 +43,7 @@ def source_size(network: Network, number: int, size: int) -> int:
     """Return the height a window operation has to read to make its map of height ``size``."""
     node = network.nodes[number]
     if not isinstance(node, Conv | AvgPool | MaxPool):
-        raise TypeError(f"{type(node).__name__} is no window operation")
+        raise TypeError(f"{type(node).__name__} is not a window operation")
     if size == network.shapes[number][1]:
         return network.shapes[node.source][1]
     return size * node.stride

@@ -140,7 +140,8 @@ def _head(network: Network, skipping: Skipping) -> Head:
         if isinstance(network.nodes[mean], GlobalAvgPool):
             return skipping.real[mean], layer
     raise CannotGroupError(
-        "the output is no linear layer behind the mean over a map, which alone the GPU engine knows"
+        "the output is not a linear layer after a mean over a map, the only kind that the GPU "
+        "engine supports"
     )
 
 

@@ -24,7 +24,7 @@ def read_choice(path: Path, space: str, dataset: str) -> xr.Dataset:
     chosen = read_dataset(path, "choice", {"space": space, "dataset": dataset})
     missing = [key for key in KEYS if key not in chosen.attrs]
     if missing:
-        raise DataFileError(f"{path}: lacks the attribute {', '.join(missing)}; make it anew")
+        raise DataFileError(f"{path}: lacks the attribute {', '.join(missing)}; make it again")
     return chosen
 
 

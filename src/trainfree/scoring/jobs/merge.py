@@ -64,7 +64,7 @@ def _require_equal(parts: Sequence[xr.Dataset], shards: Sequence[Path], key: str
         if part.attrs[key] != expected:
             raise DataFileError(
                 f"{path}: expected {key} = {expected!r} as in {shards[0]}, found "
-                f"{part.attrs[key]!r}; delete it and run again to score it anew"
+                f"{part.attrs[key]!r}; delete it and run again to score it again"
             )
 
 

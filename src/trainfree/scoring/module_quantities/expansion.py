@@ -65,7 +65,7 @@ def log_expansion(
     if structure.pool is None:
         raise UndefinedScoreError("no pooling over all positions, so there is no last feature map")
     if not is_continuous(inputs):
-        raise UndefinedScoreError("the inputs are whole numbers: there is no Gaussian input")
+        raise UndefinedScoreError("the inputs are integers, so there is no Gaussian input")
     drawn = normal_weights(model, structure, weights)
     image = mapped(inputs, lambda x: _normal(x, rng))
     change = mapped(inputs, lambda x: _normal(x, rng))

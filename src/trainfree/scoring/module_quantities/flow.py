@@ -93,7 +93,7 @@ def flow_gradients(
 
 def _require_image(inputs: Inputs) -> None:
     if not is_continuous(inputs):
-        raise UndefinedScoreError("the inputs are whole numbers: there is no image of ones")
+        raise UndefinedScoreError("the inputs are integers, so there is no image of ones")
 
 
 def _positive(model: nn.Module) -> dict[str, Tensor]:

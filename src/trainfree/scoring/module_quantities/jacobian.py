@@ -27,7 +27,7 @@ def input_jacobian(
         When the inputs are whole numbers; with −inf, when the Jacobian is zero.
     """
     if not is_continuous(inputs):
-        raise UndefinedScoreError("the inputs are whole numbers, which have no Jacobian")
+        raise UndefinedScoreError("the inputs are integers, which have no Jacobian")
     variable = mapped(inputs, lambda x: x.detach().requires_grad_())
     parameters = constants(model)
     with torch.enable_grad(), conditions(OfBatch()):

@@ -28,7 +28,7 @@ from trainfree.spaces.network import Network
 class ModulePasses(Backend):
     """What the quantities of a torch module are computed from: passes that they share.
 
-    The module is put into evaluation mode and is otherwise left as it is; hand in a copy.
+    The module is put into evaluation mode and is otherwise left as it is; pass a copy.
 
     Parameters
     ----------

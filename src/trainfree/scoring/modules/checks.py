@@ -83,7 +83,7 @@ def copied(model: nn.Module, name: str) -> nn.Module:
     try:
         return copy.deepcopy(model)
     except Exception as error:
-        remedy = "give it attributes that can be copied, or hand in a copy made in another way"
+        remedy = "give it attributes that can be copied, or pass a copy made in another way"
         if "support the deepcopy protocol" in str(error):
             remedy = (
                 "a module of it keeps a tensor that a forward pass computed; the older "
@@ -169,7 +169,7 @@ def first_output(model: nn.Module, inputs: Any, name: str, *, of_all: bool = Tru
         raise model_error(
             name,
             f"it can be run on all {batch_size(inputs)} images, but not on {SOME} of them "
-            f"({told(error)}); hand in a model that takes any number of images",
+            f"({told(error)}); pass a model that takes any number of images",
         ) from error
     return _refuse_all(model, inputs, name) if of_all else made
 
@@ -297,7 +297,7 @@ def _leaves(inputs: object, where: str, name: str) -> Iterator[tuple[str, Tensor
     elif isinstance(inputs, PackedSequence):
         raise model_error(
             name,
-            f"{where}: a packed sequence has no dimension for the batch; hand in the padded "
+            f"{where}: a packed sequence has no dimension for the batch; pass the padded "
             "tensor (B, length, …), with the lengths (B,) as a second input",
         )
     elif isinstance(inputs, Mapping):
@@ -349,7 +349,7 @@ def _check_input(where: str, tensor: Tensor, name: str, *, alone: bool) -> None:
         raise model_error(
             name,
             f"{where}: {int(wrong.sum())} of {tensor.numel()} numbers are NaN or infinite, the "
-            f"first at {place}; mend how they are loaded and normalised",
+            f"first at {place}; fix how they are loaded and normalised",
         )
 
 

@@ -1,4 +1,4 @@
-"""Which kinds of models and tensors cannot be scored, each with what to hand in instead."""
+"""Which kinds of models and tensors cannot be scored, each with what to pass instead."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def no_module(found: object) -> str:
             "in the model that it was exported from"
         )
     if isinstance(found, str):
-        return f"{expected} the text {found[:60]!r}; load the model and hand in that"
+        return f"{expected} the text {found[:60]!r}; load the model and pass that"
     if callable(found):
         kind = getattr(found, "__name__", type(found).__name__)
         return (
@@ -53,31 +53,31 @@ def check_kind(module: nn.Module, place: str, name: str) -> None:
         raise model_error(
             name,
             f"it is scripted or traced by torch.jit{place}, so that its operations cannot be "
-            "watched; hand in the Python model that it was made from",
+            "watched; pass the Python model that it was made from",
         )
     if kind.__name__ == "OptimizedModule" and kind.__module__.startswith("torch._dynamo"):
         raise model_error(
             name,
             f"it is compiled by torch.compile{place}, so that its operations cannot be watched; "
-            "hand in the model that was compiled, model._orig_mod",
+            "pass the model that was compiled, model._orig_mod",
         )
     if getattr(module, "_compiled_call_impl", None) is not None:
         raise model_error(
             name,
             f"it is compiled by its method compile(){place}, so that its operations cannot be "
-            "watched; hand in copy.deepcopy(model), which is not compiled",
+            "watched; pass copy.deepcopy(model), which is not compiled",
         )
     if kind.__name__ in _WRAPPERS and kind.__module__.startswith("torch."):
         raise model_error(
             name,
-            f"it is wrapped in {_WRAPPERS[kind.__name__]}{place}; hand in what is inside, "
+            f"it is wrapped in {_WRAPPERS[kind.__name__]}{place}; pass what is inside, "
             "model.module, on one device",
         )
     if kind.__module__.startswith(_QUANTISED):
         raise model_error(
             name,
             f"it is quantised{place}: {kind.__name__} holds whole numbers, which have no "
-            "gradient; hand in the model in single precision that it was made from",
+            "gradient; pass the model in single precision that it was made from",
         )
 
 
@@ -93,7 +93,7 @@ def check_tensor(what: str, tensor: Tensor, name: str) -> None:
         raise model_error(
             name,
             f"{what} is of the tensor class {type(tensor).__name__}, as sharded and quantised "
-            "models have; hand in the model with plain tensors",
+            "models have; pass the model with plain tensors",
         )
     if tensor.device.type == "meta":
         raise model_error(
@@ -109,7 +109,7 @@ def check_tensor(what: str, tensor: Tensor, name: str) -> None:
         raise model_error(
             name,
             f"{what} holds whole numbers ({type_of(tensor)}), as in quantised models, which have "
-            "no gradient; hand in the model in single precision that it was made from",
+            "no gradient; pass the model in single precision that it was made from",
         )
     if not what.startswith("parameter"):
         return

@@ -45,7 +45,7 @@ def redraw(
     Parameters
     ----------
     model
-        Is changed; hand in a copy. On one device.
+        Is changed; pass a copy. On one device.
     initialization
         As in the configuration.
     rng

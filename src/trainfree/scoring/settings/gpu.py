@@ -107,11 +107,11 @@ def chosen_device(
     if work == "none":
         return Chosen("cpu", "no proxy runs a network")
     if work == "passes":
-        return Chosen("cuda", "a proxy needs passes that a GPU is faster at")
+        return Chosen("cuda", "a proxy needs passes that are faster on a GPU")
     if not triton:
-        return Chosen("cpu", "Triton 3.5 or newer is missing, and a GPU is no faster without")
+        return Chosen("cpu", "Triton 3.5 or newer is missing; without it a GPU is not faster")
     if None in gpus:
-        return Chosen("cpu", "nvidia-smi tells no compute capability, so the GPU may be too old")
+        return Chosen("cpu", "nvidia-smi reports no compute capability, so the GPU may be too old")
     oldest = min(capability for capability in gpus if capability is not None)
     told, needed = (".".join(map(str, one)) for one in (oldest, OLDEST_CAPABILITY))
     if oldest < OLDEST_CAPABILITY:

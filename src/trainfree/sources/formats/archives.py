@@ -104,14 +104,14 @@ def tar_members(
             for member, content in _members(path, stream, wanted, bounds):
                 if member in found:
                     raise SourceError(
-                        f"{path}: {member} is in the archive twice, expected once; get it anew"
+                        f"{path}: {member} is in the archive twice, expected once; get a new copy"
                     )
                 found.add(member)
                 yield member, content
     except (tarfile.TarError, EOFError, ValueError, zlib.error, OSError) as error:
         raise SourceError(
             f"{path}: is not a complete tar archive, truncated or damaged ({error}); "
-            "get the archive anew"
+            "get a new copy of the archive"
         ) from error
 
 
@@ -145,7 +145,7 @@ def _members(
             if len(content) != member.size:
                 raise SourceError(
                     f"{where} is truncated, expected {member.size} bytes, "
-                    f"found {len(content)}; get the archive anew"
+                    f"found {len(content)}; get a new copy of the archive"
                 )
             yield member.name, content
 
@@ -158,5 +158,5 @@ def _opened_tar(path: Path, stream: _BoundedStream) -> tarfile.TarFile:
         if path.stat().st_size < tarfile.BLOCKSIZE:
             raise
         raise SourceError(
-            f"{path}: is no tar archive ({error}); check that it is the file meant"
+            f"{path}: is not a tar archive ({error}); check that it is the right file"
         ) from error

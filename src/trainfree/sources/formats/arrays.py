@@ -67,7 +67,7 @@ def read_npz(path: Path, wanted: Mapping[str, Wanted], what: str) -> dict[str, n
     except _MALFORMED as error:
         raise SourceError(
             f"{path}: expected {what}; cannot be read, damaged or truncated "
-            f"({brief_error(error)}); get it anew"
+            f"({brief_error(error)}); get a new copy"
         ) from error
     return arrays
 
@@ -75,7 +75,9 @@ def read_npz(path: Path, wanted: Mapping[str, Wanted], what: str) -> dict[str, n
 def _array(archive: zipfile.ZipFile, name: str, wanted: Wanted, where: str) -> npt.NDArray[Any]:
     info = archive.getinfo(f"{name}.npy")
     if archive.namelist().count(info.filename) > 1:
-        raise SourceError(f"{where} is in the archive twice, expected once; get the file anew")
+        raise SourceError(
+            f"{where} is in the archive twice, expected once; get a new copy of the file"
+        )
     with archive.open(info) as member:
         header_bytes, shape, fortran, dtype = _header(member)
         if dtype.kind not in wanted.kinds or len(shape) != wanted.dims:
@@ -93,12 +95,12 @@ def _array(archive: zipfile.ZipFile, name: str, wanted: Wanted, where: str) -> n
         if info.file_size != header_bytes + size:
             raise SourceError(
                 f"{where} should have {size:,} bytes by its shape {shape}, the archive holds "
-                f"{info.file_size - header_bytes:,}; it is damaged, get it anew"
+                f"{info.file_size - header_bytes:,}; it is damaged, get a new copy"
             )
         content = read_at_most(member, size, where, "an array")
     if len(content) != size:
         raise SourceError(
-            f"{where} should have {size:,} bytes, found {len(content):,}; get it anew"
+            f"{where} should have {size:,} bytes, found {len(content):,}; get a new copy"
         )
     array = np.frombuffer(content, dtype)
     return array.reshape(shape, order="F" if fortran else "C")

@@ -91,7 +91,7 @@ class _Text:
     def _take(self, sign: str) -> None:
         found = self._peek()
         if found != sign:
-            told = repr(found) if found else "the end: it is truncated; get it anew"
+            told = repr(found) if found else "the end: it is truncated; get a new copy"
             raise self._wrong(f"{sign!r}, found {told}")
         self._place += 1
 
@@ -107,7 +107,7 @@ class _Text:
 
     def _value(self, what: str) -> Any:
         if not self._peek():
-            raise self._wrong(f"{what}, found the end: it is truncated; get it anew")
+            raise self._wrong(f"{what}, found the end: it is truncated; get a new copy")
         if self._window[self._place] not in '{["':  # a number could go on behind the window
             raise self._wrong(f"{what}, found {self._window[self._place : self._place + 20]!r}")
         while True:
@@ -122,7 +122,7 @@ class _Text:
                 if not self._more(len(self._window) - self._place):
                     raise self._wrong(
                         f"{what}, found none that is complete ({error.msg}): the file is "
-                        "truncated or damaged; get it anew"
+                        "truncated or damaged; get a new copy"
                     ) from None
             except (RecursionError, ValueError, MemoryError) as error:
                 raise self._wrong(f"{what}, found none ({type(error).__name__})") from None

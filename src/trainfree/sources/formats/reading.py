@@ -33,7 +33,7 @@ _REASONS = {
     errno.EPERM: "you are not permitted to read it; ask its owner, or change its permissions",
     errno.EISDIR: "it is a folder; name the file itself",
     errno.ENOTDIR: "something on the way to it is a file and no folder; check the path",
-    errno.ENOENT: "it is not there; check the path",
+    errno.ENOENT: "it does not exist; check the path",
     errno.ELOOP: "its symbolic links lead in a circle; mend them",
     errno.ENAMETOOLONG: "its name is too long for this file system",
     errno.EMFILE: "too many files are open in this process; raise `ulimit -n`",
@@ -205,7 +205,7 @@ def read_plain_or_gzip(path: Path, most: int, what: str) -> bytes:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise SourceError(
                 f"{path}: expected {what}, found an incomplete gzip file, truncated or damaged "
-                f"({error}); get it anew"
+                f"({error}); get a new copy"
             ) from error
 
 
@@ -226,5 +226,5 @@ def unpack_bzip2(content: bytes, most: int, where: str, what: str) -> bytes:
             return read_at_most(stream, most, where, what)
     except (OSError, ValueError, EOFError) as error:
         raise SourceError(
-            f"{where}: is not a complete bzip2 file, truncated or damaged ({error}); get it anew"
+            f"{where}: is not a complete bzip2 file, truncated or damaged ({error}); get a new copy"
         ) from error

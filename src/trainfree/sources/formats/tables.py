@@ -72,7 +72,7 @@ def read_table(
 
 
 def _require_one_of_each(content: bytes, columns: Mapping[str, type], path: Path) -> None:
-    """Refuse a table in which a wanted column is there twice: pandas would take the first."""
+    """Refuse a table in which a wanted column occurs twice: pandas would take the first."""
     header = content[: content.find(b"\n") + 1 or len(content)][:_LONGEST_HEADER]
     names = header.decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n").split(",")
     found = [name.strip('"') for name in names]

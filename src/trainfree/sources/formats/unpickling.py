@@ -175,7 +175,8 @@ class _RestrictedUnpickler(pickle.Unpickler):
         except KeyError:
             raise ForbiddenPickleError(
                 f"{self._where}: asks for {module[:80]}.{name[:80]}, which no data file of "
-                "this kind needs; nothing of it was run. Get the file anew from a place you trust"
+                "this kind needs; none of it was executed. Get a new copy of the file from a "
+                "source you trust"
             ) from None
         if found is collections.OrderedDict or isinstance(found, FunctionType):
             return _Function(found, self._budget)
@@ -224,7 +225,7 @@ def load_pickle(
     except MALFORMED as error:
         raise SourceError(
             f"{where}: cannot be read as a pickle, malformed or truncated "
-            f"({brief_error(error)}); get the file anew"
+            f"({brief_error(error)}); get a new copy of the file"
         ) from error
 
 

@@ -20,7 +20,7 @@ _LEGACY_TORCH = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
 # Name of a kind: (what it is in words, what to do about it).
 KINDS = {
-    "empty": ("an empty file", "get it anew"),
+    "empty": ("an empty file", "get a new copy"),
     "html": (
         "an HTML page, as a server sends it for a login or an error",
         "open its address in a browser and save the file itself",
@@ -58,7 +58,7 @@ KINDS = {
     "utf16": ("a text in UTF-16", "save it as UTF-8"),
     "download": (
         "a download that the browser has not finished",
-        "wait for it or start it anew, and use the file under its final name",
+        "wait for it or restart it, and use the file under its final name",
     ),
 }
 _SIGNS: tuple[tuple[str, int, bytes], ...] = (

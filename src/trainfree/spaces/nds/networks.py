@@ -183,9 +183,9 @@ def parse_network(text: str) -> Network:
                 _wholes(_split(fields["g"]), "num_gs", MOST_WIDTH) if fields.get("g") else (),
             )
     except (KeyError, ValueError) as error:
-        raise ArchitectureError(f"{shown(text)} is no network of NDS ({error!r})") from error
+        raise ArchitectureError(f"{shown(text)} is not an NDS network ({error!r})") from error
     raise ArchitectureError(
-        f"{shown(text)} is no network of NDS: expected a text that begins with 'cells ' or "
+        f"{shown(text)} is not an NDS network: expected a string that begins with 'cells ' or "
         "'stages '"
     )
 

@@ -31,7 +31,7 @@ def output_curvature(
         When the inputs are whole numbers, or with −inf, when the output does not depend on them.
     """
     if not is_continuous(inputs):
-        raise UndefinedScoreError("the inputs are whole numbers: there is no circle of them")
+        raise UndefinedScoreError("the inputs are integers, so there is no circle of inputs")
     parts, fixed = tensors(inputs), constants(model)
     sizes = [part[0].numel() for part in parts]
 
