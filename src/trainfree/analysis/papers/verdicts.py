@@ -26,7 +26,8 @@ The verdicts:
 * an absent input: *missing*;
 * the same quantity with another number of images in a mini-batch, or with one draw of the scores
   for all runs of a search where the paper draws them anew: the verdict by this rule, in both
-  directions, with the setting in its words (*reproduced at batch 32*, *not reproduced at batch 32*).
+  directions, with the setting in its words (*reproduced at batch 32* or *not reproduced at batch
+  32*).
   It holds for that setting alone. An absolute score grows with the mini-batch: *not comparable*.
 
 A rule that every number passes would be useless. So each table reports its power: the measured
