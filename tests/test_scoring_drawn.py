@@ -286,7 +286,7 @@ def test_names_of_the_configuration_are_checked(named, error, message):
         ({"input": "gausian"}, "kind of input.*gausian.*gaussian"),
         ({"weights": "kaimng"}, "kind of weights.*kaimng.*kaiming"),
         ({"input": 3}, "input: expected a string, found 3"),
-        ({"weights": ["kaiming"]}, "weights: expected a text"),
+        ({"weights": ["kaiming"]}, "weights: expected a string"),
     ],
 )
 def test_words_of_the_decorator_are_checked(words, message):

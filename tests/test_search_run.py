@@ -300,7 +300,7 @@ def test_assisted_searches_pay_for_their_scores(inputs, tmp_path):
     own = np.cumsum(SECONDS[trace], axis=1)
     assert np.ptp(guided["scoring_seconds"].to_numpy() - own, axis=1).max() < 1e-9
     assert "Assisted by the score of synflow." in guided.attrs["signal_note"]
-    assert "paid" in guided.attrs["clock_note"]
+    assert "charged" in guided.attrs["clock_note"]
 
 
 def test_a_failed_score_without_a_time_stops_no_clock(inputs, tmp_path):

@@ -24,8 +24,8 @@ from trainfree.analysis.data_line import NOTHING
 from trainfree.analysis.declaration import Inputs
 from trainfree.analysis.origins import read_origin
 from trainfree.analysis.papers.comparison import QUOTED
+from trainfree.analysis.papers.sharing import METHOD_TITLES, skips_and_nones
 from trainfree.analysis.registry import make_table, tables
-from trainfree.analysis.sharing import METHOD_TITLES, skips_and_nones
 from trainfree.cli import main
 from trainfree.config import parse_config
 from trainfree.errors import ConfigError, DataFileError

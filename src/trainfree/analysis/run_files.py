@@ -31,8 +31,8 @@ from trainfree.analysis.inputs import (
     texts,
 )
 from trainfree.analysis.origins import MadeFrom
+from trainfree.analysis.papers.sharing import SharedFiles
 from trainfree.analysis.published import Measure
-from trainfree.analysis.sharing import SharedFiles
 from trainfree.errors import DataFileError
 from trainfree.files.storage import open_dataset
 from trainfree.trainings import ACCURACY, EVALUATIONS, TRAINING_SECONDS, Outcome, budget_kind
@@ -219,9 +219,7 @@ class RunFiles:
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what ``make`` gives, made once for a key: several tables need the same draws."""
-        if key not in self._once:
-            self._once[key] = make()
-        made: T = self._once[key]
+        made: T = self._once[key] if key in self._once else self._once.setdefault(key, make())
         return made
 
     def proxies(self, kind: str, space: str, dataset: str, outcome: str) -> list[str]:

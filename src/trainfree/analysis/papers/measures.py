@@ -17,11 +17,11 @@ from trainfree.analysis.inputs import Floats, floats
 from trainfree.analysis.papers.draws import DRAWN, Correlated, DrawnTaus, paired, taus_of
 from trainfree.analysis.papers.margins import to_next_row
 from trainfree.analysis.papers.protocol import obstacle_of_shared, obstacle_to, setting_of
+from trainfree.analysis.papers.sharing import Trained
 from trainfree.analysis.papers.verdicts import NOT_COMPARABLE, Verdict, judge
 from trainfree.analysis.published import Cell, Measure, PublishedTable
 from trainfree.analysis.run_files import AbsentError, RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.sharing import Trained
 from trainfree.analysis.statistics.drawn_runs import draws_of, half_interval, standard_error
 from trainfree.analysis.statistics.rank_statistics import (
     bootstrap,

@@ -6,8 +6,8 @@ import numpy as np
 
 from trainfree.analysis.declaration import Inputs
 from trainfree.analysis.inputs import Floats, floats
+from trainfree.analysis.papers.sharing import Trained, Trainings
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.sharing import Trained, Trainings
 from trainfree.analysis.statistics.rank_statistics import (
     PairedRanks,
     bootstrap_counts,

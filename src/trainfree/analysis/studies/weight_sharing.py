@@ -24,8 +24,8 @@ from trainfree.analysis.formats import (
     with_spread,
 )
 from trainfree.analysis.inputs import outcome_title
+from trainfree.analysis.papers.sharing import Trained, Trainings, skips_and_nones
 from trainfree.analysis.run_files import AbsentError
-from trainfree.analysis.sharing import Trained, Trainings, skips_and_nones
 from trainfree.analysis.studies.sharing_ranks import (
     AGREEMENT,
     mean_and_std,

@@ -12,7 +12,7 @@ from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import Inputs, Made, table
 from trainfree.analysis.formats import count, decimal, duration, measured, plain, shown_as
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
-from trainfree.analysis.sharing import Trained, Trainings, seconds_so_far, skips_and_nones
+from trainfree.analysis.papers.sharing import Trained, Trainings, seconds_so_far, skips_and_nones
 from trainfree.analysis.studies.sharing_ranks import trainings_in
 from trainfree.analysis.tables import numbers, text
 

@@ -11,9 +11,9 @@ from trainfree.analysis.data_line import data_line
 from trainfree.analysis.declaration import RESAMPLING, Inputs, Made, table
 from trainfree.analysis.formats import count, duration, interval, plain
 from trainfree.analysis.inputs import Floats, floats, outcome_title, texts
+from trainfree.analysis.papers.sharing import Trained, Trainings
 from trainfree.analysis.run_files import AbsentError, RunFiles
 from trainfree.analysis.settings import AnalysisSettings
-from trainfree.analysis.sharing import Trained, Trainings
 from trainfree.analysis.studies.sharing_ranks import (
     AGREEMENT,
     FEWEST,

@@ -92,7 +92,7 @@ def _checked(column: pd.Series, kind: type, where: str) -> pd.Series:
         wrong = np.array([not isinstance(text, str) for text in column], dtype=bool)
     if wrong.any():
         row = int(np.argmax(wrong))
-        expected = "a whole number" if kind is int else "a text"
+        expected = "a whole number" if kind is int else "a string"
         raise SourceError(
             f"{where}: line {row + 2}: expected {expected}, found {brief(column.iloc[row])}"
         )

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from trainfree.analysis.origins import read_origin
+from trainfree.analysis.papers.sharing import METHOD_TITLES
 from trainfree.analysis.registry import read_rows
-from trainfree.analysis.sharing import METHOD_TITLES
 from trainfree.analysis.tables import MADE_FROM
 from trainfree.errors import DataFileError
 from trainfree.report.style.captions import sentences
