@@ -39,8 +39,8 @@ from trainfree.weight_sharing.recurrent.cell import (
 from trainfree.weight_sharing.recurrent.derive import random_cells
 from trainfree.weight_sharing.recurrent.jobs import search_cell, train_cell
 from trainfree.weight_sharing.recurrent.learner import EnasLearner
-from trainfree.weight_sharing.recurrent.nasbench_nlp import read_recipe, reasons
 from trainfree.weight_sharing.recurrent.ngrams import unigram_perplexity
+from trainfree.weight_sharing.recurrent.other_spaces.nasbench_nlp import read_recipe, reasons
 from trainfree.weight_sharing.recurrent.presets import PRESETS
 from trainfree.weight_sharing.recurrent.reading import even, perplexity, whole
 from trainfree.weight_sharing.recurrent.settings import (
