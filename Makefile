@@ -116,7 +116,7 @@ zoo-table: $(DEV)
 
 # Checks of the code take one core for a minute: beside the tests they cost half of that.
 test: $(DEV)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line lint pytest
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest
 
 pytest: $(DEV)
 	@pytest -n 2 --dist loadgroup
