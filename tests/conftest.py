@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 # No test asserts a time, and hypothesis's default deadline of 200 ms is such an assertion.
-settings.register_profile("trainfree", deadline=None)
+settings.register_profile("trainfree", deadline=None, max_examples=50)
 settings.load_profile("trainfree")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

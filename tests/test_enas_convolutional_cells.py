@@ -22,6 +22,8 @@ from trainfree.weight_sharing.convolutional.cell import (
     random_pair,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @st.composite
 def choices(draw: st.DrawFn) -> list[int]:

@@ -53,6 +53,8 @@ from trainfree.weight_sharing.recurrent.settings import (
 from trainfree.weight_sharing.recurrent.shared_model import SharedModel
 from trainfree.weight_sharing.recurrent.text import Text, TextError, load_text
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PUBLISHED = "0 0 0 1 1 2 1 2 0 2 0 5 1 1 0 6 1 8 1 8 1 8 1"
 """The cell that the ENAS authors found on Penn Treebank, in their numbers."""
 NETWORK = NetworkSettings(embedding=6, hidden=6, init_range=0.3, dropout_words=0.1)

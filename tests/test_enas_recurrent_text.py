@@ -26,6 +26,8 @@ from trainfree.weight_sharing.recurrent.text import (
     words_of_lines,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PTB = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
 PLAIN = " ".join(
     f"The {word} sees {number} cats." for number in range(60) for word in ("dog", "fox")

@@ -22,6 +22,8 @@ from trainfree.scoring.jobs.shard import attempt
 from trainfree.scoring.module_backend import ModuleBackend
 from trainfree.scoring.status import Status
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CLOSE = {"rel": 1e-9, "abs": 1e-12}
 
 

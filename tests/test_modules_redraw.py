@@ -15,6 +15,8 @@ from trainfree.scoring.modules.redraw import redraw
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces.network import NetworkBuilder
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 INITIALIZATIONS = ("pytorch", "xavier", "kaiming", "normal")
 
 

@@ -30,6 +30,8 @@ from trainfree.spaces.network import (
     Truncate,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SCORED, TRAINED = GraphCellSpace.published(), GraphCellSpace.trained()
 # Divided by 2, 3, 4 or 5 feeding vertices, 6 channels leave something over.
 SMALL = GraphCellSpace("small", stem_channels=6, modules_per_stack=2)

@@ -24,6 +24,8 @@ from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network, load_space
 from trainfree.spaces.network import Network, NetworkBuilder
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MINI = load_space("nasbench201_mini")
 CLASSES, SIZE = 10, 8
 

@@ -30,6 +30,8 @@ from trainfree.spaces.network import (
     Network,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(params=[*ARCHITECTURES, *CELLS])
 def candidate(request) -> CheckedCandidate:

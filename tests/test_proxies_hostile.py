@@ -27,6 +27,8 @@ from trainfree.scoring.jobs.shard import attempt, prepare_torch
 from trainfree.scoring.jobs.trial import small_candidate
 from trainfree.scoring.status import Status
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ALIVE = 728
 
 

@@ -26,6 +26,8 @@ from trainfree.scoring.jobs.trial import small_candidate, try_proxy
 from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.status import Status
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ALIVE = 728
 
 

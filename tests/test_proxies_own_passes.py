@@ -29,6 +29,8 @@ from trainfree.scoring.candidate import CheckedCandidate
 from trainfree.scoring.jobs.trial import small_candidate
 from trainfree.scoring.quantities.own_passes.circle import circle_axes, extrinsic_curvature
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PRODUCTS = (nn.Conv2d, nn.Linear)
 NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d)
 LAYERS = (*PRODUCTS, *NORMALISATIONS, nn.ReLU, nn.AvgPool2d, nn.MaxPool2d)

@@ -28,6 +28,8 @@ from trainfree.scoring.jobs.trial import small_candidate, try_proxy
 from trainfree.scoring.settings.setting import Setting, scored_architectures, scoring_code_hash
 from trainfree.scoring.status import Status
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DEAD, ALIVE = 0, 728
 ATTENTIVE = {"dss"}
 """Proxies of networks with attention alone."""

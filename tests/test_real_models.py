@@ -18,6 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import trainfree
 from trainfree.proxies import PROXY_NAMES
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ALL = [
     pytest.param(name, marks=pytest.mark.slow if model.slow else (), id=name)
     for name, model in REAL_MODELS.items()

@@ -34,6 +34,8 @@ from trainfree.scoring.status import Status
 from trainfree.spaces import build_network, describes_networks, load_space
 from trainfree.spaces.protocol import ModuleSpace
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SPACE = """
 from torch import nn
 from trainfree.spaces.choices import ChoiceSpace

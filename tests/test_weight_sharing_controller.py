@@ -11,6 +11,8 @@ from scipy.stats import chisquare
 
 from trainfree.weight_sharing.controller import Controller, Reinforce
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TOYS = {
     "two edges of a kind": ((3, 3), (0, 0)),
     "edge and node": ((4, 2, 3), None),

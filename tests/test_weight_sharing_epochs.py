@@ -16,6 +16,8 @@ from trainfree.randomness import stream
 from trainfree.weight_sharing.checkpoint import read_state, write_state
 from trainfree.weight_sharing.epochs import run_epochs
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NUMBERS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**60), 2**60), st.floats(allow_nan=False), st.text()
 )

@@ -37,6 +37,8 @@ from trainfree.weight_sharing.presets import SETTINGS
 from trainfree.workflow.runs import ConfiguredRun
 from trainfree.workflow.tables import RunTables, options
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TEST, VALID = "cifar10/test/200", "cifar10-valid/valid/200"
 METHODS = ("gdas", "rsps")
 
