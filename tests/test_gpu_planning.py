@@ -40,6 +40,8 @@ from trainfree.spaces.nasbench201.space import CellSpace
 from trainfree.spaces.network import NetworkBuilder
 from trainfree.spaces.transnas101.micro import skeleton as micro_skeleton
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ALL = frozenset({"kernels", "flow", "patterns"})
 SIZE, IMAGES, CLASSES, SEED = 8, 3, 5, 3
 CELLS = CellSpace("cells", stem_channels=4, cells_per_stage=2)

@@ -22,6 +22,8 @@ from trainfree.scoring.modules.checks import (
     first_output,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 IMAGES = torch.rand(4, 3, 8, 8)
 LABELS = torch.tensor([0, 1, 2, 0])
 

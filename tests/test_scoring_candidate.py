@@ -18,6 +18,8 @@ from trainfree.scoring.clock import PhaseClock
 from trainfree.scoring.copies import MEMBERS
 from trainfree.scoring.jobs.trial import small_candidate
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Told(Backend):
     """Another way to compute: it knows a few quantities, and counts how often it is asked."""

@@ -21,6 +21,8 @@ from trainfree.scoring.jobs.shard import Scorer, score_shard
 from trainfree.scoring.settings.setting import Setting
 from trainfree.scoring.status import Status
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SETTING = Setting("nasbench201_mini", "generated", ("naswot", "params"), 4, "pytorch", "images", 0)
 FAILING = """
 from trainfree.proxies.registry import proxy

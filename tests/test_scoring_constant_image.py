@@ -14,6 +14,8 @@ from trainfree.spaces.network import NetworkBuilder
 from trainfree.spaces.transnas101.macro import skeleton as macro_skeleton
 from trainfree.spaces.transnas101.micro import skeleton as micro_skeleton
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SPACE = load_space("nasbench201")
 MACRO, MICRO = load_space("transnas101_macro"), load_space("transnas101_micro")
 UNEVEN = [

@@ -32,6 +32,8 @@ from trainfree.scoring.settings.studies import AblationSetting, ablation_arms
 from trainfree.scoring.weights import draw_weights
 from trainfree.spaces import build_network, load_space
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SPACE = "nasbench201_mini"
 SETTING = Setting(SPACE, "generated", ("naswot",), 4, "pytorch", "images", 0)
 MEANS = """

@@ -19,6 +19,8 @@ from trainfree.scoring.cpu_engine.layers import (
 )
 from trainfree.spaces.network import AvgPool, Conv
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OWN = {
     "more channels": ((9, 16, 8, 16), 32),
     "fewer channels": ((2, 48, 32, 16), 16),

@@ -22,6 +22,8 @@ from trainfree.scoring.jobs.shard import attempt
 from trainfree.scoring.jobs.trial import small_candidate
 from trainfree.scoring.status import Status
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DEAD, ALIVE = 0, 728
 Loss = Callable[[Tensor], Tensor]
 

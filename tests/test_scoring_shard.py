@@ -32,6 +32,8 @@ from trainfree.scoring.shared import SharedResults
 from trainfree.scoring.status import Status
 from trainfree.spaces import load_space
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SPACE = load_space("nasbench201_mini")
 PROXIES = ("naswot", "naswot_official", "synflow", "params", "flops", "relu_units")
 SETTING = Setting(SPACE.name, "generated", PROXIES, 8, "pytorch", "images", 0)

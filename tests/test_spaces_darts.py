@@ -23,6 +23,8 @@ from trainfree.spaces.darts.form import EVALUATION, SMALL, Form, parameters
 from trainfree.spaces.darts.genotype import OPERATIONS, Cell, Genotype, parse_genotype
 from trainfree.spaces.darts.modules import CellNetwork, ReLUConvBN
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SPACE = load_space("darts")
 TINY = Form(cells=4, channels=4)
 TINY_SMALL = Form(cells=4, channels=4, affine=False, pool_norm=True)
