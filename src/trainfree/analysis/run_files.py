@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -166,10 +166,9 @@ class RunFiles:
 
     def is_of(self, space: str) -> bool:
         """Whether the run's accuracies are of a space."""
-        try:
-            return str(self.benchmark.attrs.get("space", "")) == space
-        except AbsentError:
-            return False
+        with suppress(AbsentError):
+            return self.space == space
+        return False
 
     def scores(self, dataset: str) -> xr.Dataset:
         """Return the scores on a data set, or raise AbsentError."""
@@ -219,8 +218,9 @@ class RunFiles:
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what ``make`` gives, made once for a key: several tables need the same draws."""
-        made: T = self._once[key] if key in self._once else self._once.setdefault(key, make())
-        return made
+        if key not in self._once:
+            self._once[key] = make()
+        return cast(T, self._once[key])
 
     def proxies(self, kind: str, space: str, dataset: str, outcome: str) -> list[str]:
         """Return the proxies that can be compared with an outcome; names the others on the log.

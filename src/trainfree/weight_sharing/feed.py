@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from trainfree.randomness import stream
+from trainfree.weight_sharing.draws import generator_of
 from trainfree.weight_sharing.pictures import Batch, Pictures
 from trainfree.weight_sharing.presets import MethodSettings
 
@@ -44,7 +45,8 @@ class Feed:
 
     def generator(self, purpose: str) -> torch.Generator:
         """Return the same for torch, on the CPU."""
-        return torch.Generator().manual_seed(int(self.rng(purpose).integers(2**63)))
+        seed, run, epoch = self._key
+        return generator_of(seed, f"weight-sharing/{purpose}", run, epoch)
 
     def of_weights(self) -> Iterator[Batch]:
         """Yield the images of the weights once, shuffled and augmented."""

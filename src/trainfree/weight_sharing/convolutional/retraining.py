@@ -21,7 +21,6 @@ from trainfree.weight_sharing.convolutional.micro_controller import weights_opti
 from trainfree.weight_sharing.convolutional.settings import EnasConvolutionalSettings
 from trainfree.weight_sharing.convolutional.steps import (
     dropout,
-    generator_of,
     rate_at,
     right,
     set_rate,
@@ -32,6 +31,7 @@ from trainfree.weight_sharing.convolutional.super_network import (
     check_sizes,
     reduction_places,
 )
+from trainfree.weight_sharing.draws import generator_of
 from trainfree.weight_sharing.epochs import Row
 
 PURPOSE = "enas-convolutional/alone"

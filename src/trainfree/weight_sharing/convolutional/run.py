@@ -19,7 +19,7 @@ from trainfree.weight_sharing.convolutional.retraining import Alone
 from trainfree.weight_sharing.convolutional.schema import DERIVED, KIND, RANDOM, dataset_of
 from trainfree.weight_sharing.convolutional.search import PURPOSE, Judged, Search
 from trainfree.weight_sharing.convolutional.settings import EnasConvolutionalSettings
-from trainfree.weight_sharing.convolutional.steps import generator_of
+from trainfree.weight_sharing.draws import generator_of
 from trainfree.weight_sharing.epochs import run_epochs
 
 

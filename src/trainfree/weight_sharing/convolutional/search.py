@@ -21,13 +21,13 @@ from trainfree.weight_sharing.convolutional.micro_controller import (
 from trainfree.weight_sharing.convolutional.settings import EnasConvolutionalSettings
 from trainfree.weight_sharing.convolutional.steps import (
     dropout,
-    generator_of,
     rate_at,
     right,
     set_rate,
     step,
 )
 from trainfree.weight_sharing.convolutional.super_network import SuperNetwork
+from trainfree.weight_sharing.draws import generator_of
 from trainfree.weight_sharing.epochs import Row
 
 PURPOSE = "enas-convolutional"

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainfree.randomness import stream
 from trainfree.weight_sharing.convolutional.auxiliary import WEIGHT
 from trainfree.weight_sharing.convolutional.settings import Schedule
 from trainfree.weight_sharing.convolutional.super_network import Logits
@@ -28,11 +27,6 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of all parameters."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-
-
-def generator_of(seed: int, purpose: str, *key: int) -> torch.Generator:
-    """Return torch's generator of a purpose and a key; see :func:`trainfree.randomness.stream`."""
-    return torch.Generator().manual_seed(int(stream(seed, purpose, *key).integers(2**63)))
 
 
 def dropout(

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from trainfree.analysis.formats import number
 from trainfree.analysis.inputs import floats
 from trainfree.analysis.studies.enas_convolutional import read_search
-from trainfree.files.writing import write_atomically
 from trainfree.report.figures.convolutional.derived import pair_figure
+from trainfree.report.style.gif import picture_of, write_gif
 from trainfree.report.style.look import figure_style
 
 if TYPE_CHECKING:
     import xarray as xr
+    from PIL import Image
 
 WIDTH, HEIGHT, DENSITY = 6.4, 4.4, 90
-MILLISECONDS, LAST = 700, 2500
-"""A picture stands so long, the last one longer."""
-COLOURS = 32
-"""Of the whole animation: few, so that it stays small."""
 MOST_PICTURES = 60
 """Of a longer search, epochs at equal distances are shown, the first and the last among them."""
 
@@ -44,20 +39,7 @@ def animate_cells(search: Path, output: Path) -> None:
     DataFileError
         When the file is missing or damaged, or the output cannot be written.
     """
-    pictures = list(_pictures(read_search(search)))
-    palette = pictures[-1].quantize(COLOURS, dither=Image.Dither.NONE)
-    frames = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-    written = io.BytesIO()
-    frames[0].save(
-        written,
-        "GIF",
-        save_all=True,
-        append_images=frames[1:],
-        duration=[MILLISECONDS] * (len(frames) - 1) + [LAST],
-        loop=0,
-    )
-    content = written.getvalue()
-    write_atomically(output, lambda temporary: temporary.write_bytes(content))
+    write_gif(_pictures(read_search(search)), output)
 
 
 def _pictures(search: xr.Dataset) -> Iterator[Image.Image]:
@@ -76,6 +58,4 @@ def _pictures(search: xr.Dataset) -> Iterator[Image.Image]:
 def _picture(pair: str, title: str) -> Image.Image:
     with figure_style():
         figure = pair_figure(pair, WIDTH, HEIGHT, title)
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=DENSITY)
-    return Image.open(drawn).convert("RGB")
+        return picture_of(figure, DENSITY)
