@@ -136,16 +136,16 @@ def value_of(name: str, candidate: CheckedCandidate) -> float:
     return value
 
 
-def graph_candidate(text: str) -> CheckedCandidate:
+def graph_candidate(text: str, classes: int = 10) -> CheckedCandidate:
     """What small_candidate returns, for a cell of NAS-Bench-101."""
     arch, rng = GRAPHS.parse(text), stream(0, "trial")
     images = torch.from_numpy(rng.standard_normal((6, 3, 8, 8)))
     backend = EngineBackend(
-        lambda: build_network(GRAPHS, arch, 8, 10),
+        lambda: build_network(GRAPHS, arch, 8, classes),
         lambda network: draw_weights(network, "pytorch", stream(0, "weights", arch)),
         images.contiguous(memory_format=torch.channels_last),
         PhaseClock(),
-        labels=torch.from_numpy(rng.integers(0, 10, 6)),
+        labels=torch.from_numpy(rng.integers(0, classes, 6)),
         stream=lambda purpose: stream(0, purpose, arch),
     )
     return CheckedCandidate(backend)

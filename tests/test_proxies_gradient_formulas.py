@@ -13,6 +13,7 @@ from naive_network import (
     CLOSE,
     Naive,
     candidate_of,
+    graph_candidate,
     value_of,
 )
 from torch import Tensor
@@ -135,7 +136,7 @@ def test_ntk_gradsign_and_vkdnw_image_by_image(candidate, naive):
                     ]
                 )
             )
-        fishers.append(_fisher_of(naive, image, fixed))
+        fishers.append(_fisher_of(naive, image[None], fixed))
     rows = torch.stack(of_outputs)
     kernel = (rows @ rows.T).numpy()
     measured = candidate.tangent_kernel
@@ -146,16 +147,28 @@ def test_ntk_gradsign_and_vkdnw_image_by_image(candidate, naive):
         assert condition == pytest.approx(-eigenvalues[-1] / eigenvalues[0], rel=1e-4)
     agreement = float(torch.stack(of_losses).sign().sum(0).abs().sum())
     assert value_of("gradsign", candidate) == pytest.approx(agreement, rel=1e-3)
-    fisher = np.mean(fishers, axis=0)
-    expected = np.linalg.eigvalsh(fisher)
+    _assert_eigenvalues(candidate, fishers)
+
+
+@pytest.mark.parametrize("text", CELLS)
+def test_vkdnw_of_more_classes_than_features(text):
+    candidate = graph_candidate(text, classes=31)
+    assert candidate.network.nodes[-1].in_features == 20
+    naive = Naive(candidate)
+    fixed = naive.statistics()
+    _assert_eigenvalues(candidate, [_fisher_of(naive, x[None], fixed) for x in naive.batch])
+
+
+def _assert_eigenvalues(candidate: CheckedCandidate, fishers: list[np.ndarray]) -> None:
+    expected = np.linalg.eigvalsh(np.mean(fishers, axis=0))
     np.testing.assert_allclose(
         candidate.fisher_eigenvalues, expected, rtol=1e-6, atol=1e-9 * expected.max()
     )
 
 
 def _fisher_of(naive: Naive, image: Tensor, fixed: dict) -> np.ndarray:
-    """Jᵀ (diag p − p pᵀ) J of one image, by one backward pass a class."""
-    values = naive.run(image[None], fixed=fixed)
+    """Jᵀ (diag p − p pᵀ) J of one image, (1, 3, h, w), by one backward pass a class."""
+    values = naive.run(image, fixed=fixed)
     logits = values[naive.network.output][0]
     probability = torch.softmax(logits, 0).detach().numpy()
     rows = []

@@ -226,20 +226,23 @@ Visitor = Callable[[int, Tensor, Tensor], None]
 
 
 @torch.no_grad()
-def backward_per_image(forward: ForwardPass, cotangents: Tensor, visit: Visitor) -> None:
-    """Go back with K cotangents of the logits, the statistics of batch normalisation held fixed.
+def backward_per_image(
+    forward: ForwardPass, cotangents: Tensor, visit: Visitor, start: int | None = None
+) -> None:
+    """Go back with K cotangents of one output, the statistics of batch normalisation held fixed.
 
     Parameters
     ----------
     cotangents
-        (K, B, classes).
+        (K, B, …): of the logits, or of the output of node ``start``.
     visit
         Called for each convolution, linear layer and batch normalisation that a cotangent
         reaches, from the output to the input.
     """
     network, count = forward.network, len(cotangents)
-    adjoint = {network.output: cotangents.flatten(0, 1)}
-    for number in range(network.output, -1, -1):
+    start = network.output if start is None else start
+    adjoint = {start: cotangents.flatten(0, 1)}
+    for number in range(start, -1, -1):
         if number not in adjoint:
             continue
         here = adjoint.pop(number)

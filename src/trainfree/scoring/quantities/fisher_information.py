@@ -31,17 +31,38 @@ def first_entry_fisher(
         The first so many images are used; normalisation is by the statistics of all, held fixed.
     """
     part = forward.of_first(images)
-    classes = part.logits.shape[1]
-    entries = _FirstEntries(part, tensors)
-    one_hot = torch.eye(classes, dtype=part.logits.dtype, device=part.logits.device)
-    cotangents = one_hot[:, None, :].expand(classes, len(part.logits), classes)
-    backward_per_image(part, cotangents, entries.visit)
-    jacobian = entries.jacobian().to(torch.float64)
+    jacobian = _jacobian(part, tensors).to(torch.float64)
     probability = torch.softmax(part.logits.to(torch.float64), dim=1)
     weighted = probability[:, :, None] * jacobian
     mean = weighted.sum(dim=1)
     per_image = jacobian.mT @ weighted - mean[:, :, None] * mean[:, None, :]
     return per_image.mean(dim=0)
+
+
+def _jacobian(forward: ForwardPass, tensors: int) -> Tensor:
+    """Return J of each image, (B, classes, P).
+
+    Going back costs as much for a logit as for a feature that the last linear layer reads, so it
+    goes back from whichever are fewer; the layer's weights take the features to the logits.
+    """
+    network = forward.network
+    last = network.nodes[network.output]
+    entries = _FirstEntries(forward, tensors)
+    if not isinstance(last, Linear) or last.in_features >= last.out_features:
+        backward_per_image(forward, _one_hot(forward.logits), entries.visit)
+        return entries.jacobian()
+    features = forward.values[last.source]
+    backward_per_image(forward, _one_hot(features), entries.visit, last.source)
+    entries.to_logits(forward.parameters.weight[network.output])
+    entries.visit(network.output, features, _one_hot(forward.logits))
+    return entries.jacobian()
+
+
+def _one_hot(output: Tensor) -> Tensor:
+    """Return a cotangent for each of an output's (B, K) columns, (K, B, K)."""
+    columns = output.shape[1]
+    one_hot = torch.eye(columns, dtype=output.dtype, device=output.device)
+    return one_hot[:, None, :].expand(columns, len(output), columns)
 
 
 class _FirstEntries:
@@ -69,6 +90,11 @@ class _FirstEntries:
             statistics = self._forward.statistics[number]
             normal = (x[:, 0] - statistics.mean[0]) * statistics.inverse_deviation[0]
             self._columns[number] = [(first * normal).sum(dim=(2, 3)), first.sum(dim=(2, 3))]
+
+    def to_logits(self, weight: Tensor) -> None:
+        """Turn derivatives of features, (features, B), into those of logits: (classes, B)."""
+        for number, columns in self._columns.items():
+            self._columns[number] = [weight @ column for column in columns]
 
     def jacobian(self) -> Tensor:
         """Return J of each image, (B, K, P), zero for what no path joins to the output."""
