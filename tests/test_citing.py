@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from analysis_fixtures import write_scores, write_search
+from sharing_files import write_sharing
 
 from trainfree.cli import main
 from trainfree.combinations import COMBINATION_NAMES
@@ -16,10 +17,11 @@ from trainfree.search import ALGORITHM_NAMES
 from trainfree.spaces import SPACE_NAMES
 from trainfree.terminal.citing import papers
 from trainfree.terminal.citing.cite import bibtex, everything, papers_of, read_entries
+from trainfree.weight_sharing.methods import METHOD_NAMES
 
 TABLES = (
     *(papers.OF_CITES, papers.OF_COMBINATIONS, papers.OF_SPACES, papers.OF_SOURCES),
-    *(papers.OF_ALGORITHMS, papers.OF_IMAGES, papers.OF_RESULTS),
+    *(papers.OF_ALGORITHMS, papers.OF_METHODS, papers.OF_IMAGES, papers.OF_RESULTS),
 )
 
 
@@ -29,6 +31,7 @@ def test_every_name_of_the_suite_is_in_the_tables():
     assert set(papers.OF_COMBINATIONS) == set(COMBINATION_NAMES)
     assert set(papers.OF_SPACES) == set(SPACE_NAMES)
     assert set(papers.OF_ALGORITHMS) == set(ALGORITHM_NAMES)
+    assert set(papers.OF_METHODS) == set(METHOD_NAMES)
     assert set(papers.OF_IMAGES) == set(DATASETS)
 
 
@@ -73,6 +76,19 @@ def test_a_run_cites_its_proxies_spaces_searches_images_and_tables(tmp_path, cap
     output = tmp_path / "used.bib"
     assert main(["cite", str(tmp_path), "--output", str(output)]) == 0
     assert output.read_text() == shown
+
+
+def test_a_run_cites_its_methods_of_weight_sharing(tmp_path, capsys):
+    write_sharing(tmp_path / "weight_sharing/nasbench201/cifar10/setn/0.h5", "setn")
+    sharing = tmp_path / "enas/search.h5"
+    sharing.parent.mkdir()
+    write_sharing(sharing, "darts_v2")  # any file: the path says that ENAS wrote it
+    assert main(["cite", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "% method setn\n@inproceedings{dong2019setn," in shown
+    assert "% method darts_v2\n@inproceedings{liu2019," in shown
+    assert "% files enas/*\n@inproceedings{pham2018," in shown
+    assert "not the suite's own" not in shown
 
 
 def test_without_a_run_everything_is_cited(capsys):

@@ -21,6 +21,7 @@ from trainfree.terminal.citing.papers import (
     OF_CITES,
     OF_COMBINATIONS,
     OF_IMAGES,
+    OF_METHODS,
     OF_RESULTS,
     OF_SOURCES,
     OF_SPACES,
@@ -100,6 +101,7 @@ def papers_of(kind: str, name: str) -> tuple[str, ...] | None:
         "space": OF_SPACES,
         "benchmark": OF_SOURCES,
         "search": OF_ALGORITHMS,
+        "method": OF_METHODS,
         "images": OF_IMAGES,
         "results": OF_RESULTS,
     }
@@ -114,6 +116,7 @@ def everything() -> list[tuple[str, str]]:
         *(("space", name) for name in OF_SPACES),
         *(("benchmark", name) for name in OF_SOURCES),
         *(("search", name) for name in OF_ALGORITHMS),
+        *(("method", name) for name in OF_METHODS),
         *(("images", name) for name in OF_IMAGES),
         *(("results", name) for name in OF_RESULTS),
     ]
@@ -144,7 +147,8 @@ def _of_data(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _of_attributes(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what the attributes of a data file name."""
-    for kind, key in (("space", "space"), ("images", "dataset"), ("search", "algorithm")):
+    named = {"space": "space", "images": "dataset", "search": "algorithm", "method": "method"}
+    for kind, key in named.items():
         if name := str(attributes.get(key, "")):
             yield kind, name
     signals = (str(attributes.get(key, "")) for key in ("signal", "proxy"))
@@ -158,7 +162,7 @@ def _of_attributes(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _of_paths(folder: Path) -> Iterator[tuple[str, str]]:
     names = [
         path.relative_to(folder).as_posix()
-        for pattern in ("tables/*.csv", "learned/**/*.h5", "fronts/**/*.h5")
+        for pattern in ("tables/*.csv", "learned/**/*.h5", "fronts/**/*.h5", "enas*/**/*.h5")
         for path in files_below(folder, pattern)
     ]
     for beginning in OF_RESULTS:

@@ -119,6 +119,16 @@ OF_ALGORITHMS: dict[str, tuple[str, ...]] = {
     "move": ("abdelfattah2021", "real2019"),
 }
 
+OF_METHODS: dict[str, tuple[str, ...]] = {
+    "rsps": ("li2019",),
+    "darts_v1": ("liu2019",),
+    "darts_v2": ("liu2019",),
+    "gdas": ("dong2019",),
+    "setn": ("dong2019setn",),
+    "enas": ("pham2018",),
+}
+"""Searches by shared weights."""
+
 OF_IMAGES: dict[str, tuple[str, ...]] = {
     "cifar10": ("krizhevsky2009",),
     "cifar100": ("krizhevsky2009",),
@@ -143,5 +153,7 @@ OF_RESULTS: dict[str, tuple[str, ...]] = {
     "tables/proxy_outcomes": ("li2021", "analognasbench"),
     "learned/": ("kadlecova2024",),
     "fronts/": ("deb2002",),
+    "enas/": ("pham2018",),
+    "enas_convolutional/": ("pham2018",),
 }
 """By how the path of a file of results begins."""
