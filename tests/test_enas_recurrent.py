@@ -297,7 +297,7 @@ def test_a_search_that_is_killed_goes_on_with_the_same_bits(searched: Path, tmp_
         *("--setting", SEARCH.json, "--output", str(place)),
     ]
     running = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ})
-    checkpoint = tmp_path / "search.checkpoint.h5"
+    checkpoint = tmp_path / "search.h5.checkpoint"
     end = time.monotonic() + 120
     while not checkpoint.exists() and running.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
@@ -314,7 +314,7 @@ def test_a_search_that_is_killed_goes_on_with_the_same_bits(searched: Path, tmp_
 def test_a_checkpoint_of_another_setting_is_refused(tmp_path: Path) -> None:
     from trainfree.weight_sharing.checkpoint import write_state
 
-    write_state({"rows": [], "learner": {}}, tmp_path / "search.checkpoint.h5", "another")
+    write_state({"rows": [], "learner": {}}, tmp_path / "search.h5.checkpoint", "another")
     with pytest.raises(DataFileError, match="checkpoint of another setting"):
         outcome(tmp_path)
 

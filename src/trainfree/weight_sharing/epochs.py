@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from trainfree.parent_process import require_run
 from trainfree.progress import track
+from trainfree.provenance import settings_hash
 from trainfree.weight_sharing.checkpoint import State, read_state, write_state
 
 Row = Mapping[str, Any]
@@ -35,8 +36,7 @@ def run_epochs(
 ) -> list[Row]:
     """Do all epochs that are not done yet and return the records of all.
 
-    The state is kept in ``checkpoint`` after each epoch. The caller deletes that file when what
-    was learned is in a place of its own.
+    The state is kept in ``checkpoint`` after each epoch.
 
     Raises
     ------
@@ -55,3 +55,46 @@ def run_epochs(
         rows.append(learner.epoch(number))
         write_state({"rows": rows, "learner": learner.state_dict()}, checkpoint, identity)
     return rows
+
+
+class Checkpoints:
+    """Files beside a job's output that hold the states of its trainings until it is there.
+
+    A training goes on under the same settings, code, inputs and libraries. The device and its
+    threads may be others: a cluster may have no equal card, and only the last bits differ.
+
+    Parameters
+    ----------
+    output
+        The job's file.
+    attributes
+        Its provenance; see :func:`~trainfree.files.storage.provenance_attributes`.
+    also
+        What else has to be the same.
+    """
+
+    def __init__(self, output: Path, attributes: Mapping[str, Any], **also: str) -> None:
+        self._output = output
+        self._identity = settings_hash({**{key: attributes[key] for key in _ALIKE}, **also})
+        self._used: list[Path] = []
+
+    def run(self, learner: Learner, epochs: int, title: str, name: str = "") -> list[Row]:
+        """Do the epochs of one of the job's trainings; see :func:`run_epochs`.
+
+        Parameters
+        ----------
+        name
+            Tells the job's trainings apart: ``<output>.<name>.checkpoint``; empty for the only one.
+        """
+        parts = [self._output.name, name, "checkpoint"]
+        path = self._output.with_name(".".join(filter(None, parts)))
+        self._used.append(path)
+        return run_epochs(learner, epochs, path, self._identity, title)
+
+    def delete(self) -> None:
+        """Delete the files, for the output is there."""
+        for path in self._used:
+            path.unlink(missing_ok=True)
+
+
+_ALIKE = ("config_hash", "code_hash", "source_hashes", "libraries")

@@ -10,9 +10,8 @@ from trainfree.errors import ConfigError
 from trainfree.files.storage import open_dataset, provenance_attributes, write_dataset
 from trainfree.images.datasets import spec_of
 from trainfree.outside.extensions import load_files
-from trainfree.provenance import settings_hash
 from trainfree.scoring.jobs.shard import device_name, prepare_torch
-from trainfree.weight_sharing.epochs import run_epochs
+from trainfree.weight_sharing.epochs import Checkpoints
 from trainfree.weight_sharing.pictures import load_pictures
 from trainfree.weight_sharing.schema import Outcome, sharing_dataset
 from trainfree.weight_sharing.setting import SharingSetting, sharing_code_hash
@@ -59,14 +58,8 @@ def share_weights(
     pictures = load_pictures(setting, images, device)
     training = SharedTraining(setting, run, pictures)
     attributes = _attributes(setting, run, images, training, threads)
-    checkpoint = output.with_name(f"{output.name}.checkpoint")
-    rows = run_epochs(
-        training,
-        training.settings.epochs,
-        checkpoint,
-        identity_of(attributes, run),
-        f"{setting.method}, run {run}",
-    )
+    checkpoints = Checkpoints(output, attributes)
+    rows = checkpoints.run(training, training.settings.epochs, f"{setting.method}, run {run}")
     answer, seconds = training.answer()
     outcome = Outcome(
         rows=rows,
@@ -77,13 +70,7 @@ def share_weights(
     )
     dataset = sharing_dataset(setting.cell_space, outcome)
     write_dataset(dataset.assign_attrs(attributes), output, "weight_sharing")
-    checkpoint.unlink(missing_ok=True)
-
-
-def identity_of(attributes: Attributes, run: int) -> str:
-    """Return what a checkpoint belongs to: setting, run, code and images."""
-    parts = ("config_hash", "code_hash", "source_hashes", "libraries")
-    return settings_hash({"run": run, **{part: attributes[part] for part in parts}})
+    checkpoints.delete()
 
 
 def _attributes(

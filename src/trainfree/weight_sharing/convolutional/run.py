@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from trainfree.files.storage import open_dataset, provenance_attributes, write_dataset
-from trainfree.provenance import code_hash, settings_hash
+from trainfree.provenance import code_hash
 from trainfree.randomness import stream
 from trainfree.scoring.jobs.shard import device_name, prepare_torch
 from trainfree.weight_sharing.convolutional.cell import CellPair, random_pair
@@ -20,7 +20,7 @@ from trainfree.weight_sharing.convolutional.schema import DERIVED, KIND, RANDOM,
 from trainfree.weight_sharing.convolutional.search import PURPOSE, Judged, Search
 from trainfree.weight_sharing.convolutional.settings import EnasConvolutionalSettings
 from trainfree.weight_sharing.draws import generator_of
-from trainfree.weight_sharing.epochs import run_epochs
+from trainfree.weight_sharing.epochs import Checkpoints
 
 
 def search_cells(
@@ -62,17 +62,14 @@ def search_cells(
         device=device_name(torch.device(device)),
         threads=threads,
     )
-    # Another device or number of threads adds up in another order, so its bits are others too.
-    identity = settings_hash({key: attributes[key] for key in _IDENTITY})
-    checkpoints = [_beside(output, "search")]
+    checkpoints = Checkpoints(output, attributes)
     search = Search(settings, data, device)
-    rows = run_epochs(search, settings.shared.epochs, checkpoints[0], identity, "search")
+    rows = checkpoints.run(search, settings.shared.epochs, "search", "search")
     start = time.perf_counter()
     candidates, networks = derive(search)
     seconds = time.perf_counter() - start
     for number, network in enumerate(networks):
-        checkpoints.append(_beside(output, str(number)))
-        network |= _trained(network["pair"], number, search, device, checkpoints[-1], identity)
+        network |= _trained(network["pair"], number, search, device, checkpoints)
     dataset = dataset_of(rows, candidates, networks).assign_attrs(
         {
             **attributes,
@@ -91,11 +88,7 @@ def search_cells(
         }
     )
     write_dataset(dataset, output, KIND)
-    for checkpoint in checkpoints:
-        checkpoint.unlink(missing_ok=True)
-
-
-_IDENTITY = ("config", "code_hash", "source_hashes", "device", "threads", "libraries")
+    checkpoints.delete()
 
 
 def derive(search: Search) -> tuple[Judged, list[dict[str, Any]]]:
@@ -126,12 +119,12 @@ def derive(search: Search) -> tuple[Judged, list[dict[str, Any]]]:
 
 
 def _trained(
-    pair: CellPair, number: int, search: Search, device: str, checkpoint: Path, identity: str
+    pair: CellPair, number: int, search: Search, device: str, checkpoints: Checkpoints
 ) -> dict[str, Any]:
     settings, data = search.settings, search.data
     alone = Alone(pair, number, settings, data, device)
     title = f"network {number + 1} of {settings.random + 1}"
-    rows = run_epochs(alone, settings.retrained.epochs, checkpoint, identity, title)
+    rows = checkpoints.run(alone, settings.retrained.epochs, title, str(number))
     return {
         "rows": rows,
         "parameters": alone.parameters,
@@ -144,7 +137,3 @@ def _accuracies(alone: Alone, data: Data) -> dict[str, float]:
         "validation_accuracy": alone.accuracy(data.rewards),
         "test_accuracy": alone.accuracy(data.test),
     }
-
-
-def _beside(output: Path, name: str) -> Path:
-    return output.with_name(f"{output.name}.{name}.checkpoint")

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from trainfree.errors import ConfigError
 from trainfree.files.storage import provenance_attributes, read_dataset, write_dataset
-from trainfree.provenance import code_hash, settings_hash
+from trainfree.provenance import code_hash
 from trainfree.randomness import stream
 from trainfree.scoring.jobs.shard import device_name, prepare_torch
 from trainfree.weight_sharing.checkpoint import State
-from trainfree.weight_sharing.epochs import Row, run_epochs
+from trainfree.weight_sharing.epochs import Checkpoints, Row
 from trainfree.weight_sharing.recurrent.cell import Cell
 from trainfree.weight_sharing.recurrent.derive import (
     candidates_of,
@@ -57,16 +57,15 @@ def search_cell(
     text = _text_of(settings, path)
     attributes = _attributes(settings, text, device, threads)
     learner = EnasLearner(settings, text, device)
-    checkpoint = _checkpoint(output)
-    identity = _identity(attributes)
-    rows = run_epochs(learner, settings.epochs, checkpoint, identity, "search for a cell")
+    checkpoints = Checkpoints(output, attributes)
+    rows = checkpoints.run(learner, settings.epochs, "search for a cell")
     dataset = search_dataset(
         rows, candidates_of(learner), random_cells(settings), ngram_perplexities(text)
     )
     parameters = sum(weight.numel() for weight in learner.model.parameters())
     dataset.attrs = {**attributes, "parameters": parameters}
     write_dataset(dataset, output, "enas")
-    checkpoint.unlink(missing_ok=True)
+    checkpoints.delete()
 
 
 def train_cell(
@@ -108,14 +107,13 @@ def train_cell(
     source = {"search": str(found.attrs["config_hash"])}
     attributes = {**_attributes(settings, text, device, threads, source), "place": place, **source}
     trainer = _Trainer(settings, text, cell, device)
-    checkpoint = _checkpoint(output)
-    identity = _identity({**attributes, "cell": str(cell)})
-    rows = run_epochs(trainer, settings.epochs, checkpoint, identity, f"training the cell {place}")
+    checkpoints = Checkpoints(output, attributes, place=place, cell=str(cell))
+    rows = checkpoints.run(trainer, settings.epochs, f"training the cell {place}")
     dataset = training_dataset(str(cell), rows, trainer.test_perplexity())
     parameters = sum(weight.numel() for weight in trainer.model.parameters())
     dataset.attrs = {**attributes, "parameters": parameters}
     write_dataset(dataset, output, "enas_training")
-    checkpoint.unlink(missing_ok=True)
+    checkpoints.delete()
 
 
 def cell_at(search: xr.Dataset, place: str, origin: Path) -> Cell:
@@ -215,13 +213,3 @@ def _attributes(
         "vocabulary_hash": text.vocabulary_hash,
         **{f"{part}_words": len(getattr(text, part)) for part in ("train", "valid", "test")},
     }
-
-
-def _identity(attributes: Mapping[str, Any]) -> str:
-    """Return what a checkpoint belongs to: all attributes but the device and its threads."""
-    apart = ("device", "threads")
-    return settings_hash({key: value for key, value in attributes.items() if key not in apart})
-
-
-def _checkpoint(output: Path) -> Path:
-    return output.with_name(f"{output.stem}.checkpoint.h5")
