@@ -8,7 +8,7 @@
 # make damage  300 random damages to stored files, read by every command that reads them
 # make paper        the papers' settings in full (hours without a GPU)
 # make paper-tables copy that run's tables to reports/measured, for the repository
-# make nasbench101-tables, make agreement-table, make proxy-tables, make field-tables, make study-tables, make sizes-table, make spaces-tables, make zoo-table   the same for runs of their own
+# make nasbench101-tables, make agreement-table, make proxy-tables, make field-tables, make study-tables, make sharing-tables, make sizes-table, make spaces-tables, make zoo-table   the same for runs of their own
 # make scores-file  copy the scores of all finished runs into the file that comes with the package
 # make clean  forget results and compiled code (not data, not the environment)
 
@@ -25,7 +25,7 @@ INSTALL = python -m pip install --quiet --disable-pip-version-check -c $(CONSTRA
 # The environment's own programs come first, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables field-tables study-tables sizes-table spaces-tables zoo-table scores-file test pytest test-slurm lint docs bench bench-gpu damage kills constraints clean
+.PHONY: run paper paper-tables nasbench101-tables agreement-table proxy-tables field-tables study-tables sharing-tables sizes-table spaces-tables zoo-table scores-file test pytest test-slurm lint docs bench bench-gpu damage kills constraints clean
 
 run: $(READY)
 	@snakemake --cores $(CORES) --quiet rules
@@ -88,6 +88,14 @@ study-tables: $(READY)
 	@$(STUDIES) --cores $(CORES) --quiet rules
 	@python -m trainfree publish-table learned pareto limits --command '$(STUDIES)' \
 		--results results/default --scores results/default/scores/nasbench201/cifar10/b32-pytorch-images-s0.h5 \
+		--benchmark data/benchmarks/nasbench201.h5
+
+SHARING := snakemake weight_sharing --configfile config/weight_sharing.yaml
+
+sharing-tables: $(READY)
+	@$(SHARING) --cores $(CORES) --quiet rules
+	@python -m trainfree publish-table weight_sharing weight_sharing_ranking --command "$(SHARING)" \
+		--results results/weight_sharing --scores results/weight_sharing/scores/nasbench201/cifar10/*.h5 \
 		--benchmark data/benchmarks/nasbench201.h5
 
 SIZES := snakemake --configfile config/nats_sss.yaml
