@@ -312,7 +312,7 @@ def test_each_cell_has_a_verdict_and_what_sees_no_image_has_one_on_stand_ins(mad
     assert graf["signal"] == "a forest on GRAF after 1,024 trainings"
     assert graf["reason"].endswith("from GRAF after 1024 trainings")
     assert "no forest that" in cells.loc[("GRAF", "CIFAR-100 τ"), "reason"]
-    assert "not described" in cells.loc[("VKDNW_m", "CIFAR-10 τ"), "reason"]
+    assert "which no run stores" in cells.loc[("VKDNW_m", "CIFAR-10 τ"), "reason"]
 
 
 def test_two_printed_numbers_of_one_quantity_stand_beside_ours(made):
