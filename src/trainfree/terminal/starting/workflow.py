@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from types import FrameType
 
 from trainfree.config import Config, load_config
 from trainfree.errors import TrainfreeError
+from trainfree.files.reading import read_text
 from trainfree.files.suite import suite_path
-from trainfree.terminal.screen import Screen
+from trainfree.terminal.screen import Screen, visible
 from trainfree.workflow.paths import Paths
 
 
@@ -60,9 +62,10 @@ def run_workflow(wanted: Wanted, screen: Screen) -> int:
         When the workflow is not there.
     """
     config = load_config(*wanted.files)
+    started = time.time()
     status = _ended(subprocess.Popen(snakemake_command(wanted, config)))
-    if status == 0 and not (wanted.targets or wanted.dry_run or wanted.passed_on):
-        _tell(Paths(config.run), screen)
+    if status == 0 and not (wanted.targets or wanted.dry_run):
+        _tell(Paths(config.run), screen, since=started if wanted.passed_on else 0.0)
     return status
 
 
@@ -119,12 +122,16 @@ def _forwarded(process: subprocess.Popen[bytes], *signals: signal.Signals) -> It
             signal.signal(each, handler)
 
 
-def _tell(paths: Paths, screen: Screen) -> None:
-    """Write the summary of a run, if there is one, and where its report is."""
+def _tell(paths: Paths, screen: Screen, since: float) -> None:
+    """Write the summary of a run and where its report is, if that was made after ``since``.
+
+    Options of Snakemake can mean something else than a run: ``--lint``, ``--summary``.
+    """
     summary, report = Path(paths.results) / "tables" / "summary.txt", Path(paths.report)
+    if not report.is_file() or report.stat().st_mtime < since:
+        return
     if summary.is_file():
         screen.line()
-        screen.drawing(summary.read_text(encoding="utf-8").splitlines())
-    if report.is_file():
-        screen.line()
-        screen.line(f"report: {report.absolute()}")
+        screen.drawing(map(visible, read_text(summary).splitlines()))
+    screen.line()
+    screen.line(f"report: {report.absolute()}")
