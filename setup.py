@@ -34,10 +34,12 @@ class BuildWithSuite(build_py):
 
     def run(self) -> None:
         """Build."""
-        super().run()
         if self.editable_mode:
+            super().run()
             return
-        shutil.rmtree(self._suite, ignore_errors=True)
+        # What an earlier build left there would be in the wheel too.
+        shutil.rmtree(self._suite.parent, ignore_errors=True)
+        super().run()
         for name in carried_files():
             target = self._suite / name
             target.parent.mkdir(parents=True, exist_ok=True)
