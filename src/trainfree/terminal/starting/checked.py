@@ -64,5 +64,5 @@ def _written(value: Any) -> str:
     if isinstance(value, dict):
         value = {key: inner for key, inner in value.items() if inner not in (None, [], {})}
     style: dict[str, Any] = {"default_flow_style": True, "width": math.inf, "sort_keys": False}
-    text = yaml.safe_dump(value, allow_unicode=True, **style)
+    text: str = yaml.safe_dump(value, allow_unicode=True, **style)
     return text.removesuffix("\n").removesuffix("\n...")
