@@ -57,10 +57,17 @@ SMALL = {
 
 
 def tracked(repository: Path) -> list[str]:
-    """The files of the checkout as git knows them, and those that are not committed yet."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
-    return [name for name in listed.stdout.splitlines() if (repository / name).is_file()]
+    """The files of the checkout that git knows, and new ones in their folders."""
+
+    def listed(*options: str) -> list[str]:
+        command = ["git", "ls-files", *options]
+        done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
+        return [name for name in done.stdout.splitlines() if (repository / name).is_file()]
+
+    known = listed()
+    folders = {name.partition("/")[0] for name in known if "/" in name}
+    new = listed("--others", "--exclude-standard")
+    return [*known, *(name for name in new if name.partition("/")[0] in folders)]
 
 
 @pytest.fixture(scope="module")
