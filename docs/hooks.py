@@ -206,11 +206,14 @@ def _type(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def commands() -> str:
-    """Return a section for each subcommand, from the parser itself."""
+    """Return a section for each subcommand, from the parser itself, in the order of its help."""
     from trainfree.cli import parser
+    from trainfree.cli.command import grouped_commands
 
     blocks = []
-    for name, command in subcommands(parser()).items():
+    found, groups = subcommands(parser()), grouped_commands(parser())
+    for name in (listed.dest for group in groups.values() for listed in group):
+        command = found[name]
         rows = [
             (_option(action), (action.help or "").replace("%(default)s", str(action.default)))
             for action in command._actions

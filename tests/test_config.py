@@ -134,7 +134,7 @@ def test_command_line_prints_the_message_alone_and_fails(tmp_path, capsys):
 def test_command_line_shows_the_whole_configuration(tmp_path, capsys):
     path = tmp_path / "x.yaml"
     path.write_text("seed: 7\n")
-    assert main(["check-config", str(path)]) == 0
+    assert main(["check-config", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seed"] == 7
 
 

@@ -34,10 +34,10 @@ READMES = [
 ]
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 # Programs that pages name besides our own; what they get is not checked.
-OTHERS = {"pip", "pytest", "."}
+OTHERS = {"pip", "pytest", "python", "docker", "apptainer", "cd", "."}
 WITH_COMMANDS = [
     *("README.md", "config/README.md", "config/nasbench101.yaml"),
-    *("docs/command-line.md", "docs/configuration.md", "docs/offline.md"),
+    *("docs/installation.md", "docs/command-line.md", "docs/configuration.md", "docs/offline.md"),
 ]
 
 

@@ -80,3 +80,45 @@ def test_a_run_installs_what_it_needs_and_tests_add_the_rest(repository):
     assert "-e .\n" in recipes["READY"]
     assert '".[dev]"' not in recipes["READY"]
     assert '-e ".[dev]"' in recipes["DEV"]
+
+
+# ---------------------------------------------------------------- containers and workflow files
+
+
+def test_containers_get_pinned_versions_and_all_that_the_package_is_built_from(repository):
+    """They are not built here: what can be read in them is right."""
+    docker = (repository / "envs" / "Dockerfile").read_text()
+    apptainer = (repository / "envs" / "apptainer.def").read_text()
+    copied = {
+        word.removeprefix("./")
+        for line in re.findall(r"^COPY (.+) \S+$", docker, flags=re.MULTILINE)
+        for word in line.split()
+    }
+    files = apptainer.partition("%files\n")[2].partition("\n\n")[0]
+    assert {line.split()[0] for line in files.splitlines()} == copied
+    carried = re.search(r"CARRIED = \((.*?)\n\)", (repository / "setup.py").read_text(), re.DOTALL)
+    needed = {name.partition("/")[0] for name in re.findall(r'"([^"]+)"', carried[1])}
+    assert needed | {"src", "setup.py", "pyproject.toml", "README.md", "LICENSE"} == copied
+    assert all((repository / name).exists() for name in copied)
+    images = [re.search(r"(?mi)^from:? (\S+)$", text)[1] for text in (docker, apptainer)]
+    assert images[0] == images[1]
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-bookworm", images[0])
+    for text in (docker, apptainer):
+        assert re.search(r"pip install .*--constraint /src/requirements/constraints.txt /src", text)
+    assert docker.index("\nUSER trainfree\n") < docker.index("\nENTRYPOINT")
+    assert 'exec trainfree "$@"' in apptainer
+
+
+def test_github_runs_what_every_change_has_to_pass(repository):
+    workflows = list((repository / ".github" / "workflows").glob("*.yml"))
+    assert workflows
+    steps = [
+        step
+        for path in workflows
+        for job in yaml.safe_load(path.read_text())["jobs"].values()
+        for step in job["steps"]
+    ]
+    assert "bash .ci/run" in [step.get("run") for step in steps]
+    used = [step["uses"] for step in steps if "uses" in step]
+    assert used
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name) for name in used)

@@ -14,18 +14,18 @@ from pathlib import Path
 from trainfree import __version__
 from trainfree.cli import (
     authors,
-    configuration,
     models,
     nasbench101,
     preparation,
     report,
+    running,
     scoring,
     search,
     studies,
     tables,
     terminal,
 )
-from trainfree.cli.command import Handler
+from trainfree.cli.command import GroupedParser, Handler
 from trainfree.cli.output import ends_with_its_reader
 from trainfree.cli.sharing import convolutional, recurrent
 from trainfree.errors import TrainfreeError
@@ -40,7 +40,7 @@ DESCRIPTION = (
 )
 EXIT_USER_ERROR = 2
 STAGES = (
-    configuration,
+    running,
     authors,
     preparation,
     nasbench101,
@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0, or what the subcommand says; 2 with a message on standard error for a user's error.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    arguments = parser().parse_args(argv)
+    own, passed_on = _divided(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(own, argparse.Namespace(passed_on=passed_on))
     handler: Handler = arguments.handler
     try:
         end_with_run(EXIT_USER_ERROR)
@@ -87,11 +88,22 @@ def _sentence_of(error: BaseException) -> str:
     return ""
 
 
+def _divided(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words for us and, of ``run``, those for Snakemake, which follow ``--``."""
+    given = list(words)
+    if given[:1] != ["run"] or "--" not in given:
+        return given, []
+    end = given.index("--")
+    return given[:end], given[end + 1 :]
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all subcommands."""
-    program = argparse.ArgumentParser(prog="trainfree", description=DESCRIPTION)
+    program = GroupedParser(prog="trainfree", description=DESCRIPTION)
     program.add_argument("--version", action="version", version=f"trainfree {__version__}")
-    commands = program.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = program.add_subparsers(
+        required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
+    )
     for stage in STAGES:
         stage.add_commands(commands)
     return program

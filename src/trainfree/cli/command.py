@@ -1,4 +1,4 @@
-"""How a subcommand is declared: a name, a handler, a line of help.
+"""How a subcommand is declared: a name, a handler, a line of help; and how help lists them.
 
 Handlers import their packages themselves, so that a command loads only the libraries it needs.
 """
@@ -11,18 +11,56 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from trainfree.files.suite import here_or_of_suite, suite_path
 from trainfree.scoring.settings.precision import GroupOptions, Precision
 from trainfree.workflow.paths import Paths
 
-DEFAULT_CONFIG = Path("config/config.yaml")
+DEFAULT_CONFIG = "config/config.yaml"
+OWN_CONFIG = "trainfree.yaml"
+"""What ``trainfree init`` writes, and what a run in its folder reads."""
 DEFAULT_RUN = "default"
 Handler = Callable[[argparse.Namespace], int | None]
+GROUPS = {
+    "run the suite": ("init", "run", "status", "report", "check-config", "doctor"),
+    "look at results": ("show", "top", "compare", "merge", "tables", "cite"),
+    "your own models and scores": ("score", "rank"),
+    "extend the suite": ("new-proxy", "new-search", "config-schema"),
+}
+"""Commands for people, by title of their group."""
+STEPS = "steps that rules and maintainers call"
 
 if TYPE_CHECKING:  # not a class that can be subscribed at run time
     from trainfree.scoring.jobs.columns import ColumnStore
     from trainfree.scoring.settings.setting import Setting
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+class GroupedParser(argparse.ArgumentParser):
+    """A parser whose help lists the commands for people first, and the workflow's own last."""
+
+    def format_help(self) -> str:
+        """Return the help with a section for each group of commands."""
+        formatter = argparse.HelpFormatter(self.prog, max_help_position=26)
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        for title, listed in grouped_commands(self).items():
+            formatter.start_section(title)
+            formatter.add_arguments(listed)
+            formatter.end_section()
+        formatter.start_section("options")
+        formatter.add_arguments(self._optionals._group_actions)
+        formatter.end_section()
+        formatter.add_text("'trainfree COMMAND --help' describes a command.")
+        return formatter.format_help()
+
+
+def grouped_commands(parser: argparse.ArgumentParser) -> dict[str, list[argparse.Action]]:
+    """Return name and help of all commands by title of their group."""
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    known = {listed.dest: listed for listed in commands._get_subactions()}
+    groups = {title: [known.pop(name) for name in names] for title, names in GROUPS.items()}
+    return groups | {STEPS: list(known.values())}
 
 
 def command(commands: Commands, name: str, handler: Handler, text: str) -> argparse.ArgumentParser:
@@ -38,7 +76,11 @@ def command(commands: Commands, name: str, handler: Handler, text: str) -> argpa
 def add_configfile(parser: argparse.ArgumentParser) -> None:
     """Let a subcommand take configuration files as Snakemake does."""
     parser.add_argument(
-        "--configfile", type=Path, nargs="+", default=[], help=f"override {DEFAULT_CONFIG}"
+        "--configfile",
+        type=Path,
+        nargs="+",
+        default=[],
+        help=f"files that override {DEFAULT_CONFIG}; default: {OWN_CONFIG}, if it exists",
     )
 
 
@@ -123,5 +165,15 @@ def results_folder(run: str) -> Path:
 
 
 def configuration_files(arguments: argparse.Namespace) -> tuple[Path, ...]:
-    """Return the files that make the configuration, later ones winning."""
-    return (DEFAULT_CONFIG, *arguments.configfile)
+    """Return the files that make the configuration, later ones winning.
+
+    The suite's own come first. A file that is not there may be one of these, ``config/paper.yaml``.
+    """
+    named = [here_or_of_suite(path) for path in arguments.configfile or ()]
+    own = own_configuration(arguments)
+    return (suite_path(DEFAULT_CONFIG), *(named or ([own] if own.is_file() else [])))
+
+
+def own_configuration(arguments: argparse.Namespace) -> Path:
+    """Return where the folder that a subcommand is about has its configuration, if it has one."""
+    return Path(getattr(arguments, "folder", ".")) / OWN_CONFIG

@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainfree.cli.command import DEFAULT_RUN, command, results_folder
+from trainfree.cli.command import (
+    DEFAULT_RUN,
+    OWN_CONFIG,
+    command,
+    own_configuration,
+    results_folder,
+)
 from trainfree.workflow.paths import Paths
 
 if TYPE_CHECKING:
@@ -81,10 +87,13 @@ def add_commands(commands: Commands) -> None:
     report.add_argument("--scores", type=Path, nargs="*", help="default: all in --results")
     report.add_argument("--searches", type=Path, nargs="*", help="default: all in --results")
     report.add_argument("--benchmarks", type=Path, nargs="*", help="default: all in --data")
-    report.add_argument("--templates", type=Path, help="folder; default: the checkout's")
+    report.add_argument("--templates", type=Path, help="folder; default: the suite's own")
     report.add_argument("--output", type=Path, help="default: report/index.html in --results")
     report.add_argument(
-        "--configfile", type=Path, nargs="+", help="also list what is missing of this configuration"
+        "--configfile",
+        type=Path,
+        nargs="+",
+        help=f"also list what is missing of this run; default: {OWN_CONFIG}, if it exists",
     )
 
 
@@ -214,7 +223,8 @@ def _named_or_found(named: list[Path] | None, folder: Path, pattern: str, kind: 
 
 def _configured_run(arguments: argparse.Namespace) -> Run | None:
     """Return the run that the page is of, as far as a configuration says it."""
-    if arguments.configfile is None:
+    own = arguments.results is None and own_configuration(arguments).is_file()
+    if arguments.configfile is None and not own:
         return None
     from trainfree.cli.terminal import run_of
 

@@ -88,8 +88,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument(
             "--published",
             type=Path,
-            default=Path("reports/published"),
-            help="folder of published numbers",
+            help="folder of published numbers; default: the suite's own",
         )
 
 
@@ -168,9 +167,11 @@ def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:
     from trainfree.analysis.declaration import Inputs
     from trainfree.analysis.published import read_papers
     from trainfree.config import load_config
+    from trainfree.files.suite import PUBLISHED, suite_path
     from trainfree.workflow import studies
     from trainfree.workflow.runs import ConfiguredRun
 
+    published = arguments.published or suite_path(PUBLISHED)
     config = load_config(*configuration_files(arguments))
     run, folder = ConfiguredRun(config), _results(arguments, config)
 
@@ -182,7 +183,7 @@ def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:
         searches=below(run.search_files),
         shared=below(studies.sharing_beside(run)),
         benchmark=arguments.data / Path(run.benchmark).relative_to("data"),
-        published=tuple(paper.path for paper in read_papers(arguments.published)),
+        published=tuple(paper.path for paper in read_papers(published)),
         settings=config.table_settings,
     )
 

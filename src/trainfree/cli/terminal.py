@@ -179,6 +179,7 @@ def run_of(arguments: argparse.Namespace) -> Run:
     """Return the run that the workflow would make of the same configuration files."""
     from trainfree.analysis.published import read_papers, table_names
     from trainfree.config import load_config
+    from trainfree.files.suite import PUBLISHED, suite_path
     from trainfree.sources.delivery import source_settings
     from trainfree.terminal.run import Run
     from trainfree.workflow.runs import ConfiguredRun
@@ -186,7 +187,7 @@ def run_of(arguments: argparse.Namespace) -> Run:
     files = configuration_files(arguments)
     config = load_config(*files)
     sources = config.sources
-    papers = read_papers(Path("reports/published"))
+    papers = read_papers(suite_path(PUBLISHED))
     return Run(
         configured=ConfiguredRun(config),
         configuration=files,

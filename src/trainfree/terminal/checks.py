@@ -29,7 +29,7 @@ from trainfree.sources.probing import is_usable, probe
 from trainfree.sources.recipes import RECIPES
 from trainfree.terminal.run import Run
 
-PINS = Path("requirements") / "constraints.txt"
+PINS = "requirements/constraints.txt"
 OLDEST_PYTHON = (3, 11)
 SCARCE_GIB, COMFORTABLE_GIB = 0.5, 2.0
 """Free space below which no run is begun, and below which it is worth a note."""

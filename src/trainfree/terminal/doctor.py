@@ -8,6 +8,7 @@ from pathlib import Path
 from trainfree import __version__
 from trainfree.analysis.formats import count_of
 from trainfree.errors import TrainfreeError
+from trainfree.files.suite import suite_path
 from trainfree.scoring.settings.setting import scoring_work
 from trainfree.terminal.checks import (
     PINS,
@@ -59,7 +60,10 @@ def examine(
 def _sections(
     configure: Callable[[], Run], folder: Path, offline: bool
 ) -> Iterable[tuple[str, Iterable[Check]]]:
-    yield "Environment", [check_python(), *_programs(), *check_packages(read_pins(PINS))]
+    yield (
+        "Environment",
+        [check_python(), *_programs(), *check_packages(read_pins(suite_path(PINS)))],
+    )
     yield "Folders", check_folders(folder)
     try:
         run = configure()

@@ -57,8 +57,12 @@ _STYLES = {
 
 def clean(value: object) -> str:
     """Return text on one line in which control characters are visible escapes."""
-    text = " ".join(str(value).split())
-    return "".join(_visible(letter) for letter in text)
+    return visible(" ".join(str(value).split()))
+
+
+def visible(line: str) -> str:
+    """Return a line of text with its spaces, and with control characters as visible escapes."""
+    return "".join(_visible(letter) for letter in line)
 
 
 def _visible(letter: str) -> str:

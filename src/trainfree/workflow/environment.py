@@ -36,8 +36,9 @@ def export_environment(checkout: Path, mirror: str | None) -> None:
     """Set what jobs inherit: the Python and the trainfree they run, and where a mirror lies.
 
     Jobs use the Python that this Snakemake runs with, whether its environment is activated or not
-    (a conda environment of ``--sdm conda`` comes before it), and the source of this checkout. The
-    mirror's place is no property of the results, so it is no parameter of a rule; an environment
+    (a conda environment of ``--sdm conda`` comes before it), and the source of this checkout; where
+    the workflow is that of an installed package, the package is the environment's own. The mirror's
+    place is no property of the results, so it is no parameter of a rule; an environment
     variable that is already set wins.
 
     Raises
@@ -46,7 +47,8 @@ def export_environment(checkout: Path, mirror: str | None) -> None:
         When the environment's mirror is no path.
     """
     _prepend("PATH", Path(sys.executable).parent)
-    _prepend("PYTHONPATH", checkout / "src")
+    if (source := checkout / "src").is_dir():
+        _prepend("PYTHONPATH", source)
     announce_run()
     if folder := mirror_folder(mirror):
         os.environ[MIRROR_VARIABLE] = folder

@@ -26,6 +26,7 @@ from trainfree.analysis.origins import data_files
 from trainfree.analysis.overview.scoreboard import SCORES
 from trainfree.analysis.registry import read_rows
 from trainfree.errors import DataFileError
+from trainfree.files.suite import suite_folder
 from trainfree.files.writing import write_text
 from trainfree.report.page.figures import anchor_of, read_figures
 from trainfree.report.page.gate import Gate
@@ -37,7 +38,7 @@ from trainfree.report.page.tables import TableView, read_tables
 LOG = logging.getLogger(__name__)
 
 TEMPLATE = "report.html.j2"
-TEMPLATES = Path(__file__).resolve().parents[4] / "reports" / "templates"
+TEMPLATES = suite_folder() / "reports" / "templates"
 LARGEST_PAGE = 5_000_000  # bytes that a mail still takes and a browser opens at once
 _PLAIN_NUMBER = re.compile(r"-?\d{1,12}(\.\d+)?")
 _COUNT = re.compile(r"[0-9]{1,9}")
@@ -89,7 +90,7 @@ def render_report(contents: Contents, output: Path, templates: Path = TEMPLATES)
     output
         The HTML file.
     templates
-        Folder with ``report.html.j2``; by default that of this checkout.
+        Folder with ``report.html.j2``; by default the suite's own.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def render_report(contents: Contents, output: Path, templates: Path = TEMPLATES)
     except TemplateError as error:
         raise DataFileError(
             f"{templates / TEMPLATE}: the page's template is missing or wrong ({error!r}); "
-            "give the folder reports/templates of the checkout"
+            "give the folder reports/templates of a checkout, or install trainfree again"
         ) from error
     for what, reason in gate.left_out:
         LOG.warning("left out: %s: %s", what, reason)
