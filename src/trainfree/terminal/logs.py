@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import re
@@ -14,6 +13,7 @@ from trainfree.analysis.formats import count_of
 from trainfree.errors import UnreadableFileError
 from trainfree.files.reading import cannot_be_read, files_below
 from trainfree.workflow.lock import running_since
+from trainfree.workflow.plan import seconds_of
 
 _PROGRESS = re.compile(r".*?: (\d+ of \d+, about .+ left)")
 _OUR_ERROR = "trainfree: error: "
@@ -144,16 +144,8 @@ def _words(text: str) -> list[str]:
 
 def mean_seconds(costs: Iterable[Path]) -> float | None:
     """Return the mean duration of the jobs that have ended, None where none has."""
-    seconds = [value for path in costs if (value := _seconds(path)) is not None]
+    seconds = [value for path in costs if (value := seconds_of(path)) is not None]
     return sum(seconds) / len(seconds) if seconds else None
-
-
-def _seconds(cost: Path) -> float | None:
-    try:
-        with cost.open(encoding="utf-8", newline="") as handle:
-            return float(next(csv.DictReader(handle, delimiter="\t"))["s"])
-    except (OSError, StopIteration, KeyError, ValueError):
-        return None  # not there yet, or being written
 
 
 def _lines(path: Path) -> Iterator[str]:

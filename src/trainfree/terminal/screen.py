@@ -57,8 +57,22 @@ _STYLES = {
 
 def clean(value: object) -> str:
     """Return text on one line in which control characters are visible escapes."""
-    text = " ".join(str(value).split())
+    return visible(" ".join(str(value).split()))
+
+
+def visible(text: str) -> str:
+    """Return text in which control characters are visible escapes."""
     return "".join(_visible(letter) for letter in text)
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    """Return text that a stream can take: with stand-ins for letters that it cannot."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
+    return text
 
 
 def _visible(letter: str) -> str:
@@ -119,12 +133,7 @@ class Screen:
             self._stream.write(shown + "\n")
 
     def _encodable(self, text: str) -> str:
-        encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        try:
-            text.encode(encoding)
-        except UnicodeEncodeError:
-            return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
-        return text
+        return encodable(text, self._stream)
 
 
 def _rich_table(titles: Sequence[str], right: Sequence[bool], cells: list[list[str]]) -> Table:

@@ -1,0 +1,193 @@
+"""How long a run still takes, from what its jobs took, tell of themselves and took earlier."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+State = Literal["waiting", "running", "done", "failed"]
+
+_SECONDS = {
+    "prepare_images": 15.0,
+    "prepare_benchmark": 10.0,
+    "score_shard": 120.0,
+    "merge_scores": 2.0,
+    "search": 10.0,
+    "search_fronts": 30.0,
+    "share_weights": 120.0,
+    "learn": 60.0,
+    "learn_for_field": 300.0,
+    "store_kernels": 8.0,
+}
+"""What jobs take on a processor of today where nothing else is known: measured, in seconds."""
+_USUAL_SECONDS = 4.0
+_OF_ANY_SIZE = ("score_", "learn", "share_", "train_", "enas_", "search_")
+"""Rules whose jobs take seconds or hours, whatever the machine: they say nothing of its speed."""
+_OVERDUE = 0.2
+"""Part of the time so far that a job is given which takes longer than was expected."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A job of the run as the estimate sees it.
+
+    Attributes
+    ----------
+    rule
+        Jobs of one rule take alike.
+    state
+        What has become of it.
+    elapsed
+        Seconds since it began; of one that is done, what it took.
+    left
+        Seconds that it takes on by its own count, if it counts.
+    usual
+        Seconds that it took in an earlier run, if there was one.
+    after
+        Places of the jobs it waits for, all before its own.
+    needs
+        How much it takes of what is limited.
+    """
+
+    rule: str
+    state: State
+    elapsed: float = 0.0
+    left: float | None = None
+    usual: float | None = None
+    after: tuple[int, ...] = ()
+    needs: Mapping[str, int] = field(default_factory=dict)
+
+
+def expected_seconds(steps: Sequence[Step]) -> list[float]:
+    """Return how long each job takes from its begin to its end.
+
+    What a job itself says counts most, then what others of its rule took in this run, then what it
+    took earlier. Those of which nothing is known take what is usual, times the slowness of this
+    machine in the rules of which something is known.
+    """
+    known = [_known(step) for step in steps]
+    guesses = [_guess(step) for step in steps]
+    sums: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for step, value, guess in zip(steps, known, guesses, strict=True):
+        if value is not None:
+            sums[step.rule][0] += value
+            sums[step.rule][1] += guess
+    ratios = {rule: took / guessed for rule, (took, guessed) in sums.items() if took > 0}
+    alike = [math.log(value) for rule, value in ratios.items() if not rule.startswith(_OF_ANY_SIZE)]
+    slowness = math.exp(sum(alike) / (len(alike) + 1))
+    expected = []
+    for step, value, guess in zip(steps, known, guesses, strict=True):
+        seconds = guess * ratios.get(step.rule, slowness) if value is None else value
+        if value is None and step.state == "running":
+            seconds = max(seconds, (1 + _OVERDUE) * step.elapsed)
+        expected.append(seconds)
+    return expected
+
+
+def share_done(steps: Sequence[Step]) -> float:
+    """Return what part of the work of these jobs is done, from 0 to 1; 1 without any."""
+    expected = expected_seconds(steps)
+    done = sum(
+        seconds if step.state in ("done", "failed") else min(step.elapsed, seconds)
+        for step, seconds in zip(steps, expected, strict=True)
+        if step.state != "waiting"
+    )
+    total = sum(expected)
+    return done / total if total else 1.0
+
+
+def seconds_left(steps: Sequence[Step], limits: Mapping[str, int]) -> float:
+    """Return how long it takes until no job is left that can be done.
+
+    Jobs are begun as in the run: as soon as those they wait for are done and there is enough of
+    what is limited. What waits for a failed job is never begun.
+
+    Parameters
+    ----------
+    steps
+        All jobs of the run; none before those it waits for.
+    limits
+        How much there is at a time of what is limited.
+    """
+    return _Schedule(steps, limits).run()
+
+
+class _Schedule:
+    """The rest of the run, played through."""
+
+    def __init__(self, steps: Sequence[Step], limits: Mapping[str, int]) -> None:
+        self._steps = steps
+        self._free = dict(limits)
+        self._expected = expected_seconds(steps)
+        self._followers: list[list[int]] = [[] for _ in steps]
+        self._open = [0] * len(steps)
+        self._ready: defaultdict[tuple[tuple[str, int], ...], list[int]] = defaultdict(list)
+        self._ends: list[tuple[float, int]] = []
+        self._needs = [
+            tuple(
+                (name, min(value, limits[name]))
+                for name, value in sorted(step.needs.items())
+                if name in limits
+            )
+            for step in steps
+        ]
+        lost: set[int] = set()
+        for place, step in enumerate(steps):
+            if step.state == "failed" or not lost.isdisjoint(step.after):
+                lost.add(place)
+            elif step.state != "done":
+                self._add(place, step)
+
+    def _add(self, place: int, step: Step) -> None:
+        if step.state == "running":
+            self._begin(place, max(self._expected[place] - step.elapsed, 0.0))
+            return
+        for one in step.after:
+            if self._steps[one].state != "done":
+                self._open[place] += 1
+                self._followers[one].append(place)
+        if not self._open[place]:
+            heapq.heappush(self._ready[self._needs[place]], place)
+
+    def run(self) -> float:
+        now = 0.0
+        self._begin_ready(now)
+        while self._ends:
+            now, ended = heapq.heappop(self._ends)
+            for name, value in self._needs[ended]:
+                self._free[name] += value
+            for place in self._followers[ended]:
+                self._open[place] -= 1
+                if not self._open[place]:
+                    heapq.heappush(self._ready[self._needs[place]], place)
+            self._begin_ready(now)
+        return now
+
+    def _begin_ready(self, now: float) -> None:
+        """Begin what there is room for; jobs of equal needs in the order of the plan."""
+        for needs, places in self._ready.items():
+            while places and all(self._free[name] >= value for name, value in needs):
+                place = heapq.heappop(places)
+                self._begin(place, now + self._expected[place])
+
+    def _begin(self, place: int, end: float) -> None:
+        for name, value in self._needs[place]:
+            self._free[name] -= value
+        heapq.heappush(self._ends, (end, place))
+
+
+def _known(step: Step) -> float | None:
+    """Return what a job takes in all, where that is known from the job itself."""
+    if step.state == "done":
+        return step.elapsed
+    if step.state == "running" and step.left is not None:
+        return step.elapsed + step.left
+    return None
+
+
+def _guess(step: Step) -> float:
+    return max(step.usual or _SECONDS.get(step.rule, _USUAL_SECONDS), 0.1)
