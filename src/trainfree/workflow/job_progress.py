@@ -25,6 +25,7 @@ from trainfree.parent_process import VARIABLE
 T = TypeVar("T")
 SUFFIX = ".progress"
 _SECONDS_BETWEEN = 2.0
+_FEW = 10
 _LEAST_SHARE = 0.05
 """Of the time left as last told, that a job which is later than it said still has."""
 
@@ -37,23 +38,25 @@ class JobProgress:
     ----------
     begun, told
         When the job began and when it told this, in seconds of the epoch.
-    since
-        When the first of the items was begun.
     done, total
         How many items are done, and of how many; ``total`` is 0 in a job that does not count.
+    since, base
+        From when the speed is measured, and how many items were done then. The first of many
+        items is left out: it waits for code to be compiled, and says little of the others.
     """
 
     begun: float
     told: float
-    since: float = 0.0
     done: int = 0
     total: int = 0
+    since: float = 0.0
+    base: int = 0
 
     def seconds_left(self, now: float) -> float | None:
-        """Return how long the items that are left take; None as long as none is done."""
-        if not 0 < self.done <= self.total:
+        """Return how long the items that are left take; None as long as none was measured."""
+        if not self.base < self.done <= self.total:
             return None
-        left = (self.told - self.since) / self.done * (self.total - self.done)
+        left = (self.told - self.since) / (self.done - self.base) * (self.total - self.done)
         return max(left - max(now - self.told, 0.0), _LEAST_SHARE * left)
 
     @property
@@ -125,13 +128,16 @@ class _Teller:
 
     def begin(self, total: int) -> None:
         now = time.time()
-        self._last = replace(self._last, told=now, since=now, done=0, total=total)
+        self._last = JobProgress(self._last.begun, now, total=total, since=now)
         self._write()
 
     def tell(self, done: int) -> None:
         if time.monotonic() < self._next:
             return
-        self._last = replace(self._last, told=time.time(), done=done)
+        now = time.time()
+        if not self._last.done and self._last.total > _FEW:
+            self._last = replace(self._last, since=now, base=done)
+        self._last = replace(self._last, told=now, done=done)
         self._write()
 
     def end(self) -> None:

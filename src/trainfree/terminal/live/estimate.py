@@ -12,21 +12,28 @@ from typing import Literal
 State = Literal["waiting", "running", "done", "failed"]
 
 _SECONDS = {
-    "prepare_images": 15.0,
-    "prepare_benchmark": 10.0,
-    "score_shard": 120.0,
-    "merge_scores": 2.0,
-    "search": 10.0,
+    "prepare": 10.0,
+    "score": 120.0,
+    "merge": 1.0,
+    "search": 8.0,
     "search_fronts": 30.0,
-    "share_weights": 120.0,
+    "share": 120.0,
     "learn": 60.0,
     "learn_for_field": 300.0,
-    "store_kernels": 8.0,
+    "tabulate": 2.0,
+    "choose": 2.0,
+    "store_kernels": 6.0,
+    "write": 2.0,
 }
-"""What jobs take on a processor of today where nothing else is known: measured, in seconds."""
+"""What jobs of a rule or a family take on one core where nothing else is known, as measured.
+
+A family are the rules that begin with the same word.
+"""
 _USUAL_SECONDS = 4.0
-_OF_ANY_SIZE = ("score_", "learn", "share_", "train_", "enas_", "search_")
-"""Rules whose jobs take seconds or hours, whatever the machine: they say nothing of its speed."""
+_OF_ANY_SIZE = {"score", "learn", "share", "train", "enas", "search"}
+"""Families whose jobs take seconds or hours on any machine, and say nothing of its speed."""
+_Key = tuple[Literal["rule", "family", "all"], str]
+_ALL: _Key = ("all", "")
 _OVERDUE = 0.2
 """Part of the time so far that a job is given which takes longer than was expected."""
 
@@ -65,27 +72,49 @@ class Step:
 def expected_seconds(steps: Sequence[Step]) -> list[float]:
     """Return how long each job takes from its begin to its end.
 
-    What a job itself says counts most, then what others of its rule took in this run, then what it
-    took earlier. Those of which nothing is known take what is usual, times the slowness of this
-    machine in the rules of which something is known.
+    What a job itself says counts most, then what it took earlier or what is usual, times how much
+    longer than that others took in this run: those of its rule, or of its family, or of all.
     """
     known = [_known(step) for step in steps]
     guesses = [_guess(step) for step in steps]
-    sums: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for step, value, guess in zip(steps, known, guesses, strict=True):
-        if value is not None:
-            sums[step.rule][0] += value
-            sums[step.rule][1] += guess
-    ratios = {rule: took / guessed for rule, (took, guessed) in sums.items() if took > 0}
-    alike = [math.log(value) for rule, value in ratios.items() if not rule.startswith(_OF_ANY_SIZE)]
-    slowness = math.exp(sum(alike) / (len(alike) + 1))
+    ratios = _ratios(steps, known, guesses)
     expected = []
     for step, value, guess in zip(steps, known, guesses, strict=True):
-        seconds = guess * ratios.get(step.rule, slowness) if value is None else value
-        if value is None and step.state == "running":
-            seconds = max(seconds, (1 + _OVERDUE) * step.elapsed)
-        expected.append(seconds)
+        if value is None:
+            value = guess * next(ratios[key] for key in _keys(step) if key in ratios)
+            if step.state == "running":
+                value = max(value, (1 + _OVERDUE) * step.elapsed)
+        expected.append(value)
     return expected
+
+
+def _ratios(
+    steps: Sequence[Step], known: Sequence[float | None], guesses: Sequence[float]
+) -> dict[_Key, float]:
+    """Return how much longer than guessed jobs took."""
+    sums: defaultdict[_Key, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for step, value, guess in zip(steps, known, guesses, strict=True):
+        if value is not None:
+            for key in _keys(step)[:-1]:
+                sums[key][0] += value
+                sums[key][1] += guess
+    ratios = {key: took / guessed for key, (took, guessed) in sums.items() if took > 0}
+    speeds = [
+        math.log(ratio)
+        for (kind, name), ratio in ratios.items()
+        if kind == "family" and name not in _OF_ANY_SIZE
+    ]
+    ratios[_ALL] = math.exp(sum(speeds) / (len(speeds) + 0.25))
+    return ratios
+
+
+def _keys(step: Step) -> tuple[_Key, ...]:
+    """Return what a job has in common with others, the closest first."""
+    return ("rule", step.rule), ("family", _family(step.rule)), _ALL
+
+
+def _family(rule: str) -> str:
+    return rule.partition("_")[0]
 
 
 def share_done(steps: Sequence[Step]) -> float:
@@ -190,4 +219,5 @@ def _known(step: Step) -> float | None:
 
 
 def _guess(step: Step) -> float:
-    return max(step.usual or _SECONDS.get(step.rule, _USUAL_SECONDS), 0.1)
+    family = _SECONDS.get(_family(step.rule), _USUAL_SECONDS)
+    return max(step.usual or _SECONDS.get(step.rule, family), 0.1)

@@ -19,9 +19,18 @@ if TYPE_CHECKING:
 _OF_NO_INTEREST = (
     *("Assuming unrestricted", "Building DAG", "Using shell:", "Conda environments:"),
     *("Group jobs:", "Singularity containers:", "Select jobs to execute", "Execute "),
-    *("Exiting because a job execution failed", "Shutting down"),
+    *("Exiting because a job execution failed", "Shutting down", "Elapsed time:"),
 )
 """How messages begin that the view says better, or that say nothing of this run."""
+_ONLY_PRINTS = {
+    *("--lint", "--list", "--list-rules", "-l", "--list-target-rules", "--lt", "--dag", "--d3dag"),
+    *("--rulegraph", "--filegraph", "--summary", "-S", "--detailed-summary", "-D", "--report"),
+    *("--list-changes", "--list-untracked", "--list-input-changes", "--list-params-changes"),
+    *("--list-code-changes", "--list-conda-envs", "--print-compilation", "--archive", "--unlock"),
+    *("--delete-all-output", "--delete-temp-output", "--cleanup-metadata", "--touch", "-t"),
+    *("--generate-unit-tests", "--containerize", "--conda-create-envs-only", "--edit-notebook"),
+}
+"""Options with which Snakemake runs no jobs."""
 _TOLD_BY_VIEW = (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR)
 
 
@@ -47,10 +56,12 @@ class LogHandler(LogHandlerBase):
             ),
         )
         details = asked.dryrun or asked.verbose or asked.debug_dag or asked.printshellcmds
-        self._shows = not details and quiet.isdisjoint({Quietness.PROGRESS, Quietness.ALL})
+        shows = not details and quiet.isdisjoint({Quietness.PROGRESS, Quietness.ALL})
         self._view: RunView | None = None
         self._watch: Watch | None = None
         self._failed: dict[Path, float] = {}
+        if shows and _ONLY_PRINTS.isdisjoint(sys.argv):
+            self._start()
 
     @property
     def writes_to_stream(self) -> bool:
@@ -82,9 +93,7 @@ class LogHandler(LogHandlerBase):
         event = getattr(record, "event", None)
         if event == LogEvent.JOB_ERROR:
             self._failed.update(dict.fromkeys(map(Path, getattr(record, "log", ())), time.time()))
-        if event == LogEvent.WORKFLOW_STARTED and self._shows:
-            self._start()
-        elif event == LogEvent.JOB_INFO and self._view is not None and self._watch is None:
+        if event == LogEvent.JOB_INFO and self._view is not None and self._watch is None:
             self._begin_jobs()
         if self._view is None:
             self._snakemakes.handle(record)
@@ -105,15 +114,12 @@ class LogHandler(LogHandlerBase):
 
     def _begin_jobs(self) -> None:
         """Watch what this Snakemake planned; leave a workflow that planned nothing to itself."""
-        from trainfree.terminal.live.watch import Watch
-        from trainfree.workflow.plan import read_plan
+        from trainfree.terminal.live.watch import watch_of
 
-        plan = read_plan(Path())
-        if plan is not None and plan.process == os.getpid():
-            self._watch = Watch(plan, Path())
-        elif self._view is not None:
+        self._watch = watch_of(Path(), os.getpid())
+        if self._watch is None and self._view is not None:
             self._view.stop()
-            self._view, self._shows = None, False
+            self._view = None
 
     def _look(self) -> Snapshot | None:
         return None if self._watch is None else self._watch.look(self._failed)

@@ -10,7 +10,7 @@ from pathlib import Path
 from trainfree.terminal.live.estimate import State, Step, seconds_left, share_done
 from trainfree.terminal.logs import NO_MESSAGE, error_in, written_at
 from trainfree.workflow.job_progress import JobProgress, job_progress
-from trainfree.workflow.plan import STAGES, Plan, PlannedJob, seconds_of
+from trainfree.workflow.plan import STAGES, Plan, PlannedJob, read_plan, seconds_of
 
 _CLOCKS_DIFFER = 60.0
 """Seconds by which the clocks of machines may differ."""
@@ -190,3 +190,15 @@ def _step(
     return Step(
         planned.rule, state, elapsed, left, planned.usual, tuple(planned.after), planned.needs
     )
+
+
+def watch_of(folder: Path, process: int) -> Watch | None:
+    """Return what looks at the run of a process; None where it has planned nothing.
+
+    Raises
+    ------
+    UnreadableFileError
+        When the plan cannot be read.
+    """
+    plan = read_plan(folder)
+    return Watch(plan, folder) if plan is not None and plan.process == process else None
