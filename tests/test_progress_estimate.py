@@ -59,8 +59,14 @@ def played(jobs: Sequence[Job], cores: int) -> float:
     return max(job.begun + job.seconds for job in jobs)
 
 
-def left_at(jobs: Sequence[Job], now: float, limits: Mapping[str, int]) -> float:
-    return seconds_left([job.at(now) for job in jobs], limits)
+def left_of(steps: Sequence[Step], limits: Mapping[str, int], slowness: float = 1.0) -> float:
+    return seconds_left(steps, expected_seconds(steps, slowness), limits)
+
+
+def left_at(
+    jobs: Sequence[Job], now: float, limits: Mapping[str, int], slowness: float = 1.0
+) -> float:
+    return left_of([job.at(now) for job in jobs], limits, slowness)
 
 
 def a_run(shards: int, of_a_shard: float) -> list[Job]:
@@ -92,7 +98,8 @@ def test_a_slow_machine_is_noticed():
     end = played(jobs, 2)
     for percent in range(10, 95, 5):
         now = end * percent / 100
-        assert left_at(jobs, now, {"_cores": 2}) == pytest.approx(end - now, rel=0.3), percent
+        left = left_at(jobs, now, {"_cores": 2}, slowness=4.0)
+        assert left == pytest.approx(end - now, rel=0.3), percent
 
 
 def test_what_jobs_took_earlier_counts_more_than_what_is_usual():
@@ -103,11 +110,11 @@ def test_what_jobs_took_earlier_counts_more_than_what_is_usual():
 
 def test_limits_of_cores_and_gpus_are_kept():
     steps = [Step("score_shard", "waiting", usual=10.0, needs={"_cores": 1, "gpu": 1})] * 4
-    assert seconds_left(steps, {"_cores": 8, "gpu": 2}) == pytest.approx(20)
-    assert seconds_left(steps, {"_cores": 1, "gpu": 2}) == pytest.approx(40)
-    assert seconds_left(steps, {}) == pytest.approx(10)
+    assert left_of(steps, {"_cores": 8, "gpu": 2}) == pytest.approx(20)
+    assert left_of(steps, {"_cores": 1, "gpu": 2}) == pytest.approx(40)
+    assert left_of(steps, {}) == pytest.approx(10)
     greedy = [Step("score_shard", "waiting", usual=10.0, needs={"_cores": 64})] * 2
-    assert seconds_left(greedy, {"_cores": 2}) == pytest.approx(20)  # Snakemake scales it down
+    assert left_of(greedy, {"_cores": 2}) == pytest.approx(20)  # Snakemake scales it down
 
 
 def test_jobs_behind_a_failed_one_are_not_waited_for():
@@ -117,20 +124,20 @@ def test_jobs_behind_a_failed_one_are_not_waited_for():
         Step("write_report", "waiting", usual=50.0, after=(1,)),
         Step("search", "running", 2.0, left=5.0),
     ]
-    assert seconds_left(steps, {"_cores": 2}) == pytest.approx(5.0)
+    assert left_of(steps, {"_cores": 2}) == pytest.approx(5.0)
 
 
 def test_a_job_that_takes_longer_than_expected_goes_on():
     late = Step("plot_x", "running", 100.0)
-    assert 0 < seconds_left([late], {}) < 100
-    assert 0 < share_done([late]) < 1
+    assert 0 < left_of([late], {}) < 100
+    assert 0 < share_done([late], expected_seconds([late])) < 1
 
 
 def test_nothing_to_do_is_done():
-    assert seconds_left([], {"_cores": 2}) == 0
-    assert share_done([]) == 1
+    assert left_of([], {"_cores": 2}) == 0
+    assert share_done([], []) == 1
     done = [Step("search", "done", 4.0)]
-    assert (seconds_left(done, {}), share_done(done), expected_seconds(done)) == (0, 1, [4.0])
+    assert (left_of(done, {}), share_done(done, [4.0]), expected_seconds(done)) == (0, 1, [4.0])
 
 
 def test_any_run_ends_and_never_in_less_time_than_its_work_or_its_longest_chain_takes():
@@ -141,7 +148,7 @@ def test_any_run_ends_and_never_in_less_time_than_its_work_or_its_longest_chain_
             after = tuple(sorted(n for n in range(place) if draw.random() < 0.1))
             seconds, cores = draw.uniform(0.5, 20), draw.randrange(1, 4)
             steps.append(Step("a", "waiting", usual=seconds, after=after, needs={"_cores": cores}))
-        left = seconds_left(steps, {"_cores": 3})
+        left = left_of(steps, {"_cores": 3})
         chain = []
         for step in steps:
             chain.append(step.usual + max((chain[n] for n in step.after), default=0.0))
@@ -158,11 +165,19 @@ def test_a_recorded_run_would_have_been_told_well():
     judged = 0
     for moment, jobs in recorded["moments"]:
         steps = [
-            Step(job["rule"], states[state], elapsed, left, None, tuple(job["after"]), job["needs"])
+            Step(
+                job["rule"],
+                states[state],
+                elapsed,
+                left,
+                architectures=job["architectures"],
+                after=tuple(job["after"]),
+                needs=job["needs"],
+            )
             for job, (state, elapsed, left) in zip(recorded["jobs"], jobs, strict=True)
         ]
         if 0.1 * end <= moment <= 0.9 * end:
             judged += 1
-            told = moment + seconds_left(steps, recorded["limits"])
+            told = moment + left_of(steps, recorded["limits"], recorded["slowness"])
             assert told == pytest.approx(end, rel=0.3), moment
     assert judged >= 20

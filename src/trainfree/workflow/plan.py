@@ -71,6 +71,8 @@ class Plan:
         When, in seconds of the epoch, by the clock of its machine.
     written
         The same by the clock of the file system, with which times of files are compared.
+    slowness
+        How much longer than on a free core it took to plan.
     limits
         How much there is for all jobs at a time of what is limited.
     jobs
@@ -80,6 +82,7 @@ class Plan:
     process: int
     started: float
     written: float
+    slowness: float
     limits: Mapping[str, int]
     jobs: tuple[PlannedJob, ...]
 
@@ -118,6 +121,7 @@ def plan_of(workflow: Any) -> Plan:
         process=os.getpid(),
         started=now,
         written=now,
+        slowness=_slowness() if "_cores" in limits else 1.0,
         limits=limits,
         jobs=tuple(
             PlannedJob(
@@ -162,6 +166,17 @@ def seconds_of(cost: Path) -> float | None:
             return float(next(csv.DictReader(handle, delimiter="\t"))["s"])
     except (OSError, StopIteration, KeyError, ValueError):
         return None  # not there yet, or being written
+
+
+def _slowness() -> float:
+    """Return how many seconds passed for one in which this process computed; 1 if not known."""
+    try:
+        since_boot = float(Path("/proc/uptime").read_text().split()[0])
+        started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        elapsed = since_boot - started / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 1.0
+    return max(elapsed / max(time.process_time(), 0.1), 1.0)
 
 
 def _limits(workflow: Any) -> dict[str, int]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import heapq
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import geometric_mean
 from typing import Literal
 
 State = Literal["waiting", "running", "done", "failed"]
 
 _SECONDS = {
     "prepare": 10.0,
-    "score": 120.0,
+    "score": 60.0,
     "merge": 1.0,
     "search": 8.0,
     "search_fronts": 30.0,
@@ -30,7 +30,9 @@ _SECONDS = {
 A family are the rules that begin with the same word.
 """
 _USUAL_SECONDS = 4.0
-_OF_ANY_SIZE = {"score", "learn", "share", "train", "enas", "search"}
+_OF_A_SHARD, _OF_AN_ARCHITECTURE = 5.0, 0.06
+"""What a scoring job takes, with the default proxies at batch size 32."""
+_OF_ANY_SIZE = {"prepare", "score", "learn", "share", "train", "enas", "search"}
 """Families whose jobs take seconds or hours on any machine, and say nothing of its speed."""
 _Key = tuple[Literal["rule", "family", "all"], str]
 _ALL: _Key = ("all", "")
@@ -54,6 +56,8 @@ class Step:
         Seconds that it takes on by its own count, if it counts.
     usual
         Seconds that it took in an earlier run, if there was one.
+    architectures
+        How many it scores, where its file says so.
     after
         Places of the jobs it waits for, all before its own.
     needs
@@ -65,19 +69,27 @@ class Step:
     elapsed: float = 0.0
     left: float | None = None
     usual: float | None = None
+    architectures: int = 0
     after: tuple[int, ...] = ()
     needs: Mapping[str, int] = field(default_factory=dict)
 
 
-def expected_seconds(steps: Sequence[Step]) -> list[float]:
+def expected_seconds(steps: Sequence[Step], slowness: float = 1.0) -> list[float]:
     """Return how long each job takes from its begin to its end.
 
     What a job itself says counts most, then what it took earlier or what is usual, times how much
     longer than that others took in this run: those of its rule, or of its family, or of all.
+
+    Parameters
+    ----------
+    steps
+        All jobs of the run.
+    slowness
+        How much longer than on a free core work took when the run began.
     """
     known = [_known(step) for step in steps]
     guesses = [_guess(step) for step in steps]
-    ratios = _ratios(steps, known, guesses)
+    ratios = _ratios(steps, known, guesses, slowness)
     expected = []
     for step, value, guess in zip(steps, known, guesses, strict=True):
         if value is None:
@@ -89,7 +101,10 @@ def expected_seconds(steps: Sequence[Step]) -> list[float]:
 
 
 def _ratios(
-    steps: Sequence[Step], known: Sequence[float | None], guesses: Sequence[float]
+    steps: Sequence[Step],
+    known: Sequence[float | None],
+    guesses: Sequence[float],
+    slowness: float,
 ) -> dict[_Key, float]:
     """Return how much longer than guessed jobs took."""
     sums: defaultdict[_Key, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -99,12 +114,12 @@ def _ratios(
                 sums[key][0] += value
                 sums[key][1] += guess
     ratios = {key: took / guessed for key, (took, guessed) in sums.items() if took > 0}
-    speeds = [
-        math.log(ratio)
+    of_families = [
+        ratio
         for (kind, name), ratio in ratios.items()
         if kind == "family" and name not in _OF_ANY_SIZE
     ]
-    ratios[_ALL] = math.exp(sum(speeds) / (len(speeds) + 0.25))
+    ratios[_ALL] = geometric_mean([slowness, *of_families])
     return ratios
 
 
@@ -117,9 +132,14 @@ def _family(rule: str) -> str:
     return rule.partition("_")[0]
 
 
-def share_done(steps: Sequence[Step]) -> float:
-    """Return what part of the work of these jobs is done, from 0 to 1; 1 without any."""
-    expected = expected_seconds(steps)
+def share_done(steps: Sequence[Step], expected: Sequence[float]) -> float:
+    """Return what part of the work of these jobs is done, from 0 to 1; 1 without any.
+
+    Parameters
+    ----------
+    steps, expected
+        The jobs, and how long each takes from its begin to its end.
+    """
     done = sum(
         seconds if step.state in ("done", "failed") else min(step.elapsed, seconds)
         for step, seconds in zip(steps, expected, strict=True)
@@ -129,7 +149,9 @@ def share_done(steps: Sequence[Step]) -> float:
     return done / total if total else 1.0
 
 
-def seconds_left(steps: Sequence[Step], limits: Mapping[str, int]) -> float:
+def seconds_left(
+    steps: Sequence[Step], expected: Sequence[float], limits: Mapping[str, int]
+) -> float:
     """Return how long it takes until no job is left that can be done.
 
     Jobs are begun as in the run: as soon as those they wait for are done and there is enough of
@@ -139,19 +161,23 @@ def seconds_left(steps: Sequence[Step], limits: Mapping[str, int]) -> float:
     ----------
     steps
         All jobs of the run; none before those it waits for.
+    expected
+        How long each takes from its begin to its end.
     limits
         How much there is at a time of what is limited.
     """
-    return _Schedule(steps, limits).run()
+    return _Schedule(steps, expected, limits).run()
 
 
 class _Schedule:
     """The rest of the run, played through."""
 
-    def __init__(self, steps: Sequence[Step], limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, steps: Sequence[Step], expected: Sequence[float], limits: Mapping[str, int]
+    ) -> None:
         self._steps = steps
         self._free = dict(limits)
-        self._expected = expected_seconds(steps)
+        self._expected = expected
         self._followers: list[list[int]] = [[] for _ in steps]
         self._open = [0] * len(steps)
         self._ready: defaultdict[tuple[tuple[str, int], ...], list[int]] = defaultdict(list)
@@ -220,4 +246,7 @@ def _known(step: Step) -> float | None:
 
 def _guess(step: Step) -> float:
     family = _SECONDS.get(_family(step.rule), _USUAL_SECONDS)
-    return max(step.usual or _SECONDS.get(step.rule, family), 0.1)
+    seconds = _SECONDS.get(step.rule, family)
+    if step.architectures:
+        seconds = _OF_A_SHARD + _OF_AN_ARCHITECTURE * step.architectures
+    return max(step.usual or seconds, 0.1)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainfree.terminal.live.estimate import State, Step, seconds_left, share_done
+from trainfree.terminal.live.estimate import State, Step, expected_seconds, seconds_left, share_done
 from trainfree.terminal.logs import NO_MESSAGE, error_in, written_at
 from trainfree.workflow.job_progress import JobProgress, job_progress
 from trainfree.workflow.plan import STAGES, Plan, PlannedJob, read_plan, seconds_of
 
+_SHARD = re.compile(r"/(?P<first>\d+)-(?P<last>\d+)\.h5$")
 _CLOCKS_DIFFER = 60.0
 """Seconds by which the clocks of machines may differ."""
 
@@ -24,8 +26,8 @@ class WatchedJob:
     ----------
     planned
         What was planned.
-    step
-        How it stands, for the estimate.
+    step, expected
+        How it stands, for the estimate, and how long it takes from its begin to its end.
     progress
         What it told last of itself, while it is running and where it tells.
     reason
@@ -34,6 +36,7 @@ class WatchedJob:
 
     planned: PlannedJob
     step: Step
+    expected: float = 0.0
     progress: JobProgress | None = None
     reason: str = ""
 
@@ -74,7 +77,7 @@ class Snapshot:
     @property
     def share(self) -> float:
         """What part of the work is done, from 0 to 1."""
-        return share_done([job.step for job in self.jobs])
+        return _share(self.jobs)
 
     @property
     def stages(self) -> list[Stage]:
@@ -93,8 +96,11 @@ class Snapshot:
 def _stage(name: str, jobs: Sequence[WatchedJob]) -> Stage:
     counts = {state: sum(job.state == state for job in jobs) for state in ("done", "running")}
     failed = sum(job.state == "failed" for job in jobs)
-    share = share_done([job.step for job in jobs])
-    return Stage(name, counts["done"], len(jobs), counts["running"], failed, share)
+    return Stage(name, counts["done"], len(jobs), counts["running"], failed, _share(jobs))
+
+
+def _share(jobs: Sequence[WatchedJob]) -> float:
+    return share_done([job.step for job in jobs], [job.expected for job in jobs])
 
 
 class Watch:
@@ -112,6 +118,7 @@ class Watch:
         self._plan = plan
         self._folder = folder
         self._begun: dict[int, float] = {}
+        self._told: dict[int, JobProgress] = {}
         self._ended: dict[int, WatchedJob] = {}
         self._most_at_once = 0
 
@@ -139,7 +146,9 @@ class Watch:
                 _waiting(planned) if waits else self._looked_at(place, planned, failed, now)
             )
         steps = [job.step for job in jobs]
-        left = seconds_left(steps, self._limits(steps))
+        expected = expected_seconds(steps, self._plan.slowness)
+        left = seconds_left(steps, expected, self._limits(steps))
+        jobs = [replace(job, expected=time) for job, time in zip(jobs, expected, strict=True)]
         return Snapshot(tuple(jobs), max(now - self._plan.started, 0.0), left)
 
     def _limits(self, steps: Sequence[Step]) -> Mapping[str, int]:
@@ -166,9 +175,7 @@ class Watch:
         if took is not None:
             self._ended[place] = WatchedJob(planned, _step(planned, "done", took))
             return self._ended[place]
-        told = job_progress(log)
-        if told and told.begun < self._plan.started - _CLOCKS_DIFFER:
-            told = None  # left by a job of an earlier run that was killed
+        told = self._told_by(place, log)
         begun = told.begun if told else self._begun.setdefault(place, min(written, now))
         elapsed = max(now - begun, 0.0)
         reason = error_in(log)
@@ -177,7 +184,14 @@ class Watch:
                 planned, _step(planned, "failed", elapsed), reason=reason or NO_MESSAGE
             )
         left = told.seconds_left(now) if told else None
-        return WatchedJob(planned, _step(planned, "running", elapsed, left), told)
+        return WatchedJob(planned, _step(planned, "running", elapsed, left), progress=told)
+
+    def _told_by(self, place: int, log: Path) -> JobProgress | None:
+        """Return what a running job told last; its file goes a moment before the job ends."""
+        told = job_progress(log)
+        if told and told.begun >= self._plan.started - _CLOCKS_DIFFER:
+            self._told[place] = told  # an older one was left by a job that was killed
+        return self._told.get(place)
 
 
 def _waiting(planned: PlannedJob) -> WatchedJob:
@@ -187,8 +201,16 @@ def _waiting(planned: PlannedJob) -> WatchedJob:
 def _step(
     planned: PlannedJob, state: State, elapsed: float = 0.0, left: float | None = None
 ) -> Step:
+    shard = _SHARD.search(planned.output)
     return Step(
-        planned.rule, state, elapsed, left, planned.usual, tuple(planned.after), planned.needs
+        rule=planned.rule,
+        state=state,
+        elapsed=elapsed,
+        left=left,
+        usual=planned.usual,
+        architectures=int(shard["last"]) - int(shard["first"]) + 1 if shard else 0,
+        after=planned.after,
+        needs=planned.needs,
     )
 
 
