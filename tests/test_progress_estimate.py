@@ -158,11 +158,11 @@ def test_any_run_ends_and_never_in_less_time_than_its_work_or_its_longest_chain_
 
 
 def test_a_recorded_run_would_have_been_told_well():
-    """What a run of the test configuration was like, with what its jobs told, every few seconds."""
+    """A run of the test configuration on two busy cores, with what its jobs told."""
     recorded = json.loads(RECORDED.read_text())
     states = {"w": "waiting", "r": "running", "d": "done"}
     end = recorded["end"]
-    judged = 0
+    within = []
     for moment, jobs in recorded["moments"]:
         steps = [
             Step(
@@ -177,7 +177,8 @@ def test_a_recorded_run_would_have_been_told_well():
             for job, (state, elapsed, left) in zip(recorded["jobs"], jobs, strict=True)
         ]
         if 0.1 * end <= moment <= 0.9 * end:
-            judged += 1
-            told = moment + left_of(steps, recorded["limits"], recorded["slowness"])
-            assert told == pytest.approx(end, rel=0.3), moment
-    assert judged >= 20
+            left = left_of(steps, recorded["limits"], recorded["slowness"])
+            within.append(left == pytest.approx(end - moment, rel=0.3))
+            assert left == pytest.approx(end - moment, rel=0.4), moment
+    assert len(within) >= 20
+    assert sum(within) >= 0.9 * len(within)

@@ -186,11 +186,14 @@ def _limits(workflow: Any) -> dict[str, int]:
         for name, resource in workflow.global_resources.items()
         if not workflow.resource_scopes.is_local(name)
     }
-    return {
+    limits = {
         name: value
         for name, value in shared.items()
         if isinstance(value, int) and 0 < value < 1_000_000
     }
+    if "_nodes" in limits:
+        limits.pop("_cores", None)  # of a job in the queue, not of all
+    return limits
 
 
 def _needs(job: Any, limits: Iterable[str]) -> dict[str, int]:

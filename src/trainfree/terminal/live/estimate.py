@@ -141,9 +141,9 @@ def share_done(steps: Sequence[Step], expected: Sequence[float]) -> float:
         The jobs, and how long each takes from its begin to its end.
     """
     done = sum(
-        seconds if step.state in ("done", "failed") else min(step.elapsed, seconds)
+        min(step.elapsed, seconds)
         for step, seconds in zip(steps, expected, strict=True)
-        if step.state != "waiting"
+        if step.state in ("done", "running")
     )
     total = sum(expected)
     return done / total if total else 1.0
