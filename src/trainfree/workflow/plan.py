@@ -25,6 +25,8 @@ _STAGES = {
 }
 """The stages of a run in their order, and how the rules of each begin."""
 STAGES = (*_STAGES, "other")
+_SLOWEST = 8.0
+"""Beyond it a machine was held up for a moment, which says little of the hours to come."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def _slowness() -> float:
         elapsed = since_boot - started / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return 1.0
-    return max(elapsed / max(time.process_time(), 0.1), 1.0)
+    return min(max(elapsed / max(time.process_time(), 0.1), 1.0), _SLOWEST)
 
 
 def _limits(workflow: Any) -> dict[str, int]:
