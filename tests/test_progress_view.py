@@ -236,7 +236,8 @@ def test_a_killed_job_is_named(folder):
 
 
 def test_quiet_is_quiet(folder):
-    for words in (["--quiet"], ["--quiet", "all"], ["--quiet", "progress"]):
+    (folder / "pause").write_text("0")
+    for words in (["--quiet"], ["--quiet", "progress"]):
         done = piped(folder, "--forceall", *words)
         assert done.returncode == 0
         assert "% done" not in done.stderr
@@ -245,6 +246,7 @@ def test_quiet_is_quiet(folder):
 
 
 def test_a_dry_run_and_details_are_snakemakes_own(folder):
+    (folder / "pause").write_text("0")
     for words in (["--dry-run"], ["--printshellcmds", "--forceall"]):
         ours = piped(folder, *words)
         theirs = subprocess.run(
@@ -287,6 +289,7 @@ def test_whoever_kills_the_run_keeps_the_cursor(folder, terminal):
 
 
 def test_another_workflow_is_left_to_snakemake(folder):
+    (folder / "pause").write_text("0")
     text = SNAKEFILE.replace("    write_plan(workflow)\n", "")
     (folder / "Snakefile").write_text(text)
     told = piped(folder).stderr
