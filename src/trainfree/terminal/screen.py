@@ -60,9 +60,16 @@ def clean(value: object) -> str:
     return visible(" ".join(str(value).split()))
 
 
-def visible(text: str) -> str:
-    """Return text in which control characters are visible escapes."""
-    return "".join(_visible(letter) for letter in text)
+def visible(line: str) -> str:
+    """Return a line of text with its spaces, and with control characters as visible escapes."""
+    return "".join(_visible(letter) for letter in line)
+
+
+def _visible(letter: str) -> str:
+    if unicodedata.category(letter) not in _HIDDEN:
+        return letter
+    code = ord(letter)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def encodable(text: str, stream: TextIO) -> str:
@@ -73,13 +80,6 @@ def encodable(text: str, stream: TextIO) -> str:
     except UnicodeEncodeError:
         return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
     return text
-
-
-def _visible(letter: str) -> str:
-    if unicodedata.category(letter) not in _HIDDEN:
-        return letter
-    code = ord(letter)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 class Screen:
