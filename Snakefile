@@ -46,6 +46,7 @@ include: "rules/enas_convolutional.smk"
 
 onstart:
     hold_run_lock(workflow)
+    write_plan(workflow)
 
 
 onerror:

@@ -41,6 +41,7 @@ from trainfree.workflow.paths import (
     PUBLISHED_SCORES,
     filled,
 )
+from trainfree.workflow.plan import write_plan
 
 try:
     without_braces(str(BASE))

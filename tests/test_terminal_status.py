@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import re
 import subprocess
 import sys
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +28,9 @@ from trainfree import cli
 from trainfree.cli.terminal import run_of
 from trainfree.terminal.run import jobs_of
 from trainfree.terminal.status import show_status
+from trainfree.workflow.job_progress import JobProgress, file_beside
 from trainfree.workflow.lock import running_since
+from trainfree.workflow.plan import PLAN, Plan, PlannedJob
 
 SHARD_LOG = "logs/test/score_shard/nasbench201_mini/generated/b8-pytorch-images-s0/000-242.log"
 
@@ -254,3 +260,22 @@ def test_the_jobs_are_those_of_the_workflow(repository, tmp_path, monkeypatch):
         elif key == "log":
             theirs |= {(output, value) for output in outputs}
     assert {(str(path), str(job.log)) for job in jobs for path in job.outputs} == theirs
+
+
+def test_how_far_the_whole_run_is_stands_above(run):
+    lock = write(run.folder / ".snakemake" / "trainfree.lock", f"{os.getpid()}\n")
+    cost = f"logs/test/benchmarks/{Path(SHARD_LOG).relative_to('logs/test')}"
+    shard = PlannedJob("score_shard", "results/test/shards/000-242.h5", SHARD_LOG, cost)
+    later = PlannedJob("merge_scores", "results/test/s.h5", "logs/test/m.log", "m.tsv", (0,))
+    plan = Plan(os.getpid(), time.time() - 60, 0, 1.0, {"_cores": 2}, (shard, later))
+    write(run.folder / PLAN, json.dumps(asdict(plan)))
+    write(run.folder / SHARD_LOG, "")
+    now = time.time()
+    told = JobProgress(now - 40, now, done=80, total=243, since=now - 20, base=40)
+    write(file_beside(run.folder / SHARD_LOG), json.dumps(asdict(told)))
+    os.utime(run.folder / PLAN, (1000, 1000))
+    with lock.open() as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        text = status(run)[1]
+    assert re.search(r"running, process \d+, \d\d % done in 6\d s, about \d+ s left", text)
+    assert re.search(r"generated 000-242 +80 of 243, about \d+ s left", text)

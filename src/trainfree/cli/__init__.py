@@ -33,6 +33,7 @@ from trainfree.files.reading import cannot_be_read
 from trainfree.outside.extensions import author_of
 from trainfree.outside.foreign import told
 from trainfree.parent_process import end_with_run
+from trainfree.workflow.job_progress import told_beside_log
 
 DESCRIPTION = (
     "Score architectures with zero-cost proxies, search with the scores, and compare the results "
@@ -68,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     handler: Handler = arguments.handler
     try:
         end_with_run(EXIT_USER_ERROR)
-        return handler(arguments) or 0
+        with told_beside_log():
+            return handler(arguments) or 0
     except TrainfreeError as error:
         print(f"trainfree: error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR

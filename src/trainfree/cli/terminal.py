@@ -17,6 +17,9 @@ def add_commands(commands: Commands) -> None:
     """Declare them."""
     status = command(commands, "status", _status, "show what is done, missing and failed in a run")
     status.add_argument("--all", action="store_true", help="name every job that is not done")
+    status.add_argument(
+        "--follow", action="store_true", help="show the run that is going on until it ends"
+    )
     show = command(
         commands, "show", _show, "show one architecture: scores, ranks, accuracies, cell"
     )
@@ -88,9 +91,13 @@ def _add_ranking(commands: Commands) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from trainfree.terminal.live.follow import follow_run
     from trainfree.terminal.screen import Screen
     from trainfree.terminal.status import show_status
 
+    if arguments.follow:
+        follow_run(arguments.folder, Screen())
+        return 0
     return show_status(run_of(arguments), Screen(), every=arguments.all)
 
 

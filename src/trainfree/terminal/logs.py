@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import re
 import shlex
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from trainfree.analysis.formats import count_of
 from trainfree.errors import UnreadableFileError
 from trainfree.files.reading import cannot_be_read, files_below
+from trainfree.progress import duration
+from trainfree.workflow.job_progress import JobProgress, job_progress
 from trainfree.workflow.lock import running_since
+from trainfree.workflow.plan import seconds_of
 
 _PROGRESS = re.compile(r".*?: (\d+ of \d+, about .+ left)")
 _OUR_ERROR = "trainfree: error: "
@@ -29,15 +32,26 @@ NO_MESSAGE = "ended without a message: killed, or out of memory"
 
 
 def progress_of(log: Path) -> str:
-    """Return the last line of progress of a running job, or an empty string.
+    """Return how far a running job has come by what it told last, or an empty string.
 
     Raises
     ------
     UnreadableFileError
         When the log cannot be read, as everywhere here.
     """
+    if told := counted(job_progress(log), time.time()):
+        return told
     found = (_PROGRESS.fullmatch(line) for line in reversed(_tail(log)))
     return next((match[1] for match in found if match), "")
+
+
+def counted(told: JobProgress | None, now: float) -> str:
+    """Return what a running job has counted, or an empty string where it counts nothing."""
+    if told is None or not told.total:
+        return ""
+    left = told.seconds_left(now)
+    done = f"{told.done} of {told.total}"
+    return done if left is None else f"{done}, about {duration(left)} left"
 
 
 def error_in(log: Path) -> str:
@@ -144,16 +158,8 @@ def _words(text: str) -> list[str]:
 
 def mean_seconds(costs: Iterable[Path]) -> float | None:
     """Return the mean duration of the jobs that have ended, None where none has."""
-    seconds = [value for path in costs if (value := _seconds(path)) is not None]
+    seconds = [value for path in costs if (value := seconds_of(path)) is not None]
     return sum(seconds) / len(seconds) if seconds else None
-
-
-def _seconds(cost: Path) -> float | None:
-    try:
-        with cost.open(encoding="utf-8", newline="") as handle:
-            return float(next(csv.DictReader(handle, delimiter="\t"))["s"])
-    except (OSError, StopIteration, KeyError, ValueError):
-        return None  # not there yet, or being written
 
 
 def _lines(path: Path) -> Iterator[str]:

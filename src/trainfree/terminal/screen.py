@@ -72,6 +72,16 @@ def _visible(letter: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+def encodable(text: str, stream: TextIO) -> str:
+    """Return text that a stream can take: with stand-ins for letters that it cannot."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
+    return text
+
+
 class Screen:
     """Where a command writes: with colours to a terminal, as plain aligned text elsewhere.
 
@@ -123,12 +133,7 @@ class Screen:
             self._stream.write(shown + "\n")
 
     def _encodable(self, text: str) -> str:
-        encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        try:
-            text.encode(encoding)
-        except UnicodeEncodeError:
-            return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
-        return text
+        return encodable(text, self._stream)
 
 
 def _rich_table(titles: Sequence[str], right: Sequence[bool], cells: list[list[str]]) -> Table:

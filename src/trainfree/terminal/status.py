@@ -20,6 +20,8 @@ from trainfree.progress import duration
 from trainfree.provenance import canonical_json
 from trainfree.scoring.settings.setting import scoring_code_hashes
 from trainfree.search.plan import search_code_hash
+from trainfree.terminal.live.watch import watch_of
+from trainfree.terminal.live.wording import summary
 from trainfree.terminal.logs import (
     NO_MESSAGE,
     ended_well,
@@ -83,7 +85,9 @@ def show_status(run: Run, screen: Screen, *, every: bool = False) -> int:
     active = running_since(run.folder)
     findings = [*_findings(run, None if active is None else active[1])]
     screen.line(f"configuration: {', '.join(map(str, run.configuration))}")
-    now = f"running, process {active[0]}" if active else "no run is active in this folder"
+    now = "no run is active in this folder"
+    if active:
+        now = f"running, process {active[0]}{_progress_of_run(run.folder, active[0])}"
     screen.line(f"workflow: {now}")
     screen.title("Stages")
     screen.table((">done", ">of", "stage", "state"), _stage_rows(findings))
@@ -95,6 +99,16 @@ def show_status(run: Run, screen: Screen, *, every: bool = False) -> int:
             _show_groups(there, state, screen, every)
     _show_scores(run, screen)
     return int(any(one.state in _GRAVE for one in findings))
+
+
+def _progress_of_run(folder: Path, process: int) -> str:
+    """Return how far the run of a process has come, as it says itself while it is watched."""
+    try:
+        watch = watch_of(folder, process)
+        return "" if watch is None else f", {summary(watch.look({}))}"
+    except UnreadableFileError as error:
+        LOG.warning("how far the run has come is not known: %s", error)
+        return ""
 
 
 def missing_products(run: Run) -> dict[Path, str]:
