@@ -124,7 +124,7 @@ def _of_line(
         row[f"{measure}_low"], row[f"{measure}_high"] = line.intervals[measure]
     score = scored.scores[name]
     kept = score.notna() & ~np.isposinf(score) & truth.notna()
-    if line.n >= FEWEST and score[kept].nunique() > 1:
+    if line.n >= FEWEST and score[kept].min() < score[kept].max():
         row |= beside_params(score[kept], truth[kept], scored.params[kept], settings)
     return {key: value for key, value in row.items() if key != "spearman_given_params"}
 

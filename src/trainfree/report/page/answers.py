@@ -66,7 +66,10 @@ def answer_on_proxies(board: Board | None) -> Answer:
     if gaining := [entry for entry in rivals if entry.gain_low > 0 and entry is not best]:
         cheapest = min(gaining, key=lambda entry: entry.ms)
         lines.append(
-            (f"Cheapest that adds to params: {cheapest.name}", f"{_rho(cheapest)}, {_price(cheapest)}")
+            (
+                f"Cheapest that adds to params: {cheapest.name}",
+                f"{_rho(cheapest)}, {_price(cheapest)}",
+            )
         )
     lines += [("Params alone", _rho(entry)) for entry in known if entry.name == "params"]
     return Answer("ranking", asked, best.name, _rho(best), subject, tuple(lines))
@@ -125,9 +128,7 @@ def _budget(row: Mapping[Any, Any]) -> str:
     return f"N = {number(row['budget'], 0)}" if evaluated else f"{number(row['budget'], 0)} s"
 
 
-def _beside(
-    rows: pd.DataFrame, best: Mapping[Any, Any], digits: int
-) -> list[tuple[str, str]]:
+def _beside(rows: pd.DataFrame, best: Mapping[Any, Any], digits: int) -> list[tuple[str, str]]:
     """Return lines on the controls and on the best search that trains."""
     found = []
     drawn = rows[rows["row"] == RANDOM_ARCHITECTURE]
@@ -148,9 +149,7 @@ def _beside(
     return found
 
 
-def answer_on_papers(
-    verdicts: Sequence[tuple[str, int]], papers: Sequence[TableView]
-) -> Answer:
+def answer_on_papers(verdicts: Sequence[tuple[str, int]], papers: Sequence[TableView]) -> Answer:
     """Return whether published numbers come out.
 
     Parameters
@@ -169,7 +168,9 @@ def answer_on_papers(
     own = [(table.heading.partition(":")[0], *_counts(table)) for table in papers]
     own.sort(key=lambda each: -sum(each[1:]))
     lines = [
-        (name, f"{count} of {count + other}") for name, count, other in own[:MOST_TABLES] if count + other
+        (name, f"{count} of {count + other}")
+        for name, count, other in own[:MOST_TABLES]
+        if count + other
     ]
     if not judged:
         return Answer("papers", asked, "0", "", "cells can be compared in this run", tuple(lines))

@@ -46,8 +46,9 @@ LETTER, LINE = 6.3, 14
 """Pixels that a letter and a line of a label take, about."""
 BASELINES = ("params", "flops", "relu_units", "trainable_tensors", "constant", "random")
 """Proxies that count or draw without looking at how a network computes: nobody's answer."""
-PAGE = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", GROUND: "var(--surface)"}
 ACCENT, CONTROL = SERIES[0], MUTED
+PAGE = {INK: "ink", MUTED: "muted", RULE: "rule", GROUND: "surface", ACCENT: "accent"}
+"""The page's own names of the colours of files."""
 
 
 class Entry(NamedTuple):
@@ -111,7 +112,11 @@ def read_board(table: Path, scores: Sequence[Path], benchmarks: Sequence[Path]) 
     frame = read_rows(TABLE, table)
     entries = tuple(
         Entry(
-            *(str(row["proxy"]), *(float(row[k]) for k in _MEASURED)),
+            name=str(row["proxy"]),
+            spearman=float(row["spearman"]),
+            low=float(row["spearman_low"]),
+            high=float(row["spearman_high"]),
+            kendall=float(row["kendall"]),
             ms=1000 * float(row["seconds_alone"]),
             gain=float(row["beside_params"]),
             gain_low=float(row["beside_params_low"]),
@@ -122,12 +127,13 @@ def read_board(table: Path, scores: Sequence[Path], benchmarks: Sequence[Path]) 
     shown = [entry for entry in entries if not math.isnan(entry.spearman) and entry.ms > 0]
     plot = _plot(shown, count) if shown else ""
     file = f'<?xml version="1.0" encoding="utf-8"?>\n{plot}\n'.encode() if plot else b""
+    plot = plot.replace(_NAMESPACE, "")  # which a page does not need, and its reader might follow
     for colour, variable in PAGE.items():
-        plot = plot.replace(colour, variable)
+        plot = plot.replace(colour, f"var(--{variable})")
     return Board(entries, count, _pictures(frame, scores, benchmarks), Markup(plot), file)
 
 
-_MEASURED = ("spearman", "spearman_low", "spearman_high", "kendall")
+_NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'
 
 
 def _pictures(
@@ -139,7 +145,9 @@ def _pictures(
     try:
         path, benchmark = _files(wanted, scores, benchmarks)
         found = read_proxy_scores(path)
-        target = target_of(read_benchmark(benchmark), Outcome.of_label(str(frame["target"].iloc[0])))
+        target = target_of(
+            read_benchmark(benchmark), Outcome.of_label(str(frame["target"].iloc[0]))
+        )
         if target is None:
             return {}
         accuracy = accuracy_of(target, found.data, path, benchmark)
@@ -192,7 +200,7 @@ def _plot(entries: Sequence[Entry], count: int) -> str:
     front = _front(entries)
     title = f"Rank correlation of {len(entries)} proxies with accuracy, against milliseconds"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" role="img" '
+        f'<svg{_NAMESPACE} viewBox="0 0 {wide} {tall}" role="img" '
         f'aria-label="{title}; {number(count, 0)} architectures. The table below has the numbers." '
         f'font-family="system-ui, sans-serif" font-size="12">',
         *_axes(x, y),
@@ -209,12 +217,13 @@ def _plot(entries: Sequence[Entry], count: int) -> str:
             f'<g><title>{escape(told)}</title><circle cx="{px:.1f}" cy="{py:.1f}" '
             f'r="{5 if best else 4}" fill="{fill}" stroke="{colour}" stroke-width="1.6"/>'
             f'<text x="{lx:.1f}" y="{ly:.1f}" text-anchor="{anchor}" '
-            f'fill="{INK if best else MUTED}"{_BOLD if best else ""}>{escape(entry.name)}</text></g>'
+            f"{_BEST if best else _OTHER}>{escape(entry.name)}</text></g>"
         )
     return "".join([*parts, "</svg>"])
 
 
-_BOLD = ' font-weight="600"'
+_BEST = f'fill="{INK}" font-weight="600"'
+_OTHER = f'class="minor" fill="{MUTED}"'
 
 
 class _Scale:
@@ -237,12 +246,13 @@ def _axes(x: _Scale, y: _Scale) -> list[str]:
         f'<text x="{wide - RIGHT}" y="{tall - 8}" fill="{INK}" text-anchor="end">'
         "milliseconds per architecture, logarithmic</text>",
     ]
-    for tenth in range(math.ceil(y.low * 5), math.floor(y.high * 5) + 1):
-        at = y.at(tenth / 5)
+    steps = 10 if y.high - y.low < 0.6 else 5
+    for tick in range(math.ceil(y.low * steps), math.floor(y.high * steps) + 1):
+        at = y.at(tick / steps)
         parts.append(
             f'<path d="M{LEFT} {at:.1f}H{wide - RIGHT}" stroke="{RULE}" fill="none"/>'
             f'<text x="{LEFT - 8}" y="{at + 4:.1f}" fill="{MUTED}" text-anchor="end">'
-            f"{number(tenth / 5, 1)}</text>"
+            f"{number(tick / steps, 1)}</text>"
         )
     for power in range(math.ceil(x.low), math.floor(x.high) + 1):
         at = x.at(power)

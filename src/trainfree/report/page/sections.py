@@ -72,7 +72,8 @@ PAPERS = Plan(
     "papers",
     "Do published numbers come out?",
     "Papers",
-    "The papers' tables as they are printed, the measured number under the printed one, and a verdict.",
+    "The papers' tables as they are printed: the measured number under the printed one, and a "
+    "verdict.",
 )
 RANKING = Plan(
     "ranking",
