@@ -18,6 +18,7 @@ from trainfree.analysis.origins import Readable
 from trainfree.analysis.papers.verdicts import VERDICTS, plain_word
 
 SHOWN = ("Row", "Column", "Published", "Measured", "Verdict")
+SAID = ("reason", "note")
 NOT_RUN = "not run"
 
 
@@ -86,7 +87,7 @@ def read_printed(table: Readable, content: bytes) -> Printed | None:
     if len(rows) != len(table.rows):
         return None
     entries = [
-        Entry(*(shown[place] for place in places), row.get("reason") or "", row.get("note") or "")
+        Entry(*(shown[place] for place in places), *(row.get(key) or "" for key in SAID))
         for shown, row in zip(table.rows, rows, strict=True)
     ]
     if len({(entry.row, entry.column) for entry in entries}) < len(entries):
