@@ -116,7 +116,7 @@
     const shares = [0, 25, 50, 75, 100].map((share) => [share, `${share} %`]);
     const [xs, ys] = [view.score, view.second].map(shareBelow);
     return {
-      xs, ys, xTitle: `share ranked lower by ${view.proxy.name}`, yTitle: `by ${view.other.name}`,
+      xs, ys, xTitle: `share ranked lower by ${view.proxy.name}`, yTitle: `share ranked lower by ${view.other.name}`,
       xTicks: () => shares, yTicks: () => shares,
     };
   }
