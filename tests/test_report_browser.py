@@ -289,7 +289,7 @@ def test_the_address_keeps_what_is_chosen(study: Path, open_page: Any) -> None:
     page.locator("#scatter-proxy").select_option(label="synflow")
     page.locator("#scatter-other").select_option(label="params")
     page.locator("#scatter-colour").select_option("accuracy")
-    page.locator("#table-proxy-board thead th", has_text="ms").locator("button").click()
+    page.locator("#table-proxy-board").get_by_role("button", name="ms", exact=True).click()
     caption = page.locator("#scatter-caption").text_content()
     assert "ρ of the two is" in caption
     frame = scores_of(study).to_dataframe()["score"].unstack("proxy")
