@@ -41,7 +41,7 @@ LOWEST = 0.04
 """Share of the networks that are drawn at the lower edge, so that the others can be told apart."""
 SMALL = (132, 44)
 LARGE = (640, 540)
-LEFT, RIGHT, TOP, BOTTOM = 46, 18, 34, 46
+LEFT, RIGHT, TOP, BOTTOM = 46, 18, 34, 54
 LETTER, LINE = 6.3, 14
 """Pixels that a letter and a line of a label take, about."""
 BASELINES = ("params", "flops", "relu_units", "trainable_tensors", "constant", "random")
