@@ -246,13 +246,14 @@ def _axes(x: _Scale, y: _Scale) -> list[str]:
         f'<text x="{wide - RIGHT}" y="{tall - 8}" fill="{INK}" text-anchor="end">'
         "milliseconds per architecture, logarithmic</text>",
     ]
-    steps = 10 if y.high - y.low < 0.6 else 5
+    span = y.high - y.low
+    steps = 5 if span > 0.6 else 10 if span > 0.25 else 20
     for tick in range(math.ceil(y.low * steps), math.floor(y.high * steps) + 1):
         at = y.at(tick / steps)
         parts.append(
             f'<path d="M{LEFT} {at:.1f}H{wide - RIGHT}" stroke="{RULE}" fill="none"/>'
             f'<text x="{LEFT - 8}" y="{at + 4:.1f}" fill="{MUTED}" text-anchor="end">'
-            f"{number(tick / steps, 1)}</text>"
+            f"{number(tick / steps, 2 if steps > 10 else 1)}</text>"
         )
     for power in range(math.ceil(x.low), math.floor(x.high) + 1):
         at = x.at(power)
