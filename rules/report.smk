@@ -11,7 +11,7 @@ rule write_report:
     input:
         tables=TABLE_FILES,
         figures=FIGURE_FILES,
-        scores=MERGED_SCORES,
+        scores=[*MERGED_SCORES, *studies.board_alone(RUN)],
         searches=SEARCH_FILES,
         benchmark=BENCHMARK,
         templates=TEMPLATE_FILES,

@@ -255,6 +255,7 @@ def tabulate_run(made: Mapping[str, Any], tables: Path, published: Path | None) 
     """Make the general tables of a small study beside a scoreboard, see :func:`write_study`."""
     for name in ("correlations", "search", "timing"):
         tabulate(name, tables, published=published, **made)
+    tabulate("proxy_board", tables, board=made["scores"], benchmark=made["benchmark"])
     write_scoreboard(tables)
     names = ("correlations", "search", "timing", "scoreboard")
     before = [tables / f"{name}.csv" for name in names]

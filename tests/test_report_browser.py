@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from report_fixtures import HOSTILE, contents_of, write_hostile_run, write_run
 
+from trainfree.analysis.tables import read_table
 from trainfree.files.storage import read_dataset
 from trainfree.report.page.page import render_report
+from trainfree.spaces import load_space
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 CONTRAST = 4.5  # WCAG 2.2, 1.4.3, text of normal size
@@ -55,6 +57,10 @@ def study(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     folder = write_run(tmp_path_factory.mktemp("browsed"), repository)
     render_report(contents_of(folder), folder / "index.html")
     return folder
+
+
+def scores_of(study: Path) -> Any:
+    return read_dataset(study / "b32-pytorch-images-s0.h5", "scores")
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +160,8 @@ def test_tables_are_sorted_by_mouse_and_by_keyboard(study: Path, open_page: Any)
 def test_rows_are_found_by_words(study: Path, open_page: Any) -> None:
     opened = open_page(study / "index.html")
     table = opened.page.locator("#part-naswot-table2a")
+    assert not table.is_visible()
+    opened.page.evaluate("location.hash = '#part-naswot-table2a'")  # a link unfolds what it names
     table.locator("input").fill("not reproduced")
     shown = table.locator("tbody tr:visible")
     words = shown.all_text_contents()
@@ -163,7 +171,7 @@ def test_rows_are_found_by_words(study: Path, open_page: Any) -> None:
 
 
 def test_hovering_shows_the_architecture_and_its_cell(study: Path, open_page: Any) -> None:
-    scores = read_dataset(study / "b32-pytorch-images-s0.h5", "scores")
+    scores = scores_of(study)
     trained = read_dataset(study / "nasbench201.h5", "benchmark")["accuracy"]
     accuracy = trained.sel(dataset="cifar10", split="test", epochs=200, seed="mean")
     opened = open_page(study / "index.html")
@@ -196,7 +204,7 @@ def test_hovering_shows_the_architecture_and_its_cell(study: Path, open_page: An
 
 
 def test_points_are_reached_by_keyboard_and_by_index(study: Path, open_page: Any) -> None:
-    scores = read_dataset(study / "b32-pytorch-images-s0.h5", "scores")
+    scores = scores_of(study)
     opened = open_page(study / "index.html")
     opened.page.locator("#scatter-proxy").select_option("synflow")
     best = int(scores["arch"][scores["score"].sel(proxy="synflow").argmax(...)["arch"]])
@@ -220,6 +228,117 @@ def test_keyboard_meets_the_way_past_the_navigation_first(study: Path, open_page
     opened.page.keyboard.press("Tab")
     assert opened.page.evaluate("document.activeElement.className") == "skip"
     assert opened.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+
+
+def test_the_first_screen_answers_three_questions(
+    study: Path, screenshots: Path, open_page: Any
+) -> None:
+    opened = open_page(study / "index.html")
+    opened.page.screenshot(path=screenshots / "report-1280-first.png")
+    board = read_table(study / "tables" / "proxy_board.csv").set_index("proxy")
+    best = board.drop(index="params").sort_values("spearman").iloc[-1]
+    wanted = {
+        "ranking": (
+            best.name,
+            f"ρ {best['spearman']:.2f}",
+            f"{1000 * best['seconds_alone']:.3g} ms",
+        ),
+        "search": ("93.23 %", "random-synflow, N = 10, 0.200 s of scoring"),
+        "papers": ("published cells with a verdict are reproduced", "reproduced"),
+    }
+    for anchor, texts in wanted.items():
+        answer = opened.page.locator(f"article:has(#answer-{anchor})")
+        told = " ".join(answer.inner_text().split())
+        assert all(text in told for text in texts), told
+        box = answer.bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= WIDE["height"]
+    picture = opened.page.locator("#picture svg")
+    box = picture.bounding_box()
+    assert box["y"] + box["height"] <= WIDE["height"]
+    assert picture.locator("circle").count() == len(board)
+
+
+def test_every_download_is_the_file(study: Path, open_page: Any, tmp_path: Path) -> None:
+    opened = open_page(study / "index.html")
+    opened.page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    compared = 0
+    for button in opened.page.locator("button[data-file]").all():
+        file = study / button.get_attribute("data-file")
+        with opened.page.expect_download() as waiting:
+            button.click()
+        waiting.value.save_as(tmp_path / "x")
+        assert waiting.value.suggested_filename == file.name
+        if file.is_file():
+            assert (tmp_path / "x").read_bytes() == file.read_bytes()
+            compared += 1
+        else:
+            assert file.name == "proxies-by-cost.svg"
+            assert (tmp_path / "x").read_bytes().startswith(b"<?xml")
+    assert compared >= len(list((study / "tables").glob("*.csv")))
+    with opened.page.expect_download() as waiting:
+        opened.page.locator("#scatter-csv").click()
+    shown = 59  # one has no parameters, and no place on a logarithmic axis
+    assert len(waiting.value.path().read_text().splitlines()) == 1 + shown
+
+
+def test_the_address_keeps_what_is_chosen(study: Path, open_page: Any) -> None:
+    opened = open_page(study / "index.html")
+    page = opened.page
+    page.locator("#scatter-view").select_option("pair")
+    page.locator("#scatter-proxy").select_option(label="synflow")
+    page.locator("#scatter-other").select_option(label="params")
+    page.locator("#scatter-colour").select_option("accuracy")
+    page.locator("#table-proxy-board").get_by_role("button", name="ms", exact=True).click()
+    caption = page.locator("#scatter-caption").text_content()
+    assert "ρ of the two is" in caption
+    frame = scores_of(study).to_dataframe()["score"].unstack("proxy")
+    both = frame[np.isfinite(frame["synflow"]) | np.isneginf(frame["synflow"])]
+    rho = both["synflow"].rank().corr(both["params"].rank())
+    assert f"{rho:.3f}" in caption
+    rows = opened.column("proxy-board", 0)
+    address = page.url
+    again = page.context.new_page()
+    again.goto(address)
+    again.locator("#scatter-caption:not(:empty)").wait_for(state="attached")
+    assert again.locator("#scatter-caption").text_content() == caption
+    assert again.locator("#scatter-legend").is_visible()
+    cells = again.locator("#table-proxy-board tbody tr > :first-child").all_text_contents()
+    assert list(cells) == rows
+
+
+def test_architectures_are_found_by_every_name(study: Path, open_page: Any) -> None:
+    scores, space = scores_of(study), load_space("nasbench201")
+    opened = open_page(study / "index.html")
+    index = int(scores["arch"][20])
+    string = space.to_string(index)
+    names = (
+        str(index),
+        string,
+        ",".join(map(str, space.digits(index))),
+        f"({', '.join(map(str, space.digits(index)))})",
+        ",".join(space.operation_names(index)),
+        "naslib:" + ",".join(map(str, space.to_naslib(index))),
+    )
+    for name in names:
+        opened.page.locator("#scatter-index").fill("")
+        opened.page.locator("#scatter-index").fill(name)
+        assert opened.field("name") == string, name
+    opened.page.locator("#scatter-index").fill("9,9,9,9,9,9")
+    assert "No architecture" in opened.page.locator("#scatter-detail .hint").text_content()
+
+
+def test_reasons_are_read_without_scrolling_sideways(study: Path, open_page: Any) -> None:
+    for size in (WIDE, NARROW):
+        opened = open_page(study / "index.html", size)
+        reasons = opened.page.locator("#printed-naswot-table2a .reasons li")
+        assert reasons.count() > 1
+        for box in (reason.bounding_box() for reason in reasons.all()):
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= size["width"]
+        mark = opened.page.locator("#printed-naswot-table2a sup a").first
+        letter = mark.text_content()
+        assert reasons.filter(has=opened.page.locator(f"b:text-is('{letter}')")).count() == 1
 
 
 def test_everything_is_printed(study: Path, open_page: Any, tmp_path: Path) -> None:

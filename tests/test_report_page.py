@@ -8,7 +8,7 @@ import math
 import re
 import zlib
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,17 +21,20 @@ from hypothesis import strategies as st
 from report_fixtures import HOSTILE, Page, contents_of, put, put_table, write_hostile_run, write_run
 
 from trainfree.analysis.admission import DataOfRun
-from trainfree.analysis.origins import MadeFrom, Place, read_origin
-from trainfree.analysis.tables import LATEX_ESCAPES, latex_text, write_tables
+from trainfree.analysis.origins import MadeFrom, Place, data_files, read_origin
+from trainfree.analysis.tables import LATEX_ESCAPES, latex_text, read_table, write_tables
 from trainfree.cli import main
 from trainfree.errors import DataFileError
 from trainfree.files.storage import read_dataset, write_dataset
 from trainfree.report.page import points as page_points
+from trainfree.report.page.answers import read_answers
+from trainfree.report.page.board import read_board
+from trainfree.report.page.downloads import Downloads
 from trainfree.report.page.figures import UNCAPTIONED, anchor_of
 from trainfree.report.page.gate import Gate
 from trainfree.report.page.page import Contents, render_report, summary_facts
 from trainfree.report.page.points import collect_points
-from trainfree.report.page.provenance import costs_table
+from trainfree.report.page.provenance import costs_table, read_provenance
 from trainfree.report.page.tables import TableView, read_tables, sort_key
 
 
@@ -74,10 +77,11 @@ def test_well_formed_and_accessible(text: str) -> None:
     assert len(page.all("caption")) == len(page.all("table"))
     assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
     pictures = [a for a in page.all("svg") if a.get("role") == "img" and "hidden" not in a]
-    assert len(pictures) == 4
+    assert len(pictures) == 4 + 1 + 3, "figures, the picture on top, and one of each proxy"
     assert all(len(a["aria-label"] or "") > 50 for a in pictures)
     sortable = [a for a in page.all("th") if "aria-sort" in a]
-    assert len(sortable) == len(page.all("button"))
+    buttons = [a for a in page.all("button") if "get" not in (a.get("class") or "").split()]
+    assert len(sortable) == len(buttons)
     for landmark in ("header", "nav", "main", "footer"):
         assert len(page.all(landmark)) == 1
     headings = {a.get("id") for a in page.all("h2")}
@@ -101,7 +105,7 @@ def test_ids_are_unique_and_references_inside(text: str) -> None:
             assert target.startswith(("#", "data:image/"))
             assert not target.startswith("#") or target[1:] in ids
         for key in ("aria-labelledby", "aria-describedby"):
-            assert key not in attributes or attributes[key] in ids
+            assert set((attributes.get(key) or "").split()) <= set(ids)
 
 
 def test_nothing_is_fetched(text: str) -> None:
@@ -150,7 +154,8 @@ def test_a_table_without_measured_values_is_made_from_nothing(study: Path, tmp_p
     tables.mkdir()
     put_table(tables / "naswot_table1", ["Row", "Published", "Measured"], ["x", "1", "–"])
     text = render(replace(contents_of(study), tables=tables), tmp_path / "p.html")
-    assert "Not run: this run measured none of its values." in text
+    assert "this run measured none of its values" in text
+    assert "table-naswot-table1" not in {a.get("id") for a in Page(text).all("table")}
     assert "Made from" not in text
 
 
@@ -172,6 +177,77 @@ def test_verdicts_have_words_and_stand_beside_the_measured_value(study: Path, te
         assert f"<b>{count}</b> {word}" in text
 
 
+def test_a_published_table_stands_as_it_is_printed(study: Path, text: str) -> None:
+    printed = view_of(study, "naswot_table2a").printed
+    assert printed is not None
+    assert printed.columns[:3] == ("Search (s)", "CIFAR-10 validation", "CIFAR-10 test")
+    rows = dict(printed.rows)
+    assert list(rows)[:3] == ["REA", "RS", "REINFORCE"]
+    validation, cells = rows["REA"][1], read_table(study / "tables" / "naswot_table2a.csv")
+    assert validation is not None
+    own = cells[(cells["row"] == "REA") & (cells["column"] == "CIFAR-10 validation")].iloc[0]
+    assert validation.published == f"{own['published']:.2f} ± {own['published_spread']:.2f}"
+    assert validation.measured == f"{own['measured']:.2f} ± {own['measured_spread']:.2f}"
+    assert (validation.word, validation.verdict) == (own["verdict"], "reproduced")
+    measured = cells.groupby("row")["measured"].count()
+    assert set(rows) == set(measured[measured > 0].index)
+    assert "GDAS" not in rows
+    assert any("GDAS" in line and "not re-run" in line for line in printed.lacking)
+    reasons = dict(printed.reasons)
+    for (label, row), column in product(rows.items(), range(len(printed.columns))):
+        cell, name = row[column], printed.columns[column]
+        found = cells[(cells["row"] == label) & (cells["column"] == name)]
+        assert (cell is None) == found.empty
+        if cell is not None and cell.mark:
+            assert reasons[cell.mark] == found["reason"].iloc[0]
+    assert '<table id="table-naswot-table2a" data-sortable>' in text
+
+
+def test_the_answers_are_those_of_the_tables(study: Path, text: str) -> None:
+    folder = study / "tables"
+    board = read_board(folder / "proxy_board.csv", [], [])
+    verdicts = [("reproduced", 3), ("not reproduced", 1), ("not comparable", 9)]
+    given = contents_of(study)
+    made = read_provenance(given.scores, given.searches, given.benchmarks)
+    gate = Gate(DataOfRun(data_files(each.attributes for each in made.files)))
+    (proxies, searches, papers), failed = read_answers(
+        read_tables(folder, gate), folder, board, verdicts
+    )
+    assert failed == []
+    lines = read_table(folder / "proxy_board.csv").set_index("proxy").drop(index="params")
+    assert proxies.figure == lines["spearman"].idxmax()
+    assert proxies.unit == f"ρ {lines['spearman'].max():.2f}"
+    found = read_table(folder / "search.csv")
+    free = found[found["signal"].isin(["naswot", "synflow"]) & (found["headline"] == "yes")]
+    assert float(searches.figure) == pytest.approx(free["accuracy_mean"].max(), abs=0.005)
+    assert papers.figure == "3 of 4"
+    for answer in (proxies, searches):
+        assert answer.subject in " ".join(Page(text).texts)
+    nothing, _ = read_answers({}, folder, None, [])
+    assert all("did not exist" in answer.subject for answer in nothing)
+
+
+def test_downloads_are_the_files(study: Path, text: str) -> None:
+    found = re.search(r'<script type="application/json" id="files">(.*?)</script>', text)
+    assert found
+    packed = json.loads(found[1])
+    assert "proxies-by-cost.svg" in packed
+    for kind, suffix in (("tables", "csv"), ("figures", "svg")):
+        for path in (study / kind).glob(f"*.{suffix}"):
+            assert unpacked(packed.pop(f"{kind}/{path.name}")) == path.read_bytes()
+    assert list(packed) == ["proxies-by-cost.svg"]
+    offered = {a["data-file"] for a in Page(text).all("button") if "data-file" in a}
+    assert offered >= {"tables/proxy_board.csv", "tables/naswot_table2a.csv"}
+
+
+def test_large_files_have_no_room_on_the_page() -> None:
+    downloads = Downloads()
+    noise = np.random.default_rng(0).bytes(3_000_000)
+    for name, content in (("large", noise), ("small", b"x")):
+        downloads.add(name, content)
+    assert list(downloads.payload()) == ["small"]
+
+
 def test_every_table_and_figure_of_the_folders_is_shown(study: Path, tmp_path: Path) -> None:
     tables, figures = tmp_path / "tables", tmp_path / "figures"
     tables.mkdir()
@@ -184,7 +260,8 @@ def test_every_table_and_figure_of_the_folders_is_shown(study: Path, tmp_path: P
     assert {a["id"] for a in page.all("table")} == {"table-anything", "table-own"}
     assert [a["id"] for a in page.all("figure")] == ["figure-drawn"]
     assert UNCAPTIONED in text
-    assert "<strong>Own.</strong> Y (z). More." in text
+    assert "<strong>Own</strong>" in text
+    assert "<p>Y (z). More.</p>" in text
 
 
 def test_rows_can_be_sorted_by_number(text: str) -> None:
@@ -306,7 +383,7 @@ def test_hostile_names_are_escaped(tmp_path: Path) -> None:
     contents = write_hostile_run(tmp_path)
     text = render(contents, tmp_path / "p.html")
     page = Page(text)
-    assert len(page.all("script")) == 3
+    assert len(page.all("script")) == 5
     assert page.all("img") == []
     assert not any(key.startswith("on") for _, attributes in page.tags for key in attributes)
     assert HOSTILE in " ".join(page.texts)

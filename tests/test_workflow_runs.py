@@ -380,3 +380,21 @@ def test_seeds_of_the_field_disturb_no_other_run():
     with pytest.raises(ConfigError, match=r"change field\.seeds or field\.batch_size"):
         studies.field_files(run)
     assert studies.field_files(field_of())[0].endswith("cifar10/b64-kaiming-images-s1-n100.h5")
+
+
+def test_a_board_has_scores_of_its_own_or_those_of_the_tables():
+    run = configured(board={"proxies": ["naswot", "synflow"], "sample": 20, "seeds": 2})
+    places = [(setting.dataset, setting.name) for setting in run.board]
+    assert places == [
+        ("cifar10", "b8-pytorch-images-s3-n20"),
+        ("cifar10", "b8-pytorch-images-s4-n20"),
+    ]
+    assert {setting.sample_seed for setting in run.board} == {3}, "the same architectures"
+    assert studies.board_alone(run) == studies.board_files(run)
+    assert [len(run.shards(setting)) for setting in run.board] == [1, 1]
+    plain = configured(scoring={"proxies": ["naswot"], "batch_size": 8, "draws": 2})
+    assert studies.board_alone(plain) == []
+    assert studies.board_files(plain) == [plain.scores(each) for each in plain.draws["cifar10"]]
+    whole = configured(board={"proxies": ["synflow"], "sample": 5000})
+    with pytest.raises(ConfigError, match=r"board: .* change board\.sample"):
+        studies.board_files(whole)  # all 729 of the space, as the run's own, with other proxies

@@ -47,6 +47,7 @@ Kind = Literal[
     "benchmarks",
     "published_across",
     "published_field",
+    "board",
 ]
 Of = Literal["run", "agreement", "space_agreement", "across", "field", "space"]
 RESAMPLING = ("seed", "bootstrap_resamples")
@@ -78,6 +79,8 @@ class Inputs:
     published_scores, published_landscape, published_across, published_field
         Proxy scores that others published, published numbers of a whole space, of several, and of
         the tables by which proxies are compared.
+    board
+        Scores that proxies are compared on, one file a seed, the run's own first.
     tables
         CSV files of the tables that are made from other tables.
     settings
@@ -106,6 +109,7 @@ class Inputs:
     benchmarks: tuple[Path, ...] = ()
     published_across: Path | None = None
     published_field: tuple[Path, ...] = ()
+    board: tuple[Path, ...] = ()
     tables: tuple[Path, ...] = ()
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
     leave_out: bool = False

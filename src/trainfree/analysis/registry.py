@@ -188,7 +188,7 @@ def _of_the_run(inputs: Inputs) -> dict[str, tuple[Path, ...]]:
     """Return the data files of the run by their kind in storage."""
     benchmark = () if inputs.benchmark is None else (inputs.benchmark,)
     return {
-        "scores": inputs.scores,
+        "scores": tuple(dict.fromkeys((*inputs.scores, *inputs.board))),
         "search": inputs.searches,
         "benchmark": benchmark,
         "weight_sharing": inputs.shared,
@@ -206,5 +206,6 @@ def _present(inputs: Inputs) -> Inputs:
         scores=tuple(path for path in inputs.scores if path.is_file()),
         searches=tuple(path for path in inputs.searches if path.is_file()),
         shared=tuple(path for path in inputs.shared if path.is_file()),
+        board=tuple(path for path in inputs.board if path.is_file()),
         leave_out=True,
     )

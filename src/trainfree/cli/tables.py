@@ -34,6 +34,7 @@ SEVERAL = {
     "benchmarks": "trained accuracies of several spaces",
     "published_scores": "published proxy scores",
     "published_field": "published tables of proxies",
+    "board": "scores that proxies are compared on, one file a seed",
     "tables": "CSV files of other tables",
 }
 ONE = {
@@ -182,6 +183,7 @@ def _inputs_of(arguments: argparse.Namespace) -> tuple[Config, Inputs]:
         scores=below(run.score_files),
         searches=below(run.search_files),
         shared=below(studies.sharing_beside(run)),
+        board=below(studies.board_files(run)),
         benchmark=arguments.data / Path(run.benchmark).relative_to("data"),
         published=tuple(paper.path for paper in read_papers(published)),
         settings=config.table_settings,

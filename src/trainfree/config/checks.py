@@ -51,7 +51,7 @@ def require_names(config: Config) -> None:
         )
     for proxies in (config.scoring.proxies, config.nasbench101.proxies, config.ablation.proxies):
         _require("proxy", proxies, known)
-    _require("proxy", config.across.proxies, known)
+    _require("proxy", [*(config.board.proxies or []), *config.across.proxies], known)
     _require("proxy", [*config.field.proxies, *config.field.proxies_of_all], known)
     _require("proxy", [*config.field.inputs, *config.field.weights], known)
     _require("proxy", [*config.scoring.inputs, *config.scoring.weights], known)

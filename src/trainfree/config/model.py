@@ -18,6 +18,7 @@ from trainfree.config.pareto import ParetoConfig
 from trainfree.config.scoring import (
     AblationConfig,
     AgreementConfig,
+    BoardConfig,
     KernelsConfig,
     LearnedConfig,
     ScoringConfig,
@@ -60,6 +61,7 @@ class Config(Section):
     spaces: SpacesConfig = SpacesConfig()
     images: ImagesConfig = ImagesConfig()
     scoring: ScoringConfig = ScoringConfig()
+    board: BoardConfig = BoardConfig()
     agreement: AgreementConfig = AgreementConfig()
     space_agreement: SpaceAgreementConfig = SpaceAgreementConfig()
     stability: StabilityConfig = StabilityConfig()
@@ -119,6 +121,23 @@ class Config(Section):
             for draw in range(1, self.scoring.draws if guides else 1)
         ]
         return [first, *others]
+
+    def board_settings(self) -> list[Setting]:
+        """Return what decides the board's own scores, one a seed; none where it has none."""
+        if self.board.proxies is None:
+            return []
+        size = len(load_space(self.space))
+        sample = self.board.sample if self.board.sample < size else 0
+        base = replace(
+            self.scoring_setting(self.datasets[0]),
+            proxies=tuple(self.board.proxies),
+            inputs=named_for(self.board.proxies, self.scoring.inputs),
+            weights=named_for(self.board.proxies, self.scoring.weights),
+            sample=sample,
+            sample_seed=self.seed if sample else 0,
+            subset="",
+        )
+        return [replace(base, seed=self.seed + more) for more in range(self.board.seeds)]
 
     @property
     def space_files(self) -> list[str]:

@@ -120,6 +120,25 @@ class SpaceAgreementConfig(Section):
     shard_size: Positive = Field(default=25, description="Architectures per job.")
 
 
+class BoardConfig(Section):
+    """The board of proxies, which every run has."""
+
+    proxies: Names | None = Field(
+        default=None,
+        description="Proxies that are compared, scored on a sample of their own on the first data "
+        "set; null compares those of `scoring.proxies`, on what the run scores anyway.",
+    )
+    sample: Positive = Field(
+        default=200, description="Architectures, drawn uniformly; all of a smaller space."
+    )
+    seeds: Runs = Field(
+        default=1,
+        description="Root seeds of mini-batch and weights, from the run's own on; of several the "
+        "board has the spread.",
+    )
+    shard_size: Positive = Field(default=50, description="Architectures per job.")
+
+
 class StabilityConfig(Section):
     """Scores of the same architectures under several draws (target ``proxy_stability``)."""
 

@@ -176,14 +176,22 @@ def _input_jobs(run: Run) -> Iterator[Job]:
 
 
 def _score_jobs(run: Run) -> Iterator[Job]:
-    for dataset, setting in run.settings.items():
+    configured = run.configured
+    named = [(dataset, dataset, setting) for dataset, setting in run.settings.items()]
+    named += [
+        (f"{setting.dataset} board, seed {setting.seed}", setting.dataset, setting)
+        for setting in configured.board_alone
+    ]
+    shards = [[run.folder / path for path in configured.shards(each)] for _, _, each in named]
+    for (title, dataset, setting), paths in zip(named, shards, strict=True):
         where = f"{run.space}/{dataset}/{setting.name}"
-        for path in run.shards(dataset):
-            place, name = f"score_shard/{where}/{path.stem}", f"{dataset} {path.stem}"
+        for path in paths:
+            place, name = f"score_shard/{where}/{path.stem}", f"{title} {path.stem}"
             yield _job(run, "shards", name, place, [path], [run.images(dataset)])
-    for dataset, setting in run.settings.items():
+    for (title, dataset, setting), paths in zip(named, shards, strict=True):
         place = f"merge_scores/{run.space}/{dataset}/{setting.name}"
-        yield _job(run, "scores", dataset, place, [run.scores(dataset)], run.shards(dataset))
+        outputs = [run.folder / configured.scores(setting)]
+        yield _job(run, "scores", title, place, outputs, paths)
 
 
 def _search_jobs(run: Run) -> Iterator[Job]:

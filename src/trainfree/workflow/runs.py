@@ -98,6 +98,16 @@ class ConfiguredRun:
         ]
 
     @cached_property
+    def board(self) -> list[Setting]:
+        """Behind the board of proxies, one a seed: scored for it alone, or for all tables."""
+        return self.board_alone or self.draws[self.first_dataset]
+
+    @cached_property
+    def board_alone(self) -> list[Setting]:
+        """Those that are scored for the board alone."""
+        return self.config.board_settings()
+
+    @cached_property
     def stability(self) -> Mapping[str, Setting]:
         """Of architectures that are scored under several draws of images and weights."""
         return {name: self.config.stability_setting(name) for name in self.config.datasets}
@@ -123,6 +133,7 @@ class ConfiguredRun:
                 for setting in self.across
             },
             **{setting: field_shard(self.config, setting) for setting in self.field},
+            **dict.fromkeys(self.board_alone, self.config.board.shard_size),
             self.nasbench101: cells,
             # Each job puts all cells into the published order first, which takes a minute.
             self.nasbench101_first: 10 * cells,
@@ -145,15 +156,16 @@ class ConfiguredRun:
         ConfigError
             When two files that are made otherwise have one name.
         """
-        others = [setting for setting in self.shard_sizes if setting not in self.field]
+        # Who never asks for these need not know of their seeds, samples and batch sizes.
+        beside = [*self.field, *self.board_alone]
+        others = [setting for setting in self.shard_sizes if setting not in beside]
         by_place = {place_of(setting): setting for setting in others}
         if len(by_place) < len(others):
             raise ConfigError(
                 "two scores files have the same name: scoring.sample and agreement.sample, or "
                 "batch sizes, agree while the proxies differ; change one of them"
             )
-        # Who never asks for the field's tables need not know of their seeds and batch size.
-        return {place_of(setting): setting for setting in self.field} | by_place
+        return {place_of(setting): setting for setting in beside} | by_place
 
     def shards(self, setting: Setting) -> list[str]:
         """Return the files that a scores file is merged from, in the order of architectures."""

@@ -215,6 +215,28 @@ def field_files(run: ConfiguredRun) -> list[str]:
     return [run.scores(setting) for setting in run.field]
 
 
+def board_files(run: ConfiguredRun) -> list[str]:
+    """Return the scores files behind the board of proxies, the run's own seed first.
+
+    Raises
+    ------
+    ConfigError
+        When one would have the name of another scores file of the run, of other proxies.
+    """
+    for setting in run.board:
+        if run.settings_by_place[place_of(setting)] != setting:
+            raise ConfigError(
+                f"board: the scores {setting.name} on {setting.dataset} are wanted with other "
+                "proxies than the run's own of that name; change board.sample"
+            )
+    return [run.scores(setting) for setting in run.board]
+
+
+def board_alone(run: ConfiguredRun) -> list[str]:
+    """Return those of them that no other table reads."""
+    return board_files(run) if run.board_alone else []
+
+
 def field_whole(run: ConfiguredRun, dataset: str) -> str:
     """Return the scores file of all architectures behind the field's tables."""
     every = (each for each in run.field if each.dataset == dataset)

@@ -68,7 +68,8 @@ class RunTables:
         Raises
         ------
         ConfigError
-            When it is one of shared weights, and the space has no super-network.
+            When it is one of shared weights, and the space has no super-network; or when files of
+            other proxies have the names of the board's.
         """
         by_kind = {
             "agreement": self._of_agreement,
@@ -79,6 +80,8 @@ class RunTables:
         known = by_kind.get(table.of, self._of_run)
         if "shared" in table.reads:
             known = {**known, "shared": self._shared(table)}
+        if "board" in table.reads:
+            known = {**known, "board": studies.board_files(self.run)}
         found: dict[str, str | list[str]] = {kind: known[kind] for kind in table.reads}
         if before := tables_before(table, self.papers):
             found["tables"] = [self.run.paths.table(f"{name}.csv") for name in before]

@@ -124,15 +124,29 @@ def _measured(
     }
     if not found["resamples"]:
         return row
+    return row | beside_params(score, truth, params, settings)
+
+
+def beside_params(
+    score: pd.Series, truth: pd.Series, params: pd.Series, settings: AnalysisSettings
+) -> dict[str, float]:
+    """Return what a proxy says beside the number of parameters, with intervals, by column.
+
+    Parameters
+    ----------
+    score, truth, params
+        (arch,) without NaN: scores, accuracies, numbers of parameters.
+    """
+    resamples, seed = settings.bootstrap_resamples, settings.seed
     both = pd.DataFrame({"score": score, "params": params})
-    aggregated = rank_aggregation(both)
-    columns = [score.to_numpy(), truth.to_numpy(), params.to_numpy(), aggregated]
+    columns = [score.to_numpy(), truth.to_numpy(), params.to_numpy(), rank_aggregation(both)]
     drawn = {
         pair: spearman_draws(columns[pair[0]], columns[pair[1]], resamples, seed)
         for pair in ((0, 1), (0, 2), (1, 2), (3, 1))
     }
     given = partial(drawn[0, 1], drawn[0, 2], drawn[1, 2])
     gain = drawn[3, 1] - drawn[1, 2]
+    row = {}
     for name, values in (("spearman_given_params", given), ("beside_params", gain)):
         row[name] = float(values[0])
         row[f"{name}_low"], row[f"{name}_high"] = percentile_interval(values[1:])

@@ -27,13 +27,14 @@ LARGEST_SVG = 400_000  # bytes; a PNG that is smaller stands for a drawing that 
 
 @dataclass(frozen=True)
 class FigureView:
-    """A figure as the page shows it."""
+    """A figure as the page shows it; ``contents`` are its files by suffix."""
 
     name: str
     anchor: str
     title: str
     caption: str
     markup: Markup
+    contents: Mapping[str, bytes]
 
 
 def read_figures(folder: Path, gate: Gate) -> dict[str, FigureView]:
@@ -65,33 +66,36 @@ def _figure(
         path = folder / f"{name}.{suffix}"
         try:
             if suffix == "svg":
-                return _drawing(path, name, contents[suffix], prefix)
-            return _bitmap(path, name, contents[suffix])
+                return _drawing(path, name, contents, prefix)
+            return _bitmap(path, name, contents)
         except DataFileError as error:
             gate.leave_out(path, error)
     return None
 
 
-def _drawing(path: Path, name: str, content: bytes, prefix: str) -> FigureView:
-    root = parse_svg(content, path)
+def _drawing(path: Path, name: str, contents: Mapping[str, bytes], prefix: str) -> FigureView:
+    root = parse_svg(contents["svg"], path)
     title, caption = svg_texts(root)
     # the markup is written anew by inline_svg
     markup = Markup(inline_svg(root, prefix, _label(name, title, caption)))
-    return _view(name, title, caption, markup)
+    return _view(name, title, caption, markup, contents)
 
 
-def _bitmap(path: Path, name: str, content: bytes) -> FigureView:
-    picture, texts = clean_png(content, path)
+def _bitmap(path: Path, name: str, contents: Mapping[str, bytes]) -> FigureView:
+    picture, texts = clean_png(contents["png"], path)
     title, caption = texts.get("Title", ""), texts.get("Description", "")
     markup = Markup('<img src="data:image/png;base64,{}" alt="{}">').format(
         base64.b64encode(picture).decode(), _label(name, title, caption)
     )
-    return _view(name, title, caption, markup)
+    return _view(name, title, caption, markup, contents)
 
 
 def _label(name: str, title: str, caption: str) -> str:
     return f"{title or name}. {caption or UNCAPTIONED}"
 
 
-def _view(name: str, title: str, caption: str, markup: Markup) -> FigureView:
-    return FigureView(name, anchor_of(name), title or name, caption or UNCAPTIONED, markup)
+def _view(
+    name: str, title: str, caption: str, markup: Markup, contents: Mapping[str, bytes]
+) -> FigureView:
+    told = caption or UNCAPTIONED
+    return FigureView(name, anchor_of(name), title or name, told, markup, contents)

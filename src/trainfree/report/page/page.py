@@ -28,7 +28,11 @@ from trainfree.analysis.registry import read_rows
 from trainfree.errors import DataFileError
 from trainfree.files.suite import suite_folder
 from trainfree.files.writing import write_text
-from trainfree.report.page.figures import anchor_of, read_figures
+from trainfree.report.page.answers import read_answers
+from trainfree.report.page.board import TABLE as BOARD
+from trainfree.report.page.board import Board, read_board
+from trainfree.report.page.downloads import Downloads
+from trainfree.report.page.figures import FigureView, anchor_of, read_figures
 from trainfree.report.page.gate import Gate
 from trainfree.report.page.points import collect_points
 from trainfree.report.page.provenance import costs_table, read_provenance
@@ -102,6 +106,12 @@ def render_report(contents: Contents, output: Path, templates: Path = TEMPLATES)
     gate = Gate(DataOfRun(data_files(made.attributes for made in provenance.files)))
     tables, figures = read_tables(contents.tables, gate), read_figures(contents.figures, gate)
     points = collect_points(contents.scores, contents.benchmarks)
+    board = _board(contents, tables, gate)
+    verdicts = _verdicts(tables.get("scoreboard"))
+    answers, failed = read_answers(tables, contents.tables, board, verdicts)
+    for path, error in failed:
+        gate.leave_out(path, error)
+    downloads = _downloads(tables, figures, board).payload()
     facts = _facts(contents.tables / "summary.csv", tables, gate)
     costs = _costs(contents.costs, gate)
     sections = arrange(tables, figures, contents.absent, [name for name, _ in gate.left_out])
@@ -113,13 +123,16 @@ def render_report(contents: Contents, output: Path, templates: Path = TEMPLATES)
         lstrip_blocks=True,
     )
     environment.filters["anchor"] = anchor_of
-    names = ("report.js", *(("scatter.js",) if points.sets else ()))
+    names = ("report.js", "downloads.js", *(("scatter.js",) if points.sets else ()))
     try:
         scripts = [Markup(environment.get_template(name).render()) for name in names]
         html = environment.get_template(TEMPLATE).render(
             facts=facts,
             left_out=gate.left_out,
-            verdicts=_verdicts(tables.get("scoreboard")),
+            verdicts=verdicts,
+            answers=answers,
+            board=board,
+            downloads=downloads,
             sections=sections,
             points=points.payload() if points.sets else None,
             omitted=points.omitted,
@@ -166,6 +179,32 @@ def _facts(path: Path, tables: Mapping[str, TableView], gate: Gate) -> dict[str,
     except DataFileError as error:
         gate.leave_out(path, error)
         return {}
+
+
+def _board(contents: Contents, tables: Mapping[str, TableView], gate: Gate) -> Board | None:
+    if BOARD not in tables:
+        return None
+    path = contents.tables / f"{BOARD}.csv"
+    try:
+        return read_board(path, contents.scores, contents.benchmarks)
+    except DataFileError as error:
+        gate.leave_out(path, error)
+        return None
+
+
+def _downloads(
+    tables: Mapping[str, TableView], figures: Mapping[str, FigureView], board: Board | None
+) -> Downloads:
+    found = Downloads()
+    for table in tables.values():
+        found.add(table.file, table.content)
+    for name, figure in figures.items():
+        for suffix, content in figure.contents.items():
+            if suffix == "svg" or "svg" not in figure.contents:
+                found.add(f"figures/{name}.{suffix}", content)
+    if board is not None and board.plot_file:
+        found.add("proxies-by-cost.svg", board.plot_file)
+    return found
 
 
 def _costs(folder: Path | None, gate: Gate) -> TableView | None:

@@ -12,9 +12,10 @@ import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from trainfree.analysis.formats import number
@@ -32,6 +33,9 @@ from trainfree.analysis.inputs import (
 )
 from trainfree.errors import DataFileError
 from trainfree.files.storage import open_dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LARGEST_PAYLOAD = 2_000_000  # characters; proxies beyond it stay in the scores file
 EXACT_IN_FOUR_BYTES = 2**24
@@ -95,6 +99,7 @@ def collect_points(scores: Sequence[Path], benchmarks: Sequence[Path]) -> Points
     for path in scores:
         if path.is_file():
             _add_file(points, path, by_space)
+    points.sets.sort(key=lambda one: -one["size"])  # stable: the largest is shown first
     return points
 
 
@@ -133,12 +138,35 @@ def _add_file(points: Points, path: Path, benchmarks: dict[str, Path]) -> None:
                 "space": settings["space"],
                 "stand_in": int(scored.attrs.get("stand_in", 0)),
                 "count": number(len(accuracy), 0),
+                "size": len(accuracy),
                 "names": points.add_list(texts(scored["architecture"])),
                 "arch": _column(floats(scored["arch"])),
                 "accuracy": _column(accuracy),
+                **_costs(scored),
+                **_official(read_benchmark(benchmark), scored),
                 "proxies": columns,
             }
         )
+
+
+def _costs(scored: xr.Dataset) -> dict[str, dict[str, str]]:
+    """Return what the networks themselves cost: parameters and multiply-adds, where known."""
+    found = {}
+    for name in ("params", "flops"):
+        if name in scored:
+            values = floats(scored[name])
+            found[name] = _column(np.where(values < 0, np.nan, values))
+    return found
+
+
+def _official(trained: xr.Dataset, scored: xr.Dataset) -> dict[str, dict[str, str]]:
+    """Return the benchmark's own index of each architecture, where it has one."""
+    if "official_index" not in trained.variables:
+        return {}
+    index = pd.Series(trained["official_index"].to_numpy(), texts(trained["architecture"]))
+    own = index.reindex(texts(scored["architecture"])).to_numpy(dtype=float)
+    known = np.where(own < 0, np.nan, own)
+    return {} if np.isnan(known).all() else {"official": _column(known)}
 
 
 def _column(values: Floats) -> dict[str, str]:

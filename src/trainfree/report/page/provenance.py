@@ -69,6 +69,23 @@ class Provenance:
         return (*self.scores, *self.searches, *self.benchmarks)
 
     @property
+    def in_brief(self) -> str:
+        """What was scored, in a line; empty without scores."""
+        spaces: dict[str, int] = {}
+        for made in self.scores:
+            space = made.attributes.get("space", "?")
+            spaces[space] = max(spaces.get(space, 0), made.count)
+        names = (made.attributes.get("dataset", "") for made in self.scores)
+        counts = (f"{number(count, 0)} architectures of {name}" for name, count in spaces.items())
+        images = ", ".join(dict.fromkeys(DATASET_TITLES.get(name, name) for name in names))
+        return f"{' and '.join(counts)}, scored on {images}" if spaces else ""
+
+    @property
+    def has_stand_in(self) -> bool:
+        """Whether anything stands in for other data."""
+        return any(made.is_stand_in for made in self.files)
+
+    @property
     def data_notes(self) -> tuple[tuple[str, str, bool], ...]:
         """Each kind of data: title, what it is in full, whether it is a stand-in."""
         notes = {}

@@ -64,26 +64,39 @@ class Section:
 
 SUMMARY = Plan(
     "summary",
-    "Summary",
-    "Summary",
+    "The run in numbers",
+    "Run",
     "What was scored, on which data, and the main results.",
 )
 PAPERS = Plan(
     "papers",
-    "Are the published numbers reproduced?",
+    "Do published numbers come out?",
     "Papers",
-    "The papers' tables, cell by cell: the printed number, the measured number and a verdict.",
+    "The papers' tables as they are printed: the measured number under the printed one, and a "
+    "verdict.",
+)
+RANKING = Plan(
+    "ranking",
+    "Which proxy ranks best, at what cost?",
+    "Ranking",
+    "A useful proxy gives the better of two architectures the higher score before either is "
+    "trained.",
+    figures=("score*", "kernel*"),
+    drawn=("score*",),
+)
+SEARCH = Plan(
+    "search",
+    "What do searches find with it, and how fast?",
+    "Search",
+    "A search evaluates N architectures, or spends a budget of training seconds, and returns "
+    "the best one by its guide; the tables give the trained accuracy of this answer.",
+    figures=("search*", "best*", "pareto*", "weight_sharing*", "enas*"),
+    drawn=("search*",),
 )
 SECTIONS = (
-    Plan(
-        "ranking",
-        "Do scores rank architectures?",
-        "Ranking",
-        "A useful proxy gives the better of two architectures the higher score before either is "
-        "trained.",
-        figures=("score*", "kernel*"),
-        drawn=("score*",),
-    ),
+    RANKING,
+    SEARCH,
+    PAPERS,
     Plan(
         "proxies",
         "Comparing proxies",
@@ -98,15 +111,6 @@ SECTIONS = (
         "Stability",
         "A few architectures scored many times: with other random draws, and during training.",
         figures=("ablation*", "training*"),
-    ),
-    Plan(
-        "search",
-        "What do searches find?",
-        "Search",
-        "A search evaluates N architectures, or spends a budget of training seconds, and returns "
-        "the best one by its guide; the tables give the trained accuracy of this answer.",
-        figures=("search*", "best*", "pareto*", "weight_sharing*", "enas*"),
-        drawn=("search*",),
     ),
     Plan(
         "spaces",
@@ -141,7 +145,7 @@ def arrange(
     absent: Mapping[Path, str],
     left_out: Collection[str] = (),
 ) -> list[Section]:
-    """Return the sections in the order of the page, the summary first, without empty ones.
+    """Return the sections in the order of the page, the summary last, without empty ones.
 
     Parameters
     ----------
@@ -152,7 +156,7 @@ def arrange(
     left_out
         ``tables/<name>`` and ``figures/<name>`` of what is there and not shown.
     """
-    plans = (SUMMARY, PAPERS, *SECTIONS, REST)
+    plans = (*SECTIONS, REST, SUMMARY)
     anchors = {plan.anchor for plan in plans}
     placed: dict[str, list[TableView]] = {}
     for table in sorted(tables.values(), key=lambda table: (table.place.rank, table.name)):
@@ -201,7 +205,7 @@ def _missing(
 
 def _owner(kind: str, name: str) -> Plan:
     """Return the section to which a table or figure that is not there would belong."""
-    plans = (SUMMARY, PAPERS, *SECTIONS)
+    plans = (*SECTIONS, SUMMARY)
     if kind == "table":
         section = section_of(name)
         return next((plan for plan in plans if plan.anchor == section), REST)

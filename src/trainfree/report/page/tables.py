@@ -17,6 +17,7 @@ from trainfree.analysis.papers.verdicts import VERDICTS, plain_word
 from trainfree.analysis.tables import csv_cell, read_table
 from trainfree.errors import DataFileError
 from trainfree.report.page.gate import Gate
+from trainfree.report.page.printed import Printed, read_printed
 
 VERDICT, MEASURED = "Verdict", "Measured"
 MOST_COLUMNS = 1000
@@ -31,6 +32,13 @@ class Cell:
     text: str
     order: str = ""
     verdict: str = ""
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """Its text, split before an interval in brackets at its end."""
+        value, bracket, rest = self.text.partition(" [")
+        is_interval = bool(bracket) and rest.endswith("]") and bool(self.order)
+        return (value, f"[{rest}") if is_interval else (self.text, "")
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,10 @@ class TableView:
         The file with every column; empty for a table that the page itself makes.
     place
         Its section and its rank there.
+    content
+        The bytes of that file.
+    printed
+        A published table in its own layout; None for other tables.
     """
 
     name: str
@@ -60,6 +72,8 @@ class TableView:
     made_from: str = ""
     file: str = ""
     place: Place = NOWHERE
+    content: bytes = b""
+    printed: Printed | None = None
 
     @property
     def is_unmeasured(self) -> bool:
@@ -91,9 +105,10 @@ def _read(path: Path, content: bytes, origin: Origin) -> TableView:
     file, table = f"{path.parent.name}/{path.name}", origin.table
     _check_columns(content.partition(b"\n")[0].count(b",") + 1, path)
     if table is None:
-        return _view(path.stem, _as_it_is(path), file)
+        return replace(_view(path.stem, _as_it_is(path), file), content=content)
     _check_columns(len(table.columns), path)
-    return _view(path.stem, table, file)
+    view = _view(path.stem, table, file)
+    return replace(view, content=content, printed=read_printed(table, content))
 
 
 def _as_it_is(path: Path) -> Readable:
