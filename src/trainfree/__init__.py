@@ -17,7 +17,10 @@ As a library it scores any torch network:
 package costs nothing by itself: no torch, pandas or xarray.
 """
 
-__version__ = "0.1.0"
+from pathlib import Path as _Path
+
+# Not in code, so that a new version computes no scores anew: a code hash covers this file.
+__version__ = (_Path(__file__).parent / "VERSION").read_text(encoding="utf-8").strip()
 
 # As texts: what is imported here would be part of every code hash (see provenance.py).
 _PLACES = {
