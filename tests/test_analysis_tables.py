@@ -358,6 +358,6 @@ class TestWriters:
 def test_equal_inputs_give_equal_bytes(tmp_path: Path, published: Path) -> None:
     first, second = (make_all(tmp_path / name, published) for name in ("a", "b"))
     names = sorted(path.name for path in first.iterdir())
-    assert len(names) == 4 * 4 + 1 + 2
+    assert len(names) == 5 * 4 + 1 + 2
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()

@@ -147,7 +147,7 @@ def test_a_batch_system_gets_what_jobs_need_loses_one_reports_one_and_gives_the_
 @pytest.mark.parametrize("profile", ["generic", "slurm"])
 def test_cluster_profiles_make_a_plan(repository, tmp_path, profile):
     checkout = copy_of(repository, tmp_path / "checkout")
-    assert planned(checkout, "--profile", f"profiles/{profile}")["score_shard"] == 3
+    assert planned(checkout, "--profile", f"profiles/{profile}")["score_shard"] == 4
 
 
 def test_profiles_name_rules_that_exist(repository):

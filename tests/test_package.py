@@ -51,6 +51,7 @@ STAYS = (
 )
 # Of the test configuration only what is compiled in seconds.
 SMALL = {
+    "board": {"proxies": None},
     "scoring": {"shard_size": 729, "proxies": ["naswot", "params"]},
     "search": {"runs": 2, "searches": dict.fromkeys(("random-synflow", "warmup", "move"))},
 }

@@ -267,6 +267,7 @@ def test_every_download_is_the_file(study: Path, open_page: Any, tmp_path: Path)
         file = study / button.get_attribute("data-file")
         with opened.page.expect_download() as waiting:
             button.click()
+        opened.page.wait_for_timeout(100)  # Chromium starts no more than ten downloads a second
         waiting.value.save_as(tmp_path / "x")
         assert waiting.value.suggested_filename == file.name
         if file.is_file():

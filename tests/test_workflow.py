@@ -179,7 +179,7 @@ def test_an_edited_proxy_recomputes_its_shards(copy):
     assert planned(copy) == {}
     proxy.write_text(proxy.read_text().replace("return candidate", "return 1.0 * candidate"))
     plan = planned(copy)
-    assert plan["score_shard"] == 3
+    assert plan["score_shard"] == 4  # one of the board
     assert "prepare_images" not in plan
 
 
@@ -322,12 +322,13 @@ def test_changed_settings_recompute_what_they_decide(copy, tmp_path):
     assert set(with_config({"analysis": {"bootstrap_resamples": 60}})) == {
         *("tabulate_correlations", "tabulate_comparison", "tabulate_kendall"),
         *("tabulate_pearson_12_epochs", "tabulate_published", "tabulate_scoreboard"),
+        "tabulate_proxy_board",
         *("tabulate_summary", "write_report", "plot_score_panels", "plot_tau", "plot_searches"),
     }
     assert with_config({"search": {"runs": 9}})["search"] == 12
     assert with_config({"search": {"searches": {"rea": {"sample": 2}}}})["search"] == 1
     assert "search" not in with_config({"search": {"searches": {"rea": None}}})
-    assert with_config({"scoring": {"batch_size": 4}})["score_shard"] == 3
+    assert with_config({"scoring": {"batch_size": 4}})["score_shard"] == 4
 
 
 def test_several_spaces_beside_each_other(copy, tmp_path):

@@ -129,7 +129,9 @@ class BoardConfig(Section):
         "set; null compares those of `scoring.proxies`, on what the run scores anyway.",
     )
     sample: Positive = Field(
-        default=200, description="Architectures, drawn uniformly; all of a smaller space."
+        default=200,
+        description="Architectures, drawn uniformly. Where that is what the run scores anyway, all "
+        "of a small space for example, the board shows the scores of `scoring.proxies`.",
     )
     seeds: Runs = Field(
         default=1,

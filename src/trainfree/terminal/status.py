@@ -221,12 +221,14 @@ def _parsed(text: str) -> dict[str, object]:
 def _wanted_attributes(run: Run) -> dict[Path, tuple[str, Wanted]]:
     """Return the kind of each data file and the attributes that the configuration asks for."""
     wanted: dict[Path, tuple[str, Wanted]] = {run.benchmark: ("benchmark", {})}
-    for dataset, setting in run.settings.items():
+    configured = run.configured
+    for setting in (*run.settings.values(), *configured.board_alone):
         codes = scoring_code_hashes(setting, run.config.scoring.precision)
         attributes = {"config_hash": [setting.hash], "code_hash": codes}
+        for path in (*configured.shards(setting), configured.scores(setting)):
+            wanted[run.folder / path] = ("scores", attributes)
+    for dataset in run.settings:
         wanted[run.images(dataset)] = ("images", {})
-        for path in (*run.shards(dataset), run.scores(dataset)):
-            wanted[path] = ("scores", attributes)
         for name, plan in run.searches.items():
             settings = run.configured.search_settings(run.space, dataset, name)
             wanted[run.search(dataset, name)] = (

@@ -105,7 +105,7 @@ class ConfiguredRun:
     @cached_property
     def board_alone(self) -> list[Setting]:
         """Those that are scored for the board alone."""
-        return self.config.board_settings()
+        return _apart(self.config.board_settings(), self.draws[self.first_dataset])
 
     @cached_property
     def stability(self) -> Mapping[str, Setting]:
@@ -272,6 +272,12 @@ class ConfiguredRun:
         """Return the files of the user's own that a search is made with."""
         plan = self.plans[space, dataset, name]
         return [*self.config.search_files(plan), *self.files_of_space(space)]
+
+
+def _apart(settings: list[Setting], own: list[Setting]) -> list[Setting]:
+    """Return settings; none where one is what the run scores anyway, all of a small space, say."""
+    places = {place_of(setting) for setting in own}
+    return [] if any(place_of(setting) in places for setting in settings) else settings
 
 
 def place_of(setting: Setting) -> tuple[str, str, str]:
