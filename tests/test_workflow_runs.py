@@ -399,6 +399,7 @@ def test_a_board_has_scores_of_its_own_or_those_of_the_tables():
     assert studies.board_alone(whole) == []  # all 729 of the space: the run's own scores
     assert studies.board_files(whole) == [whole.scores(each) for each in whole.draws["cifar10"]]
     taken = {"sample": 20, "batch_size": 8}
-    clash = configured(board={"proxies": ["synflow"], "sample": 20}, agreement=taken)
+    board = {"proxies": ["synflow"], "sample": 20}
+    clash = configured(space="nasbench201", board=board, agreement=taken)
     with pytest.raises(ConfigError, match=r"board: .* change board\.sample"):
         studies.board_files(clash)
