@@ -127,7 +127,7 @@ test: $(DEV)
 	@$(MAKE) --no-print-directory --jobs=2 lint pytest
 
 pytest: $(DEV)
-	@pytest -n 3 --dist loadgroup
+	@pytest -n 2 --dist loadgroup
 
 test-slurm: $(DEV)
 	@apt-get install -y --no-install-recommends slurm-wlm slurm-client munge

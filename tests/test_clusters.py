@@ -117,8 +117,9 @@ def test_a_batch_system_gets_what_jobs_need_loses_one_reports_one_and_gives_the_
 
     (fake_slurm / "lost").write_text("2")
     remote = small_copy(repository, tmp_path / "remote")
-    profile = ["--profile", "profiles/generic", "--set-resources"]
-    profile += ["score_shard:gpu=1", "score_shard:queue=gpu"]
+    # Snakemake asks for a job every ten seconds unless it is told to ask more often.
+    profile = ["--profile", "profiles/generic", "--seconds-between-status-checks", "1"]
+    profile += ["--set-resources", "score_shard:gpu=1", "score_shard:queue=gpu"]
     done = run(remote, fake_slurm, *profile, *SCORES)
     assert done.returncode == 0, done.stdout + done.stderr
     calls = (fake_slurm / "calls").read_text().splitlines()
