@@ -41,7 +41,8 @@ def run(repository: Path, command: list[str], closed: str, **streams: object):
 def test_a_command_ends_quietly_with_its_reader(repository, name):
     done = run(repository, COMMANDS[name], "stdout")
     assert done.stderr == ""
-    assert done.returncode == (0 if name == "help" else EXIT_UNREAD)  # argparse writes none of it
+    # Newer versions of argparse pass over a help that cannot be written.
+    assert done.returncode in ({0, EXIT_UNREAD} if name == "help" else {EXIT_UNREAD})
 
 
 def test_an_error_that_nobody_reads_is_no_traceback_either(repository):
