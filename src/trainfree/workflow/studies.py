@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from trainfree.errors import ConfigError
-from trainfree.scoring.settings.setting import shard_ranges
+from trainfree.scoring.settings.setting import Setting, shard_ranges
 from trainfree.search.fronts.costs import COUNTED, needs_hardware
 from trainfree.sources.delivery import MIRROR_VARIABLE, mirror_folder
 from trainfree.sources.recipes import RECIPES
@@ -205,14 +206,8 @@ def field_files(run: ConfiguredRun) -> list[str]:
     ConfigError
         When one would have the name of another scores file of the run, of other proxies.
     """
-    for setting in run.field:
-        if run.settings_by_place[place_of(setting)] != setting:
-            raise ConfigError(
-                f"field: the scores {setting.name} on {setting.dataset} are wanted with other "
-                "proxies than the run's own of that name; change field.seeds or "
-                "field.batch_size, or the run's seed"
-            )
-    return [run.scores(setting) for setting in run.field]
+    remedy = "change field.seeds or field.batch_size, or the run's seed"
+    return _own_files(run, run.field, "field", remedy)
 
 
 def board_files(run: ConfiguredRun) -> list[str]:
@@ -221,15 +216,24 @@ def board_files(run: ConfiguredRun) -> list[str]:
     Raises
     ------
     ConfigError
-        When one would have the name of another scores file of the run, of other proxies.
+        As :func:`field_files`.
     """
-    for setting in run.board:
+    return _own_files(run, run.board, "board", "change board.sample")
+
+
+def _own_files(
+    run: ConfiguredRun, settings: Iterable[Setting], section: str, remedy: str
+) -> list[str]:
+    """Return the scores files of a section, none of which has the name of another one."""
+    files = []
+    for setting in settings:
         if run.settings_by_place[place_of(setting)] != setting:
             raise ConfigError(
-                f"board: the scores {setting.name} on {setting.dataset} are wanted with other "
-                "proxies than the run's own of that name; change board.sample"
+                f"{section}: the scores {setting.name} on {setting.dataset} are wanted with other "
+                f"proxies than the run's own of that name; {remedy}"
             )
-    return [run.scores(setting) for setting in run.board]
+        files.append(run.scores(setting))
+    return files
 
 
 def board_alone(run: ConfiguredRun) -> list[str]:

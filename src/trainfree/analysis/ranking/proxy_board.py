@@ -123,7 +123,7 @@ def _of_line(
         row[measure] = line.measured[measure]
         row[f"{measure}_low"], row[f"{measure}_high"] = line.intervals[measure]
     score = scored.scores[name]
-    kept = score.notna() & ~np.isposinf(score) & truth.notna()
+    kept = _ranked(score, truth)
     if line.n >= FEWEST and score[kept].min() < score[kept].max():
         row |= beside_params(score[kept], truth[kept], scored.params[kept], settings)
     return {key: value for key, value in row.items() if key != "spearman_given_params"}
@@ -142,7 +142,12 @@ def _each_seed(name: str, found: Sequence[tuple[ProxyScores, str, pd.Series]]) -
     for scored, _, truth in found:
         if name in scored.scores:
             score = scored.scores[name]
-            kept = score.notna() & ~np.isposinf(score) & truth.notna()
+            kept = _ranked(score, truth)
             if kept.sum() >= FEWEST:
                 pairs = PairedRanks(score[kept].to_numpy(float), truth[kept].to_numpy())
                 yield pairs.chosen(["kendall"])[0]
+
+
+def _ranked(score: pd.Series, truth: pd.Series) -> pd.Series:
+    """Return of which architectures, (arch,), score and accuracy are known; +∞ is no score."""
+    return score.notna() & ~np.isposinf(score) & truth.notna()
