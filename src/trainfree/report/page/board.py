@@ -207,7 +207,7 @@ def _plot(entries: Sequence[Entry], count: int) -> str:
         _steps(front, x, y),
     ]
     points = [(x.at(math.log10(entry.ms)), y.at(entry.spearman)) for entry in entries]
-    labels = _labels([entry.name for entry in entries], points, front, entries)
+    labels = _labels(entries, points, front)
     for entry, (px, py), (lx, ly, anchor) in zip(entries, points, labels, strict=True):
         best = entry in front
         colour = CONTROL if entry.is_baseline else ACCENT
@@ -284,17 +284,14 @@ def _steps(front: Sequence[Entry], x: _Scale, y: _Scale) -> str:
 
 
 def _labels(
-    names: Sequence[str],
-    points: Sequence[tuple[float, float]],
-    front: Sequence[Entry],
-    entries: Sequence[Entry],
+    entries: Sequence[Entry], points: Sequence[tuple[float, float]], front: Sequence[Entry]
 ) -> list[tuple[float, float, str]]:
     """Return where each name is written: the first place beside its point that is free."""
     taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in points]
     found: dict[int, tuple[float, float, str]] = {}
-    order = sorted(range(len(names)), key=lambda at: entries[at] not in front)
+    order = sorted(range(len(entries)), key=lambda at: entries[at] not in front)
     for at in order:
-        (px, py), long = points[at], LETTER * len(names[at])
+        (px, py), long = points[at], LETTER * len(entries[at].name)
         offers = [
             (px + side, py + lift, anchor)
             for lift in (4, -8, 16, -20, 28, -32, 40)
@@ -310,7 +307,7 @@ def _labels(
         offer, box = min(inside, key=lambda pair: sum(_overlap(pair[1], other) for other in taken))
         found[at] = offer
         taken.append(box)
-    return [found[at] for at in range(len(names))]
+    return [found[at] for at in range(len(entries))]
 
 
 Box = tuple[float, float, float, float]
